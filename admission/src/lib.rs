@@ -1,0 +1,9 @@
+//! The line, its stores, tokens and wait estimates. No HTTP.
+
+pub mod estimate;
+pub mod line;
+pub mod session;
+pub mod standing;
+pub mod store;
+pub mod token;
+pub mod usher;

@@ -1,0 +1,469 @@
+//! The line: numbers 1, 2, 3 …, who is present, who is called, who is inside.
+//!
+//! [`Line::sync`] is the one step that reads and writes it: pure, with the clock handed in. Four rules:
+//!
+//! 1. *Arrive*: take the next number.
+//! 2. *Be there*: every poll marks the number as present for a while.
+//! 3. *Call*: the first `k` numbers, in order, that are present and not yet called, with `k` the least of
+//!    rate credit, room in the 60 s window and free seats.
+//! 4. *Enter*: a called number takes its seat inside.
+//!
+//! Who has left is not present, so is skipped and costs nothing. Who comes back late is the lowest present
+//! number, so is next. An empty line calls a newcomer in the step in which it takes its number.
+
+mod batch;
+mod bits;
+mod clock;
+mod lives;
+mod marks;
+mod presence;
+mod rate;
+mod rules;
+mod seats;
+mod slips;
+mod summary;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+use sluice_config::Mode;
+
+pub use self::{
+    batch::{Ask, Batch, Known, Newcomer, Outcome, Seen, Verdict},
+    clock::Reading,
+    presence::HOLD_MS_MAX,
+    rules::{CREDIT_PER_VISITOR, Rules},
+    summary::{BLOCK_COARSE, BLOCK_FINE, BLOCKS_FINE, Blocks, Summary},
+};
+use self::{
+    bits::Bits,
+    clock::Clock,
+    lives::Lives,
+    marks::Heads,
+    presence::Presence,
+    rate::Rate,
+    seats::{Seat, Seats},
+    slips::Slips,
+};
+use crate::standing::Reason;
+
+/// The state of one line. Nothing in it is per visitor but one bit per generation, and the seats.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    epoch: u64,
+    issued: u64,
+    head: u64,
+    heads: Heads,
+    clock: Clock,
+    rate: Rate,
+    /// Bits are offsets from here; a multiple of 64.
+    base: u64,
+    presence: Presence,
+    called: Bits,
+    due: Seats,
+    inside: Seats,
+    slips: Slips,
+    called_total: u64,
+    /// When the last tick was; 0: never.
+    ticked_ms: u64,
+    lives: Lives,
+    /// The summary after the last step. What is counted over the whole line is as of the last tick.
+    summary: Summary,
+}
+
+impl Line {
+    /// A line that nobody has stood in; `known` is what the first node to ask remembers of an earlier one.
+    pub fn new(rules: &Rules, reading: Reading, known: &Known) -> Self {
+        let clock = Clock::start(reading, known.clock_ms);
+        Self {
+            epoch: known.epoch.max(1),
+            issued: 0,
+            head: 0,
+            heads: Heads::default(),
+            rate: Rate::full(rules, clock.now_ms),
+            base: 0,
+            presence: Presence::new(),
+            called: Bits::default(),
+            due: Seats::default(),
+            inside: Seats::default(),
+            slips: Slips::default(),
+            called_total: 0,
+            ticked_ms: 0,
+            lives: Lives::default(),
+            summary: Summary::default(),
+            clock,
+        }
+    }
+
+    /// One step: takes in a batch, calls who may be called, answers.
+    pub fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
+        self.clock.advance(reading, batch.known.clock_ms);
+        self.lives.step();
+        let now_ms = self.clock.now_ms;
+        self.expire(rules);
+        let current = self.merge(&batch.known);
+        if current {
+            self.mark(rules, batch);
+        }
+        let mut newcomers = self.arrive(rules, batch);
+
+        // Whoever comes first in a tick does the calling. While nobody has to stand, everybody does: an empty
+        // line must not keep a newcomer waiting for the next tick.
+        let tick = !self.summary.standing || now_ms >= self.ticked_ms + rules.tick_ms() * 4 / 5;
+        let mut called = 0;
+        if tick {
+            let mut places = self.places(rules);
+            called = self.call(rules, &mut places);
+            called += self.walk_in(rules, batch, &mut newcomers, &mut places);
+            self.rate.book(called, now_ms);
+            self.called_total += u64::from(called);
+        }
+        self.heads.note(self.head, now_ms, rules.return_within_ms);
+        self.rebase();
+
+        for (newcomer, answer) in batch.newcomers.iter().zip(&mut newcomers) {
+            if answer.0 != 0 {
+                answer.1 = self.verdict(rules, answer.0, newcomer.enter);
+            }
+        }
+        let asks =
+            batch.asks.iter().map(|a| if current { self.verdict(rules, a.number, a.enter) } else { Verdict::Spent });
+        let asks = asks.collect();
+        self.summarise(rules, tick, called);
+        Outcome { newcomers, asks, called, summary: self.summary.clone() }
+    }
+
+    /// A new epoch: every number, ticket and pass of the old one is void. The rate's window stays, so that a
+    /// reset is no way round it.
+    pub fn reset(&mut self, rules: &Rules) {
+        let fresh = Self::new(rules, Reading { wall_ms: 0, slack_ms: 0 }, &Known::default());
+        let old = std::mem::replace(self, fresh);
+        self.epoch = old.epoch + 1;
+        self.clock = old.clock;
+        self.rate = old.rate;
+        self.lives = old.lives;
+    }
+
+    /// What a node would know after an outcome of this line.
+    pub fn known(&self) -> Known {
+        Known {
+            epoch: self.epoch,
+            issued: self.issued,
+            head: self.head,
+            floor: self.heads.floor(),
+            clock_ms: Some(self.clock.now_ms),
+            steps: self.lives.steps(),
+            life: self.lives.life(),
+            calls: self.rate.calls().collect(),
+            due: self.due.iter().collect(),
+            inside: self.inside.iter().collect(),
+        }
+    }
+
+    fn expire(&mut self, rules: &Rules) {
+        let now_ms = self.clock.now_ms;
+        self.presence.expire(now_ms);
+        self.slips.expire(now_ms);
+        self.heads.expire(now_ms, rules.return_within_ms);
+        while self.inside.pop_lapsed(now_ms).is_some() {}
+        // A called visitor who did not come gives the seat back, and stands first in line again when seen.
+        while let Some(number) = self.due.pop_lapsed(now_ms) {
+            if let Some(offset) = self.offset(number) {
+                self.called.clear(offset);
+            }
+        }
+    }
+
+    /// Merges what a node knows. False: its numbers are of an epoch that is over.
+    fn merge(&mut self, known: &Known) -> bool {
+        if known.epoch == 0 {
+            return true;
+        }
+        if known.epoch < self.epoch {
+            return false;
+        }
+        self.lives.compare(known, self.clock.now_ms);
+        self.epoch = known.epoch;
+        self.issued = self.issued.max(known.issued);
+        self.head = self.head.max(known.head);
+        self.heads.raise_floor(known.floor);
+        self.rate.merge(&known.calls);
+        let now_ms = self.clock.now_ms;
+        for &(number, until_ms) in known.inside.iter().filter(|seat| seat.1 > now_ms) {
+            self.head = self.head.max(number);
+            self.set_called(number);
+            self.due.free(number);
+            self.inside.hold(number, now_ms, until_ms - now_ms);
+        }
+        for &(number, until_ms) in known.due.iter().filter(|seat| seat.1 > now_ms) {
+            if self.inside.get(number).is_none() {
+                self.head = self.head.max(number);
+                self.set_called(number);
+                self.due.hold(number, now_ms, until_ms - now_ms);
+            }
+        }
+        true
+    }
+
+    fn mark(&mut self, rules: &Rules, batch: &Batch) {
+        let now_ms = self.clock.now_ms;
+        for &number in &batch.ended {
+            self.inside.free(number);
+            self.due.free(number);
+        }
+        for &number in &batch.inside {
+            self.issued = self.issued.max(number);
+            self.due.free(number);
+            self.head = self.head.max(number);
+            self.set_called(number);
+            self.inside.hold(number, now_ms, rules.seat_ms);
+        }
+        for seen in &batch.seen {
+            self.see(seen.number, seen.hold_ms);
+        }
+        for ask in &batch.asks {
+            self.see(ask.number, ask.hold_ms);
+        }
+        for &number in &batch.away {
+            if let Some(offset) = self.offset(number) {
+                self.presence.forget(offset);
+            }
+        }
+    }
+
+    /// Marks a number as present. Bits of numbers that are called, or at or below the floor, mean nothing and
+    /// are masked where they are read, so they need not be told apart here.
+    fn see(&mut self, number: u64, hold_ms: u32) {
+        self.issued = self.issued.max(number);
+        if let Some(offset) = self.offset(number) {
+            self.presence.mark(offset, self.clock.now_ms, hold_ms);
+        }
+    }
+
+    /// Hands out numbers to newcomers with a slip; walk-ins get theirs only when they can be called.
+    fn arrive(&mut self, rules: &Rules, batch: &Batch) -> Vec<(u64, Verdict)> {
+        let closed = rules.mode == Mode::Closed;
+        let mut room = u64::from(rules.max_waiting).saturating_sub(self.summary.waiting);
+        let answers = batch.newcomers.iter().map(|newcomer| {
+            if let Some(number) = self.slips.number(newcomer.id) {
+                self.see(number, newcomer.hold_ms);
+                return (number, Verdict::Waiting);
+            }
+            if newcomer.walk_in || closed || room == 0 {
+                return (0, Verdict::Refused);
+            }
+            room -= 1;
+            let number = self.issue(newcomer.id);
+            self.see(number, newcomer.hold_ms);
+            self.summary.count_newcomer(number);
+            (number, Verdict::Waiting)
+        });
+        answers.collect()
+    }
+
+    fn issue(&mut self, id: u64) -> u64 {
+        self.issued += 1;
+        self.slips.remember(id, self.issued);
+        self.issued
+    }
+
+    /// How many may be called now.
+    fn places(&mut self, rules: &Rules) -> u32 {
+        let rate = self.rate.allowed(rules, self.clock.now_ms);
+        match rules.mode {
+            Mode::Hold | Mode::Closed => 0,
+            _ if self.lives.is_healing(self.clock.now_ms) => 0,
+            Mode::Open | Mode::Auto | Mode::Drain => rate.min(self.seats_free(rules)),
+        }
+    }
+
+    fn seats_free(&self, rules: &Rules) -> u32 {
+        let taken = self.due.len() + self.inside.len();
+        rules.max_active.map_or(u32::MAX, |max| max.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX)))
+    }
+
+    /// Calls the first present, uncalled numbers above the floor.
+    fn call(&mut self, rules: &Rules, places: &mut u32) -> u32 {
+        let now_ms = self.clock.now_ms;
+        let mut called = 0;
+        let words = self.presence.len_words();
+        let mut index = self.word_above_floor();
+        self.summary.standing = false;
+        while index < words {
+            let mut candidates = self.candidates(index);
+            while candidates != 0 {
+                if *places == 0 {
+                    self.summary.standing = true;
+                    return called;
+                }
+                let bit = u64::from(candidates.trailing_zeros());
+                candidates &= candidates - 1;
+                let number = self.base + index as u64 * 64 + bit;
+                self.called.set(number - self.base);
+                self.due.hold(number, now_ms, rules.claim_within_ms);
+                self.head = self.head.max(number);
+                *places -= 1;
+                called += 1;
+            }
+            index += 1;
+        }
+        called
+    }
+
+    /// Present, uncalled numbers above the floor in one word.
+    fn candidates(&self, index: usize) -> u64 {
+        self.presence.door_word(index) & !self.called.word(index) & self.above_floor(index)
+    }
+
+    /// Gives the places that are left to visitors who have no slip yet.
+    fn walk_in(&mut self, rules: &Rules, batch: &Batch, answers: &mut [(u64, Verdict)], places: &mut u32) -> u32 {
+        let mut called = 0;
+        if rules.mode == Mode::Closed || self.summary.standing {
+            return called;
+        }
+        let refused = batch.newcomers.iter().zip(answers).filter(|(n, a)| n.walk_in && a.0 == 0);
+        for (newcomer, answer) in refused.take(*places as usize) {
+            let number = self.issue(newcomer.id);
+            self.set_called(number);
+            self.due.hold(number, self.clock.now_ms, rules.claim_within_ms);
+            self.head = number;
+            answer.0 = number;
+            called += 1;
+        }
+        *places -= called;
+        called
+    }
+
+    fn verdict(&mut self, rules: &Rules, number: u64, enter: bool) -> Verdict {
+        if let Some(Seat { since_ms, until_ms }) = self.inside.get(number) {
+            return Verdict::Inside { since_ms, until_ms };
+        }
+        if let Some(Seat { until_ms, .. }) = self.due.get(number) {
+            if !enter {
+                return Verdict::Called { until_ms };
+            }
+            self.due.free(number);
+            let Seat { since_ms, until_ms } = self.inside.hold(number, self.clock.now_ms, rules.seat_ms);
+            return Verdict::Inside { since_ms, until_ms };
+        }
+        match self.offset(number) {
+            Some(offset) if number > self.heads.floor() && !self.called.get(offset) => Verdict::Waiting,
+            _ => Verdict::Spent,
+        }
+    }
+
+    fn set_called(&mut self, number: u64) {
+        if let Some(offset) = self.offset(number) {
+            self.called.set(offset);
+        }
+    }
+
+    /// Where a number's bit is; `None` below the base, where every number is spent.
+    fn offset(&self, number: u64) -> Option<u64> {
+        number.checked_sub(self.base)
+    }
+
+    fn word_above_floor(&self) -> usize {
+        usize::try_from((self.heads.floor() + 1).saturating_sub(self.base) / 64).unwrap_or(usize::MAX)
+    }
+
+    /// A mask over one word: the numbers above the floor.
+    fn above_floor(&self, index: usize) -> u64 {
+        let lowest = (self.heads.floor() + 1).saturating_sub(self.base);
+        match lowest.checked_sub(index as u64 * 64) {
+            Some(skip) if skip >= 64 => 0,
+            Some(skip) => u64::MAX << skip,
+            None => u64::MAX,
+        }
+    }
+
+    /// Moves the base up to the floor once that saves a good part of the bitmaps.
+    fn rebase(&mut self) {
+        const WORTH_WORDS: u64 = 1_024;
+        let words = (self.heads.floor() + 1).saturating_sub(self.base) / 64;
+        if words < WORTH_WORDS {
+            return;
+        }
+        let count = usize::try_from(words).unwrap_or(usize::MAX);
+        self.presence.drop_front(count);
+        self.called.drop_front(count);
+        self.base += words * 64;
+    }
+
+    fn summarise(&mut self, rules: &Rules, tick: bool, called: u32) {
+        let now_ms = self.clock.now_ms;
+        if tick {
+            self.count();
+            self.ticked_ms = now_ms;
+            if !self.summary.standing {
+                self.summary.standing_since_ms = 0;
+                self.summary.called_standing = 0;
+            } else if self.summary.standing_since_ms == 0 {
+                self.summary.standing_since_ms = now_ms;
+                self.summary.called_standing = 0;
+            } else {
+                self.summary.called_standing += u64::from(called);
+            }
+            self.summary.called_last_minute = self.rate.in_window();
+        }
+        let healing = self.lives.is_healing(now_ms);
+        let summary = &mut self.summary;
+        (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
+        summary.last_calls = self.rate.last();
+        summary.now_ms = now_ms;
+        summary.called_total = self.called_total;
+        summary.epoch = self.epoch;
+        summary.issued = self.issued;
+        summary.head = self.head;
+        summary.floor = self.heads.floor();
+        summary.due = self.due.len() as u64;
+        summary.inside = self.inside.len() as u64;
+        summary.mode = Some(rules.mode);
+        let full = summary.waiting >= u64::from(rules.max_waiting);
+        let seats_taken = rules.max_active.is_some_and(|max| summary.due + summary.inside >= u64::from(max));
+        summary.reason = match rules.mode {
+            Mode::Closed => Some(Reason::Closed),
+            Mode::Hold => Some(Reason::Paused),
+            _ if healing => Some(Reason::Recovering),
+            _ if seats_taken => Some(Reason::SeatsTaken),
+            _ if full => Some(Reason::LineFull),
+            _ => None,
+        };
+    }
+
+    /// Counts who is waiting, over the whole line: one pass over the bitmaps.
+    fn count(&mut self) {
+        let start = Blocks::start_for(self.head);
+        let mut blocks = Blocks { start, counts: Vec::with_capacity(self.summary.blocks.counts.len()) };
+        let mut late = 0;
+        let mut waiting = 0;
+        for index in self.word_above_floor()..self.presence.len_words() {
+            let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
+            if word == 0 {
+                continue;
+            }
+            let first = self.base + index as u64 * 64;
+            let total = word.count_ones();
+            waiting += u64::from(total);
+            // Bits up to and including the head.
+            let upto = match (self.head + 1).checked_sub(first) {
+                None | Some(0) => 0,
+                Some(n) if n >= 64 => total,
+                Some(n) => (word & ((1 << n) - 1)).count_ones(),
+            };
+            late += u64::from(upto);
+            if total > upto {
+                // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
+                let block = usize::try_from(Blocks::index_of(start, first.max(start))).unwrap_or(usize::MAX);
+                if block >= blocks.counts.len() {
+                    blocks.counts.resize(block + 1, 0);
+                }
+                blocks.counts[block] += total - upto;
+            }
+        }
+        self.summary.late = late;
+        self.summary.waiting = waiting;
+        self.summary.blocks = blocks;
+    }
+}

@@ -1,0 +1,124 @@
+//! What goes into one step of a line and what comes out.
+
+use serde::{Deserialize, Serialize};
+
+use super::summary::Summary;
+
+/// Everything a node has to say to a line and to ask of it, since the last time.
+///
+/// Every part is idempotent by its content: sending a batch again after a lost reply changes nothing and
+/// gives the same answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// What the node already knows; merged by maximum.
+    pub known: Known,
+    /// Numbers seen waiting.
+    pub seen: Vec<Seen>,
+    /// Numbers that said good-bye while waiting. The place is kept; it is not called until seen again.
+    pub away: Vec<u64>,
+    /// Numbers seen inside.
+    pub inside: Vec<u64>,
+    /// Numbers whose visit has ended.
+    pub ended: Vec<u64>,
+    /// Visitors without a number, in the order in which they came.
+    pub newcomers: Vec<Newcomer>,
+    /// Numbers that ask whether they are called.
+    pub asks: Vec<Ask>,
+}
+
+/// What a node knows of the line from its last outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The epoch in which the numbers of this batch were given out. 0: the node knows nothing.
+    pub epoch: u64,
+    /// Highest number known to be issued.
+    pub issued: u64,
+    /// Highest number known to be called.
+    pub head: u64,
+    /// Highest floor known.
+    pub floor: u64,
+    /// The line's clock as this node reckons it: the last one it was told, plus what has gone by since on the
+    /// node's monotonic clock.
+    pub clock_ms: Option<u64>,
+    /// Steps that the line had made. More than it has now: its state was lost or is an old copy.
+    pub steps: u64,
+    /// The life of the line in which that was.
+    pub life: u64,
+    /// Calls that the node knows of, by tenth of a second of the line's clock, oldest first. This and what
+    /// follows is sent only to a line that has begun a new life since.
+    pub calls: Vec<(u64, u32)>,
+    /// Numbers that are called and have not entered, and until when their seats are kept.
+    pub due: Vec<(u64, u64)>,
+    /// Numbers inside, and until when.
+    pub inside: Vec<(u64, u64)>,
+}
+
+/// A number seen waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// The number.
+    pub number: u64,
+    /// How long it counts as present: the time after which it was told to ask again, and some grace.
+    pub hold_ms: u32,
+}
+
+/// A visitor without a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newcomer {
+    /// The slip's random id. The same id gets the same number again.
+    pub id: u64,
+    /// How long the number counts as present, as in [`Seen`].
+    pub hold_ms: u32,
+    /// The visitor enters at once if called, else only stands in line.
+    pub enter: bool,
+    /// No slip has come back yet, so the visitor takes a number only if it can be called in this very step:
+    /// a client that keeps no cookies must not lengthen a line.
+    pub walk_in: bool,
+}
+
+/// A number that asks whether it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The number.
+    pub number: u64,
+    /// How long it counts as present, as in [`Seen`].
+    pub hold_ms: u32,
+    /// The visitor enters at once if called.
+    pub enter: bool,
+}
+
+/// The answer to a newcomer or to an [`Ask`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Stands in line.
+    Waiting,
+    /// May enter; the seat is kept until then.
+    Called {
+        /// When the seat is given back, on the line's clock.
+        until_ms: u64,
+    },
+    /// Is inside.
+    Inside {
+        /// When the visitor entered, on the line's clock.
+        since_ms: u64,
+        /// When the seat is free again unless the visitor is seen, on the line's clock.
+        until_ms: u64,
+    },
+    /// Is of no use any more: the visit is over, or the number was passed over longer than `return_within` ago.
+    Spent,
+    /// Got no number: the line is full or closed, or a walk-in could not be called at once.
+    Refused,
+}
+
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// For every newcomer of the batch, in its order: the number (0 if refused) and what it may do.
+    pub newcomers: Vec<(u64, Verdict)>,
+    /// For every ask of the batch, in its order.
+    pub asks: Vec<Verdict>,
+    /// How many visitors this step called.
+    pub called: u32,
+    /// The line after this step.
+    pub summary: Summary,
+}

@@ -1,0 +1,62 @@
+//! A bitmap over numbers, offset by a base that the owner moves up.
+
+use serde::{Deserialize, Serialize};
+
+/// Bits for the numbers above `base`; every bit beyond the end is 0.
+///
+/// The base is kept by the line, one for all its bitmaps, and handed in: bitmaps that are read together stay
+/// aligned word by word.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Bits {
+    words: Vec<u64>,
+}
+
+impl Bits {
+    pub(super) fn set(&mut self, offset: u64) {
+        let (word, bit) = split(offset);
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[word] |= bit;
+    }
+
+    pub(super) fn clear(&mut self, offset: u64) {
+        let (word, bit) = split(offset);
+        if let Some(w) = self.words.get_mut(word) {
+            *w &= !bit;
+        }
+    }
+
+    pub(super) fn get(&self, offset: u64) -> bool {
+        let (word, bit) = split(offset);
+        self.words.get(word).is_some_and(|w| w & bit != 0)
+    }
+
+    /// The word that holds the bits `64 * index ..`.
+    pub(super) fn word(&self, index: usize) -> u64 {
+        self.words.get(index).copied().unwrap_or(0)
+    }
+
+    pub(super) fn len_words(&self) -> usize {
+        self.words.len()
+    }
+
+    pub(super) fn wipe(&mut self) {
+        self.words.clear();
+    }
+
+    /// Forgets the lowest `count` words.
+    pub(super) fn drop_front(&mut self, count: usize) {
+        let count = count.min(self.words.len());
+        self.words.drain(..count);
+        // After a rush is over its memory goes back.
+        if self.words.len() * 4 < self.words.capacity() {
+            self.words.shrink_to_fit();
+        }
+    }
+}
+
+fn split(offset: u64) -> (usize, u64) {
+    // A line holds at most a few ten million numbers (`max_waiting`), so offsets fit.
+    (usize::try_from(offset / 64).unwrap_or(usize::MAX), 1 << (offset % 64))
+}

@@ -1,0 +1,109 @@
+//! How many may be called now: a token bucket inside a hard sliding window.
+//!
+//! The window is the promise: in no 60 s are more visitors called than `release_per_minute`. It is kept in
+//! tenths of a second, and a call counts until the whole tenth it fell into is 60 s old, so the bound holds
+//! for every window of 60 s, not only for aligned ones; at a steady rate that costs one part in 600.
+//!
+//! The bucket shapes the flow: at most `burst` at once. Filled at the plain rate it would, after a burst, run
+//! into the window and stand still for the last seconds of each minute. So it is filled at the steepest rate
+//! that the window can sustain for the next 60 s: after a burst of a sixth the line moves at five sixths of
+//! the rate for one minute, and at the whole rate from then on.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+
+use super::rules::{CREDIT_PER_VISITOR, Rules};
+
+/// Length of a window slot.
+pub(super) const SLOT_MS: u64 = 100;
+/// Slots that count: the current one and 60 s before it.
+pub(super) const SLOTS: u64 = 601;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Rate {
+    /// In [`CREDIT_PER_VISITOR`] parts of a visitor.
+    credit: u64,
+    filled_ms: u64,
+    /// Calls by slot, oldest first, only slots with calls.
+    window: VecDeque<(u64, u32)>,
+}
+
+impl Rate {
+    /// A full bucket: a line that starts has been idle before.
+    pub(super) fn full(rules: &Rules, now_ms: u64) -> Self {
+        Self { credit: cap(rules), filled_ms: now_ms, window: VecDeque::new() }
+    }
+
+    /// Takes over calls that a node knows of and this store has lost: slot by slot, the larger count.
+    pub(super) fn merge(&mut self, calls: &[(u64, u32)]) {
+        for &(slot, count) in calls {
+            match self.window.binary_search_by_key(&slot, |e| e.0) {
+                Ok(i) => self.window[i].1 = self.window[i].1.max(count),
+                Err(i) => self.window.insert(i, (slot, count)),
+            }
+        }
+    }
+
+    /// Fills the bucket up to `now_ms` and gives how many visitors may be called.
+    pub(super) fn allowed(&mut self, rules: &Rules, now_ms: u64) -> u32 {
+        let slot = now_ms / SLOT_MS;
+        while self.window.front().is_some_and(|&(s, _)| s + SLOTS <= slot) {
+            self.window.pop_front();
+        }
+        let room = u64::from(rules.release_per_minute).saturating_sub(self.in_window());
+        let gone_ms = now_ms.saturating_sub(self.filled_ms);
+        self.filled_ms = self.filled_ms.max(now_ms);
+        let filled = self.sustainable(rules, room, now_ms).saturating_mul(gone_ms);
+        self.credit = self.credit.saturating_add(filled).min(cap(rules));
+        // Bounded by `burst`, which is a u32.
+        (self.credit / CREDIT_PER_VISITOR).min(room) as u32
+    }
+
+    /// Books calls that [`Self::allowed`] permitted.
+    pub(super) fn book(&mut self, count: u32, now_ms: u64) {
+        if count == 0 {
+            return;
+        }
+        self.credit = self.credit.saturating_sub(u64::from(count) * CREDIT_PER_VISITOR);
+        let slot = now_ms / SLOT_MS;
+        match self.window.back_mut() {
+            Some(last) if last.0 == slot => last.1 += count,
+            _ => self.merge(&[(slot, count)]),
+        }
+    }
+
+    /// Calls in the last 60 s.
+    pub(super) fn in_window(&self) -> u64 {
+        self.window.iter().map(|e| u64::from(e.1)).sum()
+    }
+
+    pub(super) fn last(&self) -> (u64, u32) {
+        self.window.back().copied().unwrap_or_default()
+    }
+
+    pub(super) fn calls(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.window.iter().copied()
+    }
+
+    /// The fill rate, in credit per millisecond (which is visitors per minute): the plain rate, or less where
+    /// the window would run out before its next calls grow old. One percent of tolerance, at least one
+    /// visitor, keeps an evenly running line from being slowed by its own granularity.
+    fn sustainable(&self, rules: &Rules, room: u64, now_ms: u64) -> u64 {
+        let plain = u64::from(rules.release_per_minute);
+        let mut free = room + (plain / 100).max(1);
+        let mut rate = plain;
+        for &(slot, count) in &self.window {
+            let leaves_ms = (slot + SLOTS) * SLOT_MS;
+            if let Some(ms) = leaves_ms.checked_sub(now_ms).filter(|&ms| ms > 0) {
+                rate = rate.min(free * CREDIT_PER_VISITOR / ms);
+            }
+            free += u64::from(count);
+        }
+        rate
+    }
+}
+
+fn cap(rules: &Rules) -> u64 {
+    u64::from(rules.burst) * CREDIT_PER_VISITOR
+}

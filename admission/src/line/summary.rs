@@ -1,0 +1,121 @@
+//! What a node needs to answer visitors by itself until the next step.
+
+use serde::{Deserialize, Serialize};
+use sluice_config::Mode;
+
+use crate::standing::Reason;
+
+/// Numbers per block right behind the head.
+pub const BLOCK_FINE: u64 = 256;
+/// How many fine blocks there are; those behind are coarse.
+pub const BLOCKS_FINE: u64 = 128;
+/// Numbers per block far behind the head.
+pub const BLOCK_COARSE: u64 = 8_192;
+
+/// The line after a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Rises when an operator resets the line.
+    pub epoch: u64,
+    /// The last number handed out.
+    pub issued: u64,
+    /// The highest number called.
+    pub head: u64,
+    /// The highest number that can no longer be called.
+    pub floor: u64,
+    /// Numbers seen in the last 90 s and not called.
+    pub waiting: u64,
+    /// Those of `waiting` at or below the head: they came back late and are next.
+    pub late: u64,
+    /// Called numbers that have not entered yet.
+    pub due: u64,
+    /// Numbers inside.
+    pub inside: u64,
+    /// Somebody who is present had to be left waiting by the last step.
+    pub standing: bool,
+    /// Why nobody is called, when that is so.
+    pub reason: Option<Reason>,
+    /// What the queue did in this step.
+    pub mode: Option<Mode>,
+    /// Calls in the last 60 s.
+    pub called_last_minute: u64,
+    /// Since when somebody has been standing without a pause, on the line's clock; 0: nobody is.
+    pub standing_since_ms: u64,
+    /// Calls since then.
+    pub called_standing: u64,
+    /// Calls since the line began.
+    pub called_total: u64,
+    /// Calls in the last tenth of a second in which there were any: which one, and how many.
+    pub last_calls: (u64, u32),
+    /// Steps that the line has made.
+    pub steps: u64,
+    /// Rises when the line notices that its state had been lost.
+    pub life: u64,
+    /// The line's clock.
+    pub now_ms: u64,
+    /// Waiting numbers above the head by block.
+    pub blocks: Blocks,
+}
+
+/// Counts of waiting numbers per block of the number line. Near the head blocks are small, so that a position
+/// is close to exact where it matters; far back they are large, so that a million waiting take 1 kB.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blocks {
+    /// First number of the first block.
+    pub start: u64,
+    /// Counts, fine blocks first.
+    pub counts: Vec<u32>,
+}
+
+impl Blocks {
+    /// Where the blocks of a line with this head start.
+    pub fn start_for(head: u64) -> u64 {
+        head / BLOCK_FINE * BLOCK_FINE
+    }
+
+    /// The first number and the length of block `index`.
+    pub fn span(start: u64, index: u64) -> (u64, u64) {
+        match index.checked_sub(BLOCKS_FINE) {
+            None => (start + index * BLOCK_FINE, BLOCK_FINE),
+            Some(coarse) => (start + BLOCKS_FINE * BLOCK_FINE + coarse * BLOCK_COARSE, BLOCK_COARSE),
+        }
+    }
+
+    /// The block that holds `number`.
+    pub fn index_of(start: u64, number: u64) -> u64 {
+        let offset = number.saturating_sub(start);
+        match offset.checked_sub(BLOCKS_FINE * BLOCK_FINE) {
+            None => offset / BLOCK_FINE,
+            Some(far) => BLOCKS_FINE + far / BLOCK_COARSE,
+        }
+    }
+}
+
+impl Summary {
+    /// Counts a number that was handed out after the last tick, so that those who come in the same rush each
+    /// see those before them.
+    pub(super) fn count_newcomer(&mut self, number: u64) {
+        let block = usize::try_from(Blocks::index_of(self.blocks.start, number)).unwrap_or(usize::MAX);
+        if block >= self.blocks.counts.len() {
+            self.blocks.counts.resize(block + 1, 0);
+        }
+        self.blocks.counts[block] += 1;
+        self.waiting += 1;
+    }
+
+    /// How many waiting visitors will be called before `number`. Within a block the present ones are taken to
+    /// be spread evenly, which is exact when nobody in it has left.
+    pub fn ahead_of(&self, number: u64) -> u64 {
+        if number <= self.head {
+            return 0;
+        }
+        let index = Blocks::index_of(self.blocks.start, number);
+        let count = |i: u64| usize::try_from(i).ok().and_then(|i| self.blocks.counts.get(i)).copied().unwrap_or(0);
+        let before: u64 = (0..index.min(self.blocks.counts.len() as u64)).map(|i| u64::from(count(i))).sum();
+        let (first, len) = Blocks::span(self.blocks.start, index);
+        let first_uncalled = first.max(self.head + 1);
+        let last = (first + len - 1).min(self.issued).max(number);
+        let inside = u64::from(count(index)) * (number - first_uncalled) / (last - first_uncalled + 1);
+        self.late + before + inside
+    }
+}

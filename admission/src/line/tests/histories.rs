@@ -1,0 +1,187 @@
+//! Thousands of random histories; a failing one is shrunk and printed.
+
+use proptest::prelude::*;
+use sluice_config::Mode;
+
+use super::{
+    super::{Ask, Batch, Known, Line, Newcomer, Reading, Rules, Seen},
+    model::Model,
+    rules,
+};
+
+/// One thing that happens. Visitors are named by a wild index, taken modulo those there are.
+#[derive(Clone, Debug)]
+enum Event {
+    Arrive { count: u8, enter: bool, hold_ms: u32 },
+    WalkIn { count: u8 },
+    Poll { who: usize, hold_ms: u32 },
+    PollAll { hold_ms: u32 },
+    Ask { who: usize, enter: bool },
+    EnterAll,
+    Away { who: usize },
+    Browse { who: usize },
+    End { who: usize },
+    Pass { ms: u32 },
+    Retry,
+    WallClockSteps { ms: i64 },
+    Restart,
+    Rules(Rules),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let hold = 0..30_000u32;
+    let who = any::<usize>();
+    prop_oneof![
+        4 => (1..30u8, any::<bool>(), hold.clone()).prop_map(|(count, enter, hold_ms)| Event::Arrive { count, enter, hold_ms }),
+        2 => (1..10u8).prop_map(|count| Event::WalkIn { count }),
+        4 => (who, hold.clone()).prop_map(|(who, hold_ms)| Event::Poll { who, hold_ms }),
+        4 => hold.prop_map(|hold_ms| Event::PollAll { hold_ms }),
+        4 => (who, any::<bool>()).prop_map(|(who, enter)| Event::Ask { who, enter }),
+        2 => Just(Event::EnterAll),
+        1 => who.prop_map(|who| Event::Away { who }),
+        2 => who.prop_map(|who| Event::Browse { who }),
+        1 => who.prop_map(|who| Event::End { who }),
+        6 => prop_oneof![0..500u32, 0..20_000u32, 0..200_000u32].prop_map(|ms| Event::Pass { ms }),
+        2 => Just(Event::Retry),
+        1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
+        1 => Just(Event::Restart),
+        1 => changed_rules().prop_map(Event::Rules),
+    ]
+}
+
+fn changed_rules() -> impl Strategy<Value = Rules> {
+    let mode =
+        prop_oneof![4 => Just(Mode::Auto), 1 => Just(Mode::Hold), 1 => Just(Mode::Closed), 1 => Just(Mode::Drain)];
+    let max_active = proptest::option::of(1..40u32);
+    (1..600u32, 1..50u32, max_active, mode, 5..200u32, 1_000..20_000u64, 30_000..300_000u64).prop_map(
+        |(release_per_minute, burst, max_active, mode, max_waiting, claim_within_ms, return_within_ms)| Rules {
+            release_per_minute,
+            burst: burst.min(release_per_minute),
+            max_active,
+            max_waiting,
+            mode,
+            claim_within_ms,
+            return_within_ms,
+            ..rules()
+        },
+    )
+}
+
+struct World {
+    rules: Rules,
+    line: Line,
+    model: Model,
+    real_ms: u64,
+    wall_off_ms: i64,
+    /// Where this node last saw the line's clock, and when.
+    anchor: Option<(u64, u64)>,
+    known: Known,
+    last: Batch,
+    ids: u64,
+}
+
+impl World {
+    fn new(rules: Rules) -> Self {
+        let real_ms = 1_700_000_000_000;
+        let line = Line::new(&rules, Reading { wall_ms: real_ms, slack_ms: 0 }, &Known::default());
+        Self {
+            rules,
+            line,
+            model: Model::default(),
+            real_ms,
+            wall_off_ms: 0,
+            anchor: None,
+            known: Known::default(),
+            last: Batch::default(),
+            ids: 0,
+        }
+    }
+
+    fn happen(&mut self, event: &Event) {
+        let issued = self.model.issued();
+        let somebody = |who: usize| (issued > 0).then(|| who as u64 % issued + 1);
+        let mut batch = Batch::default();
+        match event {
+            Event::Arrive { count, enter, hold_ms } => {
+                batch.newcomers =
+                    self.newcomers(*count, |id| Newcomer { id, hold_ms: *hold_ms, enter: *enter, walk_in: false });
+            }
+            Event::WalkIn { count } => {
+                batch.newcomers =
+                    self.newcomers(*count, |id| Newcomer { id, hold_ms: 5_000, enter: true, walk_in: true });
+            }
+            Event::Poll { who, hold_ms } => {
+                batch.seen.extend(somebody(*who).map(|number| Seen { number, hold_ms: *hold_ms }));
+            }
+            Event::PollAll { hold_ms } => {
+                batch.seen.extend((1..=issued).map(|number| Seen { number, hold_ms: *hold_ms }));
+            }
+            Event::Ask { who, enter } => {
+                batch.asks.extend(somebody(*who).map(|number| Ask { number, hold_ms: 4_000, enter: *enter }));
+            }
+            Event::EnterAll => {
+                batch.asks.extend((1..=issued).map(|number| Ask { number, hold_ms: 4_000, enter: true }));
+            }
+            Event::Away { who } => batch.away.extend(somebody(*who)),
+            Event::Browse { who } => {
+                // Only who holds a pass that has not run out makes requests inside; the pass ends before the seat.
+                let inside = self.model.inside();
+                let number = (!inside.is_empty()).then(|| inside[who % inside.len()]);
+                batch.inside.extend(
+                    number.filter(|&n| self.line.inside.get(n).is_some_and(|s| s.until_ms > self.line.clock.now_ms)),
+                );
+            }
+            Event::End { who } => batch.ended.extend(somebody(*who)),
+            Event::Pass { ms } => self.real_ms += u64::from(*ms),
+            Event::Retry => batch = std::mem::take(&mut self.last),
+            Event::WallClockSteps { ms } => self.wall_off_ms += ms,
+            Event::Restart => self.restart(),
+            Event::Rules(rules) => self.rules = rules.clone(),
+        }
+        self.step(batch);
+    }
+
+    fn newcomers(&mut self, count: u8, newcomer: impl Fn(u64) -> Newcomer) -> Vec<Newcomer> {
+        let first = self.ids;
+        self.ids += u64::from(count);
+        (first..self.ids).map(newcomer).collect()
+    }
+
+    fn step(&mut self, mut batch: Batch) {
+        // No two steps in one millisecond, so that the model can tell from the clock whether a step was a tick.
+        self.real_ms += 1;
+        batch.known = self.known.clone();
+        batch.known.clock_ms = self.anchor.map(|(line_ms, at_ms)| line_ms + (self.real_ms - at_ms));
+        let wall_ms = self.real_ms.saturating_add_signed(self.wall_off_ms);
+        let outcome = self.line.sync(&self.rules, Reading { wall_ms, slack_ms: 0 }, &batch);
+        self.model.follow(&self.line, &self.rules, &batch, &outcome, self.real_ms);
+        self.anchor.get_or_insert((outcome.summary.now_ms, self.real_ms));
+        let Known { epoch, issued, head, floor, steps, life, .. } = self.line.known();
+        self.known = Known { epoch, issued, head, floor, steps, life, ..Known::default() };
+        // A browser that has ended its visit does not browse on in a retried batch.
+        batch.inside.clear();
+        self.last = batch;
+    }
+
+    /// The node dies and comes back: the state is read back, what was in memory is gone.
+    fn restart(&mut self) {
+        let bytes = postcard::to_allocvec(&self.line).unwrap();
+        self.line = postcard::from_bytes(&bytes).unwrap();
+        self.anchor = None;
+        self.known = Known::default();
+        // Bring the wall clock's reading up to date, so that a later step of it is seen as a step.
+        self.step(Batch::default());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_agrees_with_a_plain_list(rules in changed_rules(), events in prop::collection::vec(event(), 1..60)) {
+        let mut world = World::new(rules);
+        for event in &events {
+            world.happen(event);
+        }
+    }
+}

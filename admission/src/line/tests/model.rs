@@ -1,0 +1,210 @@
+//! The naive model: a plain list of visitors, searched from end to end for everything.
+
+use std::collections::BTreeMap;
+
+use super::super::{Batch, Line, Outcome, Rules, Verdict, presence};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Waiting,
+    Due { until_ms: u64 },
+    Inside { since_ms: u64, until_ms: u64 },
+    Spent,
+}
+
+#[derive(Clone, Debug)]
+struct Visitor {
+    place: Place,
+    /// Last door generation in which the visitor counts as present.
+    present_until: u64,
+    /// Last waiting generation in which the visitor was seen.
+    seen: u64,
+}
+
+/// What the model knows, by number, plus the real time of every call.
+#[derive(Default)]
+pub(super) struct Model {
+    visitors: BTreeMap<u64, Visitor>,
+    slips: BTreeMap<u64, (u64, u64)>,
+    calls: Vec<(u64, u64)>,
+}
+
+impl Model {
+    /// Follows a step of the real line and compares everything it did.
+    pub(super) fn follow(&mut self, line: &Line, rules: &Rules, batch: &Batch, outcome: &Outcome, real_ms: u64) {
+        let now_ms = line.clock.now_ms;
+        let floor = line.heads.floor();
+        self.lapse(now_ms);
+        self.marks(rules, batch, now_ms);
+        let issued_before = self.visitors.keys().last().copied().unwrap_or(0);
+        self.arrivals(batch, outcome, now_ms);
+
+        // P1, P4: whoever was called is exactly the front of those who are present.
+        let candidates: Vec<u64> = self.candidates(now_ms, floor);
+        let called: Vec<u64> =
+            candidates.iter().copied().filter(|&n| line.due.get(n).is_some() || line.inside.get(n).is_some()).collect();
+        assert_eq!(called, candidates[..called.len()], "not the first present numbers were called");
+        for &number in &called {
+            self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + rules.claim_within_ms };
+        }
+        let walked_in = self.walk_ins(rules, batch, outcome, now_ms);
+        assert!(walked_in == 0 || called.len() == candidates.len(), "a walk-in overtook somebody present");
+        assert_eq!(called.len() as u64 + walked_in, u64::from(outcome.called));
+        self.rate_and_seats(rules, u64::from(outcome.called), real_ms, now_ms);
+        self.answers(rules, batch, outcome, now_ms, floor);
+        self.counts(line, outcome, now_ms, floor);
+
+        // P9 and "no number twice": numbers are handed out one after the other, each once.
+        let issued = self.visitors.keys().last().copied().unwrap_or(0);
+        assert_eq!(line.issued, issued.max(issued_before));
+        assert_eq!(self.visitors.len() as u64, issued, "a number was skipped");
+    }
+
+    /// Numbers that hold a valid pass.
+    pub(super) fn inside(&self) -> Vec<u64> {
+        self.visitors.iter().filter(|(_, v)| matches!(v.place, Place::Inside { .. })).map(|(&n, _)| n).collect()
+    }
+
+    pub(super) fn issued(&self) -> u64 {
+        self.visitors.len() as u64
+    }
+
+    fn lapse(&mut self, now_ms: u64) {
+        for visitor in self.visitors.values_mut() {
+            match visitor.place {
+                Place::Due { until_ms } if until_ms <= now_ms => visitor.place = Place::Waiting,
+                Place::Inside { until_ms, .. } if until_ms <= now_ms => visitor.place = Place::Spent,
+                _ => {}
+            }
+        }
+    }
+
+    fn marks(&mut self, rules: &Rules, batch: &Batch, now_ms: u64) {
+        for number in &batch.ended {
+            let visitor = self.visitors.get_mut(number).unwrap();
+            if matches!(visitor.place, Place::Due { .. } | Place::Inside { .. }) {
+                visitor.place = Place::Spent;
+            }
+        }
+        for number in &batch.inside {
+            let visitor = self.visitors.get_mut(number).unwrap();
+            if let Place::Inside { until_ms, .. } = &mut visitor.place {
+                *until_ms = (*until_ms).max(now_ms + rules.seat_ms);
+            } else {
+                // The seat lapsed in this very step: whoever holds a pass is inside all the same.
+                visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+            }
+        }
+        let seen = batch.seen.iter().map(|s| (s.number, s.hold_ms));
+        for (number, hold_ms) in seen.chain(batch.asks.iter().map(|a| (a.number, a.hold_ms))) {
+            self.see(number, now_ms, hold_ms);
+        }
+        for number in &batch.away {
+            let visitor = self.visitors.get_mut(number).unwrap();
+            visitor.present_until = 0;
+            visitor.seen = 0;
+        }
+    }
+
+    fn see(&mut self, number: u64, now_ms: u64, hold_ms: u32) {
+        let visitor = self.visitors.get_mut(&number).unwrap();
+        let until = (now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX))) / presence::DOOR_MS;
+        visitor.present_until = visitor.present_until.max(until);
+        visitor.seen = now_ms / presence::WAITING_MS;
+    }
+
+    fn arrivals(&mut self, batch: &Batch, outcome: &Outcome, now_ms: u64) {
+        for (newcomer, &(number, _)) in batch.newcomers.iter().zip(&outcome.newcomers) {
+            match self.slips.get(&newcomer.id) {
+                // Remembered for at least a minute: the same number again.
+                Some(&(known, at_ms)) if number == known || at_ms + 60_000 > now_ms => {
+                    assert_eq!(number, known, "a slip got a second number");
+                    self.see(number, now_ms, newcomer.hold_ms);
+                }
+                _ if newcomer.walk_in || number == 0 => {}
+                _ => {
+                    self.admit(newcomer.id, number, now_ms);
+                    self.see(number, now_ms, newcomer.hold_ms);
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, id: u64, number: u64, now_ms: u64) {
+        assert_eq!(number, self.visitors.len() as u64 + 1, "numbers are not handed out in order of arrival");
+        self.visitors.insert(number, Visitor { place: Place::Waiting, present_until: 0, seen: 0 });
+        self.slips.insert(id, (number, now_ms));
+    }
+
+    fn walk_ins(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64) -> u64 {
+        let mut walked_in = 0;
+        for (newcomer, &(number, _)) in batch.newcomers.iter().zip(&outcome.newcomers) {
+            let old = self.visitors.contains_key(&number);
+            if newcomer.walk_in && number != 0 && !old {
+                self.admit(newcomer.id, number, now_ms);
+                self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + rules.claim_within_ms };
+                walked_in += 1;
+            }
+        }
+        walked_in
+    }
+
+    fn candidates(&self, now_ms: u64, floor: u64) -> Vec<u64> {
+        let present =
+            |v: &Visitor| v.place == Place::Waiting && v.present_until >= now_ms / presence::DOOR_MS && v.seen > 0;
+        self.visitors.iter().filter(|&(&n, v)| n > floor && present(v)).map(|(&n, _)| n).collect()
+    }
+
+    /// P2 in real time, P3.
+    fn rate_and_seats(&mut self, rules: &Rules, called: u64, real_ms: u64, now_ms: u64) {
+        if called == 0 {
+            return;
+        }
+        assert!(called <= u64::from(rules.burst), "{called} called at once");
+        self.calls.push((real_ms, called));
+        let window: u64 = self.calls.iter().filter(|c| c.0 + 60_000 > real_ms).map(|c| c.1).sum();
+        assert!(window <= u64::from(rules.release_per_minute), "{window} called within 60 s");
+        let seats = self.visitors.values().filter(|v| match v.place {
+            Place::Due { until_ms } | Place::Inside { until_ms, .. } => until_ms > now_ms,
+            _ => false,
+        });
+        let seats = seats.count();
+        assert!(rules.max_active.is_none_or(|max| seats <= max as usize), "{seats} seats held");
+    }
+
+    fn answers(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64, floor: u64) {
+        let newcomers = batch.newcomers.iter().zip(&outcome.newcomers).filter(|(_, a)| a.0 != 0);
+        let newcomers = newcomers.map(|(n, &(number, verdict))| (number, n.enter, verdict));
+        let asks = batch.asks.iter().zip(&outcome.asks).map(|(a, &verdict)| (a.number, a.enter, verdict));
+        for (number, enter, verdict) in newcomers.chain(asks) {
+            let visitor = self.visitors.get_mut(&number).unwrap();
+            if let (Place::Due { .. }, true) = (visitor.place, enter) {
+                visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+            }
+            let expected = match visitor.place {
+                Place::Waiting if number > floor => Verdict::Waiting,
+                Place::Due { until_ms } => Verdict::Called { until_ms },
+                Place::Inside { since_ms, until_ms } => Verdict::Inside { since_ms, until_ms },
+                Place::Waiting | Place::Spent => Verdict::Spent,
+            };
+            assert_eq!(verdict, expected, "number {number}");
+        }
+    }
+
+    fn counts(&self, line: &Line, outcome: &Outcome, now_ms: u64, floor: u64) {
+        let summary = &outcome.summary;
+        let count = |f: &dyn Fn(&Visitor) -> bool| self.visitors.values().filter(|v| f(v)).count() as u64;
+        assert_eq!(summary.due, count(&|v| matches!(v.place, Place::Due { .. })));
+        assert_eq!(summary.inside, count(&|v| matches!(v.place, Place::Inside { .. })));
+        if line.ticked_ms == now_ms {
+            let oldest = (now_ms / presence::WAITING_MS + 1).saturating_sub(presence::WAITING_GENERATIONS).max(1);
+            let waiting = |v: &Visitor| v.place == Place::Waiting && v.seen >= oldest;
+            let waiting: Vec<u64> =
+                self.visitors.iter().filter(|&(&n, v)| n > floor && waiting(v)).map(|(&n, _)| n).collect();
+            assert_eq!(summary.waiting, waiting.len() as u64);
+            assert_eq!(summary.late, waiting.iter().filter(|&&n| n <= summary.head).count() as u64);
+            let counted: u64 = summary.blocks.counts.iter().map(|&c| u64::from(c)).sum();
+            assert_eq!(summary.late + counted, summary.waiting);
+        }
+    }
+}

@@ -1,0 +1,147 @@
+use super::{
+    super::{Ask, Batch, Known, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict},
+    rules,
+};
+use crate::standing::Reason;
+use sluice_config::Mode;
+
+struct Bench {
+    line: Line,
+    rules: Rules,
+    now_ms: u64,
+    ids: u64,
+}
+
+impl Bench {
+    fn new(rules: Rules) -> Self {
+        let now_ms = 1_700_000_000_000;
+        let line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &Known::default());
+        Self { line, rules, now_ms, ids: 0 }
+    }
+
+    fn after(&mut self, ms: u64, batch: Batch) -> Outcome {
+        self.now_ms += ms;
+        self.line.sync(&self.rules, Reading { wall_ms: self.now_ms, slack_ms: 0 }, &batch)
+    }
+
+    fn join(&mut self, count: u64) -> Outcome {
+        let first = self.ids;
+        self.ids += count;
+        let newcomers = (first..self.ids).map(|id| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false });
+        let newcomers = newcomers.collect();
+        self.after(0, Batch { newcomers, ..Batch::default() })
+    }
+
+    fn see(&mut self, ms: u64, numbers: impl IntoIterator<Item = u64>) -> Outcome {
+        let seen = numbers.into_iter().map(|number| Seen { number, hold_ms: 4_000 }).collect();
+        self.after(ms, Batch { seen, ..Batch::default() })
+    }
+
+    fn ask(&mut self, number: u64, enter: bool) -> Verdict {
+        let asks = vec![Ask { number, hold_ms: 4_000, enter }];
+        self.after(0, Batch { asks, ..Batch::default() }).asks[0]
+    }
+}
+
+#[test]
+fn an_empty_line_calls_a_newcomer_in_the_same_step() {
+    let mut bench = Bench::new(rules());
+    let outcome = bench.join(1);
+    assert!(matches!(outcome.newcomers[0], (1, Verdict::Called { .. })));
+}
+
+#[test]
+fn who_comes_back_late_is_called_before_those_who_came_after() {
+    let mut bench = Bench::new(Rules { burst: 1, ..rules() });
+    bench.join(3);
+    // Number 2 sleeps; the head passes it.
+    bench.see(30_000, [3]);
+    assert!(matches!(bench.ask(3, true), Verdict::Inside { .. }));
+    bench.join(20);
+    bench.see(1_000, [2, 4, 5]);
+    assert!(matches!(bench.ask(2, false), Verdict::Called { .. }), "{:?}", bench.line.known());
+}
+
+#[test]
+fn who_stays_away_too_long_has_lost_the_place() {
+    let mut bench = Bench::new(Rules { burst: 1, ..rules() });
+    bench.join(2);
+    for _ in 0..40 {
+        bench.join(1);
+        bench.after(10_000, Batch::default());
+    }
+    assert_eq!(bench.ask(2, false), Verdict::Spent);
+}
+
+#[test]
+fn a_called_number_that_does_not_enter_gives_its_seat_back_and_is_next_when_it_comes() {
+    let mut bench = Bench::new(Rules { max_active: Some(1), ..rules() });
+    bench.join(2);
+    assert!(matches!(bench.ask(1, false), Verdict::Called { .. }));
+    assert_eq!(bench.ask(2, false), Verdict::Waiting);
+    bench.see(10_001, [2]);
+    assert!(matches!(bench.ask(2, true), Verdict::Inside { .. }));
+    assert_eq!(bench.ask(1, true), Verdict::Waiting);
+    bench.after(250, Batch { ended: vec![2], ..Batch::default() });
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }));
+}
+
+#[test]
+fn a_repeated_claim_gives_the_same_seat() {
+    let mut bench = Bench::new(rules());
+    bench.join(1);
+    let first = bench.ask(1, true);
+    bench.now_ms += 3_000;
+    assert_eq!(bench.ask(1, true), first);
+    assert_eq!(bench.line.inside.len(), 1);
+}
+
+#[test]
+fn a_full_line_refuses_newcomers_and_says_so() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, max_waiting: 5, ..rules() });
+    let outcome = bench.join(8);
+    let refused = outcome.newcomers.iter().filter(|n| n.1 == Verdict::Refused).count();
+    assert_eq!((refused, outcome.summary.issued, outcome.summary.reason), (3, 5, Some(Reason::Paused)));
+}
+
+#[test]
+fn a_number_above_the_known_ones_raises_them() {
+    let mut bench = Bench::new(rules());
+    bench.see(0, [500]);
+    assert_eq!(bench.join(1).newcomers[0].0, 501);
+}
+
+#[test]
+fn a_batch_of_an_old_epoch_changes_nothing() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(3);
+    let rules = bench.rules.clone();
+    bench.line.reset(&rules);
+    let known = Known { epoch: 1, issued: 3, head: 3, ..Known::default() };
+    let asks = vec![Ask { number: 2, hold_ms: 4_000, enter: true }];
+    let outcome = bench.after(0, Batch { known, asks, ..Batch::default() });
+    assert_eq!((outcome.asks[0], outcome.summary.epoch, outcome.summary.issued), (Verdict::Spent, 2, 0));
+}
+
+#[test]
+fn those_who_come_in_one_rush_each_see_those_before() {
+    let mut bench = Bench::new(Rules { release_per_minute: 1, burst: 1, max_waiting: 100_000, ..rules() });
+    bench.join(1);
+    for n in 0..50 {
+        let outcome = bench.join(1_000);
+        let last = outcome.newcomers[999].0;
+        assert_eq!(outcome.summary.ahead_of(last), n * 1_000 + 999);
+    }
+}
+
+#[test]
+fn a_long_line_gives_back_its_memory_as_it_moves() {
+    let mut bench =
+        Bench::new(Rules { release_per_minute: 100_000, burst: 100_000, max_waiting: 1_000_000, ..rules() });
+    for _ in 0..20 {
+        bench.join(20_000);
+        bench.see(60_000, 1..=bench.line.issued);
+    }
+    assert!(bench.line.base > 200_000, "base {}", bench.line.base);
+    assert!(bench.line.called.len_words() < 5_000);
+}

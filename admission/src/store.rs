@@ -1,0 +1,67 @@
+//! Where lines live. One contract, [`Store`], and one conformance suite over every implementation.
+
+pub mod embedded;
+
+use std::{fmt, future::Future};
+
+use sluice_config::Name;
+
+pub use self::embedded::Embedded;
+use crate::line::{Batch, Outcome, Rules};
+
+/// Which line: the lane of a queue of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LineId {
+    /// Whose.
+    pub tenant: Name,
+    /// Which queue.
+    pub queue: Name,
+    /// Which lane of it; 0 unless the queue has several.
+    pub lane: u8,
+}
+
+impl fmt::Display for LineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.tenant, self.queue, self.lane)
+    }
+}
+
+/// Why a step could not be made. The same batch may always be sent again.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store did not answer, or not in time.
+    #[error("the store is away: {0}")]
+    Away(String),
+    /// The state could not be read or written.
+    #[error("state of line {line}: {source}")]
+    State {
+        /// Which line.
+        line: String,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// The state was written by a version of Sluice that this one does not know.
+    #[error("state of line {line} has layout {found}, this build knows {known}; run the version that wrote it")]
+    Layout {
+        /// Which line.
+        line: String,
+        /// The layout found.
+        found: u32,
+        /// The layout of this build.
+        known: u32,
+    },
+}
+
+/// Keeps lines and makes one atomic step of a line at a time.
+///
+/// A step is idempotent by the content of its batch: after an error the caller sends the same batch again,
+/// whether or not the first one took effect.
+pub trait Store: Send + Sync + 'static {
+    /// Makes one step. The answer is given only once the step would survive the death of this process.
+    fn sync(
+        &self,
+        line: &LineId,
+        rules: &Rules,
+        batch: &Batch,
+    ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+}

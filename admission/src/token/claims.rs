@@ -1,0 +1,131 @@
+//! The three kinds of token and what each of them says.
+
+use super::payload::{Claims, Reader, Writer};
+
+/// The kinds of token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Arrived, no number yet.
+    Slip,
+    /// A number in line.
+    Ticket,
+    /// May enter.
+    Pass,
+}
+
+impl Kind {
+    /// Every kind, in the order in which a visitor gets them.
+    pub const ALL: [Self; 3] = [Self::Slip, Self::Ticket, Self::Pass];
+
+    /// The name in headers of tokens, cookie names and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Slip => "slip",
+            Self::Ticket => "ticket",
+            Self::Pass => "pass",
+        }
+    }
+}
+
+/// Arrived, has no number yet: handed to whoever comes without a token, exchanged for a number when it comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Slip {
+    /// Random, so that a slip that comes back twice is one visitor.
+    pub id: u64,
+    /// When it was handed out, ms on the line's clock.
+    pub issued_at_ms: u64,
+}
+
+/// A number in line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The line's epoch; a reset of the line voids the ticket.
+    pub epoch: u64,
+    /// The lane of the number line.
+    pub lane: u8,
+    /// The place in the lane, counted from 1.
+    pub number: u64,
+    /// When the number was taken, ms on the line's clock.
+    pub issued_at_ms: u64,
+    /// How many stood ahead when the number was taken: the whole of the way, for progress.
+    pub ahead_first: u64,
+    /// The fewest ahead that this visitor was ever shown: a shown position never rises, on whichever node.
+    pub ahead_shown: u64,
+}
+
+/// May enter, and is inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Pass {
+    /// The line's epoch; a reset of the line voids the pass.
+    pub epoch: u64,
+    /// The lane of the number line.
+    pub lane: u8,
+    /// The place in the lane that was called.
+    pub number: u64,
+    /// When the visitor was first let in, ms on the line's clock. Stays when the pass is minted anew.
+    pub issued_at_ms: u64,
+    /// No longer valid from here on, ms on the line's clock; moves on with every request.
+    pub expires_at_ms: u64,
+    /// No longer valid from here on, however active, ms on the line's clock.
+    pub ends_at_ms: u64,
+}
+
+impl Claims for Slip {
+    const KIND: Kind = Kind::Slip;
+
+    fn write(&self, out: &mut Writer) {
+        out.integer("d", self.id);
+        out.time("i", self.issued_at_ms);
+    }
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { id: from.integer("d")?, issued_at_ms: from.time("i")? })
+    }
+}
+
+// A struct expression runs its fields from top to bottom, so each `read` names them in the order of `write`.
+
+impl Claims for Ticket {
+    const KIND: Kind = Kind::Ticket;
+
+    fn write(&self, out: &mut Writer) {
+        out.integer("e", self.epoch);
+        out.integer("l", self.lane.into());
+        out.integer("n", self.number);
+        out.time("i", self.issued_at_ms);
+        out.integer("f", self.ahead_first);
+        out.integer("s", self.ahead_shown);
+    }
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            epoch: from.integer("e")?,
+            lane: from.integer("l")?.try_into().ok()?,
+            number: from.integer("n")?,
+            issued_at_ms: from.time("i")?,
+            ahead_first: from.integer("f")?,
+            ahead_shown: from.integer("s")?,
+        })
+    }
+}
+
+impl Claims for Pass {
+    const KIND: Kind = Kind::Pass;
+
+    fn write(&self, out: &mut Writer) {
+        out.integer("e", self.epoch);
+        out.integer("l", self.lane.into());
+        out.integer("n", self.number);
+        out.time("i", self.issued_at_ms);
+        out.time("x", self.expires_at_ms);
+        out.time("h", self.ends_at_ms);
+    }
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self {
+            epoch: from.integer("e")?,
+            lane: from.integer("l")?.try_into().ok()?,
+            number: from.integer("n")?,
+            issued_at_ms: from.time("i")?,
+            expires_at_ms: from.time("x")?,
+            ends_at_ms: from.time("h")?,
+        })
+    }
+}

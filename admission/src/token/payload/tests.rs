@@ -1,0 +1,76 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::token::{Pass, Slip, Ticket};
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a valid name")
+}
+
+fn text<C: Claims>(claims: &C, tag: Option<[u8; TAG_LEN]>) -> String {
+    String::from_utf8(encode(&name("shop"), &name("sale"), claims, tag).as_bytes().to_vec()).expect("ASCII")
+}
+
+const SLIP: Slip = Slip { id: 0, issued_at_ms: 1 };
+const PASS: Pass = Pass { epoch: 1, lane: 2, number: 3, issued_at_ms: 4, expires_at_ms: 5, ends_at_ms: 6 };
+const TICKET_MAX: Ticket = Ticket {
+    epoch: u64::MAX,
+    lane: u8::MAX,
+    number: u64::MAX,
+    issued_at_ms: u64::MAX,
+    ahead_first: u64::MAX,
+    ahead_shown: u64::MAX,
+};
+
+#[test]
+fn claims_are_written_in_their_own_order() {
+    assert_eq!(text(&SLIP, None), r#"{"t":"shop","q":"sale","d":0,"i":1}"#);
+    assert_eq!(text(&PASS, None), r#"{"t":"shop","q":"sale","e":1,"l":2,"n":3,"i":4,"x":5,"h":6}"#);
+    assert_eq!(
+        text(&SLIP, Some([0xff; TAG_LEN])),
+        r#"{"t":"shop","q":"sale","d":0,"i":1,"b":"_____________________w"}"#
+    );
+}
+
+#[test]
+fn the_longest_payload_fits() {
+    let longest = name(&"x".repeat(Name::LEN_MAX));
+    let written = encode(&longest, &longest, &TICKET_MAX, Some([0xff; TAG_LEN]));
+    assert!(written.as_bytes().len() <= PAYLOAD_LEN_MAX);
+
+    let read = decode::<Ticket>(written.as_bytes()).expect("our own");
+    assert_eq!(read.tenant, longest.as_str().as_bytes());
+    assert_eq!(read.claims, Ticket { issued_at_ms: TIME_MS_MAX, ..TICKET_MAX }, "a time past the bound is the bound");
+    assert_eq!(read.tag, Some([0xff; TAG_LEN]));
+}
+
+#[test]
+fn a_kind_reads_no_other() {
+    assert_eq!(decode::<Slip>(text(&PASS, None).as_bytes()), None);
+    assert_eq!(decode::<Ticket>(text(&PASS, None).as_bytes()), None);
+    assert_eq!(decode::<Pass>(text(&SLIP, None).as_bytes()), None);
+}
+
+proptest! {
+    #[test]
+    fn integers_are_written_as_everybody_writes_them(value: u64) {
+        let written = text(&Slip { id: value, ..SLIP }, None);
+        prop_assert_eq!(written, format!(r#"{{"t":"shop","q":"sale","d":{value},"i":1}}"#));
+    }
+
+    #[test]
+    fn what_is_read_has_one_spelling(
+        tenant in "[a-z0-9][a-z0-9_-]{0,32}",
+        digits in "0|[1-9][0-9]{0,20}|[-+0-9.e]{0,4}",
+        time in "[0-9]{0,16}",
+        tag in r#"(,"b":"[A-Za-z0-9_=-]{21}[AQgwBC]")?"#,
+        end in r"\}|\}.|",
+    ) {
+        let input = format!(r#"{{"t":"{tenant}","q":"sale","d":{digits},"i":{time}{tag}{end}"#);
+        if let Some(read) = decode::<Slip>(input.as_bytes()) {
+            let tenant = Name::new(&tenant).expect("what is read as a name is one");
+            let again = encode(&tenant, &name("sale"), &read.claims, read.tag);
+            prop_assert_eq!(again.as_bytes(), input.as_bytes());
+        }
+    }
+}

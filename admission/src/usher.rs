@@ -1,0 +1,237 @@
+//! One usher per queue and node: gathers what visitors say, takes it to the line in one batch at a time, and
+//! brings back the answers.
+//!
+//! This is the group commit. While a batch is under way everything that arrives waits for the next, so a lone
+//! newcomer pays one round trip and a hundred thousand pay a few hundred round trips together. What needs no
+//! answer (somebody was seen) is left on a queue without locks; what can be answered from the last summary is
+//! answered from it without asking anybody.
+
+mod desk;
+mod round;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use arc_swap::{ArcSwap, Guard};
+use crossbeam_queue::SegQueue;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    estimate::Speed,
+    line::{Ask, Newcomer, Rules, Seen, Summary, Verdict},
+    store::{LineId, Store},
+};
+
+/// Most questions waiting for an answer at once; the next one is told that the store is away.
+pub const QUESTIONS_MAX: usize = 100_000;
+/// Most marks waiting to be taken along; more are dropped and counted. A dropped mark costs its visitor
+/// nothing while another one arrives in time.
+pub const MARKS_MAX: usize = 2_000_000;
+
+/// The store could not be asked in time. The place is safe: the question may be put again, to any node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the line could not be asked in time")]
+pub struct Unanswered;
+
+/// What is known of a line at this node.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The line after the last step.
+    pub summary: Summary,
+    /// How fast it moves.
+    pub speed: Speed,
+    /// Whether the last attempt reached the store.
+    pub store_answers: bool,
+    anchor: Anchor,
+}
+
+/// Where the line's clock was at one moment of this node's monotonic clock. It is kept for as long as the
+/// line agrees with it: reckoning from the last answer instead would lose a fraction of a millisecond a step.
+#[derive(Clone, Copy, Debug)]
+struct Anchor {
+    line_ms: u64,
+    at: Instant,
+}
+
+impl Anchor {
+    fn reckon(&self, now: Instant) -> u64 {
+        let gone = now.saturating_duration_since(self.at).as_millis();
+        self.line_ms + u64::try_from(gone).unwrap_or(0)
+    }
+
+    /// The anchor after a step that was sent and answered at these times, and left the line's clock at `line_ms`.
+    fn after(self, line_ms: u64, sent: Instant, answered: Instant) -> Self {
+        if line_ms > self.reckon(answered) {
+            Self { line_ms, at: answered }
+        } else if line_ms < self.reckon(sent) {
+            Self { line_ms, at: sent }
+        } else {
+            self
+        }
+    }
+}
+
+impl View {
+    /// The line's clock now, as this node reckons it.
+    pub fn now_ms(&self) -> u64 {
+        self.anchor.reckon(Instant::now())
+    }
+}
+
+/// Counts of what ushers did, for metrics.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Steps made.
+    pub steps: AtomicU64,
+    /// Attempts at a step that failed.
+    pub steps_failed: AtomicU64,
+    /// Marks dropped at [`MARKS_MAX`].
+    pub marks_dropped: AtomicU64,
+    /// Questions refused at [`QUESTIONS_MAX`] or unanswered in time.
+    pub unanswered: AtomicU64,
+    /// Visitors called by this node's steps.
+    pub called: AtomicU64,
+}
+
+/// The handle of an usher, shared by all threads of the node.
+#[derive(Debug)]
+pub struct Usher {
+    line: LineId,
+    rules: ArcSwap<Rules>,
+    view: ArcSwap<View>,
+    marks: SegQueue<Mark>,
+    marks_len: AtomicUsize,
+    questions: mpsc::Sender<Question>,
+    counts: Counts,
+}
+
+/// Something the line should know and nobody waits for.
+#[derive(Clone, Copy, Debug)]
+enum Mark {
+    Seen(Seen),
+    Away(u64),
+    Inside(u64),
+    Ended(u64),
+}
+
+/// Something a visitor waits for.
+#[derive(Debug)]
+enum Question {
+    Join(Newcomer, oneshot::Sender<(u64, Verdict)>),
+    Ask(Ask, oneshot::Sender<Verdict>),
+}
+
+impl Usher {
+    /// Starts an usher on the current tokio runtime. It stops when every handle is gone.
+    ///
+    /// `wall_ms` (unix milliseconds) stands in for the line's clock until the store has answered once.
+    pub fn start<S: Store>(line: LineId, rules: Rules, store: Arc<S>, wall_ms: u64) -> Arc<Self> {
+        let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
+        let summary = Summary { now_ms: wall_ms, ..Summary::default() };
+        let anchor = Anchor { line_ms: wall_ms, at: Instant::now() };
+        let view = View { summary, speed: Speed::default(), store_answers: false, anchor };
+        let usher = Arc::new(Self {
+            line,
+            rules: ArcSwap::from_pointee(rules),
+            view: ArcSwap::from_pointee(view),
+            marks: SegQueue::new(),
+            marks_len: AtomicUsize::new(0),
+            questions,
+            counts: Counts::default(),
+        });
+        tokio::spawn(desk::run(Arc::downgrade(&usher), store, inbox));
+        usher
+    }
+
+    /// Which line.
+    pub fn line(&self) -> &LineId {
+        &self.line
+    }
+
+    /// What is known of the line. Cheap: no lock, no store.
+    pub fn view(&self) -> Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> Guard<Arc<Rules>> {
+        self.rules.load()
+    }
+
+    /// Changes the rules from the next step on.
+    pub fn set_rules(&self, rules: Rules) {
+        self.rules.store(Arc::new(rules));
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Somebody was seen waiting.
+    pub fn seen(&self, number: u64, hold_ms: u32) {
+        self.mark(Mark::Seen(Seen { number, hold_ms }));
+    }
+
+    /// Somebody waiting said good-bye; the place is kept.
+    pub fn away(&self, number: u64) {
+        self.mark(Mark::Away(number));
+    }
+
+    /// Somebody was seen inside.
+    pub fn inside(&self, number: u64) {
+        self.mark(Mark::Inside(number));
+    }
+
+    /// A visit is over.
+    pub fn ended(&self, number: u64) {
+        self.mark(Mark::Ended(number));
+    }
+
+    /// Takes a number for a newcomer.
+    ///
+    /// # Errors
+    /// If the line could not be asked in time. The same id may be used again.
+    pub async fn join(&self, newcomer: Newcomer) -> Result<(u64, Verdict), Unanswered> {
+        let (reply, answer) = oneshot::channel();
+        self.put(Question::Join(newcomer, reply), answer).await
+    }
+
+    /// Asks whether a number is called.
+    ///
+    /// # Errors
+    /// If the line could not be asked in time.
+    pub async fn ask(&self, ask: Ask) -> Result<Verdict, Unanswered> {
+        let (reply, answer) = oneshot::channel();
+        self.put(Question::Ask(ask, reply), answer).await
+    }
+
+    async fn put<T>(&self, question: Question, answer: oneshot::Receiver<T>) -> Result<T, Unanswered> {
+        let put = self.questions.try_send(question).map_err(|_| Unanswered);
+        let answer = match put {
+            Ok(()) => answer.await.map_err(|_| Unanswered),
+            Err(e) => Err(e),
+        };
+        if answer.is_err() {
+            self.counts.unanswered.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    fn mark(&self, mark: Mark) {
+        if self.marks_len.fetch_add(1, Ordering::Relaxed) >= MARKS_MAX {
+            self.marks_len.fetch_sub(1, Ordering::Relaxed);
+            self.counts.marks_dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.marks.push(mark);
+    }
+}

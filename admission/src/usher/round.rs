@@ -1,0 +1,111 @@
+//! One batch on its way: what goes to the line, and who waits for which answer.
+
+use tokio::sync::oneshot;
+
+use super::{Mark, Question, Usher, View};
+use crate::line::{Batch, Known, Outcome, Verdict};
+use std::sync::atomic::Ordering;
+
+/// Most newcomers and asks in one batch: bounds the time of one step.
+const ANSWERS_MAX: usize = 10_000;
+/// Most marks in one batch.
+const MARKS_PER_ROUND: usize = 200_000;
+
+/// A batch and those who wait for its answers. It is kept until the line has answered, however long that
+/// takes: those who wait may give up meanwhile, what they said is not lost.
+#[derive(Default)]
+pub(super) struct Round {
+    pub(super) batch: Batch,
+    newcomers: Vec<oneshot::Sender<(u64, Verdict)>>,
+    asks: Vec<oneshot::Sender<Verdict>>,
+    walk_ins: usize,
+}
+
+impl Round {
+    /// Takes in a question.
+    pub(super) fn take(&mut self, usher: &Usher, question: Question) {
+        match question {
+            Question::Join(newcomer, reply) => {
+                // No step can call more than a burst, so more walk-ins need not even be asked for.
+                if newcomer.walk_in {
+                    if self.walk_ins >= usher.rules.load().burst as usize {
+                        let _ = reply.send((0, Verdict::Refused));
+                        return;
+                    }
+                    self.walk_ins += 1;
+                }
+                self.batch.newcomers.push(newcomer);
+                self.newcomers.push(reply);
+            }
+            Question::Ask(ask, reply) => {
+                self.batch.asks.push(ask);
+                self.asks.push(reply);
+            }
+        }
+    }
+
+    /// Takes in the marks that have gathered.
+    pub(super) fn take_marks(&mut self, usher: &Usher) {
+        let mut taken = 0;
+        while let Some(mark) = usher.marks.pop() {
+            match mark {
+                Mark::Seen(seen) => self.batch.seen.push(seen),
+                Mark::Away(number) => self.batch.away.push(number),
+                Mark::Inside(number) => self.batch.inside.push(number),
+                Mark::Ended(number) => self.batch.ended.push(number),
+            }
+            taken += 1;
+            if taken == MARKS_PER_ROUND {
+                break;
+            }
+        }
+        usher.marks_len.fetch_sub(taken, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.newcomers.len() + self.asks.len() >= ANSWERS_MAX
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let b = &self.batch;
+        b.newcomers.is_empty()
+            && b.asks.is_empty()
+            && b.seen.is_empty()
+            && b.away.is_empty()
+            && b.inside.is_empty()
+            && b.ended.is_empty()
+    }
+
+    /// Stamps what this node knows; done anew before each attempt, as the clock runs on.
+    pub(super) fn stamp(&mut self, view: &View) {
+        let summary = &view.summary;
+        if summary.epoch > 0 {
+            self.batch.known = Known {
+                epoch: summary.epoch,
+                issued: summary.issued,
+                head: summary.head,
+                floor: summary.floor,
+                clock_ms: Some(view.now_ms()),
+                steps: summary.steps,
+                life: summary.life,
+                ..Known::default()
+            };
+        }
+    }
+
+    /// Hands out the answers.
+    pub(super) fn answer(self, outcome: &Outcome) {
+        for (reply, answer) in self.newcomers.into_iter().zip(&outcome.newcomers) {
+            let _ = reply.send(*answer);
+        }
+        for (reply, answer) in self.asks.into_iter().zip(&outcome.asks) {
+            let _ = reply.send(*answer);
+        }
+    }
+
+    /// Lets those go who wait: the line does not answer for now.
+    pub(super) fn give_up_waiting(&mut self) {
+        self.newcomers.clear();
+        self.asks.clear();
+    }
+}

@@ -1,0 +1,170 @@
+//! The suite itself: behaviours written once, run over every store.
+#![allow(dead_code)]
+
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sluice_admission::{
+    line::{Ask, Batch, Known, Newcomer, Rules, Seen, Verdict},
+    store::{LineId, Store},
+};
+use sluice_config::{Mode, Name};
+
+/// A wall clock in the test's hand.
+#[derive(Clone)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(1_700_000_000_000)))
+    }
+}
+
+impl Clock {
+    pub fn now_ms(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+    pub fn pass_ms(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+/// A place where a store can be opened, closed (dropped) and opened again.
+pub trait World {
+    type Store: Store;
+    async fn new(clock: Clock) -> Self;
+    async fn open(&self) -> Arc<Self::Store>;
+}
+
+pub fn rules() -> Rules {
+    Rules {
+        release_per_minute: 60,
+        burst: 5,
+        max_active: None,
+        max_waiting: 1_000_000,
+        mode: Mode::Auto,
+        claim_within_ms: 10_000,
+        return_within_ms: 120_000,
+        seat_ms: 30_000,
+    }
+}
+
+pub fn line(queue: &str) -> LineId {
+    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap(), lane: 0 }
+}
+
+pub fn join(ids: Range<u64>) -> Batch {
+    let newcomers = ids.map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false }).collect();
+    Batch { newcomers, ..Batch::default() }
+}
+
+pub fn see(number: u64) -> Seen {
+    Seen { number, hold_ms: 20_000 }
+}
+
+pub fn ask(number: u64, enter: bool) -> Batch {
+    Batch { asks: vec![Ask { number, hold_ms: 20_000, enter }], ..Batch::default() }
+}
+
+pub async fn numbers_go_up_and_lines_are_apart<W: World>() {
+    let world = W::new(Clock::default()).await;
+    let store = world.open().await;
+    for queue in ["a", "b"] {
+        let outcome = store.sync(&line(queue), &rules(), &join(0..3)).await.unwrap();
+        assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [1, 2, 3]);
+        let outcome = store.sync(&line(queue), &rules(), &join(3..5)).await.unwrap();
+        assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [4, 5]);
+    }
+}
+
+pub async fn a_batch_sent_twice_counts_once<W: World>() {
+    let world = W::new(Clock::default()).await;
+    let store = world.open().await;
+    let first = store.sync(&line("a"), &rules(), &join(0..9)).await.unwrap();
+    let second = store.sync(&line("a"), &rules(), &join(0..9)).await.unwrap();
+    assert_eq!(first.newcomers, second.newcomers);
+    assert_eq!(second.summary.issued, 9);
+    let inside = store.sync(&line("a"), &rules(), &ask(1, true)).await.unwrap();
+    let again = store.sync(&line("a"), &rules(), &ask(1, true)).await.unwrap();
+    assert_eq!(inside.asks, again.asks);
+    assert_eq!(again.summary.inside, 1);
+}
+
+pub async fn a_restart_loses_nothing<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let store = world.open().await;
+    let rules = Rules { max_active: Some(4), ..rules() };
+    store.sync(&line("a"), &rules, &join(0..20)).await.unwrap();
+    store.sync(&line("a"), &rules, &ask(2, true)).await.unwrap();
+    let before = store.sync(&line("a"), &rules, &Batch::default()).await.unwrap();
+    drop(store);
+    let store = world.open().await;
+    let after = store.sync(&line("a"), &rules, &Batch::default()).await.unwrap();
+    let expected = sluice_admission::line::Summary { steps: before.summary.steps + 1, ..before.summary };
+    assert_eq!(after.summary, expected);
+    assert!(matches!(store.sync(&line("a"), &rules, &ask(1, false)).await.unwrap().asks[0], Verdict::Called { .. }));
+    assert!(matches!(store.sync(&line("a"), &rules, &ask(2, false)).await.unwrap().asks[0], Verdict::Inside { .. }));
+    assert_eq!(store.sync(&line("a"), &rules, &join(5..6)).await.unwrap().newcomers[0].0, 6, "a slip is remembered");
+    assert_eq!(store.sync(&line("a"), &rules, &join(20..21)).await.unwrap().newcomers[0].0, 21);
+}
+
+pub async fn a_restart_does_not_forget_the_rate<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let rules = Rules { release_per_minute: 60, burst: 60, ..rules() };
+    let store = world.open().await;
+    assert_eq!(store.sync(&line("a"), &rules, &join(0..200)).await.unwrap().called, 60);
+    drop(store);
+    let store = world.open().await;
+    clock.pass_ms(30_000);
+    let seen = Batch { seen: (1..=200).map(see).collect(), ..Batch::default() };
+    assert_eq!(store.sync(&line("a"), &rules, &seen).await.unwrap().called, 0);
+    clock.pass_ms(30_200);
+    assert!(store.sync(&line("a"), &rules, &seen).await.unwrap().called > 0);
+}
+
+pub async fn a_lost_line_is_healed_by_what_a_node_knows<W: World>() {
+    let world = W::new(Clock::default()).await;
+    let store = world.open().await;
+    let known = Known { epoch: 3, issued: 500, head: 400, floor: 100, ..Known::default() };
+    let outcome = store.sync(&line("a"), &rules(), &Batch { known, ..join(0..1) }).await.unwrap();
+    let s = &outcome.summary;
+    assert_eq!((s.epoch, s.issued, s.head, s.floor), (3, 501, s.head.max(400), 100));
+}
+
+pub async fn seats_bound_the_line<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let store = world.open().await;
+    let rules = Rules { max_active: Some(2), ..rules() };
+    let outcome = store.sync(&line("a"), &rules, &join(0..5)).await.unwrap();
+    assert_eq!((outcome.called, outcome.summary.due), (2, 2));
+    assert_eq!(outcome.summary.reason, Some(sluice_admission::standing::Reason::SeatsTaken));
+    clock.pass_ms(1_000);
+    let ended = Batch { ended: vec![1], seen: vec![see(3)], ..Batch::default() };
+    assert_eq!(store.sync(&line("a"), &rules, &ended).await.unwrap().called, 1);
+}
+
+/// Runs the suite over a [`World`].
+macro_rules! suite {
+    ($world:ty) => {
+        $crate::conformance::suite!($world:
+            numbers_go_up_and_lines_are_apart,
+            a_batch_sent_twice_counts_once,
+            a_restart_loses_nothing,
+            a_restart_does_not_forget_the_rate,
+            a_lost_line_is_healed_by_what_a_node_knows,
+            seats_bound_the_line,
+        );
+    };
+    ($world:ty: $($behaviour:ident,)*) => {
+        $(#[tokio::test] async fn $behaviour() { $crate::conformance::$behaviour::<$world>().await; })*
+    };
+}
+pub(crate) use suite;
