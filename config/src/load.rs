@@ -1,0 +1,167 @@
+//! From a directory to a [`Config`], or to all that is wrong with it.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use toml::de::DeTable;
+
+use crate::{
+    error::{Errors, Kind, Mistake, Wrong},
+    files::{self, NODE_FILE, TENANTS_DIR},
+    limits::TENANTS_MAX,
+    log::{Log, Read},
+    outside::Outside,
+    sections::{node, tenant},
+    settings::{Config, Tenant},
+    source::Source,
+    syntax,
+};
+
+/// Reads a config directory: `sluice.toml`, `tenants/*.toml` and the secrets they name, from files and from the
+/// environment.
+///
+/// Host names of origins are resolved here, and only here: a reload resolves them again. Blocking, so call it off
+/// the threads that serve.
+///
+/// # Errors
+///
+/// Every mistake in every file. A file that is not even TOML hides neither the mistakes of the others nor, as far
+/// as it makes sense, its own.
+pub fn load(dir: impl AsRef<Path>) -> Result<Config, Errors> {
+    load_with(dir.as_ref(), &|name| std::env::var(name).ok())
+}
+
+/// [`load`] with the environment as an argument: `env` gives the value of a variable.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_with(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Errors> {
+    read(&Outside::new(dir, env))
+}
+
+pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
+    if !outside.dir.is_dir() {
+        let wrong = Wrong::new(
+            Kind::Unreadable,
+            "there is no such config folder",
+            format!("create it, with {NODE_FILE} and {TENANTS_DIR}/NAME.toml in it"),
+        );
+        return Err(Errors::new(vec![whole(outside.dir.to_owned(), wrong)]));
+    }
+    let mut mistakes = Vec::new();
+    let mut is_store_shared = false;
+    let node = file(files::node_file(outside.dir), outside, &mut mistakes, |log, entries| {
+        is_store_shared = node::is_store_shared(entries);
+        node::read(log, entries, outside)
+    });
+    let tenants = tenants(outside, is_store_shared, &mut mistakes);
+    match node {
+        Some(node) if mistakes.is_empty() => {
+            Ok(Config { server: node.server, store: node.store, keys: node.keys, tenants })
+        }
+        _ => Err(Errors::new(mistakes)),
+    }
+}
+
+fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mistake>) -> Vec<Arc<Tenant>> {
+    let folder = outside.dir.join(TENANTS_DIR);
+    let create =
+        format!("create {} with `name`, `hosts`, `[origin]` and `[[queue]]` in it", folder.join("NAME.toml").display());
+    let paths = match files::tenant_files(outside.dir) {
+        Ok(paths) if paths.is_empty() => {
+            let wrong = Wrong::new(Kind::Unreadable, "there is no tenant in this folder", create);
+            mistakes.push(whole(folder, wrong));
+            return Vec::new();
+        }
+        Ok(paths) => paths,
+        Err(error) => {
+            let message = format!("the folder cannot be read: {error}");
+            mistakes.push(whole(folder, Wrong::new(Kind::Unreadable, message, create)));
+            return Vec::new();
+        }
+    };
+    if paths.len() > TENANTS_MAX {
+        let message = format!("there are {} tenants", paths.len());
+        let help = format!("one node serves at most {TENANTS_MAX}: spread them over several");
+        mistakes.push(whole(folder, Wrong::new(Kind::OutOfRange, message, help)));
+        return Vec::new();
+    }
+    let mut shared = tenant::Shared::default();
+    let mut read = |path| {
+        file(path, outside, mistakes, |log, entries| tenant::read(log, entries, outside, is_store_shared, &mut shared))
+    };
+    paths.into_iter().filter_map(|path| read(path).map(Arc::new)).collect()
+}
+
+/// Reads one file and adds its mistakes to the others.
+fn file<T>(
+    path: PathBuf,
+    outside: &Outside<'_>,
+    mistakes: &mut Vec<Mistake>,
+    read: impl FnOnce(&Log, &DeTable<'_>) -> Read<T>,
+) -> Option<T> {
+    let text = match files::read(&path) {
+        Ok(bytes) => String::from_utf8(bytes),
+        Err(error) => {
+            mistakes.push(whole(path, unreadable(&error)));
+            return None;
+        }
+    };
+    let log = match text {
+        Ok(text) => Log::new(Source::new(path, text)),
+        Err(error) => {
+            mistakes.extend(not_text(path, &error));
+            return None;
+        }
+    };
+    let result = syntax::parse(&log, |entries| read(&log, entries));
+    #[cfg(test)]
+    outside.asked.borrow_mut().extend(log.asked.borrow().iter());
+    #[cfg(not(test))]
+    let _ = outside;
+    mistakes.extend(log.close());
+    result.and_then(Read::ok)
+}
+
+/// A mistake of a file or folder as a whole.
+fn whole(path: PathBuf, wrong: Wrong) -> Mistake {
+    let place = Source::new(path, String::new()).place(0);
+    Mistake {
+        kind: wrong.kind,
+        file: place.file,
+        line: place.line,
+        column: place.column,
+        text: String::new(),
+        message: wrong.message,
+        help: wrong.help,
+        excerpt: None,
+    }
+}
+
+fn unreadable(error: &io::Error) -> Wrong {
+    let help = match error.kind() {
+        io::ErrorKind::NotFound => "create it: `[server]` with nothing below it will do to begin with",
+        io::ErrorKind::PermissionDenied => "let the user that Sluice runs as read it",
+        _ => "it must be a regular file of at most 1 MiB",
+    };
+    Wrong::new(Kind::Unreadable, format!("the file cannot be read: {error}"), help)
+}
+
+/// The place of the first byte that is not UTF-8.
+fn not_text(path: PathBuf, error: &std::string::FromUtf8Error) -> Vec<Mistake> {
+    // Up to the first bad byte the lossy text is the file's, and there it has one replacement character.
+    let start = error.utf8_error().valid_up_to();
+    let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
+    let log = Log::new(Source::new(path, String::from_utf8_lossy(error.as_bytes()).into_owned()));
+    log.set_broken();
+    let help = "save the file as UTF-8";
+    log.report(start..end, Wrong::new(Kind::Unreadable, "the file is not UTF-8 from here on", help));
+    log.close()
+}

@@ -1,0 +1,33 @@
+use super::*;
+
+fn shown(text: &str) -> String {
+    let hidden = suspicious(text);
+    let stars = |at: usize, c: char| match hidden.iter().any(|range| range.contains(&at)) {
+        true => '*',
+        false => c,
+    };
+    text.char_indices().map(|(at, c)| stars(at, c)).collect()
+}
+
+#[test]
+fn values_of_keys_that_never_hold_secrets_are_shown() {
+    let text = "[server]\nhttp = [\n\"127.0.0.1:80\",\n\"[::1]:80\"\n]\n[[queue]]\nburst = 5 5\n";
+    assert_eq!(shown(text), text.replace("\n]\n", "\n*\n"));
+}
+
+#[test]
+fn everything_else_is_hidden() {
+    assert_eq!(shown("[keys]\nsecrets = { a = x\n"), "[keys]\nsecrets =********\n");
+    assert_eq!(shown("url = a\n  b\n"), "url =**\n***\n");
+    assert_eq!(shown("keys = x"), "keys =**");
+    assert_eq!(shown("store = x"), "store =**");
+    assert_eq!(shown("passw = x"), "passw =**");
+    assert_eq!(shown("\"a\" = x"), "*******");
+    assert_eq!(shown("[store] url = x"), "***************");
+    assert_eq!(shown("nothing like a key"), "******************");
+    assert_eq!(shown("http = { a = x"), "http =********");
+    let long = "k".repeat(33) + "=";
+    assert_eq!(shown(&long), "*".repeat(34));
+    let header = format!("[{}]", "k".repeat(33));
+    assert_eq!(shown(&header), "*".repeat(35));
+}

@@ -1,0 +1,197 @@
+//! Reading parsed TOML into settings: every value either becomes what it should be, or reports its own mistake
+//! and lets the reader go on.
+
+mod table;
+
+use std::{fmt::Display, num::NonZeroU32, ops::RangeInclusive, time::Duration};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    error::{Kind, Place, Wrong},
+    log::{Log, Read, Reported},
+    text::{self, duration},
+};
+
+pub(crate) use table::{Section, Table};
+
+/// A value in a file, knowing where it stands and what it is called.
+#[derive(Clone, Copy)]
+pub(crate) struct Value<'a> {
+    pub(crate) log: &'a Log,
+    pub(crate) key: &'a str,
+    node: &'a Spanned<DeValue<'a>>,
+}
+
+impl<'a> Value<'a> {
+    pub(crate) fn new(log: &'a Log, key: &'a str, node: &'a Spanned<DeValue<'a>>) -> Self {
+        Self { log, key, node }
+    }
+
+    /// Reports this value as a mistake.
+    pub(crate) fn wrong(self, wrong: Wrong) -> Reported {
+        self.log.report(self.node.span(), wrong)
+    }
+
+    pub(crate) fn conflict(self, message: impl Into<String>, help: impl Into<String>) -> Reported {
+        self.wrong(Wrong::new(Kind::Conflict, message, help))
+    }
+
+    /// Where the value stands, for a message about another one.
+    pub(crate) fn place(self) -> Place {
+        self.log.source.place(self.node.span().start)
+    }
+
+    /// Keeps the value, and all values in it, out of every message and excerpt.
+    pub(crate) fn hide(self) {
+        hide(self.log, self.node);
+    }
+
+    /// Keeps what follows `mark` out of every message and excerpt, or all of the value if there is no such mark.
+    pub(crate) fn hide_after(self, mark: &str) {
+        let span = self.node.span();
+        match self.log.source.text[span.clone()].find(mark) {
+            Some(at) => self.log.hide(span.start + at + mark.len()..span.end),
+            None => self.hide(),
+        }
+    }
+
+    pub(crate) fn is_list(self) -> bool {
+        self.node.get_ref().is_array()
+    }
+
+    pub(crate) fn as_bool(self) -> Option<bool> {
+        self.node.get_ref().as_bool()
+    }
+
+    /// A whole number, or the greatest there is for one beyond it.
+    pub(crate) fn as_integer(self) -> Option<i128> {
+        let integer = self.node.get_ref().as_integer()?;
+        Some(i128::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i128::MAX))
+    }
+
+    pub(crate) fn as_table(self) -> Option<&'a DeTable<'a>> {
+        self.node.get_ref().as_table()
+    }
+
+    pub(crate) fn as_str(self) -> Option<&'a str> {
+        self.node.get_ref().as_str()
+    }
+
+    pub(crate) fn string(self) -> Read<&'a str> {
+        self.as_str().ok_or_else(|| self.wrong_type("a string", format!("{} = \"…\"", self.key)))
+    }
+
+    pub(crate) fn bool(self) -> Read<bool> {
+        self.as_bool().ok_or_else(|| self.wrong_type("true or false", format!("{} = true", self.key)))
+    }
+
+    /// A whole number within bounds.
+    pub(crate) fn integer(self, bounds: RangeInclusive<u32>) -> Read<u32> {
+        let Some(number) = self.as_integer() else {
+            return Err(self.wrong_type("a number", format!("{} = {}", self.key, bounds.start())));
+        };
+        u32::try_from(number)
+            .ok()
+            .filter(|number| bounds.contains(number))
+            .ok_or_else(|| self.out_of_range(text::grouped(*bounds.start()), text::grouped(*bounds.end())))
+    }
+
+    /// A whole number within bounds that begin above zero.
+    pub(crate) fn count(self, bounds: RangeInclusive<u32>) -> Read<NonZeroU32> {
+        let number = self.integer(bounds.clone())?;
+        NonZeroU32::new(number).ok_or_else(|| self.out_of_range(text::grouped(1), text::grouped(*bounds.end())))
+    }
+
+    pub(crate) fn duration(self, bounds: RangeInclusive<Duration>) -> Read<Duration> {
+        let Some(written) = self.as_str() else {
+            let example = match self.as_integer() {
+                Some(number) => format!("{} = \"{number}s\"", self.key),
+                None => format!("{} = \"{}\"", self.key, duration::show(*bounds.start())),
+            };
+            return Err(self.wrong_type("a duration in quotes, with its unit", example));
+        };
+        let read = duration::parse(written).map_err(|wrong| self.wrong(wrong))?;
+        if !bounds.contains(&read) {
+            return Err(self.out_of_range(duration::show(*bounds.start()), duration::show(*bounds.end())));
+        }
+        Ok(read)
+    }
+
+    /// A string in a form of its own.
+    pub(crate) fn text<T>(self, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Read<T> {
+        parse(self.string()?).map_err(|wrong| self.wrong(wrong))
+    }
+
+    /// One word out of a few.
+    pub(crate) fn choice<T: Copy>(self, words: &[(&str, T)]) -> Read<T> {
+        let written = self.string()?;
+        if let Some((_, choice)) = words.iter().find(|(word, _)| *word == written) {
+            return Ok(*choice);
+        }
+        let all = text::list(words.iter().map(|(word, _)| format!("\"{word}\"")), "or");
+        let help = match text::closest(written, words.iter().map(|(word, _)| *word)) {
+            Some(word) => format!("did you mean \"{word}\"? Possible are {all}"),
+            None => format!("write {all}"),
+        };
+        Err(self.wrong(Wrong::malformed(format!("no such {}", self.key), help)))
+    }
+
+    /// A list, all of whose entries are read even if one is wrong.
+    pub(crate) fn list<T>(self, bounds: RangeInclusive<usize>, read: impl FnMut(Value<'a>) -> Read<T>) -> Read<Vec<T>> {
+        let Some(array) = self.node.get_ref().as_array() else {
+            // The commonest slip: one entry without its brackets.
+            let entry = self.as_str().map_or("\"…\"".to_owned(), |one| format!("{one:?}"));
+            let example = format!("{} = [{}]", self.key, text::harmless(&entry));
+            return Err(self.wrong_type("a list", example));
+        };
+        if !bounds.contains(&array.len()) {
+            let message = format!("`{}` has {} entries", self.key, array.len());
+            let help = format!("write {} to {} of them", bounds.start(), bounds.end());
+            return Err(self.wrong(Wrong::new(Kind::OutOfRange, message, help)));
+        }
+        // Read all before the first failure ends the collecting.
+        let entries: Vec<_> = array.iter().map(|node| Value { node, ..self }).map(read).collect();
+        entries.into_iter().collect()
+    }
+
+    /// A table, whose keys `read` asks for one by one; whatever it did not ask for is reported.
+    pub(crate) fn table<T>(self, section: Section, read: impl FnOnce(&Table<'a>) -> Read<T>) -> Read<T> {
+        let Some(entries) = self.as_table() else {
+            self.hide();
+            return Err(self.wrong_type("a table", section.example.to_owned()));
+        };
+        Table::new(self.log, section, self.node.span(), entries).read(read)
+    }
+
+    pub(crate) fn wrong_type(self, wanted: &str, example: impl Display) -> Reported {
+        let found = match self.node.get_ref().type_str() {
+            "integer" => "a number",
+            "float" => "a number with a fraction",
+            "boolean" => "true or false",
+            "datetime" => "a date",
+            "array" => "a list",
+            "table" => "a table",
+            _ => "a string",
+        };
+        let message = format!("`{}` must be {wanted}, not {found}", self.key);
+        self.wrong(Wrong::new(Kind::WrongType, message, format!("write `{example}`")))
+    }
+
+    fn out_of_range(self, low: impl Display, high: impl Display) -> Reported {
+        let message = format!("`{}` is out of range", self.key);
+        let help = format!("write a value from {low} to {high}");
+        self.wrong(Wrong::new(Kind::OutOfRange, message, help))
+    }
+}
+
+fn hide(log: &Log, node: &Spanned<DeValue<'_>>) {
+    match node.get_ref() {
+        DeValue::Table(table) => table.values().for_each(|value| hide(log, value)),
+        DeValue::Array(array) => array.iter().for_each(|value| hide(log, value)),
+        _ => log.hide(node.span()),
+    }
+}

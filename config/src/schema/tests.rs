@@ -1,0 +1,276 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use serde_json::json;
+
+use super::*;
+use crate::testing::{Dir, ORIGIN, QUEUE, TENANT, tenant};
+
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The text with every setting that stands behind a bare `#` switched on in place of the line before it says so.
+fn uncommented(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let setting = line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+        match setting {
+            Some(setting) => {
+                // A second way to write a key takes the place of the first.
+                let key = setting.split('=').next().unwrap();
+                lines.retain(|earlier| earlier.split('=').next().unwrap() != key || key.starts_with("name"));
+                lines.push(setting.to_owned());
+            }
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// A sample as a directory, as written or with all settings switched on.
+fn sample(name: &str, change: fn(&str) -> String) -> Dir {
+    let read = |file: &str| change(&std::fs::read_to_string(Path::new(HERE).join(name).join(file)).unwrap());
+    let dir = Dir::new()
+        .with("sluice.toml", &read("sluice.toml"))
+        .with("tenants/shop.toml", &read("tenants/shop.toml"))
+        .with("store-ca.pem", "-----BEGIN CERTIFICATE-----")
+        .with("master.key", crate::testing::KEY)
+        .with_env("SLUICE_KEY_OLD", crate::testing::KEY);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let key = dir.path().join("master.key");
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    dir
+}
+
+fn samples() -> [Dir; 4] {
+    let as_written = |text: &str| text.to_owned();
+    [
+        sample("sample", as_written),
+        sample("sample", uncommented),
+        sample("sample-fleet", as_written),
+        sample("sample-fleet", uncommented),
+    ]
+}
+
+fn json_of(path: PathBuf) -> Value {
+    toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn assert_valid(schema: &Value, instance: &Value) {
+    let validator = jsonschema::draft7::new(schema).unwrap();
+    let errors: Vec<_> =
+        validator.iter_errors(instance).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn schemas_are_schemas() {
+    for schema in [server_file(), tenant_file()] {
+        assert!(jsonschema::meta::is_valid(&schema), "{schema:#}");
+        let text = schema.to_string();
+        assert!(!text.contains("null") && !text.contains("$ref") && !text.contains("format"), "{text}");
+    }
+}
+
+#[test]
+fn samples_load_and_are_valid() {
+    for dir in samples() {
+        dir.config();
+        assert_valid(&server_file(), &json_of(dir.path().join("sluice.toml")));
+        assert_valid(&tenant_file(), &json_of(dir.path().join("tenants/shop.toml")));
+    }
+}
+
+/// Readers ask for keys, the schema describes them, the samples and the manual explain them: always the same ones.
+#[test]
+fn readers_schema_samples_and_manual_know_the_same_keys() {
+    let mut asked = BTreeSet::new();
+    let mut written = BTreeSet::new();
+    for dir in samples() {
+        asked.extend(dir.load_recording().1.into_iter().map(|(path, key)| (path.to_owned(), key.to_owned())));
+        written_keys("sluice.toml", "", &json_of(dir.path().join("sluice.toml")), &mut written);
+        written_keys("tenants/*.toml", "", &json_of(dir.path().join("tenants/shop.toml")), &mut written);
+    }
+    let described: BTreeSet<_> = sections()
+        .into_iter()
+        .flat_map(|section| section.keys.into_iter().map(move |key| (section.path.clone(), key)))
+        .collect();
+    assert_eq!(asked, described, "readers and schema");
+    // Any secret can be kept either way; the samples need not show both for each.
+    let shown = |(path, _): &&(String, String)| !path.starts_with("keys.secrets.") && path != "store.password";
+    let written: BTreeSet<_> = written.iter().filter(shown).collect();
+    assert_eq!(written, described.iter().filter(shown).collect(), "samples and schema");
+
+    let manual = std::fs::read_to_string(Path::new(HERE).join("README.md")).unwrap();
+    for (path, key) in &described {
+        assert!(
+            manual.contains(&format!("| `{key}` |"))
+                || path == "keys.secrets.*"
+                || path == "store.password"
+                || path.contains(".toml"),
+            "{path}.{key} in the manual"
+        );
+    }
+}
+
+fn written_keys(file: &str, path: &str, value: &Value, keys: &mut BTreeSet<(String, String)>) {
+    match value {
+        Value::Object(table) => {
+            let here = if path.is_empty() { file } else { path };
+            for (key, below) in table {
+                if path != "keys.secrets" {
+                    keys.insert((here.to_owned(), key.clone()));
+                }
+                let below_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                written_keys(file, &below_path, below, keys);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| written_keys(file, path, item, keys)),
+        _ => {}
+    }
+}
+
+/// One setting of the schema and the smallest config that has it.
+struct Setting {
+    table: String,
+    key: String,
+    schema: Value,
+}
+
+impl Setting {
+    fn all() -> Vec<Self> {
+        let (server, tenant) = (server_file(), tenant_file());
+        let tables = [
+            ("server", &server["properties"]["server"]),
+            ("store", &server["properties"]["store"]),
+            ("origin", &tenant["properties"]["origin"]),
+            ("cors", &tenant["properties"]["cors"]),
+            ("queue", &tenant["properties"]["queue"]["items"]),
+        ];
+        let settings = |(table, schema): (&str, &Value)| -> Vec<Self> {
+            let properties = schema["properties"].as_object().unwrap_or_else(|| panic!("{table}: {schema:#}"));
+            let setting = |(key, schema): (&String, &Value)| Self {
+                table: table.to_owned(),
+                key: key.clone(),
+                schema: schema.clone(),
+            };
+            properties.iter().map(setting).collect()
+        };
+        tables.into_iter().flat_map(settings).collect()
+    }
+
+    /// A config with this one value, written as TOML.
+    fn with(&self, value: Option<&str>) -> Dir {
+        let line = value.map(|value| format!("{} = {value}\n", self.key)).unwrap_or_default();
+        let at = |table: &str| if self.table == table { line.as_str() } else { "" };
+        let release = match self.key.as_str() {
+            "release_per_minute" => "[[queue]]\nname = \"shop\"\n",
+            "burst" => "[[queue]]\nname = \"shop\"\nrelease_per_minute = 1_000_000\n",
+            _ => QUEUE,
+        };
+        let loss = "on_store_loss = \"hold\"\n";
+        // Bounds that hang together are tried with the other one out of the way.
+        let idle = if self.key == "session_max" { "session_idle = \"5s\"\n" } else { "" };
+        let node = format!("[server]\n{}[store]\nurl = \"redis://127.0.0.1\"\n{}", at("server"), at("store"));
+        let shop = tenant(&[
+            TENANT,
+            ORIGIN,
+            at("origin"),
+            "[cors]\nallowed_origins = [\"https://app.example.com\"]\n",
+            at("cors"),
+            release,
+            idle,
+            loss,
+            at("queue"),
+        ]);
+        Dir::node(&node).with("tenants/shop.toml", &shop)
+    }
+
+    fn name(&self) -> String {
+        format!("{}.{}", self.table, self.key)
+    }
+}
+
+#[test]
+fn defaults_are_what_is_read_without_the_key() {
+    let mut seen = 0;
+    for setting in Setting::all() {
+        let Some(default) = setting.schema.get("default") else { continue };
+        // JSON is TOML as far as these values go.
+        let (without, with) = (setting.with(None), setting.with(Some(&default.to_string())));
+        let same =
+            |config: &crate::Config, dir: &Dir| format!("{config:?}").replace(&dir.path().display().to_string(), "DIR");
+        assert_eq!(same(&without.config(), &without), same(&with.config(), &with), "{}", setting.name());
+        seen += 1;
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn numbers_have_the_same_bounds() {
+    let mut seen = 0;
+    for setting in Setting::all() {
+        let bound = |name| setting.schema.get(name).and_then(Value::as_i64);
+        let (Some(low), Some(high)) = (bound("minimum"), bound("maximum")) else { continue };
+        let loads = |number: i64| setting.with(Some(&number.to_string())).load().is_ok();
+        let tried = [low - 1, low, high, high + 1].map(loads);
+        assert_eq!(tried, [false, true, true, false], "{}", setting.name());
+        seen += 1;
+    }
+    assert_eq!(seen, 7);
+}
+
+#[test]
+fn durations_have_the_bounds_that_their_comments_name() {
+    let mut seen = 0;
+    for setting in Setting::all() {
+        if setting.schema.get("pattern") != Some(&json!(crate::text::duration::PATTERN)) {
+            continue;
+        }
+        let comment = setting.schema["description"].as_str().unwrap().replace('\n', " ");
+        let (_, bounds) = comment.rsplit_once(". From ").unwrap_or_else(|| panic!("{}: {comment}", setting.name()));
+        let (low, high) = bounds.trim_end_matches('.').split_once(" to ").unwrap();
+        let loads = |text: &str| setting.with(Some(&format!("{text:?}"))).load().is_ok();
+        let millis = |text: &str| crate::text::duration::parse(text).unwrap().as_millis();
+        let below = millis(low).checked_sub(1).map(|below| format!("{below}ms"));
+        assert!(!below.is_some_and(|below| loads(&below)), "{} below {low}", setting.name());
+        assert!(loads(low) && loads(high), "{} at its bounds", setting.name());
+        assert!(!loads(&format!("{}ms", millis(high) + 1)), "{} above {high}", setting.name());
+        seen += 1;
+    }
+    assert_eq!(seen, 12);
+}
+
+#[test]
+fn words_are_those_that_are_read() {
+    let words: BTreeMap<_, _> = Setting::all()
+        .into_iter()
+        .filter(|setting| setting.key == "mode" || setting.key == "on_store_loss")
+        .map(|setting| {
+            let choices = setting.schema["oneOf"].as_array().unwrap_or_else(|| panic!("{:#}", setting.schema));
+            let words: Vec<_> = choices.iter().map(|choice| choice["const"].as_str().unwrap().to_owned()).collect();
+            (setting.key, words)
+        })
+        .collect();
+    assert_eq!(words["mode"], crate::Mode::ALL.map(|(word, _)| word));
+    assert_eq!(words["on_store_loss"], crate::OnStoreLoss::ALL.map(|(word, _)| word));
+}
+
+/// The files that editors load. `SLUICE_WRITE_SCHEMA=1 cargo nextest run -p sluice-config` writes them anew.
+#[test]
+fn files_for_editors_are_up_to_date() {
+    for (name, schema) in [("sluice.schema.json", server_file()), ("tenant.schema.json", tenant_file())] {
+        let path = Path::new(HERE).join("schema").join(name);
+        let text = format!("{schema:#}\n");
+        if std::env::var_os("SLUICE_WRITE_SCHEMA").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == text, "{} is out of date: set SLUICE_WRITE_SCHEMA=1 and run again", path.display());
+    }
+}

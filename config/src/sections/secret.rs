@@ -1,0 +1,154 @@
+//! Secrets: named in a config, kept elsewhere.
+//!
+//! A config is copied, diffed, mailed and committed; what is in it is no secret. So a secret is either the value of
+//! an environment variable or the content of a file that nobody else may read. No message here shows a value, nor
+//! a name that might be one by mistake.
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::Metadata;
+
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+
+use crate::{
+    error::{Kind, Wrong},
+    limits::{PASSWORD_BYTES_MAX, SECRET_BYTES, SECRET_FILE_BYTES_MAX},
+    log::Read,
+    outside::{self, Outside},
+    read::{Section, Table, Value},
+    settings::Secret,
+};
+
+const EXAMPLE: &str = "{ env = \"SLUICE_KEY\" }` or `{ file = \"master.key\" }";
+
+/// A master secret: 32 bytes or more in base64, either alphabet, padded or not.
+pub(crate) fn master(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<Secret> {
+    let bytes = decode(&content(value, section, outside)?).ok_or_else(|| {
+        value.wrong(Wrong::new(Kind::Secret, "the secret is not base64", "make one with `sluice keygen`"))
+    })?;
+    if !SECRET_BYTES.contains(&bytes.len()) {
+        let message = format!("the secret has {} bytes", bytes.len());
+        let help =
+            format!("it must have {} to {}: make one with `sluice keygen`", SECRET_BYTES.start(), SECRET_BYTES.end());
+        return Err(value.wrong(Wrong::new(Kind::Secret, message, help)));
+    }
+    Ok(Secret::new(bytes))
+}
+
+/// A password: the text as it is, without the line end that editors put behind it.
+pub(crate) fn password(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<Secret> {
+    let text = content(value, section, outside)?;
+    let text = text.trim_end_matches(['\r', '\n']);
+    match text.len() {
+        0 => Err(value.wrong(Wrong::new(Kind::Secret, "the password is empty", "store one there"))),
+        1..=PASSWORD_BYTES_MAX => Ok(Secret::new(text)),
+        _ => Err(value.wrong(Wrong::new(
+            Kind::Secret,
+            "the password is too long",
+            format!("at most {PASSWORD_BYTES_MAX} bytes: is it the right file?"),
+        ))),
+    }
+}
+
+/// The text behind `{ env = … }` or `{ file = … }`.
+fn content(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<String> {
+    if value.as_str().is_some() {
+        value.hide();
+        return Err(value.wrong(Wrong::new(
+            Kind::Secret,
+            "a secret does not stand in the config itself, which gets copied and committed",
+            format!("keep it in the environment or in a file: `{EXAMPLE}`"),
+        )));
+    }
+    value.table(section, |table| match (table.value("env"), table.value("file")) {
+        (Some(name), None) => from_env(name, outside),
+        (None, Some(path)) => from_file(path, outside),
+        (Some(_), Some(path)) => {
+            Err(path.conflict("`env` and `file` together", format!("write one of them: `{EXAMPLE}`")))
+        }
+        (None, None) => Err(missing(table)),
+    })
+}
+
+fn missing(table: &Table<'_>) -> crate::log::Reported {
+    table.missing("where is the secret?", format!("write `{EXAMPLE}`"))
+}
+
+fn from_env(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
+    let name = value.string().inspect_err(|_| value.hide())?;
+    (outside.env)(name).ok_or_else(|| {
+        // Variables are written in capitals. Anything else might be the secret, put in the wrong place.
+        let usual = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+        if !name.bytes().all(usual) {
+            value.hide();
+        }
+        value.wrong(Wrong::new(
+            Kind::Secret,
+            "this environment variable is not set",
+            "set it where Sluice is started, or name another",
+        ))
+    })
+}
+
+fn from_file(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
+    let written = value.string().inspect_err(|_| value.hide())?;
+    let opened = outside.open(written);
+    let unreadable = |error: std::io::Error| {
+        let help = if looks_secret(written) {
+            value.hide();
+            "name the file that holds the secret, not the secret".to_owned()
+        } else {
+            format!("it is looked for at {}", crate::text::harmless(&opened.path.to_string_lossy()))
+        };
+        value.wrong(Wrong::new(Kind::Secret, format!("the file cannot be read: {error}"), help))
+    };
+    let (file, metadata) = opened.content.map_err(unreadable)?;
+    if let Some(mode) = open_to_others(&metadata) {
+        return Err(value.wrong(Wrong::new(
+            Kind::Secret,
+            format!("other users may read or change the file (mode {mode:03o})"),
+            format!("chmod 600 {}", crate::text::harmless(&opened.path.to_string_lossy())),
+        )));
+    }
+    let bytes = outside::read_bounded(file, SECRET_FILE_BYTES_MAX).map_err(unreadable)?;
+    String::from_utf8(bytes).map_err(|_| unreadable(std::io::Error::other("not text")))
+}
+
+/// The mode of a file, if anybody but its owner may do anything with it.
+#[cfg(unix)]
+fn open_to_others(metadata: &Metadata) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = metadata.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &Metadata) -> Option<u32> {
+    None
+}
+
+/// Base64 in either alphabet, padded or not.
+fn decode(text: &str) -> Option<Vec<u8>> {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    LENIENT.decode(text.trim().replace('-', "+").replace('_', "/")).ok()
+}
+
+/// Whether a text that should be a path may well be a key: as long as 30 bytes of base64 without a break, and as mixed.
+fn looks_secret(text: &str) -> bool {
+    const RUN_MIN: usize = 40;
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c);
+    let has = |run: &str, class: fn(&u8) -> bool| run.bytes().any(|b| class(&b));
+    text.split(|c| !is_base64(c)).any(|run| {
+        run.len() >= RUN_MIN
+            && has(run, u8::is_ascii_uppercase)
+            && has(run, u8::is_ascii_lowercase)
+            && has(run, u8::is_ascii_digit)
+    })
+}

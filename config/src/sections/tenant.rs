@@ -1,0 +1,94 @@
+//! A tenant's file.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::{
+    error::{Kind, Wrong},
+    limits,
+    log::{Log, Read},
+    outside::Outside,
+    read::{Section, Table, Value},
+    sections::{Claims, cors, origin, queue},
+    settings::{HostPattern, Name, Queue, Tenant},
+    text::host,
+};
+
+pub(crate) const SECTION: Section =
+    Section { path: "tenants/*.toml", shown: "the top of a tenant's file", example: "" };
+
+/// What a tenant's or queue's name looks like, for editors.
+pub(crate) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,31}$";
+
+const HOSTS_HELP: &str = "write `hosts = [\"shop.example.com\"]`";
+const QUEUE_HELP: &str = "write `[[queue]]` and below it `name = \"main\"` and `release_per_minute = 600`";
+
+/// What all tenants share: nobody may have another's name or host.
+#[derive(Default)]
+pub(crate) struct Shared {
+    names: Claims<Name>,
+    hosts: Claims<HostPattern>,
+}
+
+/// Reads a tenant's file. `is_store_shared` tells whether its queues need to say what happens without the store.
+pub(crate) fn read(
+    log: &Log,
+    entries: &DeTable<'_>,
+    outside: &Outside<'_>,
+    is_store_shared: bool,
+    shared: &mut Shared,
+) -> Read<Tenant> {
+    let Shared { names, hosts } = shared;
+    Table::new(log, SECTION, 0..0, entries).read(|table| {
+        let name = table.required("name", name_help(log), |value| {
+            let name = value.text(name)?;
+            let claimed = names.claim(name.clone(), value.place(), "tenant name");
+            claimed.map_err(|wrong| value.wrong(wrong))?;
+            Ok(name)
+        });
+        let hosts = table.required("hosts", HOSTS_HELP, |value| {
+            value.list(limits::HOSTS, |entry| {
+                let host = entry.text(host::pattern)?;
+                let claimed = hosts.claim(host.clone(), entry.place(), "host");
+                claimed.map_err(|wrong| entry.wrong(wrong))?;
+                Ok(host)
+            })
+        });
+        let origin = table.required("origin", origin::HELP, |value| {
+            value.table(origin::SECTION, |table| origin::read(table, outside))
+        });
+        let cors = table.optional("cors", |value| value.table(cors::SECTION, cors::read));
+        let queues = table.required("queue", QUEUE_HELP, |value| queues(value, is_store_shared));
+        Ok(Tenant { name: name?, hosts: hosts?, origin: origin?, cors: cors?, queues: queues? })
+    })
+}
+
+fn queues(value: Value<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {
+    if !value.is_list() {
+        return Err(value.wrong_type("a list of tables", "[[queue]]"));
+    }
+    let mut siblings = queue::Siblings::default();
+    value.list(limits::QUEUES, |entry| {
+        entry.table(queue::SECTION, |table| queue::read(table, is_store_shared, &mut siblings).map(Arc::new))
+    })
+}
+
+/// A tenant's or queue's name.
+pub(super) fn name(written: &str) -> Result<Name, Wrong> {
+    Name::new(written).ok_or_else(|| {
+        let message = "not a name: it goes into cookies, metrics and store keys as it is";
+        let help = "write 1 to 32 of a-z 0-9 - _, beginning with a letter or digit";
+        Wrong::new(Kind::Malformed, message, help)
+    })
+}
+
+/// Suggests the file's own name.
+fn name_help(log: &Log) -> String {
+    let stem = log.source.path.file_stem().map(|stem| stem.to_string_lossy());
+    let name = stem.as_deref().and_then(Name::new);
+    format!("write `name = \"{}\"`", name.as_ref().map_or("shop", Name::as_str))
+}

@@ -1,0 +1,113 @@
+//! CPU per request, paired: the same load in turn against Sluice and against a bare pingora of the same build.
+
+mod core;
+mod sluice;
+
+use std::{process::Command, sync::Arc, time::Duration};
+
+use tokio::runtime::Runtime;
+
+use crate::{
+    Failed,
+    console::say,
+    drive::repeat,
+    origin,
+    process::{Server, free_addr, sibling},
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Requests in each round.
+    #[arg(long, default_value_t = 60_000)]
+    requests: usize,
+    /// Rounds; medians are told.
+    #[arg(long, default_value_t = 9)]
+    rounds: usize,
+    /// Keep-alive connections.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Leave the requests out and measure the core only.
+    #[arg(long)]
+    core_only: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failed> {
+    if cfg!(debug_assertions) {
+        say("note: this is a debug build; the figures mean nothing");
+    }
+    if !options.core_only {
+        Runtime::new()?.block_on(requests(options))?;
+    }
+    core::run();
+    Ok(())
+}
+
+async fn requests(options: &Options) -> Result<(), Failed> {
+    let origin = origin::start().await?;
+    let scene = sluice::Scene::start(origin).await?;
+    let admitted = scene.admitted().await?;
+    let (poll, answer) = scene.poll_far_back().await?;
+    let answer_file = scene.dir().join("answer.http");
+    std::fs::write(&answer_file, answer)?;
+
+    let bare = |extra: &[&str]| -> Result<Server, Failed> {
+        let addr = free_addr()?;
+        let mut command = Command::new(sibling("sluice-loadtest")?);
+        command.arg("bare").arg("--listen").arg(addr.to_string()).args(extra);
+        Server::start(command, addr)
+    };
+    let forwards = bare(&["--origin", &origin.to_string()])?;
+    let answers = bare(&["--answer", answer_file.to_str().ok_or("a strange path")?])?;
+
+    say("CPU per request, microseconds (median of paired rounds)");
+    say(format_args!("{:<44} {:>8} {:>8} {:>7}", "", "sluice", "bare", "ratio"));
+    let pair = Pair { options, sluice: scene.server() };
+    pair.run("(a) admitted GET, forwarded to the origin", &forwards, admitted, "HTTP/1.1 200").await?;
+    pair.run("(b) status poll far back, answered locally", &answers, poll, "HTTP/1.1 200").await
+}
+
+struct Pair<'a> {
+    options: &'a Options,
+    sluice: &'a Server,
+}
+
+impl Pair<'_> {
+    async fn run(&self, name: &str, bare: &Server, request: Vec<u8>, expect: &'static str) -> Result<(), Failed> {
+        let request: Arc<[u8]> = request.into();
+        let mut rounds = Vec::new();
+        for round in 0..=self.options.rounds {
+            let sluice = self.round(self.sluice, &request, expect).await?;
+            let bare = self.round(bare, &request, expect).await?;
+            // The first round warms up.
+            if round > 0 {
+                rounds.push((sluice, bare));
+            }
+        }
+        let median_of = |f: &dyn Fn(&(f64, f64)) -> f64| median(rounds.iter().map(f).collect());
+        say(format_args!(
+            "{name:<44} {:>8.2} {:>8.2} {:>7.3}",
+            median_of(&|r| r.0),
+            median_of(&|r| r.1),
+            median_of(&|r| r.0 / r.1)
+        ));
+        Ok(())
+    }
+
+    async fn round(&self, server: &Server, request: &Arc<[u8]>, expect: &'static str) -> Result<f64, Failed> {
+        let before = server.cpu()?;
+        repeat(server.addr, request.clone(), expect, self.options.requests, self.options.connections).await?;
+        let used = server.cpu()? - before;
+        Ok(used.as_secs_f64() * 1e6 / self.options.requests as f64)
+    }
+}
+
+/// The middle one.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// How long something takes, the median of several goes, in microseconds.
+fn median_us(goes: usize, mut go: impl FnMut() -> Duration) -> f64 {
+    median((0..goes).map(|_| go().as_secs_f64() * 1e6).collect())
+}

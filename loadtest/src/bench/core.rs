@@ -1,0 +1,69 @@
+//! The core by itself: steps of a line, no disk, no network.
+
+use std::time::Instant;
+
+use sluice_admission::line::{Batch, Known, Line, Newcomer, Reading, Rules, Seen};
+use sluice_config::Mode;
+
+use super::median_us;
+use crate::console::say;
+
+const START_MS: u64 = 1_700_000_000_000;
+const GOES: usize = 101;
+
+pub(super) fn run() {
+    say("\nThe core, microseconds a step (median; bar: below 1000)");
+    let rules = Rules {
+        release_per_minute: 6_000,
+        burst: 1_000,
+        max_active: None,
+        max_waiting: 10_000_000,
+        mode: Mode::Auto,
+        claim_within_ms: 120_000,
+        return_within_ms: 1_800_000,
+        seat_ms: 700_000,
+    };
+    let mut now_ms = START_MS;
+    let mut line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &Known::default());
+    let mut ids = 0;
+    let mut join = |line: &mut Line, now_ms: u64, count: u64| {
+        let newcomers = (ids..ids + count).map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false });
+        ids += count;
+        let batch = Batch { newcomers: newcomers.collect(), ..Batch::default() };
+        let start = Instant::now();
+        line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &batch);
+        start.elapsed()
+    };
+    let us = median_us(GOES, || {
+        now_ms += 250;
+        join(&mut line, now_ms, 1_000)
+    });
+    say(format_args!("{:<44} {us:>8.0}", "(c) sync with 1,000 newcomers"));
+
+    while line.known().issued < 1_000_000 {
+        now_ms += 1;
+        join(&mut line, now_ms, 10_000);
+    }
+    // Everybody polls once, spread over several generations, so that every bitmap is as full as it gets.
+    for part in 0..10 {
+        now_ms += 2_000;
+        let seen = (part * 100_000 + 1..=(part + 1) * 100_000).map(|number| Seen { number, hold_ms: 20_000 });
+        let batch = Batch { seen: seen.collect(), ..Batch::default() };
+        line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &batch);
+    }
+    let mut waiting = 0;
+    // Few enough that nobody's presence runs out meanwhile.
+    let us = median_us(21, || {
+        now_ms += 250;
+        let start = Instant::now();
+        let outcome = line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &Batch::default());
+        waiting = outcome.summary.waiting;
+        start.elapsed()
+    });
+    say(format_args!("{:<44} {us:>8.0}", format!("(c) tick with {waiting} waiting")));
+    let us = median_us(GOES, || {
+        now_ms += 250;
+        join(&mut line, now_ms, 1_000)
+    });
+    say(format_args!("{:<44} {us:>8.0}", "    sync with 1,000 newcomers behind them"));
+}

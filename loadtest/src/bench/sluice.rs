@@ -1,0 +1,100 @@
+//! A Sluice with two queues: one whose visitor is inside, one in which thousands stand.
+
+use std::{net::SocketAddr, path::Path, process::Command};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+
+use crate::{
+    Failed,
+    drive::Connection,
+    process::{Server, sibling},
+};
+
+/// How many stand before the visitor who polls.
+const AHEAD: usize = 2_000;
+
+pub(super) struct Scene {
+    dir: tempfile::TempDir,
+    server: Server,
+}
+
+impl Scene {
+    pub(super) async fn start(origin: SocketAddr) -> Result<Self, Failed> {
+        let dir = tempfile::tempdir()?;
+        std::fs::create_dir(dir.path().join("tenants"))?;
+        std::fs::write(
+            dir.path().join("sluice.toml"),
+            "[server]\nhttp = [\"127.0.0.1:0\"]\nadmin = false\nthreads = 2\n\n[keys]\ncurrent = \"bench\"\nsecrets = { bench = { env = \
+             \"SLUICE_BENCH_KEY\" } }\n",
+        )?;
+        std::fs::write(
+            dir.path().join("tenants/shop.toml"),
+            format!(
+                "name = \"shop\"\nhosts = [\"shop.example.com\"]\n\n[origin]\nservers = [\"{origin}\"]\n\n[[queue]]\nname = \
+                 \"open\"\npaths = [\"/\"]\nrelease_per_minute = 6000\n\n[[queue]]\nname = \"long\"\npaths = \
+                 [\"/long\"]\nrelease_per_minute = 1\n"
+            ),
+        )?;
+        let mut command = Command::new(sibling("sluice")?);
+        command.arg("run").arg("--config").arg(dir.path());
+        // A key for this run only: measuring needs no secret.
+        command.env("SLUICE_BENCH_KEY", BASE64_STANDARD.encode([7; 32])).env("RUST_LOG", "error");
+        let server = Server::start_and_listen(command)?;
+        Ok(Self { dir, server })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The request of a visitor who is inside.
+    pub(super) async fn admitted(&self) -> Result<Vec<u8>, Failed> {
+        let mut connection = Connection::open(self.server.addr).await?;
+        let answer = connection.ask(&get("/", "")).await?;
+        let pass = cookie(answer, "sluice_pass_open").ok_or("no pass was given")?;
+        Ok(get("/", &pass))
+    }
+
+    /// The poll of a visitor far back in line, and its answer.
+    pub(super) async fn poll_far_back(&self) -> Result<(Vec<u8>, Vec<u8>), Failed> {
+        let mut connection = Connection::open(self.server.addr).await?;
+        let status = "/.sluice/status?queue=long";
+        let mut ticket = None;
+        // The first walks in; everybody after stands in line.
+        connection.ask(&get("/long", "")).await?;
+        for _ in 0..AHEAD {
+            let slip =
+                cookie(connection.ask(&get(status, "")).await?, "sluice_slip_long").ok_or("no slip was given")?;
+            ticket = cookie(connection.ask(&get(status, &slip)).await?, "sluice_ticket_long");
+        }
+        let poll = get(status, &ticket.ok_or("no ticket was given")?);
+        let answer = connection.ask(&poll).await?.to_vec();
+        Ok((poll, answer))
+    }
+}
+
+/// A browser's request.
+fn get(path: &str, cookie: &str) -> Vec<u8> {
+    let mode = if path.starts_with("/.sluice") { "same-origin" } else { "navigate" };
+    let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: bench\r\nAccept: text/html\r\nSec-Fetch-Mode: \
+         {mode}\r\n{cookie}\r\n"
+    )
+    .into_bytes()
+}
+
+/// `name=value` of a cookie that an answer sets.
+fn cookie(answer: &[u8], name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(answer);
+    let pair = text.split("\r\n").find_map(|line| {
+        let (header, value) = line.split_once(": ")?;
+        let pair = value.split(';').next()?;
+        (header.eq_ignore_ascii_case("set-cookie") && pair.starts_with(name)).then(|| pair.to_owned())
+    })?;
+    (!pair.ends_with('=')).then_some(pair)
+}

@@ -1,0 +1,50 @@
+//! Measures Sluice beside its peers, on this machine, in one run.
+
+mod bare;
+mod bench;
+mod console;
+mod drive;
+mod origin;
+mod process;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The allocator of the binary that is measured, so that the bare peer differs in nothing but Sluice.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Crowd simulator, load generator and paired measurements for Sluice.
+#[derive(Debug, Parser)]
+#[command(name = "sluice-loadtest", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// CPU per request beside a bare pingora, and the speed of the core.
+    Bench(bench::Options),
+    /// A bare pingora: forwards everything, or answers everything with the bytes of a file.
+    Bare(bare::Options),
+}
+
+/// Whatever went wrong; said once, at the end.
+type Failed = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    pingora_rustls::install_default_crypto_provider();
+    let result = match Cli::parse().command {
+        Command::Bench(options) => bench::run(&options),
+        Command::Bare(options) => bare::run(options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            console::complain(format_args!("sluice-loadtest: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}

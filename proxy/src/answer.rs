@@ -1,0 +1,152 @@
+//! What the node answers by itself: one place that turns a decision into status, headers and body.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use pingora_http::ResponseHeader;
+use sluice_admission::standing::{Reason, Standing, State};
+use sluice_config::Queue;
+use sluice_waiting_room::{
+    page::{self, PageInput, Refusal},
+    problem, status,
+};
+
+use crate::request::kind::Kind;
+
+/// Says where the visitor stands, on every parked answer.
+const SLUICE_STATE: HeaderName = HeaderName::from_static("sluice-state");
+const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
+
+/// An answer ready to be written.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) head: ResponseHeader,
+    pub(crate) body: Bytes,
+}
+
+/// What parking needs to know of the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parked<'a> {
+    pub(crate) queue: &'a Queue,
+    pub(crate) site: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) kind: Kind,
+    pub(crate) standing: &'a Standing,
+}
+
+/// The answer to a request that may not pass, by its kind.
+pub(crate) fn parked(parked: Parked<'_>) -> Answer {
+    let Parked { queue, site, path, kind, standing } = parked;
+    let message = queue.message.as_deref();
+    let input = PageInput { site, queue: &queue.name, standing, message };
+    let (code, content_type, body) = match kind {
+        Kind::Navigation => (queue.wait_status.code(), page::CONTENT_TYPE, page::render(&input)),
+        Kind::FormPost => (429, page::CONTENT_TYPE, page::form_kept(&input, path)),
+        Kind::Prefetch => (503, "text/plain; charset=utf-8", Bytes::new()),
+        Kind::Grpc => return grpc(standing),
+        Kind::Fetch | Kind::Unsafe | Kind::Upgrade | Kind::EventStream | Kind::Preflight => {
+            let mut body = Vec::new();
+            problem::write(&mut body, 429, queue.name.as_str(), standing, message);
+            (429, problem::CONTENT_TYPE, body.into())
+        }
+    };
+    let mut answer = answer(code, content_type, body);
+    let head = &mut answer.head;
+    if content_type == page::CONTENT_TYPE {
+        put(head, header::CONTENT_SECURITY_POLICY, page::content_security_policy());
+    }
+    state(head, standing);
+    put_number(head, header::RETRY_AFTER, standing.poll_after_s);
+    answer
+}
+
+/// The status document.
+pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
+    let mut body = Vec::new();
+    status::write(&mut body, queue.name.as_str(), standing, queue.message.as_deref());
+    let mut answer = answer(200, status::CONTENT_TYPE, body.into());
+    state(&mut answer.head, standing);
+    answer
+}
+
+/// The answer to a CORS preflight; what it allows is added by the caller.
+pub(crate) fn preflight() -> Answer {
+    answer(204, "", Bytes::new())
+}
+
+/// The answer to somebody who has left: a page for a browser's form, nothing for a script.
+pub(crate) fn left(site: &str, browser: bool) -> Answer {
+    if browser { html(200, page::left(site, "/")) } else { answer(204, "", Bytes::new()) }
+}
+
+/// The answer to a request that can be neither forwarded nor parked.
+pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, browser: bool) -> Answer {
+    if browser {
+        return html(code, page::refused(site, refusal));
+    }
+    let mut body = Vec::new();
+    problem::refused(&mut body, refusal);
+    answer(code, problem::CONTENT_TYPE, body.into())
+}
+
+/// A short plain answer, for what no visitor meets.
+pub(crate) fn plain(code: u16, text: &'static str) -> Answer {
+    answer(code, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))
+}
+
+/// Trailers only: a gRPC status in the header of an empty answer.
+fn grpc(standing: &Standing) -> Answer {
+    let mut answer = answer(200, "application/grpc", Bytes::new());
+    let head = &mut answer.head;
+    put(head, HeaderName::from_static("grpc-status"), "14");
+    put(head, HeaderName::from_static("grpc-message"), problem::grpc_message(standing.state));
+    state(head, standing);
+    put_number(head, header::RETRY_AFTER, standing.poll_after_s);
+    answer
+}
+
+fn html(code: u16, body: Bytes) -> Answer {
+    let mut answer = answer(code, page::CONTENT_TYPE, body);
+    put(&mut answer.head, header::CONTENT_SECURITY_POLICY, page::content_security_policy());
+    answer
+}
+
+/// Headers that everything of ours carries: it is for one visitor and one moment.
+fn answer(code: u16, content_type: &'static str, body: Bytes) -> Answer {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut head = match ResponseHeader::build(status, Some(10)) {
+        Ok(head) => head,
+        Err(_) => unreachable!("a known status code"),
+    };
+    if !content_type.is_empty() {
+        put(&mut head, header::CONTENT_TYPE, content_type);
+    }
+    // A 204 has no body and must not name a length.
+    if status != StatusCode::NO_CONTENT {
+        put_number(&mut head, header::CONTENT_LENGTH, u32::try_from(body.len()).unwrap_or(u32::MAX));
+    }
+    put(&mut head, header::CACHE_CONTROL, "no-store, private");
+    put(&mut head, ROBOTS, "noindex");
+    put(&mut head, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    Answer { head, body }
+}
+
+fn state(head: &mut ResponseHeader, standing: &Standing) {
+    let state = match (standing.state, standing.reason) {
+        (State::Joining, Some(Reason::Closed)) | (State::Closed, _) => "closed",
+        (State::Held, _) => "held",
+        (State::Joining, Some(Reason::Paused | Reason::StoreAway | Reason::Recovering)) => "held",
+        (State::Full, _) => "full",
+        (State::Called | State::Admitted, _) => "called",
+        (State::Joining | State::Waiting, _) => "waiting",
+    };
+    put(head, SLUICE_STATE, state);
+}
+
+fn put(head: &mut ResponseHeader, name: HeaderName, value: &'static str) {
+    // Fails only for bytes that no header may hold; ours are constants.
+    let _ = head.insert_header(name, HeaderValue::from_static(value));
+}
+
+fn put_number(head: &mut ResponseHeader, name: HeaderName, value: u32) {
+    let _ = head.insert_header(name, HeaderValue::from(value));
+}

@@ -1,0 +1,112 @@
+//! The command line.
+
+mod check;
+mod demo;
+mod explain;
+mod keygen;
+mod run;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use sluice_config::{Config, Errors};
+
+use crate::console;
+
+/// Edge admission-control proxy: a virtual waiting room in front of a website.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, about, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the sites of a config directory.
+    Run(ConfigDir),
+    /// Read a config directory and report every mistake with its place. Exits with 1 if there is one.
+    Check(ConfigDir),
+    /// Show it: a small shop behind Sluice, with a crowd in front of it.
+    Demo(demo::Options),
+    /// Say which tenant, queue and rule a request meets, and what it gets if it may not enter.
+    Explain(explain::Options),
+    /// Print a new master secret.
+    Keygen,
+    /// Print the JSON Schema of a config file, for editors.
+    Schema {
+        /// Which file.
+        file: SchemaFile,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigDir {
+    /// The directory that holds sluice.toml and tenants/*.toml.
+    #[arg(long, value_name = "DIR")]
+    config: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum SchemaFile {
+    /// sluice.toml
+    Server,
+    /// tenants/NAME.toml
+    Tenant,
+}
+
+/// Runs the command that the process was started with.
+pub(crate) fn run() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(dir) => run::run(&dir.config),
+        Command::Check(dir) => check::run(&dir.config),
+        Command::Demo(options) => demo::run(&options),
+        Command::Explain(options) => explain::run(&options),
+        Command::Keygen => keygen::run(),
+        Command::Schema { file } => schema(file),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed::Config(errors)) => {
+            console::complain(errors.pretty(console::colour()));
+            console::complain(&errors);
+            ExitCode::FAILURE
+        }
+        Err(Failed::Because(why)) => {
+            console::complain(format_args!("sluice: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command failed.
+#[derive(Debug)]
+enum Failed {
+    Config(Errors),
+    Because(String),
+}
+
+impl<E: std::error::Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        Self::Because(text)
+    }
+}
+
+fn load(dir: &std::path::Path) -> Result<Config, Failed> {
+    sluice_config::load(dir).map_err(Failed::Config)
+}
+
+fn schema(file: SchemaFile) -> Result<(), Failed> {
+    let schema = match file {
+        SchemaFile::Server => sluice_config::schema::server_file(),
+        SchemaFile::Tenant => sluice_config::schema::tenant_file(),
+    };
+    console::say(serde_json::to_string_pretty(&schema)?);
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! `sluice check`
+
+use std::path::Path;
+
+use super::Failed;
+use crate::console;
+
+pub(super) fn run(dir: &Path) -> Result<(), Failed> {
+    let config = super::load(dir)?;
+    let queues: usize = config.tenants.iter().map(|tenant| tenant.queues.len()).sum();
+    console::say(format_args!("{}: {} tenant(s), {queues} queue(s), no mistakes", dir.display(), config.tenants.len()));
+    if config.keys.is_none() {
+        console::say(
+            "note: no [keys] in sluice.toml; `sluice run` needs a master secret (make one with `sluice keygen`)",
+        );
+    }
+    Ok(())
+}

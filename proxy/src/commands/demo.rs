@@ -1,0 +1,155 @@
+//! `sluice demo`: a small shop behind Sluice, with a crowd in front of it.
+
+mod crowd;
+mod shop;
+mod visitor;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use sluice_admission::store::Embedded;
+use sluice_config::{Config, HostPattern, Keys, Mode, Name, Origin, Queue, Secret, Server, Store, Tenant, WaitStatus};
+use tokio::time::sleep;
+
+use super::{Failed, keygen};
+use crate::{
+    console,
+    life::{self, Life},
+};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Options {
+    /// How many visitors stand in line.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=20_000))]
+    crowd: u32,
+    /// How many visitors are let in a minute.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=60_000))]
+    rate: u32,
+    /// The port to open in the browser; 0 lets the system choose.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// The port of health and metrics; 0 lets the system choose.
+    #[arg(long, default_value_t = 9900)]
+    admin_port: u16,
+}
+
+const QUEUE: &str = "shop";
+
+pub(super) fn run(options: &Options) -> Result<(), Failed> {
+    // The crowd has a connection each.
+    let state = StateDir::new()?;
+    let shop = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let config = config(options, shop.local_addr()?, &state)?;
+    let keys = config.keys.clone().ok_or_else(|| Failed::Because("no keys".into()))?;
+    let life = Life::start(&config, &keys, Embedded::open(&state.0)?)?;
+    let front = life.addresses.first().copied().ok_or_else(|| Failed::Because("no listener".into()))?;
+
+    life.beside().spawn(shop::serve(shop));
+    let crowd = Arc::new(crowd::Crowd::default());
+    life.beside().spawn(crowd.clone().stand_in_line(front, options.crowd, options.rate));
+
+    let url = format!("http://127.0.0.1:{}", front.port());
+    console::say(format_args!("Sluice stands in front of a small shop, with {} visitors in line.\n", options.crowd));
+    console::say(format_args!("  open     {url}/            and be queued; you are in the shop a minute or so later"));
+    console::say(format_args!("  status   {url}/.sluice/status?queue={QUEUE}"));
+    if let Some(admin) = life.admin {
+        console::say(format_args!("  metrics  http://{admin}/metrics"));
+        console::say(format_args!("  health   http://{admin}/health/ready"));
+    }
+    console::say("  stop     Ctrl-C\n");
+    let node = life.node.clone();
+    let rate = options.rate;
+    life.beside().spawn(async move {
+        loop {
+            let routes = node.routes().clone();
+            if let Some(gate) = routes.sites().first().and_then(|site| site.gate_named(Some(QUEUE))) {
+                let view = gate.usher.view();
+                let s = &view.summary;
+                console::show(format_args!(
+                    "waiting {:>5}   called {:>5}   inside {:>5}   last minute {:>5} of {rate}   walked away {:>5}",
+                    s.waiting,
+                    s.called_total,
+                    s.inside,
+                    s.called_last_minute,
+                    crowd.walked_away(),
+                ));
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    });
+    life.until(life::asked_to_end());
+    console::say("\nstopped");
+    Ok(())
+}
+
+/// A state directory that goes with the demo.
+struct StateDir(std::path::PathBuf);
+
+impl StateDir {
+    fn new() -> std::io::Result<Self> {
+        let dir = std::env::temp_dir().join(format!("sluice-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&dir)?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Config, Failed> {
+    let name = |text| Name::new(text).ok_or_else(|| Failed::Because(format!("{text} is no name")));
+    let at = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+    let rate = NonZeroU32::new(options.rate).unwrap_or(NonZeroU32::MIN);
+    let queue = Queue {
+        name: name(QUEUE)?,
+        paths: vec!["/".into()],
+        release_per_minute: rate,
+        // A second's worth: a steady trickle shows better than a rush.
+        burst: NonZeroU32::new(options.rate / 60).unwrap_or(NonZeroU32::MIN),
+        max_active: None,
+        max_waiting: NonZeroU32::new(100_000).unwrap_or(NonZeroU32::MIN),
+        session_idle: Duration::from_secs(120),
+        session_max: Duration::from_secs(3_600),
+        claim_within: Duration::from_secs(60),
+        return_within: Duration::from_secs(1_800),
+        mode: Mode::Auto,
+        on_store_loss: None,
+        wait_status: WaitStatus::ServiceUnavailable,
+        message: Some("This is a demo: the others in line are not real, the line is.".into()),
+    };
+    let tenant = Tenant {
+        name: name("demo")?,
+        hosts: ["127.0.0.1", "localhost"].map(|host| HostPattern::Exact(host.into())).into(),
+        origin: Origin {
+            servers: vec![shop],
+            connect_timeout: Duration::from_secs(2),
+            read_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+        },
+        cors: None,
+        queues: vec![Arc::new(queue)],
+    };
+    let secret = Secret::new(keygen::secret()?);
+    Ok(Config {
+        server: Server {
+            http: vec![at(options.port)],
+            https: Vec::new(),
+            admin: Some(at(options.admin_port)),
+            trusted_proxies: Vec::new(),
+            threads: None,
+            drain_timeout: Duration::from_secs(1),
+            connections_max: 15_000,
+        },
+        store: Store::Embedded { state_dir: state.0.clone() },
+        keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),
+        tenants: vec![Arc::new(tenant)],
+    })
+}

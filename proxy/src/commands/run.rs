@@ -1,0 +1,70 @@
+//! `sluice run`
+
+use std::path::Path;
+
+use sluice_admission::store::Embedded;
+use sluice_config::{Store, Watch};
+use tracing_subscriber::{EnvFilter, fmt};
+
+use super::Failed;
+use crate::{
+    console,
+    life::{self, Life},
+    reload,
+};
+
+pub(super) fn run(dir: &Path) -> Result<(), Failed> {
+    let (files, config) = Watch::load(dir);
+    let config = config.map_err(Failed::Config)?;
+    let Some(keys) = config.keys.clone() else {
+        return Err(Failed::Because(
+            "no master secret: tokens cannot be signed without one. Put `sluice keygen`'s output into an \
+             environment variable or a file (mode 0600), and name it in sluice.toml:\n\n  [keys]\n  current = \
+             \"2026-11\"\n  secrets = { \"2026-11\" = { env = \"SLUICE_KEY\" } }\n"
+                .into(),
+        ));
+    };
+    let Store::Embedded { state_dir } = &config.store else {
+        return Err(Failed::Because(
+            "[store] names Redis, which this version cannot use yet; leave the section out to keep the lines in \
+             this process"
+                .into(),
+        ));
+    };
+    if !config.server.https.is_empty() {
+        return Err(Failed::Because(
+            "server.https is set, but this version does not end TLS yet; put a TLS terminator in front, name it in \
+             trusted_proxies and use server.http"
+                .into(),
+        ));
+    }
+    log_to_stderr();
+    let store = Embedded::open(state_dir)
+        .map_err(|error| Failed::Because(format!("state directory {}: {error}", state_dir.display())))?;
+    let life = Life::start(&config, &keys, store)?;
+    life.node.metrics.config_current.set(1);
+    // For whoever started us: the ports, which may have been chosen by the system.
+    for addr in &life.addresses {
+        console::say(format_args!("listening on http://{addr}"));
+    }
+    if let Some(addr) = life.admin {
+        console::say(format_args!("admin on http://{addr}"));
+    }
+    tracing::info!(tenants = config.tenants.len(), "serving");
+    life.beside().spawn(reload::watch(life.node.clone(), files, config));
+    life.until(life::asked_to_end());
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// `RUST_LOG` chooses what is logged; `info` by default. `SLUICE_LOG=json` makes it JSON.
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,pingora=warn,pingora_core=warn,pingora_proxy=warn"));
+    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(console::colour());
+    let set =
+        if std::env::var("SLUICE_LOG").is_ok_and(|v| v == "json") { log.json().try_init() } else { log.try_init() };
+    if set.is_err() {
+        console::complain("logging was set up already");
+    }
+}

@@ -1,0 +1,208 @@
+//! A client's connection under pingora: no buffer while it idles, every byte looked at, heads within a deadline.
+//!
+//! Pingora's own stream keeps a read buffer for as long as a connection lives. Visitors in a waiting room are
+//! connections that idle between two polls, so here buffers exist only while there is something in them: reads
+//! go straight into the parser's buffer, writes gather until they are flushed and then let go of the memory.
+
+use std::{
+    io,
+    os::fd::AsRawFd,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use pingora_core::protocols::{
+    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, raw_connect::ProxyDigest,
+};
+use prometheus::IntCounter;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+    time::Instant,
+};
+
+use crate::request::wire::{REFUSAL, Wire};
+
+/// A request's head must be whole within this, however it trickles in.
+const HEAD_WITHIN: Duration = Duration::from_secs(20);
+/// Writes are handed to the kernel once so much has gathered.
+const WRITE_BYTES: usize = 16 << 10;
+
+/// A client's connection.
+#[derive(Debug)]
+pub(crate) struct Downstream {
+    tcp: TcpStream,
+    wire: Wire,
+    /// Set when the connection has switched to another protocol.
+    switched: AtomicBool,
+    /// Since when a head has been coming in.
+    head_since: Option<Instant>,
+    refused: Refused,
+    out: Vec<u8>,
+    socket: Arc<SocketDigest>,
+    since: SystemTime,
+    rejected: IntCounter,
+}
+
+/// How far the refusal of what the client sent has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refused {
+    No,
+    /// The parser has been given [`REFUSAL`] and gets the end of the stream next.
+    Told,
+}
+
+impl Downstream {
+    /// `rejected` counts connections that are cut for what they send.
+    pub(crate) fn new(tcp: TcpStream, rejected: IntCounter) -> Self {
+        let socket = Arc::new(SocketDigest::from_raw_fd(tcp.as_raw_fd()));
+        Self {
+            tcp,
+            wire: Wire::default(),
+            switched: AtomicBool::new(false),
+            head_since: None,
+            refused: Refused::No,
+            out: Vec::new(),
+            socket,
+            since: SystemTime::now(),
+            rejected,
+        }
+    }
+
+    /// The connection behind a stream that this server has opened.
+    pub(crate) fn of(stream: &Stream) -> &Self {
+        match stream.as_any().downcast_ref() {
+            Some(downstream) => downstream,
+            None => unreachable!("every client connection is a Downstream"),
+        }
+    }
+
+    /// Waits for the next request to begin, in a small future. `served` have been served before it.
+    pub(crate) async fn next_request(&self, served: u64) -> io::Result<()> {
+        // A client may have sent it along with the one before; then it has been read already.
+        if self.wire.heads() > served || self.wire.in_head() {
+            return Ok(());
+        }
+        self.tcp.readable().await
+    }
+
+    /// The connection has switched to another protocol: what follows is not HTTP.
+    pub(crate) fn switch(&self) {
+        self.switched.store(true, Ordering::Relaxed);
+    }
+
+    /// Looks at what has come in; refused bytes are replaced by what the parser answers with 400.
+    fn look(&mut self, buf: &mut ReadBuf<'_>, from: usize) -> io::Result<()> {
+        if self.switched.load(Ordering::Relaxed) {
+            self.wire.switch();
+        }
+        let result = self.wire.feed(&buf.filled()[from..]);
+        if self.wire.in_head() {
+            let since = *self.head_since.get_or_insert_with(Instant::now);
+            if since.elapsed() > HEAD_WITHIN {
+                self.rejected.inc();
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the request's head took too long"));
+            }
+        } else {
+            self.head_since = None;
+        }
+        if let Err(violation) = result {
+            self.rejected.inc();
+            tracing::debug!(reason = violation.reason(), "a client sent what cannot be a request");
+            self.refused = Refused::Told;
+            buf.set_filled(from);
+            let room = buf.remaining().min(REFUSAL.len());
+            buf.put_slice(&REFUSAL[..room]);
+        }
+        Ok(())
+    }
+
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, &self.out))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.out.drain(..written);
+        }
+        self.out = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Downstream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.refused == Refused::Told {
+            return Poll::Ready(Ok(()));
+        }
+        let from = buf.filled().len();
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
+        Poll::Ready(self.look(buf, from))
+    }
+}
+
+impl AsyncWrite for Downstream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.out.len() + bytes.len() > WRITE_BYTES {
+            ready!(self.poll_out(cx))?;
+            // A large write gains nothing from a copy.
+            if bytes.len() >= WRITE_BYTES {
+                return Pin::new(&mut self.tcp).poll_write(cx, bytes);
+            }
+        }
+        self.out.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_out(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_out(cx))?;
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Downstream {
+    async fn shutdown(&mut self) {
+        // Whoever is gone already cannot be told good-bye.
+        let _ = AsyncWriteExt::shutdown(self).await;
+    }
+}
+
+impl UniqueID for Downstream {
+    fn id(&self) -> i32 {
+        self.tcp.as_raw_fd()
+    }
+}
+
+impl Ssl for Downstream {}
+
+impl Peek for Downstream {}
+
+impl GetTimingDigest for Downstream {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        vec![Some(TimingDigest { established_ts: self.since, ..TimingDigest::default() })]
+    }
+}
+
+impl GetProxyDigest for Downstream {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Downstream {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        Some(self.socket.clone())
+    }
+}

@@ -1,0 +1,276 @@
+//! The gate of one queue: may this request pass, and if not, where does its visitor stand?
+//!
+//! Knows tokens and the line, and no HTTP beyond header maps. The order of questions is the whole policy:
+//!
+//! 1. a valid pass enters, with no question to anybody;
+//! 2. a ticket at or below the head asks the line, one above it waits;
+//! 3. a slip that came back takes a number;
+//! 4. whoever brings nothing walks in if nobody stands in line, else gets a slip.
+
+mod counts;
+mod present;
+mod tokens;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue};
+use sluice_admission::{
+    estimate::{self, POLL_S_MIN},
+    line::{Ask, Newcomer, Verdict},
+    standing::{Reason, Standing, State},
+    store::LineId,
+    token::{QueueKeys, Slip, Ticket},
+    usher::{Usher, View},
+};
+use sluice_config::{Mode, Name, Queue};
+
+pub(crate) use self::counts::Counts;
+use self::tokens::{CookieNames, Jar};
+
+/// The gate of one queue.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    /// The queue's settings.
+    pub(crate) queue: Arc<Queue>,
+    /// The line behind it.
+    pub(crate) usher: Arc<Usher>,
+    /// What was decided, for metrics.
+    pub(crate) counts: Arc<Counts>,
+    keys: QueueKeys,
+    cookies: CookieNames,
+    fresh_id: fn() -> u64,
+}
+
+/// What a request brings to the gate.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    /// The request's headers.
+    pub(crate) headers: &'a HeaderMap,
+    /// Whether the visitor's connection is TLS, which decides the cookies' names.
+    pub(crate) secure: bool,
+    /// What the visitor is after.
+    pub(crate) errand: Errand,
+    /// Tokens may be handed out in headers as well: the client is an app, no browser.
+    pub(crate) app: bool,
+}
+
+/// What a visitor is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    /// To get to the site.
+    Enter,
+    /// To know where they stand.
+    Status,
+    /// To load something ahead of time: never enters by itself, takes no number.
+    Prefetch,
+}
+
+/// What the gate decided.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    /// Where the visitor stands; `None`: the request passes.
+    pub(crate) parked: Option<Standing>,
+    /// The number of a visitor who is inside.
+    pub(crate) inside: Option<u64>,
+    /// Cookies and token headers to be set, whatever the answer.
+    pub(crate) handed_out: Vec<(http::HeaderName, HeaderValue)>,
+}
+
+impl Gate {
+    pub(crate) fn new(
+        tenant: &Name,
+        queue: Arc<Queue>,
+        usher: Arc<Usher>,
+        keys: QueueKeys,
+        counts: Arc<Counts>,
+    ) -> Self {
+        debug_assert_eq!(usher.line(), &Self::line_of(tenant, &queue));
+        let cookies = CookieNames::new(queue.name.as_str());
+        Self { queue, usher, counts, keys, cookies, fresh_id: tokens::random_id }
+    }
+
+    /// The line of a queue.
+    pub(crate) fn line_of(tenant: &Name, queue: &Queue) -> LineId {
+        LineId { tenant: tenant.clone(), queue: queue.name.clone(), lane: 0 }
+    }
+
+    /// Decides about one request.
+    pub(crate) async fn decide(&self, request: Request<'_>) -> Decision {
+        let view = self.usher.view();
+        if self.is_open(&view) {
+            return self.pass_freely(request);
+        }
+        let mut jar = Jar::open(self, request, &view);
+        if let Some(pass) = jar.pass() {
+            return self.admit_pass(jar, pass, &view);
+        }
+        if request.errand == Errand::Prefetch {
+            return jar.close(Some(present::waiting_unknown(&view, State::Waiting)));
+        }
+        if let Some(ticket) = jar.ticket() {
+            return self.with_ticket(jar, ticket, &view).await;
+        }
+        match jar.slip() {
+            Some(slip) => self.join(jar, slip.id, false).await,
+            None => self.with_nothing(jar, &view).await,
+        }
+    }
+
+    /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that nobody is
+    /// looking for now.
+    pub(crate) fn leave(&self, request: Request<'_>, keep_place: bool) -> Decision {
+        let view = self.usher.view();
+        let mut jar = Jar::open(self, request, &view);
+        if let Some(ticket) = jar.ticket() {
+            self.usher.away(ticket.number);
+        }
+        if !keep_place {
+            if let Some(pass) = jar.pass() {
+                self.usher.ended(pass.number);
+            }
+            jar.clear_all();
+        }
+        jar.close(None)
+    }
+
+    /// The origin has ended a visit: the seat is free at once.
+    pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Option<HeaderValue> {
+        self.usher.ended(number);
+        self.cookies.clear_pass(secure)
+    }
+
+    /// Whether everybody passes: the queue only watches, or has been drained.
+    fn is_open(&self, view: &View) -> bool {
+        match self.queue.mode {
+            Mode::Open => true,
+            Mode::Drain => view.store_answers && view.summary.waiting == 0 && !view.summary.standing,
+            Mode::Auto | Mode::Hold | Mode::Closed => false,
+        }
+    }
+
+    fn pass_freely(&self, request: Request<'_>) -> Decision {
+        let parked = (request.errand == Errand::Status).then(present::admitted);
+        self.counts.passed_freely.inc();
+        Decision { parked, inside: None, handed_out: Vec::new() }
+    }
+
+    fn admit_pass(&self, mut jar: Jar<'_>, pass: sluice_admission::token::Pass, view: &View) -> Decision {
+        if jar.request.errand == Errand::Status {
+            return jar.close(Some(present::admitted()));
+        }
+        jar.renew_pass(&pass, view.now_ms());
+        self.counts.admitted.inc();
+        jar.close_inside(pass.number)
+    }
+
+    async fn with_ticket(&self, mut jar: Jar<'_>, ticket: Ticket, view: &View) -> Decision {
+        let standing = present::in_line(&self.queue, view, &ticket);
+        let hold_ms = estimate::hold_ms(standing.poll_after_s);
+        // Above the head nobody has been called: no need to ask.
+        if ticket.number > view.summary.head || !view.store_answers {
+            self.usher.seen(ticket.number, hold_ms);
+            return self.wait(jar, &ticket, standing);
+        }
+        let enter = jar.request.errand == Errand::Enter;
+        match self.usher.ask(Ask { number: ticket.number, hold_ms, enter }).await {
+            Ok(Verdict::Waiting) => self.wait(jar, &ticket, standing),
+            Ok(Verdict::Called { .. }) => jar.close(Some(present::called(&standing))),
+            Ok(Verdict::Inside { since_ms, until_ms }) => self.enter(jar, ticket.number, since_ms, until_ms),
+            // The visit is over, or the place was given up long ago. The ticket has shown that cookies come
+            // back, so the visitor joins anew with no further ado, always as the same newcomer.
+            Ok(Verdict::Spent | Verdict::Refused) => {
+                jar.clear_ticket();
+                self.join(jar, tokens::id_after(&ticket), false).await
+            }
+            Err(_) => self.wait(jar, &ticket, present::in_line(&self.queue, &self.usher.view(), &ticket)),
+        }
+    }
+
+    async fn with_nothing(&self, mut jar: Jar<'_>, view: &View) -> Decision {
+        let id = (self.fresh_id)();
+        // While somebody stands in line, or nobody may be called, a client that has shown no cookie costs the
+        // line nothing at all.
+        let summary = &view.summary;
+        let stands = summary.standing || summary.waiting > 0 || summary.reason.is_some() || !view.store_answers;
+        if stands || jar.request.errand != Errand::Enter {
+            jar.hand_out_slip(&Slip { id, issued_at_ms: view.now_ms() });
+            return jar.close(Some(present::joining(&self.queue, view)));
+        }
+        self.join(jar, id, true).await
+    }
+
+    /// Takes a number, and enters with it if it is called at once.
+    async fn join(&self, mut jar: Jar<'_>, id: u64, walk_in: bool) -> Decision {
+        let (hold_ms, now_ms) = {
+            let view = self.usher.view();
+            (estimate::hold_ms(view.speed.poll_s(view.summary.waiting)), view.now_ms())
+        };
+        let enter = jar.request.errand == Errand::Enter;
+        let answer = self.usher.join(Newcomer { id, hold_ms, enter, walk_in }).await;
+        let view = self.usher.view();
+        let slip = Slip { id, issued_at_ms: now_ms };
+        match answer {
+            Ok((number, Verdict::Inside { since_ms, until_ms })) => {
+                self.counts.joined.inc();
+                self.enter(jar, number, since_ms, until_ms)
+            }
+            Ok((number, verdict @ (Verdict::Waiting | Verdict::Called { .. }))) => {
+                self.counts.joined.inc();
+                let ahead = view.summary.ahead_of(number);
+                let ticket = Ticket {
+                    epoch: view.summary.epoch,
+                    lane: 0,
+                    number,
+                    issued_at_ms: view.now_ms(),
+                    ahead_first: ahead,
+                    ahead_shown: ahead,
+                };
+                jar.hand_out_ticket(&ticket);
+                let mut standing = present::in_line(&self.queue, &view, &ticket);
+                // The line was told to count on the visitor for so long, not longer.
+                standing.poll_after_s = standing.poll_after_s.min(hold_ms / 1_000).max(POLL_S_MIN);
+                match verdict {
+                    Verdict::Called { .. } => jar.close(Some(present::called(&standing))),
+                    _ => jar.close(Some(standing)),
+                }
+            }
+            // A slip whose number has been used up: its visit is over. The next one starts afresh.
+            Ok((_, Verdict::Spent)) => {
+                jar.hand_out_slip(&Slip { id: (self.fresh_id)(), issued_at_ms: now_ms });
+                jar.close(Some(present::joining(&self.queue, &view)))
+            }
+            Ok((_, Verdict::Refused)) => {
+                jar.hand_out_slip(&slip);
+                let refused = match view.summary.reason {
+                    Some(Reason::LineFull) if !walk_in => present::full(&view),
+                    _ => present::joining(&self.queue, &view),
+                };
+                jar.close(Some(refused))
+            }
+            Err(_) => {
+                jar.hand_out_slip(&slip);
+                jar.close(Some(present::joining(&self.queue, &view)))
+            }
+        }
+    }
+
+    fn enter(&self, mut jar: Jar<'_>, number: u64, since_ms: u64, until_ms: u64) -> Decision {
+        if jar.request.errand == Errand::Status {
+            return jar.close(Some(present::admitted()));
+        }
+        self.counts.entered.inc();
+        let epoch = self.usher.view().summary.epoch;
+        jar.hand_out_pass(epoch, number, since_ms, until_ms);
+        jar.close_inside(number)
+    }
+
+    fn wait(&self, mut jar: Jar<'_>, ticket: &Ticket, standing: Standing) -> Decision {
+        if let Some(ahead) = standing.ahead.filter(|&ahead| ahead < ticket.ahead_shown) {
+            jar.hand_out_ticket(&Ticket { ahead_shown: ahead, ..*ticket });
+        }
+        jar.close(Some(standing))
+    }
+}

@@ -1,0 +1,225 @@
+//! The tokens of one request: what it brought, what it is handed.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{HeaderName, HeaderValue, header};
+use ring::rand::{SecureRandom, SystemRandom};
+use sluice_admission::{
+    session,
+    token::{Binding, Kind, Pass, Refused, Slip, Ticket},
+    usher::View,
+};
+
+use super::{Counts, Decision, Errand, Gate, Request, Standing};
+use crate::request::cookies::{self, Candidates, CookieName, Token};
+
+/// Ticket, or slip, of an app without cookies; both ways.
+const SLUICE_TICKET: HeaderName = HeaderName::from_static("sluice-ticket");
+/// Pass of an app without cookies; both ways.
+const SLUICE_PASS: HeaderName = HeaderName::from_static("sluice-pass");
+/// How long a browser keeps slips and tickets: longer than any line.
+const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The names of a queue's cookies.
+#[derive(Debug)]
+pub(super) struct CookieNames {
+    slip: CookieName,
+    ticket: CookieName,
+    pass: CookieName,
+}
+
+impl CookieNames {
+    pub(super) fn new(queue: &str) -> Self {
+        let name = |token| CookieName::new(token, queue);
+        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass) }
+    }
+
+    pub(super) fn clear_pass(&self, secure: bool) -> Option<HeaderValue> {
+        cookies::clear_cookie(&self.pass, secure)
+    }
+}
+
+/// What one request brought, and what it will be handed.
+pub(super) struct Jar<'a> {
+    pub(super) request: Request<'a>,
+    gate: &'a Gate,
+    counts: &'a Arc<Counts>,
+    epoch: u64,
+    now_ms: u64,
+    slips: Candidates<'a>,
+    tickets: Candidates<'a>,
+    passes: Candidates<'a>,
+    handed_out: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl<'a> Jar<'a> {
+    pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View) -> Self {
+        let names = &gate.cookies;
+        let secure = request.secure;
+        let wanted = [names.pass.as_str(secure), names.ticket.as_str(secure), names.slip.as_str(secure)];
+        let [passes, tickets, slips] = cookies::find(request.headers, wanted);
+        let (epoch, now_ms) = (view.summary.epoch, view.now_ms());
+        Self { request, gate, counts: &gate.counts, epoch, now_ms, slips, tickets, passes, handed_out: Vec::new() }
+    }
+
+    /// The first valid pass.
+    pub(super) fn pass(&mut self) -> Option<Pass> {
+        let verify = |token: &[u8]| self.gate.keys.verify_pass(token, self.epoch, self.now_ms, Binding::NONE);
+        self.first(Kind::Pass, self.passes, &SLUICE_PASS, verify)
+    }
+
+    /// The first valid ticket.
+    pub(super) fn ticket(&mut self) -> Option<Ticket> {
+        let verify = |token: &[u8]| self.gate.keys.verify_ticket(token, self.epoch, Binding::NONE);
+        self.first(Kind::Ticket, self.tickets, &SLUICE_TICKET, verify)
+    }
+
+    /// The first valid slip. Apps carry it in the ticket's header.
+    pub(super) fn slip(&mut self) -> Option<Slip> {
+        let verify = |token: &[u8]| self.gate.keys.verify_slip(token, Binding::NONE);
+        self.first(Kind::Slip, self.slips, &SLUICE_TICKET, verify)
+    }
+
+    fn first<T>(
+        &self,
+        kind: Kind,
+        cookies: Candidates<'a>,
+        header: &HeaderName,
+        verify: impl Fn(&[u8]) -> Result<T, Refused>,
+    ) -> Option<T> {
+        let mut refused = None;
+        let from_header = self.request.headers.get(header).map(HeaderValue::as_bytes);
+        for token in cookies.iter().chain(from_header).filter(|t| !t.is_empty()) {
+            match verify(token) {
+                Ok(claims) => return Some(claims),
+                // A slip in the ticket's header is no broken ticket, and the other way round.
+                Err(Refused::Header) if Some(token) == from_header => {}
+                Err(reason) => refused = Some(reason),
+            }
+        }
+        if let Some(reason) = refused {
+            self.counts.refuse(kind, reason);
+        }
+        None
+    }
+
+    pub(super) fn hand_out_slip(&mut self, slip: &Slip) {
+        let token = self.gate.keys.sign_slip(slip, Binding::NONE);
+        self.set(Kind::Slip, &token, KEEP);
+    }
+
+    pub(super) fn hand_out_ticket(&mut self, ticket: &Ticket) {
+        let token = self.gate.keys.sign_ticket(ticket, Binding::NONE);
+        self.set(Kind::Ticket, &token, KEEP);
+        self.clear_if_brought(Kind::Slip);
+    }
+
+    /// The pass of a seat. Made from the seat alone, so a claim that is repeated gets the same one.
+    pub(super) fn hand_out_pass(&mut self, epoch: u64, number: u64, since_ms: u64, until_ms: u64) {
+        let queue = &self.gate.queue;
+        let minted_ms = until_ms.saturating_sub(ms(session::seat_life(queue.session_idle)));
+        self.sign_pass(&Pass {
+            epoch,
+            lane: 0,
+            number,
+            issued_at_ms: since_ms,
+            expires_at_ms: minted_ms + ms(session::pass_life(queue.session_idle)),
+            ends_at_ms: since_ms + ms(queue.session_max),
+        });
+        self.clear_if_brought(Kind::Ticket);
+        self.clear_if_brought(Kind::Slip);
+    }
+
+    /// Mints a pass anew, and tells the line, once it has been used for an eighth of its life.
+    pub(super) fn renew_pass(&mut self, pass: &Pass, now_ms: u64) {
+        let idle = self.gate.queue.session_idle;
+        let life_ms = ms(session::pass_life(idle));
+        let due = pass.expires_at_ms.saturating_sub(now_ms) + ms(session::renew_after(idle)) <= life_ms;
+        if due && pass.expires_at_ms < pass.ends_at_ms {
+            self.gate.usher.inside(pass.number);
+            self.sign_pass(&Pass { expires_at_ms: now_ms + life_ms, ..*pass });
+        }
+    }
+
+    fn sign_pass(&mut self, pass: &Pass) {
+        let pass = Pass { expires_at_ms: pass.expires_at_ms.min(pass.ends_at_ms), ..*pass };
+        let token = self.gate.keys.sign_pass(&pass, Binding::NONE);
+        let left = Duration::from_millis(pass.expires_at_ms.saturating_sub(self.now_ms));
+        self.set(Kind::Pass, &token, left);
+    }
+
+    pub(super) fn clear_ticket(&mut self) {
+        self.clear_if_brought(Kind::Ticket);
+        self.tickets = Candidates::default();
+    }
+
+    pub(super) fn clear_all(&mut self) {
+        for kind in Kind::ALL {
+            self.clear_if_brought(kind);
+        }
+    }
+
+    /// The request is parked, or (with `None`) answered in some other way.
+    pub(super) fn close(self, parked: Option<Standing>) -> Decision {
+        match self.request.errand {
+            Errand::Status => self.counts.polls.inc(),
+            Errand::Enter | Errand::Prefetch if parked.is_some() => self.counts.parked.inc(),
+            _ => {}
+        }
+        Decision { parked, inside: None, handed_out: self.handed_out }
+    }
+
+    /// The request passes.
+    pub(super) fn close_inside(self, number: u64) -> Decision {
+        Decision { parked: None, inside: Some(number), handed_out: self.handed_out }
+    }
+
+    fn set(&mut self, kind: Kind, token: &str, keep: Duration) {
+        let cookie = cookies::set_cookie(self.name(kind), token, self.request.secure, keep);
+        // A later word on a cookie replaces an earlier one.
+        self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
+        if self.request.app {
+            let name = if kind == Kind::Pass { SLUICE_PASS } else { SLUICE_TICKET };
+            self.handed_out.extend(HeaderValue::try_from(token).ok().map(|t| (name, t)));
+        }
+    }
+
+    fn clear_if_brought(&mut self, kind: Kind) {
+        let brought = match kind {
+            Kind::Slip => self.slips,
+            Kind::Ticket => self.tickets,
+            Kind::Pass => self.passes,
+        };
+        if !brought.is_empty() {
+            let cookie = cookies::clear_cookie(self.name(kind), self.request.secure);
+            self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
+        }
+    }
+
+    fn name(&self, kind: Kind) -> &'a CookieName {
+        let names = &self.gate.cookies;
+        match kind {
+            Kind::Slip => &names.slip,
+            Kind::Ticket => &names.ticket,
+            Kind::Pass => &names.pass,
+        }
+    }
+}
+
+/// The id of a slip.
+pub(super) fn random_id() -> u64 {
+    let mut bytes = [0; 8];
+    // Fails only if the system has no randomness at all, at start.
+    let _ = SystemRandom::new().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// The id under which the holder of a used-up ticket joins again: one for all retries.
+pub(super) fn id_after(ticket: &Ticket) -> u64 {
+    let mixed = ticket.number.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ ticket.epoch.rotate_left(32);
+    (mixed ^ (mixed >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9) ^ ticket.issued_at_ms
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX >> 1)
+}

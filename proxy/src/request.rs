@@ -1,0 +1,35 @@
+//! What a request *is*, before anybody decides what it gets.
+//!
+//! Pure functions over bytes, methods and header maps: no session, no clock, no I/O. Whoever serves a request asks
+//! the rooms in this order, each trusting what the one before it has refused:
+//!
+//! 1. [`wire`]: the bytes of a connection, before the parser under us has smoothed them over.
+//! 2. [`strict`]: what RFC 9110 and 9112 demand of a request head. Gives the host, the path and the framing.
+//! 3. [`client`]: who is really at the other end, and what the origin is told about it.
+//! 4. [`path`]: the one form of a path that queues are matched on, or a refusal.
+//! 5. [`kind`]: a page, a fetch, a form, an upgrade… which decides the shape of the answer.
+//! 6. [`cookies`]: our tokens among everybody's cookies; and none of them for the origin.
+//! 7. [`cors`]: what a page of another origin may read of an answer of ours.
+
+pub(crate) mod client;
+pub(crate) mod cookies;
+pub(crate) mod cors;
+pub(crate) mod kind;
+mod list;
+pub(crate) mod path;
+mod scan;
+pub(crate) mod strict;
+pub(crate) mod wire;
+
+use http::{HeaderName, HeaderValue};
+
+/// One change to the header of a request on its way to the origin.
+///
+/// Pingora's request header hands out its map read-only, so the rooms say what to change and the caller changes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Edit {
+    /// Put this one value in the place of all values of the name.
+    Set(HeaderName, HeaderValue),
+    /// Remove all values of the name.
+    Remove(HeaderName),
+}

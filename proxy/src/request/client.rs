@@ -1,0 +1,170 @@
+//! Who is really at the other end, and what the origin is told about it.
+//!
+//! `X-Forwarded-For` is a list that every proxy on the way adds its peer to, and that the client may have started
+//! itself with whatever it likes. So it is read from the right, the end nearest to us, for as long as the address that
+//! vouches for the next entry is a trusted proxy; the first address that is none is the client. What stands left of it
+//! is hearsay, and is not passed on. `X-Forwarded-Proto` is believed under the same condition.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use ipnet::IpNet;
+
+use super::Edit;
+
+/// Proxies walked through at most; a longer list is a loop or an attack, and its far end is not read.
+const HOPS_MAX: usize = 16;
+
+/// The other end of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Client {
+    /// The address of the nearest hop that is not a trusted proxy. IPv4 in IPv6 clothes is IPv4.
+    pub addr: IpAddr,
+    /// Whether the client's own connection is HTTPS: decides which cookies it can have.
+    pub secure: bool,
+    /// Whether our own peer is a trusted proxy.
+    peer_is_trusted: bool,
+    /// The trusted proxies between the client and us, the nearest to us first. Not allocated without any.
+    proxies: Vec<IpAddr>,
+}
+
+/// Finds the client. `peer` is the other end of the TCP connection, `tls` whether that connection is HTTPS.
+pub(crate) fn resolve(peer: IpAddr, tls: bool, trusted: &[IpNet], headers: &HeaderMap) -> Client {
+    let is_trusted = |addr: &IpAddr| trusted.iter().any(|net| net.contains(addr));
+    let mut addr = peer.to_canonical();
+    let mut proxies = Vec::new();
+    if !is_trusted(&addr) {
+        return Client { addr, secure: tls, peer_is_trusted: false, proxies };
+    }
+    for entry in from_the_right(headers, &X_FORWARDED_FOR).take(HOPS_MAX) {
+        // `unknown`, `_hidden` or nonsense: the last address that was vouched for is the best there is.
+        let Some(next) = parse_addr(entry) else { break };
+        proxies.push(addr);
+        addr = next;
+        if !is_trusted(&addr) {
+            break;
+        }
+    }
+    let secure = scheme(headers, proxies.len()).unwrap_or(tls);
+    Client { addr, secure, peer_is_trusted: true, proxies }
+}
+
+/// Says what must change so that the origin learns about the client from us, and from nobody it should not believe.
+///
+/// `host` and `port` are what the client asked for. The fields that say where a request came from are replaced; what
+/// an untrusted peer says in others of that sort is removed. `X-Original-URL` and `X-Rewrite-URL` never pass: some
+/// origins take the path from them, and that path has stood in no queue.
+pub(crate) fn forward(client: &Client, host: &str, port: Option<u16>, headers: &HeaderMap, edits: &mut Vec<Edit>) {
+    for name in headers.keys() {
+        let removed = match who_may_send(name.as_str()) {
+            Sender::Anybody | Sender::Us => false,
+            Sender::TrustedProxy => !client.peer_is_trusted,
+            Sender::Nobody => true,
+        };
+        if removed {
+            edits.push(Edit::Remove(name.clone()));
+        }
+    }
+    let proto = if client.secure { "https" } else { "http" };
+    let authority = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    let (mut list, mut forwarded) = (String::new(), String::new());
+    for (at, hop) in client.hops().enumerate() {
+        let (comma, hop_text) = (if at == 0 { "" } else { ", " }, hop.to_string());
+        list.extend([comma, &hop_text]);
+        // RFC 7239: an IPv6 address and a port need quotes. What was asked for stands with who asked.
+        match hop {
+            IpAddr::V4(_) => forwarded.extend([comma, "for=", &hop_text]),
+            IpAddr::V6(_) => forwarded.extend([comma, "for=\"[", &hop_text, "]\""]),
+        }
+        if at == 0 {
+            forwarded.extend([";host=\"", &authority, "\";proto=", proto]);
+        }
+    }
+    let set = |name: &HeaderName, value: String| HeaderValue::try_from(value).ok().map(|v| Edit::Set(name.clone(), v));
+    edits.extend(set(&X_FORWARDED_FOR, list));
+    edits.extend(set(&FORWARDED, forwarded));
+    edits.extend(set(&X_FORWARDED_HOST, authority));
+    edits.push(Edit::Set(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(proto)));
+}
+
+impl Client {
+    /// Everybody but us that the request has come through, the client first.
+    fn hops(&self) -> impl Iterator<Item = IpAddr> {
+        std::iter::once(self.addr).chain(self.proxies.iter().rev().copied())
+    }
+}
+
+/// The entries of a list field over all its lines, the last one first.
+fn from_the_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines = headers.get_all(name).iter().rev();
+    lines.flat_map(|line| line.as_bytes().rsplit(|&b| b == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// Each proxy adds a scheme as it adds an address, or else overwrites what is there; so the client's scheme is as far
+/// from the right as its address, or the leftmost there is.
+fn scheme(headers: &HeaderMap, hops: usize) -> Option<bool> {
+    let scheme = from_the_right(headers, &X_FORWARDED_PROTO).take(hops.max(1)).last()?;
+    if scheme.eq_ignore_ascii_case(b"https") {
+        Some(true)
+    } else {
+        scheme.eq_ignore_ascii_case(b"http").then_some(false)
+    }
+}
+
+/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.
+fn parse_addr(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?;
+    let bracketed = || Some(IpAddr::V6(text.strip_prefix('[')?.split_once(']')?.0.parse::<Ipv6Addr>().ok()?));
+    let with_port = || Some(IpAddr::V4(text.split_once(':')?.0.parse().ok()?));
+    let addr = text.parse().ok().or_else(bracketed).or_else(with_port)?;
+    Some(addr.to_canonical())
+}
+
+/// From whom an origin may get a field.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Anybody,
+    TrustedProxy,
+    /// Always replaced by our own.
+    Us,
+    Nobody,
+}
+
+fn who_may_send(name: &str) -> Sender {
+    // All names below start with one of these; most others do not.
+    if !name.starts_with(['x', 'f', 't', 'c']) {
+        return Sender::Anybody;
+    }
+    // What CGI-like origins take for a name with `-`. No proxy worth its trust sends these.
+    if name.contains('_') {
+        let dashed = name.replace('_', "-");
+        return if who_may_send(&dashed) == Sender::Anybody { Sender::Anybody } else { Sender::Nobody };
+    }
+    match name {
+        "forwarded" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => Sender::Us,
+        "x-original-url" | "x-rewrite-url" => Sender::Nobody,
+        "x-real-ip"
+        | "x-client-ip"
+        | "x-cluster-client-ip"
+        | "x-original-forwarded-for"
+        | "x-original-host"
+        | "x-host"
+        | "x-url-scheme"
+        | "x-envoy-external-address"
+        | "true-client-ip"
+        | "cf-connecting-ip"
+        | "fastly-client-ip"
+        | "client-ip"
+        | "front-end-https" => Sender::TrustedProxy,
+        _ if name.starts_with("x-forwarded") => Sender::TrustedProxy,
+        _ => Sender::Anybody,
+    }
+}
+
+static FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Our tokens among everybody's cookies, and none of them for the origin.
+//!
+//! A queue has three cookies ([`Token`]), each with two names: over HTTPS it carries the `__Host-` prefix, which
+//! browsers accept only from this very host, so that a page on a sibling domain cannot plant one. Over plain HTTP
+//! nothing prevents that, and a planted cookie may even come first; so [`find`] gives every candidate of a name, up
+//! to [`CANDIDATES_MAX`], and the caller takes the first that verifies.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, header};
+
+use super::{Edit, scan::split};
+
+/// Values looked at under one name.
+pub(crate) const CANDIDATES_MAX: usize = 4;
+
+/// The tokens that travel in cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Token {
+    /// Arrived, no number yet.
+    Slip,
+    /// A number in line.
+    Ticket,
+    /// May enter.
+    Pass,
+}
+
+/// The two names of one queue's cookie for one token. Made once per configuration, not per request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CookieName {
+    with_prefix: Box<str>,
+}
+
+impl CookieName {
+    /// The name of `token`'s cookie in the queue of this name.
+    pub(crate) fn new(token: Token, queue: &str) -> Self {
+        let token = match token {
+            Token::Slip => "slip",
+            Token::Ticket => "ticket",
+            Token::Pass => "pass",
+        };
+        Self { with_prefix: format!("{HOST_PREFIX}{OURS}{token}_{queue}").into() }
+    }
+
+    /// The name as the browser sends it: with `__Host-` when the visitor's connection is `secure`.
+    pub(crate) fn as_str(&self, secure: bool) -> &str {
+        if secure { &self.with_prefix } else { &self.with_prefix[HOST_PREFIX.len()..] }
+    }
+}
+
+/// The values found under one name, in the order in which they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Candidates<'a> {
+    values: [&'a [u8]; CANDIDATES_MAX],
+    len: usize,
+}
+
+impl<'a> Candidates<'a> {
+    /// The values as they were sent: anything but `;`, perhaps empty, perhaps in quotes.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.values.into_iter().take(self.len)
+    }
+
+    /// Whether the cookie was not sent at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn push(&mut self, value: &'a [u8]) {
+        if let Some(free) = self.values.get_mut(self.len) {
+            *free = value;
+            self.len += 1;
+        }
+    }
+}
+
+/// The values of several cookies, found in one pass over all `Cookie` lines, without allocating.
+///
+/// HTTP/2 clients send each cookie on a line of its own, so there may be many lines.
+pub(crate) fn find<'a, const N: usize>(headers: &'a HeaderMap, names: [&str; N]) -> [Candidates<'a>; N] {
+    let mut found = [Candidates::default(); N];
+    for pair in pairs(headers) {
+        for (name, candidates) in names.iter().zip(&mut found) {
+            let after_name = pair.strip_prefix(name.as_bytes()).map(<[u8]>::trim_ascii_start);
+            if let Some(value) = after_name.and_then(|rest| rest.strip_prefix(b"=")) {
+                candidates.push(value.trim_ascii_start());
+            }
+        }
+    }
+    found
+}
+
+/// What must change before the origin sees these headers: it gets none of our cookies and no `Sluice-*` field.
+///
+/// Everybody else's cookies stay byte for byte. They go out on one line even if they came on several: that is how
+/// HTTP/1.1 wants them, and pingora does not join the lines of HTTP/2 (RFC 9113, 8.2.3).
+pub(crate) fn strip(headers: &HeaderMap, edits: &mut Vec<Edit>) {
+    strip_cookies(headers, edits);
+    for name in headers.keys() {
+        // CGI-like origins read `sluice_pass` as `Sluice-Pass`.
+        if name.as_str().strip_prefix("sluice").is_some_and(|rest| rest.starts_with(['-', '_'])) {
+            edits.push(Edit::Remove(name.clone()));
+        }
+    }
+}
+
+/// A `Set-Cookie` value for a token of ours; `None` if `value` is not made of cookie characters.
+///
+/// `SameSite=Lax`, so that who comes back from an e-mail, a payment page or a sign-on has it along.
+pub(crate) fn set_cookie(name: &CookieName, value: &str, secure: bool, max_age: Duration) -> Option<HeaderValue> {
+    // RFC 6265, 4.1.1. A `;` would start an attribute.
+    let is_cookie_octet = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\');
+    if !value.bytes().all(is_cookie_octet) {
+        return None;
+    }
+    let (name, secure) = (name.as_str(secure), if secure { "; Secure" } else { "" });
+    let max_age = max_age.as_secs();
+    HeaderValue::try_from(format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")).ok()
+}
+
+/// A `Set-Cookie` value that makes the browser forget the cookie.
+pub(crate) fn clear_cookie(name: &CookieName, secure: bool) -> Option<HeaderValue> {
+    set_cookie(name, "", secure, Duration::ZERO)
+}
+
+const HOST_PREFIX: &str = "__Host-";
+const OURS: &str = "sluice_";
+
+/// All cookie pairs of all lines, without the white space around them. The pieces between two `;`, so some are empty.
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(header::COOKIE).iter().flat_map(|line| split(b';', line.as_bytes())).map(<[u8]>::trim_ascii)
+}
+
+/// Whether a pair, or a name without a value, starts like a cookie of ours.
+fn is_ours(pair: &[u8]) -> bool {
+    let pair = pair.strip_prefix(HOST_PREFIX.as_bytes()).unwrap_or(pair);
+    pair.strip_prefix(OURS.as_bytes())
+        .is_some_and(|rest| [&b"slip_"[..], b"ticket_", b"pass_"].iter().any(|token| rest.starts_with(token)))
+}
+
+fn strip_cookies(headers: &HeaderMap, edits: &mut Vec<Edit>) {
+    let mut lines = headers.get_all(header::COOKIE).iter();
+    let several_lines = lines.next().is_some() && lines.next().is_some();
+    if !several_lines && !pairs(headers).any(is_ours) {
+        return;
+    }
+    let length: usize = headers.get_all(header::COOKIE).iter().map(|line| line.len() + 2).sum();
+    let mut kept = Vec::with_capacity(length);
+    for line in headers.get_all(header::COOKIE) {
+        keep_others(line.as_bytes(), &mut kept);
+    }
+    // What is left of a field value is a field value; should that ever fail, no cookie is safer than ours.
+    edits.push(match HeaderValue::from_bytes(&kept) {
+        Ok(value) if !kept.is_empty() => Edit::Set(header::COOKIE, value),
+        _ => Edit::Remove(header::COOKIE),
+    });
+}
+
+/// Appends a line without our cookies, otherwise as it was, behind what is there already.
+fn keep_others(line: &[u8], kept: &mut Vec<u8>) {
+    let start = kept.len();
+    for piece in split(b';', line).filter(|piece| !is_ours(piece.trim_ascii())) {
+        if kept.len() > start {
+            kept.push(b';');
+            kept.extend_from_slice(piece);
+        } else {
+            // In front of a line's first cookie stands what separates it from the line before.
+            kept.extend_from_slice(if start > 0 { b"; " } else { b"" });
+            kept.extend_from_slice(piece.trim_ascii_start());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn normal(raw: &str) -> Result<String, Ambiguous> {
+    NormalPath::parse(raw.as_bytes()).map(|path| path.as_str().to_owned())
+}
+
+#[test]
+fn a_clean_path_is_borrowed() {
+    for raw in ["/", "/sale", "/sale/", "/.well-known/x", "/a.b/..c/...", "/a|b^[c]{d}'!$&()*+,=:@~", "/.sluice/status"]
+    {
+        let path = NormalPath::parse(raw.as_bytes()).expect(raw);
+        assert!(matches!(path.0, Cow::Borrowed(text) if text == raw), "{raw}");
+    }
+}
+
+#[test]
+fn spellings_of_one_page_become_one() {
+    for (raw, expected) in [
+        ("/%63heckout", "/checkout"),
+        ("/%43heckout", "/Checkout"),
+        ("/a%2Bb", "/a+b"),
+        ("/caf%c3%a9", "/caf%C3%A9"),
+        ("/a%20b", "/a%20b"),
+        ("/caf%e9", "/caf%E9"),
+        ("/100%25", "/100%25"),
+        ("/100%25/%32", "/100%25/2"),
+        ("/who%3f%23", "/who%3F%23"),
+        ("/checkout;v=1", "/checkout"),
+        ("/checkout;a;b/pay;c", "/checkout/pay"),
+        ("/checkout%3bv=1/pay", "/checkout/pay"),
+        ("/a//b///c", "/a/b/c"),
+        ("/a//", "/a/"),
+        ("/a/;x/b", "/a/b"),
+        ("/a/;x", "/a/"),
+        ("/;x", "/"),
+        ("/%2ewell-known", "/.well-known"),
+        ("/%2e%2e%2e", "/..."),
+    ] {
+        assert_eq!(normal(raw).as_deref(), Ok(expected), "{raw}");
+    }
+}
+
+#[test]
+fn what_origins_may_read_differently_is_refused() {
+    use Ambiguous::*;
+    for (raw, why) in [
+        ("", NotRooted),
+        ("*", NotRooted),
+        ("checkout", NotRooted),
+        ("//", DoubleSlash),
+        ("//checkout/pay", DoubleSlash),
+        ("/;x/checkout", DoubleSlash),
+        ("/%3b/checkout", DoubleSlash),
+        ("/a%2fb", EncodedSeparator),
+        ("/a%2Fb", EncodedSeparator),
+        ("/a%5cb", EncodedSeparator),
+        ("/a;x%2fb", EncodedSeparator),
+        ("/a\\b", Backslash),
+        ("/%61\\b", Backslash),
+        ("/.", DotSegment),
+        ("/..", DotSegment),
+        ("/./a", DotSegment),
+        ("/a/../b", DotSegment),
+        ("/a/..", DotSegment),
+        ("/a/.%2e/b", DotSegment),
+        ("/a/%2E%2e", DotSegment),
+        ("/a/..;/b", DotSegment),
+        ("/a/.;x=1", DotSegment),
+        ("/a/%2e%3b/b", DotSegment),
+        ("/a%252fb", DoubleEncoding),
+        ("/a%2561", DoubleEncoding),
+        ("/a%25%36%31", DoubleEncoding),
+        ("/a%2%35", BadEscape),
+        ("/a;%2561", DoubleEncoding),
+        ("/a%", BadEscape),
+        ("/a%2", BadEscape),
+        ("/a%zz", BadEscape),
+        ("/a%u002fb", BadEscape),
+        ("/a%c0%afb", Overlong),
+        ("/a%C1%9Cb", Overlong),
+        ("/a%e0%80%afb", Overlong),
+        ("/a%f0%80%80%afb", Overlong),
+        ("/a%00", ForbiddenByte),
+        ("/a%0a", ForbiddenByte),
+        ("/a%7F", ForbiddenByte),
+        ("/a\0", ForbiddenByte),
+        ("/a b", ForbiddenByte),
+        ("/a\u{7f}", ForbiddenByte),
+        ("/é", ForbiddenByte),
+        ("/%61é", ForbiddenByte),
+        ("/a?b", ForbiddenByte),
+        ("/a#b", ForbiddenByte),
+    ] {
+        assert_eq!(normal(raw), Err(why), "{raw:?}");
+        assert!(why.reason().starts_with("path_"));
+    }
+}
+
+#[test]
+fn latin_1_is_not_overlong() {
+    // "À propos" and "à la" in Latin-1.
+    assert_eq!(normal("/%c0%20propos").as_deref(), Ok("/%C0%20propos"));
+    assert_eq!(normal("/%e0%20la").as_deref(), Ok("/%E0%20la"));
+}
+
+#[test]
+fn prefixes_match_whole_segments_and_the_longest_wins() {
+    let table = PrefixTable::new([("/sale", "sale"), ("/sale/vip/", "vip"), ("/café", "café"), ("/a b", "space")])
+        .expect("valid");
+    let find = |raw: &str| table.find(&NormalPath::parse(raw.as_bytes()).expect(raw)).map(|(_, value)| *value);
+    assert_eq!(find("/sale"), Some("sale"));
+    assert_eq!(find("/sale/"), Some("sale"));
+    assert_eq!(find("/sale/x"), Some("sale"));
+    assert_eq!(find("/sale;x"), Some("sale"));
+    assert_eq!(find("/salesman"), None);
+    assert_eq!(find("/Sale"), None);
+    assert_eq!(find("/"), None);
+    assert_eq!(find("/sale/vip"), Some("sale"));
+    assert_eq!(find("/sale/vip/"), Some("vip"));
+    assert_eq!(find("/sale//vip/x"), Some("vip"));
+    assert_eq!(find("/sale/vipers"), Some("sale"));
+    assert_eq!(find("/caf%c3%A9/menu"), Some("café"));
+    assert_eq!(find("/a%20b"), Some("space"));
+
+    let everything = PrefixTable::new([("/", ())]).expect("valid");
+    assert_eq!(everything.find(&NormalPath::parse(b"/x").expect("clean")), Some(("/", &())));
+}
+
+#[test]
+fn bad_prefixes_are_refused() {
+    assert_eq!(
+        PrefixTable::new([("/a/../b", ())]).err(),
+        Some(BadPrefix::Ambiguous("/a/../b".into(), Ambiguous::DotSegment))
+    );
+    assert_eq!(PrefixTable::new([("/a", 1), ("/%61", 2)]).err(), Some(BadPrefix::Repeated("/a".into())));
+}
+
+/// How an origin may read a path. Every combination of these habits exists somewhere.
+#[derive(Clone, Copy, Debug)]
+struct Origin {
+    strips_parameters: Option<BeforeDecoding>,
+    decodes: bool,
+    folds_slashes: bool,
+    backslash_is_slash: bool,
+}
+
+type BeforeDecoding = bool;
+
+impl Origin {
+    /// The page the origin finds: segments after decoding once, stripping and resolving.
+    fn page(self, raw: &[u8]) -> Vec<Vec<u8>> {
+        let mut path = raw.to_vec();
+        if self.strips_parameters == Some(true) {
+            path = strip_parameters(&path);
+        }
+        if self.decodes {
+            path = decode_once(&path);
+        }
+        if self.strips_parameters == Some(false) {
+            path = strip_parameters(&path);
+        }
+        let is_separator = |b: &u8| *b == b'/' || (self.backslash_is_slash && *b == b'\\');
+        let mut page: Vec<Vec<u8>> = Vec::new();
+        for segment in path.split(is_separator).skip(1) {
+            match segment {
+                b"" if self.folds_slashes => {}
+                b"." => {}
+                b".." => drop(page.pop()),
+                _ => page.push(segment.to_vec()),
+            }
+        }
+        page
+    }
+}
+
+fn strip_parameters(path: &[u8]) -> Vec<u8> {
+    let mut stripped = Vec::new();
+    let mut inside = false;
+    for &byte in path {
+        inside = (inside || byte == b';') && byte != b'/';
+        if !inside {
+            stripped.push(byte);
+        }
+    }
+    stripped
+}
+
+fn decode_once(path: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::new();
+    let mut rest = path;
+    while let [byte, tail @ ..] = rest {
+        match rest {
+            [b'%', high, low, tail @ ..] if unhex(*high, *low).is_ok() => {
+                decoded.extend(unhex(*high, *low));
+                rest = tail;
+            }
+            _ => {
+                decoded.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    decoded
+}
+
+fn origins() -> impl Strategy<Value = Origin> {
+    (prop::option::of(any::<bool>()), any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        |(strips_parameters, decodes, folds_slashes, backslash_is_slash)| Origin {
+            strips_parameters,
+            decodes,
+            folds_slashes,
+            backslash_is_slash,
+        },
+    )
+}
+
+/// Paths made of the pieces that have got past other gates, and of plain noise.
+fn nasty_paths() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => prop::sample::select(vec![
+            "/", "checkout", "pay", "c", "heckout", "%63", "%43", "Checkout", "public",
+        ]),
+        4 => prop::sample::select(vec![
+            "//", ".", "..", "%2e", "%2E", "/./", "/../", ";", ";x=1", "%3b", "%3B", "%2f", "%2F", "%5c", "\\", "%25",
+            "%2", "%", "2", "5", "f", "%00", "%0a", "%20", "%c3%a9", "%c0%af", "%3f", "%23", "?", "#", " ", "é", "+",
+            "%2b", "|", "%7c", "\0", "~", "%7e",
+        ]),
+    ];
+    prop_oneof![
+        4 => prop::collection::vec(piece, 0..10).prop_map(|pieces| format!("/{}", pieces.concat()).into_bytes()),
+        1 => prop::collection::vec(any::<u8>(), 0..40),
+    ]
+}
+
+/// One page, spelt twice at random.
+fn two_spellings() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+    prop::collection::vec("[a-cA-C+~ .]{0,2}[a-z]", 1..4).prop_flat_map(|page| (spelling(page.clone()), spelling(page)))
+}
+
+/// A spelling that an origin with every habit reads as this page.
+fn spelling(page: Vec<String>) -> impl Strategy<Value = Vec<u8>> {
+    let segment = |text: String| {
+        let letters: Vec<_> = text
+            .bytes()
+            .map(|b| {
+                let plain = if b == b' ' { "%20".to_owned() } else { char::from(b).to_string() };
+                prop_oneof![4 => Just(plain), 1 => Just(format!("%{b:02x}")), 1 => Just(format!("%{b:02X}"))]
+            })
+            .collect();
+        let before = prop::sample::select(vec!["/", "/", "/", "/", "//", "/./", "/x/../", "/;/", "%2f"]);
+        let after = prop::sample::select(vec!["", "", "", ";", ";v=1", "%3bv", ";%2e"]);
+        (before, letters, after).prop_map(|(before, letters, after)| format!("{before}{}{after}", letters.concat()))
+    };
+    page.into_iter()
+        .map(segment)
+        .collect::<Vec<_>>()
+        .prop_map(|segments| format!("/shop{}", segments.concat()).into_bytes())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn the_normal_form_is_its_own_normal_form(raw in nasty_paths()) {
+        if let Ok(path) = NormalPath::parse(&raw) {
+            let again = NormalPath::parse(path.as_str().as_bytes());
+            prop_assert_eq!(again.as_ref().map(NormalPath::as_str), Ok(path.as_str()));
+            prop_assert!(matches!(again, Ok(NormalPath(Cow::Borrowed(_)))) || path.as_str().contains('%'));
+        }
+    }
+
+    /// The promise of the module: an origin's protected pages cannot be reached by a spelling the table does not match.
+    #[test]
+    fn no_spelling_gets_past_the_queue(raw in nasty_paths(), origin in origins()) {
+        let Ok(path) = NormalPath::parse(&raw) else { return Ok(()) };
+        let table = PrefixTable::new([("/checkout", "checkout"), ("/public/pay", "pay")]).expect("valid");
+        let matched = table.find(&path).map(|(_, queue)| *queue);
+        let page = origin.page(&raw);
+        let below = |prefix: &[&[u8]]| page.len() >= prefix.len() && prefix.iter().zip(&page).all(|(a, b)| a == b);
+        if below(&[b"checkout"]) {
+            prop_assert_eq!(matched, Some("checkout"), "{:?} as {:?}", String::from_utf8_lossy(&raw), path);
+        }
+        if below(&[b"public", b"pay"]) {
+            prop_assert_eq!(matched, Some("pay"), "{:?} as {:?}", String::from_utf8_lossy(&raw), path);
+        }
+    }
+
+    /// Two spellings of one page match alike, or are refused.
+    #[test]
+    fn spellings_of_one_page_match_alike((a, b) in two_spellings()) {
+        let origin =
+            Origin { strips_parameters: Some(false), decodes: true, folds_slashes: true, backslash_is_slash: true };
+        prop_assert_eq!(origin.page(&a), origin.page(&b));
+        if let (Ok(a), Ok(b)) = (NormalPath::parse(&a), NormalPath::parse(&b)) {
+            prop_assert_eq!(a.as_str(), b.as_str());
+        }
+    }
+
+    #[test]
+    fn the_longest_matching_prefix_wins(
+        prefixes in prop::collection::btree_set("/([ab]{1,2}/){0,2}[ab]{0,2}", 1..8),
+        path in "/([ab]{1,2}/){0,3}[ab]{0,2}",
+    ) {
+        let table = PrefixTable::new(prefixes.iter().map(|p| (p, p.clone()))).expect("valid");
+        let matches = |prefix: &&String| {
+            path == **prefix || path.starts_with(&format!("{}/", prefix.trim_end_matches('/')))
+                && (!prefix.ends_with('/') || path.len() >= prefix.len())
+        };
+        let expected = prefixes.iter().filter(matches).max_by_key(|p| p.len());
+        let found = table.find(&NormalPath::parse(path.as_bytes()).expect("clean")).map(|(_, value)| value);
+        prop_assert_eq!(found, expected);
+    }
+}

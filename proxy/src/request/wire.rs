@@ -1,0 +1,305 @@
+//! The bytes of an HTTP/1 connection, before the parser under us has smoothed them over.
+//!
+//! Pingora mends what it can: a space or NUL in the target becomes `%20` or `%00`, a chunk extension may be anything,
+//! an empty chunk size is 0. After that nobody can tell what was sent, and it must be refused (RFC 9112, 3.2 and 7.1).
+//! So [`Wire`] looks at the bytes as they come off the socket, and follows them from one request to the next.
+//!
+//! It refuses only what nobody after it can see. Whatever else is wrong, such as two lengths, is left to
+//! [`strict`](super::strict), which answers it properly and has the connection closed; from there on `Wire` looks away.
+
+use super::{
+    scan::{find, split},
+    strict::{FIELDS_BYTES_MAX, TARGET_BYTES_MAX, Violation},
+};
+
+/// Longest head, white space and line ends included. More than [`strict`](super::strict) lets pass.
+const HEAD_BYTES_MAX: usize = FIELDS_BYTES_MAX + TARGET_BYTES_MAX + 8 * 1024;
+/// Longest chunk-size line with its extensions, and longest trailer line.
+const LINE_BYTES_MAX: usize = 4 * 1024;
+/// Most trailer lines.
+const TRAILERS_MAX: u8 = 32;
+/// Empty lines skipped in front of a request line, as in [`strict`](super::strict).
+const EMPTY_LINES_MAX: usize = 2;
+
+/// What to hand to pingora in the place of refused bytes, followed by the end of the stream: wherever its parsers are,
+/// a CR without LF is an error to them. It then answers 400, or cuts off what it was answering, and closes.
+pub(crate) const REFUSAL: &[u8] = b"\r\r";
+
+/// Follows what a client sends on one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Wire {
+    state: State,
+    /// A head or line of which only the start has been seen. Empty, and not allocated, when reads end where lines do.
+    partial: Vec<u8>,
+    /// Whole heads seen.
+    heads: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// Before the end of a request's head.
+    #[default]
+    Head,
+    /// So many bytes of a sized body are to come.
+    Body(u64),
+    /// In a chunk-size line.
+    ChunkSize,
+    /// So many bytes of a chunk are to come.
+    Chunk(u64),
+    /// Before the line end behind a chunk's bytes.
+    ChunkEnd,
+    /// After the last chunk; so many trailer lines have been seen.
+    Trailers(u8),
+    /// Another protocol, or a request that others refuse.
+    LookAway,
+    /// Refused.
+    Refused(Violation),
+}
+
+impl Wire {
+    /// Looks at what has been read from the client.
+    ///
+    /// # Errors
+    /// What is wrong with it; the parser is not to see these bytes, and the connection is to be closed. Once refused,
+    /// a connection stays so.
+    pub(crate) fn feed(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            rest = self.step(rest).inspect_err(|&violation| {
+                self.state = State::Refused(violation);
+                self.partial = Vec::new();
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The connection has switched to another protocol (101 was sent): what follows is not HTTP.
+    pub(crate) fn switch(&mut self) {
+        self.state = State::LookAway;
+        self.partial = Vec::new();
+    }
+
+    /// How many heads have been seen whole, so that a request which came along with the one before it is not
+    /// waited for.
+    pub(crate) fn heads(&self) -> u64 {
+        self.heads
+    }
+
+    /// Whether the start of a head has been seen, and not its end.
+    pub(crate) fn in_head(&self) -> bool {
+        self.state == State::Head && !self.partial.is_empty()
+    }
+
+    /// Takes some bytes and gives back the rest.
+    fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
+        match self.state {
+            State::Head => self.head(bytes),
+            State::Body(left) => {
+                let (left, rest) = skip(left, bytes);
+                self.state = if left == 0 { State::Head } else { State::Body(left) };
+                Ok(rest)
+            }
+            State::Chunk(left) => {
+                let (left, rest) = skip(left, bytes);
+                self.state = if left == 0 { State::ChunkEnd } else { State::Chunk(left) };
+                Ok(rest)
+            }
+            State::ChunkSize | State::ChunkEnd | State::Trailers(_) => self.line(bytes),
+            State::LookAway => Ok(&[]),
+            State::Refused(violation) => Err(violation),
+        }
+    }
+
+    fn head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
+        let seen = self.partial.len();
+        if seen == 0 {
+            // Nearly always the whole head comes in one read, and is looked at where it is.
+            if let Some(end) = head_end(bytes, 0)? {
+                self.state = body_after(&bytes[..end])?;
+                self.heads += 1;
+                return Ok(&bytes[end..]);
+            }
+            self.partial.extend_from_slice(bytes);
+        } else {
+            self.partial.extend_from_slice(bytes);
+            if let Some(end) = head_end(&self.partial, seen)? {
+                self.state = body_after(&self.partial[..end])?;
+                self.heads += 1;
+                self.partial = Vec::new();
+                return Ok(&bytes[end - seen..]);
+            }
+        }
+        if self.partial.len() > HEAD_BYTES_MAX { Err(Violation::FieldSize) } else { Ok(&[]) }
+    }
+
+    fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
+        let (part, rest) = match find(b'\n', bytes) {
+            Some(at) => bytes.split_at(at + 1),
+            None => (bytes, &[][..]),
+        };
+        if self.partial.len() + part.len() > LINE_BYTES_MAX {
+            return Err(Violation::ChunkSize);
+        }
+        self.partial.extend_from_slice(part);
+        if part.ends_with(b"\n") {
+            let line = self.partial.strip_suffix(b"\r\n").ok_or(Violation::LineEnd)?;
+            self.state = after_line(self.state, line)?;
+            // Kept from chunk to chunk, but not by an idle connection.
+            if self.state == State::Head { self.partial = Vec::new() } else { self.partial.clear() }
+        }
+        Ok(rest)
+    }
+}
+
+/// Skips up to `left` bytes: how many are left then, and what follows.
+fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {
+    let here = usize::try_from(left).map_or(bytes.len(), |left| left.min(bytes.len()));
+    (left - here as u64, &bytes[here..])
+}
+
+/// Where the head ends, if it does. The first `seen` bytes have been looked at before.
+fn head_end(head: &[u8], seen: usize) -> Result<Option<usize>, Violation> {
+    let mut from = seen;
+    while let Some(feed) = find(b'\n', &head[from..]) {
+        from += feed + 1;
+        match &head[..from] {
+            [b'\r', b'\n', ..] if is_empty_lines(&head[..from]) => {
+                if from > 2 * EMPTY_LINES_MAX {
+                    return Err(Violation::LineEnd);
+                }
+            }
+            [.., b'\r', b'\n', b'\r', b'\n'] => return Ok(Some(from)),
+            [.., b'\r', b'\n'] => {}
+            _ => return Err(Violation::LineEnd),
+        }
+    }
+    Ok(None)
+}
+
+/// Nothing but empty lines so far. Few, or they would have been refused.
+fn is_empty_lines(bytes: &[u8]) -> bool {
+    bytes.len() <= 2 * (EMPTY_LINES_MAX + 1) && bytes.chunks(2).all(|pair| pair == b"\r\n")
+}
+
+/// Checks the request line of a whole head, and says what follows the head.
+fn body_after(head: &[u8]) -> Result<State, Violation> {
+    let lines = split(b'\n', head).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines = lines.skip_while(|line| line.is_empty());
+    check_request_line(lines.next().unwrap_or_default())?;
+    let (mut length, mut coding) = (None, None);
+    for line in lines {
+        // The name decides most lines by its first letter.
+        let field = match line.first() {
+            Some(b'c' | b'C') => value_of(line, b"content-length:").map(|value| (&mut length, value)),
+            Some(b't' | b'T') => value_of(line, b"transfer-encoding:").map(|value| (&mut coding, value)),
+            _ => None,
+        };
+        let Some((field, value)) = field else { continue };
+        if field.replace(value).is_some() {
+            return Ok(State::LookAway);
+        }
+    }
+    Ok(match (length, coding) {
+        (None, None) => State::Head,
+        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => State::ChunkSize,
+        (Some(length), None) => match number(length, 10) {
+            Some(0) => State::Head,
+            Some(length) => State::Body(length),
+            None => State::LookAway,
+        },
+        _ => State::LookAway,
+    })
+}
+
+fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let (start, value) = line.split_at_checked(name.len())?;
+    start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
+}
+
+/// `method SP target SP version`, the target of visible ASCII and without a fragment. What is wrong with the method or
+/// the version the parser refuses by itself.
+fn check_request_line(line: &[u8]) -> Result<(), Violation> {
+    let mut words = split(b' ', line).skip(1);
+    let target = words.next().unwrap_or_default();
+    // No early exit, so that the compiler can take many bytes at a time.
+    let bad_bytes = target.iter().fold(false, |found, &b| found | !b.is_ascii_graphic() | (b == b'#'));
+    if target.is_empty() || bad_bytes || words.nth(1).is_some() { Err(Violation::TargetBytes) } else { Ok(()) }
+}
+
+/// What follows one line of a chunked body, without its line end.
+fn after_line(state: State, line: &[u8]) -> Result<State, Violation> {
+    match state {
+        State::ChunkSize => match chunk_size(line).ok_or(Violation::ChunkSize)? {
+            0 => Ok(State::Trailers(0)),
+            size => Ok(State::Chunk(size)),
+        },
+        State::ChunkEnd if line.is_empty() => Ok(State::ChunkSize),
+        State::Trailers(_) if line.is_empty() => Ok(State::Head),
+        State::Trailers(count) if count < TRAILERS_MAX && is_field(line) => Ok(State::Trailers(count + 1)),
+        _ => Err(Violation::ChunkSize),
+    }
+}
+
+/// `1*HEXDIG [ chunk-ext ]`: the size, if the line is in order (RFC 9112, 7.1).
+fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(line.len());
+    let (digits, extensions) = line.split_at(digits);
+    if is_extensions(extensions) { number(digits, 16) } else { None }
+}
+
+/// `*( BWS ";" BWS name [ BWS "=" BWS value ] )`
+fn is_extensions(text: &[u8]) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let Some(extension) = blanks(rest).strip_prefix(b";") else { return false };
+        let Some(after_name) = token(blanks(extension)) else { return false };
+        rest = match blanks(after_name).strip_prefix(b"=") {
+            None => after_name,
+            Some(value) => match token(blanks(value)).or_else(|| quoted(blanks(value))) {
+                Some(after_value) => after_value,
+                None => return false,
+            },
+        };
+    }
+    true
+}
+
+fn is_field(line: &[u8]) -> bool {
+    let visible = |b: u8| b == b'\t' || (b >= b' ' && b != 0x7f);
+    token(line).and_then(|rest| rest.strip_prefix(b":")).is_some_and(|value| value.iter().all(|&b| visible(b)))
+}
+
+/// What follows the blanks in front.
+fn blanks(text: &[u8]) -> &[u8] {
+    &text[text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()..]
+}
+
+/// What follows the token in front (RFC 9110, 5.6.2), if there is one.
+fn token(text: &[u8]) -> Option<&[u8]> {
+    let is_tchar = |b: &&u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    let length = text.iter().take_while(is_tchar).count();
+    (length > 0).then(|| &text[length..])
+}
+
+/// What follows the quoted string in front (RFC 9110, 5.6.4), if there is one.
+fn quoted(text: &[u8]) -> Option<&[u8]> {
+    let mut rest = text.strip_prefix(b"\"")?;
+    loop {
+        rest = match rest {
+            [b'"', rest @ ..] => return Some(rest),
+            [b'\\', b'\t' | b' '..=b'~' | 0x80.., rest @ ..] => rest,
+            [b'\t' | b' ' | b'!' | b'#'..=b'[' | b']'..=b'~' | 0x80.., rest @ ..] => rest,
+            _ => return None,
+        };
+    }
+}
+
+/// Digits only, and no more of them than fit an i64: what some origins count in.
+fn number(digits: &[u8], radix: u32) -> Option<u64> {
+    let all_digits = !digits.is_empty() && digits.iter().all(|&b| char::from(b).is_digit(radix));
+    let number = i64::from_str_radix(str::from_utf8(digits).ok().filter(|_| all_digits)?, radix).ok()?;
+    u64::try_from(number).ok()
+}
+
+#[cfg(test)]
+mod tests;

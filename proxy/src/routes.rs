@@ -1,0 +1,159 @@
+//! Which tenant answers for a host, which gate stands before a path. Built whole from a config, swapped whole.
+
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use sluice_config::{HostPattern, Tenant};
+
+use crate::{
+    gate::Gate,
+    request::path::{BadPrefix, NormalPath, PrefixTable},
+};
+
+/// A tenant with its gates.
+#[derive(Debug)]
+pub(crate) struct Site {
+    /// The tenant's settings.
+    pub(crate) tenant: Arc<Tenant>,
+    gates: Vec<Arc<Gate>>,
+    by_path: PrefixTable<Arc<Gate>>,
+    next_server: AtomicUsize,
+}
+
+impl Site {
+    /// The gates must be those of the tenant's queues.
+    ///
+    /// # Errors
+    /// If two prefixes mean the same paths, or one means none.
+    pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<Gate>>) -> Result<Self, BadPrefix> {
+        let paths = gates.iter().flat_map(|gate| gate.queue.paths.iter().map(|path| (path.as_str(), gate.clone())));
+        let by_path = PrefixTable::new(paths)?;
+        Ok(Self { tenant, gates, by_path, next_server: AtomicUsize::new(0) })
+    }
+
+    /// The gate before a path, and the prefix that matched.
+    pub(crate) fn gate(&self, path: &NormalPath<'_>) -> Option<(&str, &Arc<Gate>)> {
+        self.by_path.find(path)
+    }
+
+    /// The gate of a queue by its name; without a name, of the only queue.
+    pub(crate) fn gate_named(&self, name: Option<&str>) -> Option<&Arc<Gate>> {
+        match (name, self.gates.as_slice()) {
+            (Some(name), gates) => gates.iter().find(|gate| gate.queue.name.as_str() == name),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
+    }
+
+    /// All gates.
+    pub(crate) fn gates(&self) -> &[Arc<Gate>] {
+        &self.gates
+    }
+
+    /// The origin's server for the next request, and for the next attempt at one: in turn.
+    pub(crate) fn next_server(&self) -> SocketAddr {
+        let servers = &self.tenant.origin.servers;
+        servers[self.next_server.fetch_add(1, Ordering::Relaxed) % servers.len()]
+    }
+}
+
+/// All sites by host.
+#[derive(Debug, Default)]
+pub(crate) struct Routes {
+    by_host: HostTable<Arc<Site>>,
+    sites: Vec<Arc<Site>>,
+}
+
+impl Routes {
+    pub(crate) fn new(sites: Vec<Arc<Site>>) -> Self {
+        let hosts = sites.iter().flat_map(|site| site.tenant.hosts.iter().map(move |host| (host, site.clone())));
+        Self { by_host: HostTable::new(hosts), sites }
+    }
+
+    /// The site of a host (lower case, no port).
+    pub(crate) fn find(&self, host: &str) -> Option<&Arc<Site>> {
+        self.by_host.find(host).map(|(_, site)| site)
+    }
+
+    /// All sites.
+    pub(crate) fn sites(&self) -> &[Arc<Site>] {
+        &self.sites
+    }
+}
+
+/// What stands for a host name: the exact name first, then the longest wildcard.
+#[derive(Debug)]
+pub(crate) struct HostTable<T> {
+    exact: HashMap<String, T>,
+    below: HashMap<String, T>,
+}
+
+impl<T> Default for HostTable<T> {
+    fn default() -> Self {
+        Self { exact: HashMap::new(), below: HashMap::new() }
+    }
+}
+
+/// How a host was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostMatch<'h> {
+    /// By its own name.
+    Exact,
+    /// By `*.` and this suffix.
+    Below(&'h str),
+}
+
+impl<T> HostTable<T> {
+    pub(crate) fn new<'p>(hosts: impl IntoIterator<Item = (&'p HostPattern, T)>) -> Self {
+        let mut table = Self::default();
+        for (pattern, value) in hosts {
+            match pattern {
+                HostPattern::Exact(host) => table.exact.insert(host.clone(), value),
+                HostPattern::Below(suffix) => table.below.insert(suffix.clone(), value),
+            };
+        }
+        table
+    }
+
+    pub(crate) fn find<'h>(&self, host: &'h str) -> Option<(HostMatch<'h>, &T)> {
+        if let Some(value) = self.exact.get(host) {
+            return Some((HostMatch::Exact, value));
+        }
+        if self.below.is_empty() {
+            return None;
+        }
+        let suffixes = std::iter::successors(host.split_once('.'), |(_, rest)| rest.split_once('.'));
+        suffixes.map(|(_, suffix)| suffix).find_map(|suffix| {
+            let value = self.below.get(suffix)?;
+            Some((HostMatch::Below(suffix), value))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_exact_name_wins_then_the_longest_wildcard() {
+        let exact = |h: &str| HostPattern::Exact(h.into());
+        let below = |h: &str| HostPattern::Below(h.into());
+        let hosts = [(exact("a.example.com"), 1), (below("example.com"), 2), (below("b.example.com"), 3)];
+        let table = HostTable::new(hosts.iter().map(|(h, v)| (h, *v)));
+        let find = |host| table.find(host).map(|(_, &value)| value);
+        assert_eq!(find("a.example.com"), Some(1));
+        assert_eq!(find("c.example.com"), Some(2));
+        assert_eq!(find("x.y.b.example.com"), Some(3));
+        assert_eq!(find("b.example.com"), Some(2));
+        assert_eq!(find("example.com"), None);
+        assert_eq!(find("badexample.com"), None);
+        assert_eq!(find(""), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! Sluice as pingora sees it: one request from its head to its end.
+
+mod body;
+mod judge;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use pingora_core::{
+    Error, ErrorType, Result,
+    protocols::http::ServerSession as HttpSession,
+    upstreams::peer::{HttpPeer, PeerOptions},
+};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+use prometheus::IntGauge;
+
+use crate::{
+    answer::{self, Answer},
+    downstream::Downstream,
+    gate::Gate,
+    node::Node,
+    request::{Edit, kind::Kind},
+    routes::Site,
+};
+
+/// The proxy's request filters.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) node: Arc<Node>,
+    pub(crate) trusted_proxies: Arc<[ipnet::IpNet]>,
+}
+
+/// What is known of one request while it is under way.
+#[derive(Debug)]
+pub(crate) struct Passage {
+    site: Option<Arc<Site>>,
+    gate: Option<Arc<Gate>>,
+    kind: Kind,
+    secure: bool,
+    /// The client wants a WebSocket.
+    upgrades: bool,
+    /// The visitor's number, when they are inside.
+    inside: Option<u64>,
+    /// To be set on whatever the origin answers.
+    handed_out: Vec<(HeaderName, HeaderValue)>,
+    /// To be changed in what the origin is asked.
+    edits: Vec<Edit>,
+    attempts: usize,
+    _in_flight: InFlight,
+}
+
+/// Counts a request for as long as it lives.
+#[derive(Debug)]
+struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Between two reads from a client.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two messages on a WebSocket.
+const WEBSOCKET_IDLE: Duration = Duration::from_secs(3_600);
+/// Between two writes to a client.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// A client that takes its answer more slowly than this, in bytes a second, is cut off.
+const SEND_RATE_MIN: usize = 128;
+/// What is left of a request's body is read away for at most this long.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[async_trait]
+impl ProxyHttp for Service {
+    type CTX = Passage;
+
+    fn new_ctx(&self) -> Passage {
+        let in_flight = self.node.metrics.requests_in_flight.clone();
+        in_flight.inc();
+        Passage {
+            site: None,
+            gate: None,
+            kind: Kind::Fetch,
+            secure: false,
+            upgrades: false,
+            inside: None,
+            handed_out: Vec::new(),
+            edits: Vec::new(),
+            attempts: 0,
+            _in_flight: InFlight(in_flight),
+        }
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, _: &mut Passage) -> Result<()> {
+        // Every one of these is unbounded, or close to it, unless it is set on each request.
+        let session = session.as_downstream_mut();
+        session.set_read_timeout(Some(READ_TIMEOUT));
+        session.set_write_timeout(Some(WRITE_TIMEOUT));
+        session.set_min_send_rate(Some(SEND_RATE_MIN));
+        session.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
+        session.set_pipelining_enabled(true);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, passage: &mut Passage) -> Result<bool> {
+        match self.judge(session, passage).await {
+            None => Ok(false),
+            Some(answer) => {
+                write(session, passage, answer).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
+        let Some(site) = &passage.site else {
+            return Error::e_explain(ErrorType::InternalError, "forwarding without a site");
+        };
+        passage.attempts += 1;
+        let mut peer = HttpPeer::new(site.next_server(), false, String::new());
+        peer.options = peer_options(&site.tenant.origin);
+        if passage.upgrades {
+            // Two people who say nothing to each other for a minute are still talking.
+            session.set_read_timeout(Some(WEBSOCKET_IDLE));
+            peer.options.read_timeout = Some(WEBSOCKET_IDLE);
+        }
+        Ok(Box::new(peer))
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        request: &mut RequestHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        // An absolute target is for proxies; the origin gets path and query, which is all that the URI holds.
+        request.set_uri(request.uri.clone());
+        for edit in &passage.edits {
+            match edit {
+                Edit::Set(name, value) => request.insert_header(name.clone(), value.clone())?,
+                Edit::Remove(name) => {
+                    request.remove_header(name);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS
+            && let HttpSession::H1(h1) = session.as_downstream()
+        {
+            Downstream::of(h1.stream()).switch();
+        }
+        end_visit_if_told(response, passage);
+        if !passage.handed_out.is_empty() {
+            // A pass is one visitor's: no cache on the way may keep an answer that carries it.
+            response.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store, private"))?;
+            for (name, value) in passage.handed_out.drain(..) {
+                response.append_header(name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        passage: &mut Passage,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let servers = passage.site.as_ref().map_or(0, |site| site.tenant.origin.servers.len());
+        // Nothing has been sent yet, so each server may be tried once.
+        error.set_retry(passage.attempts < servers.max(2));
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
+        let (code, reason) = failure(error);
+        if let Some(site) = &passage.site {
+            self.node.metrics.origin_error(site.tenant.name.as_str(), reason);
+        }
+        if code > 0 && session.response_written().is_none() {
+            let text = match code {
+                400 => "The request cannot be read.\n",
+                504 => "The site did not answer in time.\n",
+                _ => "The site cannot be reached.\n",
+            };
+            // The visitor keeps what was handed out: an origin that fails once must not cost the place.
+            if let Err(error) = write(session, passage, answer::plain(code, text)).await {
+                tracing::debug!(%error, "a client was gone before it was told of a failure");
+            }
+        }
+        FailToProxy { error_code: code, can_reuse_downstream: false }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Passage, error: &Error) -> bool {
+        // A client that goes away is no error of ours.
+        matches!(error.esource(), pingora_core::ErrorSource::Downstream)
+    }
+}
+
+/// Writes an answer of ours and keeps the connection, whatever the request was.
+async fn write(session: &mut Session, passage: &mut Passage, answer: Answer) -> Result<()> {
+    let Answer { mut head, body } = answer;
+    for (name, value) in passage.handed_out.drain(..) {
+        head.append_header(name, value)?;
+    }
+    body::settle(session).await;
+    let bodiless = session.req_header().method == Method::HEAD || body.is_empty();
+    session.write_response_header(Box::new(head), bodiless).await?;
+    if !bodiless {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+/// The origin says `Sluice-Session: end` when a visit is over: an order is placed, somebody has logged out.
+fn end_visit_if_told(response: &mut ResponseHeader, passage: &mut Passage) {
+    const SLUICE_SESSION: HeaderName = HeaderName::from_static("sluice-session");
+    let Some(word) = response.remove_header(&SLUICE_SESSION) else { return };
+    if let (true, Some(number), Some(gate)) = (word.as_bytes() == b"end", passage.inside, &passage.gate) {
+        passage.handed_out.clear();
+        passage.handed_out.extend(gate.end_visit(number, passage.secure).map(|cookie| (header::SET_COOKIE, cookie)));
+    }
+}
+
+fn peer_options(origin: &sluice_config::Origin) -> PeerOptions {
+    let mut options = PeerOptions::new();
+    options.connection_timeout = Some(origin.connect_timeout);
+    options.total_connection_timeout = Some(origin.connect_timeout);
+    options.read_timeout = Some(origin.read_timeout);
+    options.write_timeout = Some(origin.write_timeout);
+    options.idle_timeout = Some(origin.idle_timeout);
+    options
+}
+
+/// Status and metric label of a failed forwarding; 0: the client is to blame, or gone.
+fn failure(error: &Error) -> (u16, &'static str) {
+    use pingora_core::ErrorSource;
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Downstream, ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed) => {
+            (0, "client_gone")
+        }
+        (ErrorSource::Downstream, _) => (400, "client_broken"),
+        (_, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout) => (504, "timeout"),
+        (_, ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError) => (502, "connect"),
+        (ErrorSource::Upstream, _) => (502, "broken_answer"),
+        (_, _) => (502, "other"),
+    }
+}

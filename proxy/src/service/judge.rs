@@ -1,0 +1,195 @@
+//! From a request's head to a verdict: forward it, or answer it here.
+
+use http::{Method, Version};
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_proxy::Session;
+use sluice_admission::standing::Standing;
+use sluice_waiting_room::page::Refusal;
+
+use super::{Passage, Service};
+use crate::{
+    answer::{self, Answer, Parked},
+    gate::{Decision, Errand, Gate, Request},
+    request::{
+        client, cookies, cors,
+        kind::{self, Kind},
+        path::NormalPath,
+        strict::{self, Facts, Form, Head, Upgrade},
+    },
+    routes::Site,
+};
+
+/// Ours, on every tenant's host.
+const OWN_PREFIX: &str = "/.sluice/";
+
+impl Service {
+    /// Judges a request. `None`: it is to be forwarded, and the passage says how.
+    pub(super) async fn judge(&self, session: &mut Session, passage: &mut Passage) -> Option<Answer> {
+        let request = session.req_header();
+        passage.kind = kind::classify(&request.method, request.version, &request.headers);
+        let raw = if request.version == Version::HTTP_2 { None } else { Some(session.to_h1_raw()) };
+        let checked = strict::check(Head {
+            method: &request.method,
+            target: request.raw_path(),
+            uri: &request.uri,
+            version: request.version,
+            headers: &request.headers,
+            raw: raw.as_deref(),
+        });
+        let facts = match checked {
+            Ok(facts) => facts,
+            Err(violation) => {
+                let answer = self.refuse(passage, violation.status(), violation.reason());
+                // Where the next request would start is in doubt.
+                session.set_keepalive(None);
+                return Some(answer);
+            }
+        };
+        // Of `OPTIONS *`: about this server, and no more is said.
+        if facts.form == Form::Asterisk {
+            return Some(answer::preflight());
+        }
+        let Some(site) = self.node.routes().find(&facts.host).cloned() else {
+            self.node.metrics.reject("unknown_site");
+            return Some(answer::refused(421, &facts.host, Refusal::UnknownSite, is_browser(passage.kind)));
+        };
+        let path = match NormalPath::parse(facts.path) {
+            Ok(path) => path,
+            Err(ambiguous) => return Some(self.refuse(passage, 400, ambiguous.reason())),
+        };
+        self.origin_edits(session, &facts, passage);
+        passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
+        if facts.upgrade == Some(Upgrade::Other) {
+            // RFC 9110, 7.8: a protocol we do not switch to is one the client did not ask for.
+            passage.edits.push(crate::request::Edit::Remove(http::header::UPGRADE));
+        }
+        let answer = if let Some(own) = path.as_str().strip_prefix(OWN_PREFIX) {
+            Some(self.own(session, passage, &site, own, &facts).await)
+        } else if let Some((_, gate)) = site.gate(&path) {
+            let gate = gate.clone();
+            let answer = at_the_gate(session, passage, &site, &gate, &facts, path.as_str()).await;
+            passage.gate = Some(gate);
+            answer
+        } else {
+            None
+        };
+        passage.site = Some(site);
+        answer
+    }
+
+    fn refuse(&self, passage: &Passage, code: u16, reason: &'static str) -> Answer {
+        self.node.metrics.reject(reason);
+        // The reason is a fixed word, so nothing of the request comes back in the answer.
+        let words = reason.replace('_', " ");
+        answer::refused(code, "", Refusal::BadRequest(&words), is_browser(passage.kind))
+    }
+
+    /// What the origin gets to see differs from what the client sent: who the client is, and no token of ours.
+    fn origin_edits(&self, session: &Session, facts: &Facts<'_>, passage: &mut Passage) {
+        let headers = &session.req_header().headers;
+        let peer = session.client_addr().and_then(SocketAddr::as_inet).map(std::net::SocketAddr::ip);
+        let peer = peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
+        let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+        let client = client::resolve(peer, tls, &self.trusted_proxies, headers);
+        passage.secure = client.secure;
+        client::forward(&client, &facts.host, facts.port, headers, &mut passage.edits);
+        cookies::strip(headers, &mut passage.edits);
+    }
+
+    /// The endpoints under `/.sluice/`.
+    async fn own(&self, session: &Session, passage: &mut Passage, site: &Site, own: &str, facts: &Facts<'_>) -> Answer {
+        let method = &session.req_header().method;
+        let headers = &session.req_header().headers;
+        if passage.kind == Kind::Preflight {
+            passage.handed_out = cors::preflight(site.tenant.cors.as_ref(), headers);
+            return answer::preflight();
+        }
+        let query = Query::read(facts.query);
+        let gate = site.gate_named(query.queue);
+        match (own, gate) {
+            ("status", Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
+                let decision = gate.decide(request(session, passage, Errand::Status)).await;
+                let standing = take(passage, decision);
+                passage.handed_out.extend(cors::parked(site.tenant.cors.as_ref(), headers));
+                match standing {
+                    Some(standing) => answer::status_document(&gate.queue, &standing),
+                    None => answer::preflight(),
+                }
+            }
+            ("leave", Some(gate)) if *method == Method::POST => {
+                let decision = gate.leave(request(session, passage, Errand::Status), query.away);
+                take(passage, decision);
+                answer::left(&facts.host, is_browser(passage.kind))
+            }
+            ("status" | "leave", Some(_)) => answer::plain(405, "Method not allowed.\n"),
+            ("status" | "leave", None) => answer::plain(404, "No such queue: name it with ?queue=NAME.\n"),
+            _ => answer::plain(404, "Not found.\n"),
+        }
+    }
+}
+
+async fn at_the_gate(
+    session: &Session,
+    passage: &mut Passage,
+    site: &Site,
+    gate: &Gate,
+    facts: &Facts<'_>,
+    path: &str,
+) -> Option<Answer> {
+    let headers = &session.req_header().headers;
+    let cors_settings = site.tenant.cors.as_ref();
+    if passage.kind == Kind::Preflight && gate.queue.mode != sluice_config::Mode::Open {
+        passage.handed_out = cors::preflight(cors_settings, headers);
+        return Some(answer::preflight());
+    }
+    let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
+    let decision = gate.decide(request(session, passage, errand)).await;
+    let standing = take(passage, decision)?;
+    passage.handed_out.extend(cors::parked(cors_settings, headers));
+    Some(answer::parked(Parked {
+        queue: &gate.queue,
+        site: &facts.host,
+        path,
+        kind: passage.kind,
+        standing: &standing,
+    }))
+}
+
+fn request<'s>(session: &'s Session, passage: &Passage, errand: Errand) -> Request<'s> {
+    let headers = &session.req_header().headers;
+    // Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.
+    let app = passage.kind != Kind::Navigation && !headers.contains_key("sec-fetch-mode");
+    Request { headers, secure: passage.secure, errand, app }
+}
+
+fn take(passage: &mut Passage, decision: Decision) -> Option<Standing> {
+    passage.inside = decision.inside;
+    passage.handed_out = decision.handed_out;
+    decision.parked
+}
+
+fn is_browser(kind: Kind) -> bool {
+    matches!(kind, Kind::Navigation | Kind::FormPost)
+}
+
+/// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.
+#[derive(Default)]
+struct Query<'a> {
+    queue: Option<&'a str>,
+    away: bool,
+}
+
+impl<'a> Query<'a> {
+    fn read(query: Option<&'a [u8]>) -> Self {
+        let mut read = Self::default();
+        let text = query.and_then(|q| str::from_utf8(q).ok()).unwrap_or("");
+        for pair in text.split('&') {
+            match pair.split_once('=') {
+                Some(("queue", name)) => read.queue = Some(name),
+                Some(("away", "1")) => read.away = true,
+                _ => {}
+            }
+        }
+        read
+    }
+}

@@ -1,0 +1,89 @@
+//! What the page shows of a standing.
+//!
+//! `show` in `templates/page.js` makes the same choices in the browser; a browser test compares
+//! the two, element by element.
+
+use sluice_admission::standing::{Standing, State};
+
+use crate::{json, words::Words};
+
+/// The texts of one page. What is `None` is hidden.
+#[derive(Debug, PartialEq)]
+pub(super) struct Shown {
+    pub(super) state: &'static str,
+    pub(super) title: String,
+    pub(super) heading: &'static str,
+    pub(super) text: &'static str,
+    /// How many are ahead, with a label; no number for the first in line.
+    pub(super) ahead: Option<(Option<String>, &'static str)>,
+    pub(super) wait: Option<String>,
+    /// 0 to 1.
+    pub(super) progress: Option<String>,
+    pub(super) reason: Option<&'static str>,
+    pub(super) number: Option<String>,
+    pub(super) behind: Option<String>,
+    /// The visitor has a place and waits for it to come up.
+    pub(super) in_line: bool,
+    /// The visitor may enter, and this page can take them in.
+    pub(super) enter: bool,
+    /// The visitor may go back and send the form again.
+    pub(super) back: bool,
+    /// Time of day, UTC: without the script nobody knows the visitor's time zone.
+    pub(super) updated: String,
+}
+
+impl Shown {
+    pub(super) fn new(words: &Words, site: &str, standing: &Standing, form: bool) -> Self {
+        let state = standing.state;
+        let said = words.state(state);
+        let in_line = matches!(state, State::Waiting | State::Held);
+        let may_enter = matches!(state, State::Called | State::Admitted);
+        let ahead = standing.ahead.filter(|_| in_line);
+        let wait = match standing.wait {
+            Some(range) => Some(words.wait_range(range)),
+            None => standing.reason.is_none().then(|| words.wait.unknown.to_owned()),
+        };
+        Self {
+            state: state.as_str(),
+            title: match ahead {
+                Some(n @ 1..) => words.place.title.replace("{n}", &words.number(n)),
+                Some(0) => words.place.next.to_owned(),
+                None => said.heading.to_owned(),
+            } + " – "
+                + site,
+            heading: said.heading,
+            text: match state {
+                State::Waiting if form => words.form.waiting,
+                State::Called | State::Admitted if form => words.form.called,
+                _ => said.text,
+            },
+            ahead: ahead.map(|n| match n {
+                0 => (None, words.place.next),
+                1 => (Some(words.number(n)), words.place.one_ahead),
+                _ => (Some(words.number(n)), words.place.many_ahead),
+            }),
+            wait: wait.filter(|_| state == State::Waiting),
+            progress: share(standing.progress.filter(|_| in_line)),
+            reason: standing.reason.map(|reason| words.reason(reason)),
+            number: standing.number.map(|n| words.number(n)),
+            behind: standing.behind.filter(|_| in_line).map(|n| words.number(n)),
+            in_line,
+            enter: may_enter && !form,
+            back: may_enter && form,
+            updated: time_of_day(standing.server_time_s),
+        }
+    }
+}
+
+/// As the status document writes it, so that the script does not move the bar on its first answer.
+fn share(progress: Option<f32>) -> Option<String> {
+    progress.filter(|share| share.is_finite())?;
+    let mut out = Vec::new();
+    json::share_or_null(&mut out, progress);
+    String::from_utf8(out).ok()
+}
+
+fn time_of_day(unix_s: u64) -> String {
+    let day_s = unix_s % 86_400;
+    format!("{:02}:{:02}:{:02} UTC", day_s / 3600, day_s / 60 % 60, day_s % 60)
+}

@@ -1,0 +1,236 @@
+use std::{collections::HashSet, str};
+
+use sluice_admission::standing::{Reason, Standing, State};
+
+use super::{assets::source_hash, *};
+use crate::samples::{STATES, WAITING, standing};
+
+const SITE: &str = "shop.example.com";
+
+fn queue() -> Name {
+    Name::new("shop").unwrap()
+}
+
+fn rendered(standing: &Standing, message: Option<&str>) -> String {
+    let queue = queue();
+    text(&render(&PageInput { site: SITE, queue: &queue, standing, message }))
+}
+
+fn form(standing: &Standing, message: Option<&str>) -> String {
+    let queue = queue();
+    text(&form_kept(&PageInput { site: SITE, queue: &queue, standing, message }, "/tickets"))
+}
+
+fn text(page: &[u8]) -> String {
+    str::from_utf8(page).unwrap().to_owned()
+}
+
+/// Every page for every state.
+fn all_pages() -> Vec<String> {
+    let mut pages = vec![
+        text(&left(SITE, "/tickets")),
+        text(&refused(SITE, Refusal::UnknownSite)),
+        text(&refused(SITE, Refusal::BadRequest("its path has an encoded slash"))),
+    ];
+    for standing in STATES.map(standing) {
+        pages.push(rendered(&standing, None));
+        pages.push(form(&standing, None));
+    }
+    pages
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\'', "&#39;")
+}
+
+/// What stands between `from` and the next `to`.
+fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = page.split_once(from).unwrap_or_else(|| panic!("no {from} in the page"));
+    rest.split_once(to).unwrap().0
+}
+
+#[test]
+fn every_state_has_its_heading_and_text() {
+    let mut seen = HashSet::new();
+    for state in STATES {
+        let said = ENGLISH.state(state);
+        let page = rendered(&standing(state), None);
+        assert!(page.contains(&format!("<h1 id=\"heading\">{}</h1>", escaped(said.heading))));
+        assert!(page.contains(&format!("<p id=\"text\">{}</p>", escaped(said.text))), "{state:?}");
+        assert!(page.contains(&format!("data-state=\"{}\"", state.as_str())));
+        assert!(seen.insert(said.heading) && seen.insert(said.text), "{state:?}");
+    }
+}
+
+#[test]
+fn every_reason_is_told() {
+    for reason in Reason::ALL {
+        let page = rendered(&Standing { reason: Some(reason), ..WAITING }, None);
+        let told = escaped(ENGLISH.reason(reason));
+        assert!(page.contains(&format!("<p id=\"reason\" class=\"warning\">{told}</p>")), "{reason:?}");
+    }
+    assert!(rendered(&WAITING, None).contains("<p id=\"reason\" class=\"warning\" hidden></p>"));
+}
+
+#[test]
+fn the_place_in_line() {
+    let page = rendered(&WAITING, Some("Still 400 seats."));
+    for expected in [
+        "<title>812 ahead of you – shop.example.com</title>",
+        "<strong id=\"ahead\">812</strong> <span id=\"ahead-label\">people ahead of you</span>",
+        "<progress id=\"progress\" value=\"0.42\" aria-label=",
+        "<strong id=\"wait\">about 1 to 2 minutes</strong>",
+        "<dd id=\"number\">4,711</dd>",
+        "<dd id=\"behind\">90</dd>",
+        "<dd id=\"updated\">08:00:00 UTC</dd>",
+        "<p id=\"message\">Still 400 seats.</p>",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    let one = rendered(&Standing { ahead: Some(1), ..WAITING }, None);
+    assert!(one.contains("<strong id=\"ahead\">1</strong> <span id=\"ahead-label\">person ahead"));
+    let next = rendered(&Standing { ahead: Some(0), ..WAITING }, None);
+    assert!(next.contains("<title>You are next – shop.example.com</title>"));
+}
+
+#[test]
+fn a_moving_line_of_unknown_speed_says_so_and_a_standing_one_gives_its_reason_instead() {
+    let moving = rendered(&Standing { wait: None, ..WAITING }, None);
+    assert!(moving.contains("<strong id=\"wait\">not known yet</strong>"));
+    let full = Standing { wait: None, reason: Some(Reason::SeatsTaken), ..WAITING };
+    assert!(rendered(&full, None).contains("<p class=\"wait row\" hidden>"));
+}
+
+#[test]
+fn what_others_wrote_is_text_and_nothing_else() {
+    const EVIL: &str = "</script><script>alert(1)</script><!--<img src=x onerror='a'>\"&amp;";
+    let queue = queue();
+    let standing = WAITING;
+    let input = PageInput { site: EVIL, queue: &queue, standing: &standing, message: Some(EVIL) };
+    for page in [render(&input), form_kept(&input, EVIL), left(EVIL, EVIL)].map(|page| text(&page)) {
+        assert!(!page.contains("alert(1)</script>"));
+        assert!(!page.contains("<img"));
+        assert!(!page.contains("<!--"));
+        assert!(!page.contains("'a'"));
+    }
+    assert_eq!(text(&render(&input)).matches("<script").count(), 3);
+    let refused = text(&refused(EVIL, Refusal::BadRequest(EVIL)));
+    assert_eq!(refused.matches("<script").count(), 0);
+    assert!(!refused.contains("<img"));
+}
+
+#[test]
+fn nothing_is_fetched_from_anywhere() {
+    for page in all_pages() {
+        for reference in ["http:", "https:", "//", "src=", "@import", "url(", "<iframe", "<object"] {
+            assert!(!page.contains(reference), "{reference} in {page}");
+        }
+        for (at, _) in page.match_indices("href=\"") {
+            let to = page[at + 6..].split('"').next().unwrap();
+            assert!(["", "data:,", "/tickets"].contains(&to), "link to {to}");
+        }
+    }
+}
+
+/// Nothing in the markup that the policy would block.
+#[test]
+fn no_inline_style_or_handler() {
+    for page in all_pages() {
+        let markup = page.replace(between(&page, "<style>", "</style>"), "");
+        let markup = match markup.split_once("<script") {
+            Some((before, _)) => before,
+            None => &markup,
+        };
+        for (at, _) in markup.match_indices("=\"") {
+            let name = markup[..at].rsplit(' ').next().unwrap();
+            assert!(name != "style" && !name.starts_with("on"), "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_policy_allows_what_the_page_carries_and_nothing_else() {
+    for page in all_pages().into_iter().filter(|page| page.contains("<script>")) {
+        let style = source_hash(between(&page, "<style>", "</style>"));
+        let script = source_hash(between(&page, "<script>", "</script>"));
+        assert_eq!(
+            content_security_policy(),
+            format!(
+                "default-src 'none'; style-src '{style}'; script-src '{script}'; \
+                 connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; \
+                 frame-ancestors 'self'"
+            )
+        );
+    }
+}
+
+/// The first of the examples of CSP level 3, so that the hash is not only equal to itself.
+#[test]
+fn a_hash_source_is_what_the_standard_says() {
+    assert_eq!(source_hash("alert('Hello, world.');"), "sha256-qznLcsROx4GACP2dm0UCKCzCG+HiZ1guq6ZZDob/Tng=");
+}
+
+#[test]
+fn without_javascript_the_page_reloads_itself() {
+    for (poll_after_s, reload_s) in [(1, 2), (8, 8), (60, 60), (600, 60)] {
+        let page = rendered(&Standing { poll_after_s, ..WAITING }, None);
+        let refresh = format!("<noscript><meta http-equiv=\"refresh\" content=\"{reload_s}\"></noscript>");
+        assert!(page.contains(&refresh), "{refresh}");
+        assert!(page.contains(&format!("reloads by itself every {reload_s} seconds")));
+    }
+}
+
+#[test]
+fn leaving_is_a_plain_form_behind_a_second_step() {
+    let page = rendered(&WAITING, None);
+    let details = between(&page, "<details>", "</details>");
+    assert!(details.contains("<form method=\"post\" action=\"/.sluice/leave?queue=shop\">"));
+    assert!(rendered(&standing(State::Joining), None).contains("<div id=\"place\" hidden>"));
+}
+
+#[test]
+fn a_kept_form_says_that_nothing_was_sent_and_never_reloads() {
+    for state in STATES {
+        let page = form(&standing(state), None);
+        assert!(page.contains("<h1>Your form was not sent</h1>"));
+        assert!(page.contains("Nothing was submitted and nothing was charged."));
+        assert!(!page.contains("http-equiv"), "a reload would lose the way back to the form");
+        assert!(!page.contains("id=\"enter\""));
+        assert_eq!(page.matches("<form").count(), 1, "the one to leave the line");
+        let may_send = matches!(state, State::Called | State::Admitted);
+        let hidden = page.contains("<p class=\"row\" hidden><button type=\"button\" id=\"back\"");
+        assert_eq!(hidden, !may_send, "{state:?}");
+    }
+    let noscript = form(&WAITING, None);
+    let noscript = between(&noscript, "<noscript>", "</noscript>");
+    assert!(noscript.contains("<a href=\"/tickets\" target=\"_blank\">"));
+}
+
+#[test]
+fn the_script_gets_its_data_as_json() {
+    for page in [rendered(&WAITING, Some("<b>")), form(&WAITING, Some("<b>"))] {
+        let status = between(&page, "id=\"status\">", "</script>");
+        let status: serde_json::Value = serde_json::from_str(status).unwrap();
+        assert_eq!(status["ahead"], 812);
+        let words = between(&page, "id=\"words\">", "</script>");
+        assert!(!words.contains('<'));
+        let words: serde_json::Value = serde_json::from_str(words).unwrap();
+        assert_eq!(words, serde_json::to_value(&ENGLISH).unwrap());
+    }
+}
+
+/// A first flight of ten packets: the page is whole after one round trip, with the longest message
+/// the config allows.
+#[test]
+fn every_page_is_under_14_kb() {
+    let message = "m".repeat(500);
+    let longest = Standing { ahead: Some(1_000_000), behind: Some(1_000_000), number: Some(10_000_000), ..WAITING };
+    for state in STATES {
+        for reason in Reason::ALL {
+            let standing = Standing { state, reason: Some(reason), ..longest };
+            for page in [rendered(&standing, Some(&message)), form(&standing, Some(&message))] {
+                assert!(page.len() < 14_000, "{} bytes, {state:?} {reason:?}", page.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,197 @@
+// Keeps the waiting page true: asks where the visitor stands, shows it, enters when called.
+//
+// The same script runs in every page, byte for byte, because the page's policy names its hash.
+// What differs is data: words, the first status and, on the body, queue, site and kind of page.
+// Plain ES2017: a browser that cannot parse this would leave its owner on a page that never moves.
+// Comments stand on lines of their own and strings in double quotes; see `compact` in assets.rs.
+(() => {
+"use strict";
+const $ = (id) => document.getElementById(id);
+const data = (id) => JSON.parse($(id).textContent);
+const words = data("words");
+const { queue, site, form } = document.body.dataset;
+const isForm = form !== undefined;
+const url = "/.sluice/status?queue=" + encodeURIComponent(queue);
+const ANSWER_WITHIN_MS = 15000;
+// A visitor not seen for 90 s may count as gone, so even a failing page asks once a minute.
+const BACKOFF_MAX_S = 60;
+const JOINING_POLLS_MAX = 3;
+const SPEAK_EVERY_MS = 30000;
+
+// The best seen with this number: what is shown never gets worse, whichever node answers.
+let kept = { number: null, ahead: null, progress: 0 };
+let pollAfter = 5, failures = 0, joining = 0, entering = false;
+let timer, request, askedAt = 0, woken = false;
+let spoken;
+
+const digits = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, words.thousands);
+const between = (text, low, high) => text.replace("{low}", low).replace("{high}", high);
+
+// The same rules as `Words::wait_range`: outwards, so that the words hold when the range does.
+function wait(range) {
+  const w = words.wait, HOUR = 3600;
+  const low = Math.min(range.low, range.high), high = range.high;
+  if (low >= 24 * HOUR) return w.day;
+  if (high > 2 * HOUR) {
+    const from = Math.floor(low / HOUR), to = Math.ceil(high / HOUR);
+    return between(!from ? w.hours_up_to : from === to ? w.hours : w.hours_between, from, to);
+  }
+  let from = Math.floor(low / 60), to = Math.ceil(high / 60);
+  if (from >= 20) from -= from % 5;
+  if (to > 20) to = Math.ceil(to / 5) * 5;
+  if (to <= 1) return w.minute;
+  return between(!from ? w.minutes_up_to : from === to ? w.minutes : w.minutes_between, from, to);
+}
+
+// Sets a text, and hides its row when there is none.
+function fill(id, text) {
+  const at = $(id);
+  (at.closest(".row") || at).hidden = text == null;
+  if (text != null && at.textContent !== text) at.textContent = text;
+}
+
+// Tells a screen reader: at once when the state changes, else only now and then.
+function speak(state, text) {
+  const now = Date.now();
+  if (state === spoken.state && (text === spoken.text || now - spoken.at < SPEAK_EVERY_MS)) return;
+  spoken = { state, text, at: now };
+  $("live").textContent = text;
+}
+
+// The same choices as `Shown::new`.
+function show(s) {
+  const said = words.states[s.state];
+  const inLine = s.state === "waiting" || s.state === "held";
+  const mayEnter = s.state === "called" || s.state === "admitted";
+  if (s.number != null && s.number !== kept.number) {
+    kept = { number: s.number, ahead: null, progress: 0 };
+  }
+  if (s.ahead != null) kept.ahead = kept.ahead == null ? s.ahead : Math.min(kept.ahead, s.ahead);
+  if (s.progress > kept.progress) kept.progress = s.progress;
+  const ahead = inLine ? kept.ahead : null;
+  const count = ahead ? digits(ahead) : "";
+  const label = ahead == null ? null
+    : words.place[ahead === 0 ? "next" : ahead === 1 ? "one_ahead" : "many_ahead"];
+  const range = s.state !== "waiting" ? null
+    : s.wait_seconds ? wait(s.wait_seconds) : s.reason ? null : words.wait.unknown;
+  const reason = words.reasons[s.reason];
+
+  document.body.dataset.state = s.state;
+  document.title = (count ? words.place.title.replace("{n}", count) : label || said.heading)
+    + " – " + site;
+  fill("heading", said.heading);
+  fill("text", $("text").dataset[mayEnter ? "called" : s.state] || said.text);
+  fill("ahead-label", label);
+  $("ahead").textContent = count;
+  $("progress").value = kept.progress;
+  $("progress").parentNode.hidden = !inLine || s.progress == null;
+  fill("wait", range);
+  fill("reason", reason);
+  fill("message", s.message);
+  fill("number", s.number == null ? null : digits(s.number));
+  fill("behind", inLine && s.behind != null ? digits(s.behind) : null);
+  fill("updated", new Date().toLocaleTimeString());
+  $("place").hidden = s.number == null;
+  $("keep").hidden = !inLine;
+  $(isForm ? "back" : "enter").parentNode.hidden = !mayEnter;
+  $("offline").hidden = true;
+
+  const news = [said.heading, label && (count + " " + label).trim(), range, reason];
+  spoken = spoken || { state: s.state, at: Date.now() };
+  speak(s.state, news.filter(Boolean).join(". "));
+  if (mayEnter && !entering && !isForm) enter();
+  entering = mayEnter;
+}
+
+// Loads the address first asked for again; the server lets it through now. Once only: an answer
+// that replaces no page, such as a download, must not be fetched over and over. And not within
+// five seconds of the last time, should the door disagree with the status.
+function enter() {
+  const loads = performance.getEntriesByType("navigation");
+  const again = loads.length && loads[0].type === "reload";
+  setTimeout(() => location.reload(), again ? Math.max(0, 5000 - performance.now()) : 0);
+}
+
+// Who keeps joining does not return the cookie. A line whose store is away keeps everybody joining,
+// and gives that as its reason.
+function checkCookies(s) {
+  joining = s.state === "joining" && !s.reason ? joining + 1 : 0;
+  $("cookies").hidden = joining < JOINING_POLLS_MAX && navigator.cookieEnabled;
+}
+
+// Seconds until the next poll. A delay that is missing or absurd must neither stop nor flood.
+function answered(s) {
+  checkCookies(s);
+  show(s);
+  failures = 0;
+  pollAfter = Math.min(Math.max(Number(s.poll_after_seconds) || pollAfter, 1), 600);
+  return pollAfter * (0.9 + Math.random() / 5);
+}
+
+// Something between half of the doubled interval and all of it, so that a crowd that lost its
+// connection together does not come back together. What was shown stays.
+function failed(retryAfter) {
+  failures += 1;
+  if (failures > 1 || !navigator.onLine) {
+    $("offline").hidden = false;
+    speak("offline", $("offline").textContent);
+  }
+  const most = Math.min(BACKOFF_MAX_S, Math.max(pollAfter, 2) * 2 ** (failures - 1));
+  return Math.max(most * (0.5 + Math.random() / 2), Math.min(retryAfter, BACKOFF_MAX_S));
+}
+
+// Runs from the one timer only, which is set again when the answer is in: never two at a time.
+async function poll() {
+  const mine = request = new AbortController();
+  const limit = setTimeout(() => mine.abort(), ANSWER_WITHIN_MS);
+  let retryAfter = 0, delay;
+  askedAt = Date.now();
+  try {
+    const answer = await fetch(url, {
+      credentials: "same-origin",
+      cache: "no-store",
+      headers: { accept: "application/json" },
+      signal: mine.signal
+    });
+    if (answer.ok) delay = answered(await answer.json());
+    // The queue is no more, so nothing stands before the address.
+    else if (answer.status === 404) delay = answered({ state: "admitted" });
+    else retryAfter = Number(answer.headers.get("retry-after")) || 0;
+  } catch (e) {
+    // No connection, no answer in time, or none to be understood: a failure, below.
+  }
+  clearTimeout(limit);
+  request = undefined;
+  if (woken) delay = 0;
+  else if (delay === undefined) delay = failed(retryAfter);
+  woken = false;
+  timer = setTimeout(poll, delay * 1000);
+}
+
+// The visitor is back: timers of a hidden tab run late, those of a sleeping phone not at all. A
+// request that slept along will hardly be answered any more.
+function wake() {
+  const since = Date.now() - askedAt;
+  if (!request) {
+    clearTimeout(timer);
+    timer = setTimeout(poll, Math.max(0, 1000 - since));
+  } else if (since > 5000) {
+    woken = true;
+    request.abort();
+  }
+}
+
+try {
+  const first = data("status");
+  first.message = $("message").textContent || null;
+  timer = setTimeout(poll, answered(first) * 1000);
+  joining = 0;
+  if (isForm) $("back").onclick = () => history.back();
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
+  addEventListener("online", () => { failures = 0; wake(); });
+} catch (e) {
+  // A browser too old for the above still gets a page that reloads itself.
+  if (!isForm) setTimeout(() => location.reload(), 30000);
+}
+})();

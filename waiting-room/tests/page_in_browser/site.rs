@@ -1,0 +1,205 @@
+//! A site behind a waiting room that answers by script: a page for each navigation, a status for
+//! each poll, the last of each for ever.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use sluice_admission::standing::Standing;
+use sluice_config::settings::Name;
+use sluice_waiting_room::{
+    page::{self, PageInput},
+    status,
+};
+
+/// What the visitor asks for; everything after the host has to survive the wait.
+pub(crate) const ADDRESS: &str = "/tickets?event=7";
+/// What a visitor sees who got in.
+pub(crate) const INSIDE: &str = "<!doctype html><title>Inside</title><p id=inside>Welcome</p>";
+
+/// The answer to one poll.
+#[derive(Clone)]
+pub(crate) enum Answer {
+    /// The status document of this standing.
+    Standing(Standing),
+    /// Any answer: status line, further header lines, body.
+    Http(&'static str, &'static str, &'static str),
+    /// The connection closes without an answer.
+    Nothing,
+}
+
+/// Scripts a site; [`serve`](Self::serve) starts it.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// `None`: no content, so the browser stays where it is.
+    navigations: Vec<Option<Vec<u8>>>,
+    polls: Vec<Answer>,
+    files: HashMap<String, (Policy, Vec<u8>)>,
+    watch: Option<String>,
+}
+
+/// Whether an answer carries the pages' policy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Policy {
+    Sent,
+    Left,
+}
+
+/// A running site. It serves until the test process ends.
+pub(crate) struct Site {
+    origin: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    /// The next navigation gets this page.
+    pub(crate) fn page(mut self, page: impl AsRef<[u8]>) -> Self {
+        self.navigations.push(Some(page.as_ref().to_vec()));
+        self
+    }
+
+    /// The next navigation gets the waiting page.
+    pub(crate) fn waiting_page(self, standing: &Standing) -> Self {
+        let page = page::render(&input(standing, &queue()));
+        self.page(page)
+    }
+
+    /// The next navigation gets the kept-form page.
+    pub(crate) fn form_page(self, standing: &Standing) -> Self {
+        let page = page::form_kept(&input(standing, &queue()), ADDRESS);
+        self.page(page)
+    }
+
+    /// The next navigation gets an answer that replaces no page, as a download does.
+    pub(crate) fn no_page(mut self) -> Self {
+        self.navigations.push(None);
+        self
+    }
+
+    /// The next polls get these.
+    pub(crate) fn polls(mut self, answers: impl IntoIterator<Item = Answer>) -> Self {
+        self.polls.extend(answers);
+        self
+    }
+
+    /// A page at a path of its own.
+    pub(crate) fn file(mut self, path: impl Into<String>, policy: Policy, page: impl AsRef<[u8]>) -> Self {
+        self.files.insert(path.into(), (policy, page.as_ref().to_vec()));
+        self
+    }
+
+    /// Puts `watch.js` in front of the page's own script, and `then` after it. The policy admits
+    /// scripts from the site itself for that.
+    pub(crate) fn watched(mut self, then: &str) -> Self {
+        self.watch = Some(format!("{}\n{then}", include_str!("watch.js")));
+        self
+    }
+
+    pub(crate) fn serve(self) -> Site {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        let script = Arc::new(self);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (script, seen) = (Arc::clone(&script), Arc::clone(&seen));
+                thread::spawn(move || script.answer(&stream, &seen));
+            }
+        });
+        Site { origin, requests }
+    }
+
+    fn answer(&self, mut stream: &TcpStream, seen: &Mutex<Vec<String>>) -> Option<()> {
+        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
+        let request = lines.next()?;
+        lines.find(String::is_empty)?;
+        let request = request.trim_end_matches(" HTTP/1.1").to_owned();
+        let before = {
+            let mut seen = seen.lock().unwrap();
+            seen.push(request.clone());
+            seen.iter().filter(|earlier| **earlier == request).count() - 1
+        };
+        let path = request.strip_prefix("GET ")?;
+        let response = if path == ADDRESS {
+            match nth(&self.navigations, before)? {
+                Some(page) => self.html(Policy::Sent, page),
+                None => http("204 No Content", "cache-control: no-store", b""),
+            }
+        } else if path == "/.sluice/status?queue=shop" {
+            match nth(&self.polls, before)? {
+                Answer::Standing(standing) => {
+                    let mut body = Vec::new();
+                    status::write(&mut body, "shop", standing, None);
+                    http("200 OK", &format!("content-type: {}", status::CONTENT_TYPE), &body)
+                }
+                Answer::Http(status, headers, body) => http(status, headers, body.as_bytes()),
+                Answer::Nothing => return None,
+            }
+        } else if let (Some(watch), "/watch.js") = (&self.watch, path) {
+            http("200 OK", "content-type: text/javascript", watch.as_bytes())
+        } else if let Some((policy, file)) = self.files.get(path) {
+            self.html(*policy, file)
+        } else {
+            http("404 Not Found", "content-type: text/plain", b"")
+        };
+        stream.write_all(&response).ok()
+    }
+
+    fn html(&self, policy: Policy, page: &[u8]) -> Vec<u8> {
+        let mut headers = format!("content-type: {}\r\ncache-control: no-store", page::CONTENT_TYPE);
+        let mut page = page.to_vec();
+        if policy == Policy::Sent {
+            let mut policy = page::content_security_policy().to_owned();
+            if self.watch.is_some() {
+                policy = policy.replace("script-src", "script-src 'self'");
+                let text = String::from_utf8(page).unwrap();
+                page = text.replace("<title>", "<script src=/watch.js></script><title>").into_bytes();
+            }
+            headers += &format!("\r\ncontent-security-policy: {policy}");
+        }
+        // The status of a waiting page; pages from inside and helper files do not mind.
+        http("503 Service Unavailable", &headers, &page)
+    }
+}
+
+impl Site {
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    /// Every request so far, as method and target.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+
+    /// How often the visitor loaded the address.
+    pub(crate) fn navigations(&self) -> usize {
+        self.requests().iter().filter(|request| **request == format!("GET {ADDRESS}")).count()
+    }
+}
+
+fn queue() -> Name {
+    Name::new("shop").unwrap()
+}
+
+fn input<'a>(standing: &'a Standing, queue: &'a Name) -> PageInput<'a> {
+    PageInput { site: "shop.example.com", queue, standing, message: None }
+}
+
+fn nth<T>(script: &[T], n: usize) -> Option<&T> {
+    script.get(n).or(script.last())
+}
+
+fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut response =
+        format!("HTTP/1.1 {status}\r\n{headers}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len())
+            .into_bytes();
+    response.extend_from_slice(body);
+    response
+}
