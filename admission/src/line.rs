@@ -46,7 +46,6 @@ use self::{
     seats::{Seat, Seats},
     slips::Slips,
 };
-use crate::standing::Reason;
 
 /// The state of one line. Nothing in it is per visitor but one bit per generation, and the seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +75,8 @@ impl Line {
     /// A line that nobody has stood in; `known` is what the first node to ask remembers of an earlier one.
     pub fn new(rules: &Rules, reading: Reading, known: &Known) -> Self {
         let clock = Clock::start(reading, known.clock_ms);
+        // Numbers may be high already; blocks are counted from where the line is.
+        let blocks = Blocks { start: Blocks::start_for(known.head), counts: Vec::new() };
         Self {
             epoch: known.epoch.max(1),
             issued: 0,
@@ -91,7 +92,7 @@ impl Line {
             called_total: 0,
             ticked_ms: 0,
             lives: Lives::default(),
-            summary: Summary::default(),
+            summary: Summary { blocks, ..Summary::default() },
             clock,
         }
     }
@@ -185,18 +186,23 @@ impl Line {
         }
         self.lives.compare(known, self.clock.now_ms);
         self.epoch = known.epoch;
-        self.issued = self.issued.max(known.issued);
         self.head = self.head.max(known.head);
         self.heads.raise_floor(known.floor);
+        // Whatever was called or passed over was issued, even if this node has not heard so.
+        self.issued = self.issued.max(known.issued).max(self.head).max(self.heads.floor());
+        // A line that is healed begins at its floor, however high the numbers are by now.
+        self.rebase();
         self.rate.merge(&known.calls);
         let now_ms = self.clock.now_ms;
         for &(number, until_ms) in known.inside.iter().filter(|seat| seat.1 > now_ms) {
+            self.issued = self.issued.max(number);
             self.head = self.head.max(number);
             self.set_called(number);
             self.due.free(number);
             self.inside.hold(number, now_ms, until_ms - now_ms);
         }
         for &(number, until_ms) in known.due.iter().filter(|seat| seat.1 > now_ms) {
+            self.issued = self.issued.max(number);
             if self.inside.get(number).is_none() {
                 self.head = self.head.max(number);
                 self.set_called(number);
@@ -208,16 +214,17 @@ impl Line {
 
     fn mark(&mut self, rules: &Rules, batch: &Batch) {
         let now_ms = self.clock.now_ms;
-        for &number in &batch.ended {
-            self.inside.free(number);
-            self.due.free(number);
-        }
         for &number in &batch.inside {
             self.issued = self.issued.max(number);
             self.due.free(number);
             self.head = self.head.max(number);
             self.set_called(number);
             self.inside.hold(number, now_ms, rules.seat_ms);
+        }
+        // After the line above: whoever is seen inside and then says good-bye, in one batch, has gone.
+        for &number in &batch.ended {
+            self.inside.free(number);
+            self.due.free(number);
         }
         for seen in &batch.seen {
             self.see(seen.number, seen.hold_ms);
@@ -301,7 +308,9 @@ impl Line {
                 candidates &= candidates - 1;
                 let number = self.base + index as u64 * 64 + bit;
                 self.called.set(number - self.base);
-                self.due.hold(number, now_ms, rules.claim_within_ms);
+                // Nobody loses the seat before the poll that tells them of it.
+                let told_ms = self.presence.until_ms(number - self.base).saturating_sub(now_ms);
+                self.due.hold(number, now_ms, rules.claim_within_ms.max(told_ms));
                 self.head = self.head.max(number);
                 *places -= 1;
                 called += 1;
@@ -420,50 +429,41 @@ impl Line {
         summary.due = self.due.len() as u64;
         summary.inside = self.inside.len() as u64;
         summary.mode = Some(rules.mode);
-        let full = summary.waiting >= u64::from(rules.max_waiting);
-        let seats_taken = rules.max_active.is_some_and(|max| summary.due + summary.inside >= u64::from(max));
-        summary.reason = match rules.mode {
-            Mode::Closed => Some(Reason::Closed),
-            Mode::Hold => Some(Reason::Paused),
-            _ if healing => Some(Reason::Recovering),
-            _ if seats_taken => Some(Reason::SeatsTaken),
-            _ if full => Some(Reason::LineFull),
-            _ => None,
-        };
+        summary.reason = summary.reason(rules, healing);
     }
 
-    /// Counts who is waiting, over the whole line: one pass over the bitmaps.
+    /// Counts who is waiting, over the whole line: one pass over the bitmaps. Above the head that is whoever was
+    /// seen lately; of those the head has passed, only who is back at the door will be called.
     fn count(&mut self) {
         let start = Blocks::start_for(self.head);
         let mut blocks = Blocks { start, counts: Vec::with_capacity(self.summary.blocks.counts.len()) };
-        let mut late = 0;
-        let mut waiting = 0;
+        let (mut late, mut waiting) = (0, 0);
         for index in self.word_above_floor()..self.presence.len_words() {
-            let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
-            if word == 0 {
-                continue;
-            }
             let first = self.base + index as u64 * 64;
-            let total = word.count_ones();
-            waiting += u64::from(total);
-            // Bits up to and including the head.
-            let upto = match (self.head + 1).checked_sub(first) {
+            let passed = match (self.head + 1).checked_sub(first) {
                 None | Some(0) => 0,
-                Some(n) if n >= 64 => total,
-                Some(n) => (word & ((1 << n) - 1)).count_ones(),
+                Some(n) if n >= 64 => u64::MAX,
+                Some(n) => (1 << n) - 1,
             };
-            late += u64::from(upto);
-            if total > upto {
-                // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
-                let block = usize::try_from(Blocks::index_of(start, first.max(start))).unwrap_or(usize::MAX);
-                if block >= blocks.counts.len() {
-                    blocks.counts.resize(block + 1, 0);
+            if passed != 0 {
+                late += u64::from((self.candidates(index) & passed).count_ones());
+            }
+            if passed != u64::MAX {
+                let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
+                let count = (word & !passed).count_ones();
+                if count > 0 {
+                    // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
+                    let block = usize::try_from(Blocks::index_of(start, first.max(start))).unwrap_or(usize::MAX);
+                    if block >= blocks.counts.len() {
+                        blocks.counts.resize(block + 1, 0);
+                    }
+                    blocks.counts[block] += count;
+                    waiting += u64::from(count);
                 }
-                blocks.counts[block] += total - upto;
             }
         }
         self.summary.late = late;
-        self.summary.waiting = waiting;
+        self.summary.waiting = waiting + late;
         self.summary.blocks = blocks;
     }
 }

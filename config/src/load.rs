@@ -57,7 +57,7 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
     }
     let mut mistakes = Vec::new();
     let mut is_store_shared = false;
-    let node = file(files::node_file(outside.dir), outside, &mut mistakes, |log, entries| {
+    let node = file(files::node_file(outside.dir), &mut mistakes, |log, entries| {
         is_store_shared = node::is_store_shared(entries);
         node::read(log, entries, outside)
     });
@@ -94,19 +94,13 @@ fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mist
         return Vec::new();
     }
     let mut shared = tenant::Shared::default();
-    let mut read = |path| {
-        file(path, outside, mistakes, |log, entries| tenant::read(log, entries, outside, is_store_shared, &mut shared))
-    };
+    let mut read =
+        |path| file(path, mistakes, |log, entries| tenant::read(log, entries, outside, is_store_shared, &mut shared));
     paths.into_iter().filter_map(|path| read(path).map(Arc::new)).collect()
 }
 
 /// Reads one file and adds its mistakes to the others.
-fn file<T>(
-    path: PathBuf,
-    outside: &Outside<'_>,
-    mistakes: &mut Vec<Mistake>,
-    read: impl FnOnce(&Log, &DeTable<'_>) -> Read<T>,
-) -> Option<T> {
+fn file<T>(path: PathBuf, mistakes: &mut Vec<Mistake>, read: impl FnOnce(&Log, &DeTable<'_>) -> Read<T>) -> Option<T> {
     let text = match files::read(&path) {
         Ok(bytes) => String::from_utf8(bytes),
         Err(error) => {
@@ -122,10 +116,6 @@ fn file<T>(
         }
     };
     let result = syntax::parse(&log, |entries| read(&log, entries));
-    #[cfg(test)]
-    outside.asked.borrow_mut().extend(log.asked.borrow().iter());
-    #[cfg(not(test))]
-    let _ = outside;
     mistakes.extend(log.close());
     result.and_then(Read::ok)
 }

@@ -61,8 +61,13 @@ impl Log {
 
     /// The mistakes in the order of their places.
     pub(crate) fn close(self) -> Vec<Mistake> {
-        let hidden = self.hidden.into_inner();
         let mut drafts = self.drafts.into_inner();
+        if drafts.is_empty() {
+            return Vec::new();
+        }
+        // The last line of defence: a secret that was put where nobody would expect one.
+        let mut hidden = self.hidden.into_inner();
+        hidden.extend(mask::master_secrets(&self.source.text));
         drafts.sort_by_key(|(span, _)| (span.start, span.end));
         let mistake = |(span, wrong): (Range<usize>, Wrong)| {
             let (line, column) = self.source.position(span.start);

@@ -1,4 +1,4 @@
-//! What might be a secret in text that could not be parsed.
+//! What might be a secret, wherever it stands.
 
 #[cfg(test)]
 mod tests;
@@ -20,19 +20,37 @@ pub(crate) fn suspicious(text: &str) -> Vec<Range<usize>> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let content = line.trim_end();
-        let hidden_from = match shown_key(content) {
-            Some((key, value)) if schema::never_secret(key) && is_plain(&content[value..]) => None,
-            Some((_, value)) => Some(value),
-            None if is_header(content) || in_shown_list && is_plain(content) => None,
-            None => Some(0),
+        let comment = content.find('#').unwrap_or(content.len());
+        let shown_to = match shown_key(content) {
+            Some((key, value)) if schema::never_secret(key) && is_plain(&content[value..]) => comment,
+            Some((_, value)) => value,
+            None if is_header(content) || in_shown_list && is_plain(content) => comment,
+            None => 0,
         };
-        in_shown_list = hidden_from.is_none() && content.ends_with(['[', ',']);
-        if let Some(from) = hidden_from.filter(|from| *from < content.len()) {
-            hidden.push(start + from..start + content.len());
+        in_shown_list = shown_to == comment && content[..comment].trim_end().ends_with(['[', ',']);
+        if shown_to < content.len() {
+            hidden.push(start + shown_to..start + content.len());
         }
         start += line.len();
     }
     hidden
+}
+
+/// What looks like a master secret: as long as 30 bytes of base64 without a break, and as mixed.
+pub(crate) fn master_secrets(text: &str) -> Vec<Range<usize>> {
+    const RUN_BYTES_MIN: usize = 40;
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c);
+    let has = |run: &str, class: fn(&u8) -> bool| run.bytes().any(|b| class(&b));
+    let mut start = 0;
+    let mut found = Vec::new();
+    for run in text.split_inclusive(|c| !is_base64(c)) {
+        let is_mixed = has(run, u8::is_ascii_uppercase) && has(run, u8::is_ascii_lowercase);
+        if run.len() >= RUN_BYTES_MIN && is_mixed && has(run, u8::is_ascii_digit) {
+            found.push(start..start + run.trim_end_matches(|c| !is_base64(c)).len());
+        }
+        start += run.len();
+    }
+    found
 }
 
 /// The key of a line and where its value begins. Anything but a short bare key may be a value gone astray.

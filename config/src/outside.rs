@@ -20,14 +20,7 @@ pub(crate) struct Outside<'a> {
 
 impl<'a> Outside<'a> {
     pub(crate) fn new(dir: &'a Path, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self {
-            dir,
-            env,
-            resolve: &resolve,
-            files: RefCell::default(),
-            #[cfg(test)]
-            asked: RefCell::default(),
-        }
+        Self { dir, env, resolve: &resolve, files: RefCell::default() }
     }
 
     /// Opens a file that a setting names.

@@ -13,9 +13,12 @@ use toml::{
 use crate::{
     error::{Kind, Place, Wrong},
     log::{Log, Read, Reported},
+    mask::KEY_BYTES_MAX,
     text::{self, duration},
 };
 
+#[cfg(test)]
+pub(crate) use table::ASKED;
 pub(crate) use table::{Section, Table};
 
 /// A value in a file, knowing where it stands and what it is called.
@@ -190,7 +193,12 @@ impl<'a> Value<'a> {
 
 fn hide(log: &Log, node: &Spanned<DeValue<'_>>) {
     match node.get_ref() {
-        DeValue::Table(table) => table.values().for_each(|value| hide(log, value)),
+        DeValue::Table(table) => table.iter().for_each(|(key, value)| {
+            if key.get_ref().len() > KEY_BYTES_MAX {
+                log.hide(key.span());
+            }
+            hide(log, value);
+        }),
         DeValue::Array(array) => array.iter().for_each(|value| hide(log, value)),
         _ => log.hide(node.span()),
     }

@@ -75,7 +75,9 @@ impl Source {
         let start = shown.0.len();
         shown.push(self, span.clone(), hidden);
         let end = shown.0.len();
-        shown.push(self, span.end..to, hidden);
+        // Comments are notes to oneself: who knows what is in them.
+        let comment = self.text[span.end..to].find('#').map_or(to, |at| span.end + at);
+        shown.push(self, span.end..comment, hidden);
         Excerpt { line: shown.0, span: start..end }
     }
 

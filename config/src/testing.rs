@@ -3,7 +3,7 @@
 //! The offending text is marked in the TOML itself, `burst = «0»`, so that a test says where a mistake stands
 //! without counting lines and columns.
 
-use std::{cell::RefCell, collections::BTreeSet, io, path::Path};
+use std::{cell::RefCell, io, path::Path};
 
 use tempfile::TempDir;
 
@@ -101,11 +101,6 @@ impl Dir {
     }
 
     pub(crate) fn load(&self) -> Result<Config, Errors> {
-        self.load_recording().0
-    }
-
-    /// Loads, and tells which keys the readers asked for.
-    pub(crate) fn load_recording(&self) -> (Result<Config, Errors>, BTreeSet<(&'static str, &'static str)>) {
         let env = |name: &str| self.env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         // No test asks a name server.
         let resolve = |host: &str, port: u16| match host {
@@ -115,8 +110,7 @@ impl Dir {
             _ => Err(io::Error::other("no such host")),
         };
         let outside = Outside { resolve: &resolve, ..Outside::new(self.path(), &env) };
-        let result = load::read(&outside);
-        (result, outside.asked.into_inner())
+        load::read(&outside)
     }
 
     pub(crate) fn config(&self) -> Config {

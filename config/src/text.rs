@@ -7,6 +7,8 @@ pub(crate) mod path;
 #[cfg(test)]
 mod tests;
 
+use crate::mask;
+
 /// The candidate that somebody who wrote `word` most likely meant.
 pub(crate) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     // Nobody misspells a word into a novel, and the distance is quadratic.
@@ -44,9 +46,12 @@ pub(crate) fn grouped(number: u32) -> String {
     groups.join(",")
 }
 
-/// A text for a message: short, and without what would drive a terminal.
+/// A text for a message: short, without what would drive a terminal, and without what looks like a master secret.
 pub(crate) fn harmless(text: &str) -> String {
     const CHARS_MAX: usize = 100;
+    if !mask::master_secrets(text).is_empty() {
+        return "***".to_owned();
+    }
     let short: String = text.chars().map(harmless_char).take(CHARS_MAX).collect();
     if text.chars().nth(CHARS_MAX).is_some() { format!("{short}…") } else { short }
 }

@@ -26,19 +26,32 @@ pub(crate) struct Options {
     /// Keep-alive connections.
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// Leave the requests out and measure the core only.
+    /// Measure only this.
     #[arg(long)]
-    core_only: bool,
+    only: Option<Part>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// (a) Requests of a visitor inside.
+    Admitted,
+    /// (b) Polls of a visitor far back in line.
+    Poll,
+    /// (c) The line by itself.
+    Core,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     if cfg!(debug_assertions) {
         say("note: this is a debug build; the figures mean nothing");
     }
-    if !options.core_only {
+    let wanted = |part| options.only.is_none_or(|only| only == part);
+    if wanted(Part::Admitted) || wanted(Part::Poll) {
         Runtime::new()?.block_on(requests(options))?;
     }
-    core::run();
+    if wanted(Part::Core) {
+        core::run();
+    }
     Ok(())
 }
 
@@ -62,8 +75,13 @@ async fn requests(options: &Options) -> Result<(), Failed> {
     say("CPU per request, microseconds (median of paired rounds)");
     say(format_args!("{:<44} {:>8} {:>8} {:>7}", "", "sluice", "bare", "ratio"));
     let pair = Pair { options, sluice: scene.server() };
-    pair.run("(a) admitted GET, forwarded to the origin", &forwards, admitted, "HTTP/1.1 200").await?;
-    pair.run("(b) status poll far back, answered locally", &answers, poll, "HTTP/1.1 200").await
+    if options.only != Some(Part::Poll) {
+        pair.run("(a) admitted GET, forwarded to the origin", &forwards, admitted, "HTTP/1.1 200").await?;
+    }
+    if options.only != Some(Part::Admitted) {
+        pair.run("(b) status poll far back, answered locally", &answers, poll, "HTTP/1.1 200").await?;
+    }
+    Ok(())
 }
 
 struct Pair<'a> {

@@ -50,7 +50,8 @@ impl Server {
         let mut total = Duration::ZERO;
         for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             // Nanoseconds on the CPU; the clock ticks of `stat` are too coarse for a short run.
-            let text = std::fs::read_to_string(task?.path().join("schedstat"))?;
+            // A thread may end between the two looks.
+            let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
             let ns = text.split(' ').next().and_then(|n| n.parse().ok()).ok_or("no schedstat")?;
             total += Duration::from_nanos(ns);
         }

@@ -1,5 +1,7 @@
 //! What the node answers by itself: one place that turns a decision into status, headers and body.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora_http::ResponseHeader;
@@ -28,19 +30,20 @@ pub(crate) struct Answer {
 pub(crate) struct Parked<'a> {
     pub(crate) queue: &'a Queue,
     pub(crate) site: &'a str,
-    pub(crate) path: &'a str,
     pub(crate) kind: Kind,
     pub(crate) standing: &'a Standing,
 }
 
 /// The answer to a request that may not pass, by its kind.
 pub(crate) fn parked(parked: Parked<'_>) -> Answer {
-    let Parked { queue, site, path, kind, standing } = parked;
+    let Parked { queue, site, kind, standing } = parked;
     let message = queue.message.as_deref();
     let input = PageInput { site, queue: &queue.name, standing, message };
     let (code, content_type, body) = match kind {
         Kind::Navigation => (queue.wait_status.code(), page::CONTENT_TYPE, page::render(&input)),
-        Kind::FormPost => (429, page::CONTENT_TYPE, page::form_kept(&input, path)),
+        Kind::FormPost => {
+            (429, page::CONTENT_TYPE, page::form_kept(&input, queue.paths.first().map_or("/", String::as_str)))
+        }
         Kind::Prefetch => (503, "text/plain; charset=utf-8", Bytes::new()),
         Kind::Grpc => return grpc(standing),
         Kind::Fetch | Kind::Unsafe | Kind::Upgrade | Kind::EventStream | Kind::Preflight => {
@@ -59,13 +62,23 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
     answer
 }
 
-/// The status document.
+/// The status document: the answer there are most of, so its head is made once for each state.
 pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
+    static HEADS: LazyLock<Vec<(&'static str, ResponseHeader)>> = LazyLock::new(|| {
+        let head = |word: &'static str| {
+            let mut head = answer(200, status::CONTENT_TYPE, Bytes::new()).head;
+            put(&mut head, SLUICE_STATE, word);
+            (word, head)
+        };
+        ["waiting", "called", "held", "closed", "full"].map(head).into()
+    });
     let mut body = Vec::new();
     status::write(&mut body, queue.name.as_str(), standing, queue.message.as_deref());
-    let mut answer = answer(200, status::CONTENT_TYPE, body.into());
-    state(&mut answer.head, standing);
-    answer
+    let word = state_word(standing);
+    let head = HEADS.iter().find(|(of, _)| *of == word).map(|(_, head)| head.clone());
+    let mut head = head.unwrap_or_else(|| unreachable!("every word has a head"));
+    put_number(&mut head, header::CONTENT_LENGTH, u32::try_from(body.len()).unwrap_or(u32::MAX));
+    Answer { head, body: body.into() }
 }
 
 /// The answer to a CORS preflight; what it allows is added by the caller.
@@ -131,15 +144,18 @@ fn answer(code: u16, content_type: &'static str, body: Bytes) -> Answer {
 }
 
 fn state(head: &mut ResponseHeader, standing: &Standing) {
-    let state = match (standing.state, standing.reason) {
+    put(head, SLUICE_STATE, state_word(standing));
+}
+
+fn state_word(standing: &Standing) -> &'static str {
+    match (standing.state, standing.reason) {
         (State::Joining, Some(Reason::Closed)) | (State::Closed, _) => "closed",
         (State::Held, _) => "held",
         (State::Joining, Some(Reason::Paused | Reason::StoreAway | Reason::Recovering)) => "held",
         (State::Full, _) => "full",
         (State::Called | State::Admitted, _) => "called",
         (State::Joining | State::Waiting, _) => "waiting",
-    };
-    put(head, SLUICE_STATE, state);
+    }
 }
 
 fn put(head: &mut ResponseHeader, name: HeaderName, value: &'static str) {

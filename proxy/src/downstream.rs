@@ -84,13 +84,13 @@ impl Downstream {
         }
     }
 
-    /// Waits for the next request to begin, in a small future. `served` have been served before it.
-    pub(crate) async fn next_request(&self, served: u64) -> io::Result<()> {
+    /// Waits for the next request to begin. `served` have been served before it.
+    pub(crate) fn poll_next_request(&self, served: u64, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A client may have sent it along with the one before; then it has been read already.
         if self.wire.heads() > served || self.wire.in_head() {
-            return Ok(());
+            return Poll::Ready(Ok(()));
         }
-        self.tcp.readable().await
+        self.tcp.poll_read_ready(cx)
     }
 
     /// The connection has switched to another protocol: what follows is not HTTP.

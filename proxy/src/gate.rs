@@ -22,7 +22,7 @@ use sluice_admission::{
     line::{Ask, Newcomer, Verdict},
     standing::{Reason, Standing, State},
     store::LineId,
-    token::{QueueKeys, Slip, Ticket},
+    token::{Pass, QueueKeys, Slip, Ticket},
     usher::{Usher, View},
 };
 use sluice_config::{Mode, Name, Queue};
@@ -105,7 +105,7 @@ impl Gate {
         }
         let mut jar = Jar::open(self, request, &view);
         if let Some(pass) = jar.pass() {
-            return self.admit_pass(jar, pass, &view);
+            return self.admit_pass(jar, pass);
         }
         if request.errand == Errand::Prefetch {
             return jar.close(Some(present::waiting_unknown(&view, State::Waiting)));
@@ -157,11 +157,11 @@ impl Gate {
         Decision { parked, inside: None, handed_out: Vec::new() }
     }
 
-    fn admit_pass(&self, mut jar: Jar<'_>, pass: sluice_admission::token::Pass, view: &View) -> Decision {
+    fn admit_pass(&self, mut jar: Jar<'_>, pass: Pass) -> Decision {
         if jar.request.errand == Errand::Status {
             return jar.close(Some(present::admitted()));
         }
-        jar.renew_pass(&pass, view.now_ms());
+        jar.renew_pass(&pass);
         self.counts.admitted.inc();
         jar.close_inside(pass.number)
     }
@@ -244,9 +244,12 @@ impl Gate {
             }
             Ok((_, Verdict::Refused)) => {
                 jar.hand_out_slip(&slip);
+                // Who comes with a slip is refused by a closed queue or a full line; of a line that is full and
+                // has all its seats taken the summary gives the seats as the reason.
                 let refused = match view.summary.reason {
-                    Some(Reason::LineFull) if !walk_in => present::full(&view),
-                    _ => present::joining(&self.queue, &view),
+                    Some(Reason::Closed) => present::joining(&self.queue, &view),
+                    _ if walk_in => present::joining(&self.queue, &view),
+                    _ => present::full(&view),
                 };
                 jar.close(Some(refused))
             }

@@ -12,18 +12,19 @@ use sluice_config::{Config, Keys};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
-    sync::oneshot,
-    task::JoinHandle,
 };
 
 use crate::{
     admin::{self, Admin},
     node::{Node, NodeError},
-    server::Server,
+    server::{Open, Server},
 };
 
 /// How long a start waits for the lines before it serves all the same.
 const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Threads for lines, health and metrics: a step takes well under a millisecond.
+const LINE_THREADS: usize = 2;
 
 /// A node that serves.
 pub(crate) struct Life {
@@ -32,9 +33,8 @@ pub(crate) struct Life {
     pub(crate) addresses: Vec<SocketAddr>,
     /// Where the admin listener is.
     pub(crate) admin: Option<SocketAddr>,
-    stop: oneshot::Sender<()>,
-    served: JoinHandle<()>,
-    requests_run_on: Runtime,
+    open: Open,
+    leaving: Arc<AtomicBool>,
     lines_run_on: Runtime,
 }
 
@@ -56,13 +56,12 @@ impl Life {
     /// # Errors
     /// If a port is taken, or the keys are of no use.
     pub(crate) fn start(config: &Config, keys: &Keys, store: Embedded) -> Result<Self, StartError> {
-        // Two runtimes: ticks of the lines must not wait behind a rush of requests.
-        let lines_run_on = runtime("line", Some(2))?;
-        let requests_run_on = runtime("proxy", config.server.threads)?;
+        // Apart from the workers: ticks of the lines must not wait behind a rush of requests.
+        let lines_run_on = runtime("line")?;
         let node = Arc::new(Node::new(Arc::new(store), lines_run_on.handle().clone())?);
         let leaving = Arc::new(AtomicBool::new(false));
         let (server, admin_listener) = {
-            let _context = requests_run_on.enter();
+            let _context = lines_run_on.enter();
             let server = Server::bind(node.clone(), &config.server).map_err(StartError::Listen)?;
             let admin = config.server.admin.map(|addr| lines_run_on.block_on(TcpListener::bind(addr)));
             (server, admin.transpose().map_err(StartError::Admin)?)
@@ -81,12 +80,8 @@ impl Life {
                 }
             });
         }
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async {
-            let _ = stopped.await;
-        };
-        let served = requests_run_on.spawn(server.run(stopped, leaving));
-        Ok(Self { node, addresses, admin, stop, served, requests_run_on, lines_run_on })
+        let open = server.open().map_err(StartError::Threads)?;
+        Ok(Self { node, addresses, admin, open, leaving, lines_run_on })
     }
 
     /// Runs something beside the lines, apart from the requests.
@@ -96,20 +91,21 @@ impl Life {
 
     /// Waits for something, then stops: requests in flight finish, within the drain timeout.
     pub(crate) fn until(self, done: impl Future<Output = ()>) {
-        self.lines_run_on.block_on(done);
-        let _ = self.stop.send(());
-        let _ = self.lines_run_on.block_on(self.served);
-        self.requests_run_on.shutdown_background();
+        self.lines_run_on.block_on(async {
+            done.await;
+            self.open.close(&self.leaving).await;
+        });
         self.lines_run_on.shutdown_background();
     }
 }
 
-fn runtime(name: &str, threads: Option<usize>) -> Result<Runtime, StartError> {
-    let mut builder = Builder::new_multi_thread();
-    if let Some(threads) = threads {
-        builder.worker_threads(threads);
-    }
-    builder.thread_name(name).enable_all().build().map_err(StartError::Threads)
+fn runtime(name: &str) -> Result<Runtime, StartError> {
+    Builder::new_multi_thread()
+        .worker_threads(LINE_THREADS)
+        .thread_name(name)
+        .enable_all()
+        .build()
+        .map_err(StartError::Threads)
 }
 
 /// Resolves when the process is asked to end.

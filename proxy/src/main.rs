@@ -17,6 +17,7 @@ mod request;
 mod routes;
 mod server;
 mod service;
+mod tally;
 
 use std::process::ExitCode;
 

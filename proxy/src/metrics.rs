@@ -1,12 +1,18 @@
 //! What the node counts, and how it is told. One registry, our own; labels are bounded by the config.
 
+use std::sync::atomic::Ordering;
+
 use prometheus::{
     Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::{AtomicU64, Collector, GenericGaugeVec},
 };
 use sluice_admission::store::LineId;
 
-use crate::{gate::Counts, routes::Routes};
+use crate::{
+    gate::{Counts, Gate},
+    routes::Routes,
+    tally::Tally,
+};
 
 type Gauges = GenericGaugeVec<AtomicU64>;
 
@@ -18,7 +24,7 @@ pub(crate) struct Metrics {
     tokens_refused: IntCounterVec,
     rejected: IntCounterVec,
     origin_errors: IntCounterVec,
-    line: LineGauges,
+    line: Lines,
     /// Client connections now.
     pub(crate) connections: IntGauge,
     /// Client connections closed unread at the bound.
@@ -26,7 +32,8 @@ pub(crate) struct Metrics {
     /// Client connections cut for what they sent, or for sending it too slowly.
     pub(crate) connections_cut: IntCounter,
     /// Requests in flight now.
-    pub(crate) requests_in_flight: IntGauge,
+    pub(crate) requests_in_flight: Tally,
+    in_flight: IntGauge,
     /// Reloads taken.
     pub(crate) reloads: IntCounter,
     /// Reloads refused because of mistakes.
@@ -36,7 +43,7 @@ pub(crate) struct Metrics {
 }
 
 #[derive(Debug)]
-struct LineGauges {
+struct Lines {
     waiting: Gauges,
     issued: Gauges,
     head: Gauges,
@@ -48,10 +55,10 @@ struct LineGauges {
     release_per_minute: Gauges,
     seats_max: Gauges,
     store_up: IntGaugeVec,
-    steps: Gauges,
-    steps_failed: Gauges,
-    marks_dropped: Gauges,
-    unanswered: Gauges,
+    steps: IntCounterVec,
+    steps_failed: IntCounterVec,
+    marks_dropped: IntCounterVec,
+    unanswered: IntCounterVec,
 }
 
 const LINE: &[&str] = &["tenant", "queue"];
@@ -64,7 +71,10 @@ impl Metrics {
         let r = &registry;
         let line =
             |name: &str, help: &str| registered(r, Gauges::new(Opts::new(format!("sluice_{name}"), help), LINE)?);
-        let line = LineGauges {
+        let count = |name: &str, help: &str| {
+            registered(r, IntCounterVec::new(Opts::new(format!("sluice_{name}"), help), LINE)?)
+        };
+        let line = Lines {
             waiting: line("line_waiting_visitors", "Visitors in line, seen within 90 s")?,
             issued: line("line_issued_number", "The last number handed out")?,
             head: line("line_head_number", "The highest number called")?,
@@ -79,10 +89,10 @@ impl Metrics {
                 r,
                 IntGaugeVec::new(Opts::new("sluice_line_store_up", "Whether the line's store answers"), LINE)?,
             )?,
-            steps: line("line_steps_total", "Steps made by this node")?,
-            steps_failed: line("line_steps_failed_total", "Steps this node could not make")?,
-            marks_dropped: line("line_marks_dropped_total", "Marks of presence dropped at the bound")?,
-            unanswered: line("line_unanswered_total", "Questions of visitors the line could not answer in time")?,
+            steps: count("line_steps_total", "Steps made by this node")?,
+            steps_failed: count("line_steps_failed_total", "Steps this node could not make")?,
+            marks_dropped: count("line_marks_dropped_total", "Marks of presence dropped at the bound")?,
+            unanswered: count("line_unanswered_total", "Questions of visitors the line could not answer in time")?,
         };
         let counters = |name: &str, help: &str, labels: &[&str]| {
             registered(r, IntCounterVec::new(Opts::new(format!("sluice_{name}"), help), labels)?)
@@ -108,7 +118,8 @@ impl Metrics {
             connections: gauge("connections", "Client connections")?,
             connections_refused: counter("connections_refused_total", "Connections closed at the bound")?,
             connections_cut: counter("connections_cut_total", "Connections cut for what they sent, or how slowly")?,
-            requests_in_flight: gauge("requests_in_flight", "Requests in flight")?,
+            requests_in_flight: Tally::default(),
+            in_flight: gauge("requests_in_flight", "Requests in flight")?,
             reloads: counter("config_reloads_total", "Configs taken")?,
             reloads_refused: counter("config_reloads_refused_total", "Configs refused because of mistakes")?,
             config_current: gauge("config_current", "Whether the newest config on disk is the one that runs")?,
@@ -119,10 +130,7 @@ impl Metrics {
     /// The counters of one gate.
     pub(crate) fn gate(&self, line: &LineId) -> Counts {
         let (tenant, queue) = (line.tenant.as_str(), line.queue.as_str());
-        Counts::new(
-            |outcome| self.requests.with_label_values(&[tenant, queue, outcome]),
-            |kind, reason| self.tokens_refused.with_label_values(&[tenant, queue, kind, reason]),
-        )
+        Counts::new(|kind, reason| self.tokens_refused.with_label_values(&[tenant, queue, kind, reason]))
     }
 
     /// A request was answered before any gate; `reason` is a fixed word.
@@ -138,8 +146,14 @@ impl Metrics {
     /// The text for a scrape; the lines are read now.
     pub(crate) fn scrape(&self, routes: &Routes) -> Vec<u8> {
         self.line.reset();
+        self.requests.reset();
+        self.in_flight.set(self.requests_in_flight.sum());
         for gate in routes.sites().iter().flat_map(|site| site.gates()) {
             self.line.read(gate);
+            let line = gate.usher.line();
+            for (outcome, count) in gate.counts.by_outcome() {
+                self.requests.with_label_values(&[line.tenant.as_str(), line.queue.as_str(), outcome]).inc_by(count);
+            }
         }
         let mut text = Vec::new();
         // Encoding fails only on a metric without samples, which the encoder is not given.
@@ -148,16 +162,15 @@ impl Metrics {
     }
 }
 
-impl LineGauges {
+impl Lines {
     /// Queues that a reload has removed must not linger.
     fn reset(&self) {
-        for gauges in self.all() {
-            gauges.reset();
-        }
+        self.gauges().into_iter().for_each(Gauges::reset);
+        self.counters().into_iter().for_each(IntCounterVec::reset);
         self.store_up.reset();
     }
 
-    fn all(&self) -> [&Gauges; 14] {
+    fn gauges(&self) -> [&Gauges; 10] {
         [
             &self.waiting,
             &self.issued,
@@ -169,19 +182,18 @@ impl LineGauges {
             &self.epoch,
             &self.release_per_minute,
             &self.seats_max,
-            &self.steps,
-            &self.steps_failed,
-            &self.marks_dropped,
-            &self.unanswered,
         ]
     }
 
-    fn read(&self, gate: &crate::gate::Gate) {
-        use std::sync::atomic::Ordering::Relaxed;
+    fn counters(&self) -> [&IntCounterVec; 4] {
+        [&self.steps, &self.steps_failed, &self.marks_dropped, &self.unanswered]
+    }
+
+    fn read(&self, gate: &Gate) {
         let line = gate.usher.line();
         let labels = [line.tenant.as_str(), line.queue.as_str()];
         let view = gate.usher.view();
-        let (s, rules, counts) = (&view.summary, gate.usher.rules(), gate.usher.counts());
+        let (s, rules) = (&view.summary, gate.usher.rules());
         let values = [
             s.waiting,
             s.issued,
@@ -193,13 +205,14 @@ impl LineGauges {
             s.epoch,
             u64::from(rules.release_per_minute),
             u64::from(rules.max_active.unwrap_or(0)),
-            counts.steps.load(Relaxed),
-            counts.steps_failed.load(Relaxed),
-            counts.marks_dropped.load(Relaxed),
-            counts.unanswered.load(Relaxed),
         ];
-        for (gauges, value) in self.all().into_iter().zip(values) {
+        for (gauges, value) in self.gauges().into_iter().zip(values) {
             gauges.with_label_values(&labels).set(value);
+        }
+        let counts = gate.usher.counts();
+        let counts = [&counts.steps, &counts.steps_failed, &counts.marks_dropped, &counts.unanswered];
+        for (counters, count) in self.counters().into_iter().zip(counts) {
+            counters.with_label_values(&labels).inc_by(count.load(Ordering::Relaxed));
         }
         self.store_up.with_label_values(&labels).set(i64::from(view.store_answers));
     }

@@ -27,9 +27,12 @@ pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config
             _ = hangup.recv() => true,
             () = sleep(LOOK_EVERY) => false,
         };
-        if asked || files.changed() {
-            take(&node, &mut files, &mut running);
-        }
+        // Reads files and resolves names, neither of which may hold up a line.
+        tokio::task::block_in_place(|| {
+            if asked || files.changed() {
+                take(&node, &mut files, &mut running);
+            }
+        });
     }
 }
 

@@ -14,7 +14,6 @@ use pingora_core::{
 };
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
-use prometheus::IntGauge;
 
 use crate::{
     answer::{self, Answer},
@@ -23,6 +22,7 @@ use crate::{
     node::Node,
     request::{Edit, kind::Kind},
     routes::Site,
+    tally::Tally,
 };
 
 /// The proxy's request filters.
@@ -53,7 +53,7 @@ pub(crate) struct Passage {
 
 /// Counts a request for as long as it lives.
 #[derive(Debug)]
-struct InFlight(IntGauge);
+struct InFlight(Tally);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -87,7 +87,8 @@ impl ProxyHttp for Service {
             upgrades: false,
             inside: None,
             handed_out: Vec::new(),
-            edits: Vec::new(),
+            // Room for what every request gets: who the client is, and its cookies without ours.
+            edits: Vec::with_capacity(6),
             attempts: 0,
             _in_flight: InFlight(in_flight),
         }

@@ -15,13 +15,14 @@ use super::bits::Bits;
 /// Length of a door generation.
 pub(super) const DOOR_MS: u64 = 2_000;
 /// Door generations: the current one and those that end later.
-pub(super) const DOOR_GENERATIONS: u64 = 16;
+pub(super) const DOOR_GENERATIONS: usize = 16;
 /// Longest hold that the door ring can represent.
-pub const HOLD_MS_MAX: u32 = ((DOOR_GENERATIONS - 2) * DOOR_MS) as u32;
+pub const HOLD_MS_MAX: u32 = 28_000;
+const _: () = assert!(HOLD_MS_MAX as u64 + 2 * DOOR_MS <= DOOR_GENERATIONS as u64 * DOOR_MS);
 /// Length of a waiting generation.
 pub(super) const WAITING_MS: u64 = 30_000;
 /// Waiting generations: the current one and those before, 90 to 120 s together.
-pub(super) const WAITING_GENERATIONS: u64 = 4;
+pub(super) const WAITING_GENERATIONS: usize = 4;
 
 /// One generation of a ring: its absolute index and its bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +41,8 @@ pub(super) struct Presence {
 impl Presence {
     pub(super) fn new() -> Self {
         Self {
-            door: vec![Generation::default(); DOOR_GENERATIONS as usize],
-            waiting: vec![Generation::default(); WAITING_GENERATIONS as usize],
+            door: vec![Generation::default(); DOOR_GENERATIONS],
+            waiting: vec![Generation::default(); WAITING_GENERATIONS],
         }
     }
 
@@ -55,7 +56,7 @@ impl Presence {
         }
         let waiting = now_ms / WAITING_MS;
         for generation in &mut self.waiting {
-            if generation.index + WAITING_GENERATIONS <= waiting {
+            if generation.index + WAITING_GENERATIONS as u64 <= waiting {
                 generation.bits.wipe();
             }
         }
@@ -73,6 +74,12 @@ impl Presence {
         for generation in self.door.iter_mut().chain(&mut self.waiting) {
             generation.bits.clear(offset);
         }
+    }
+
+    /// Until when a number counts as present at the door; 0: it does not.
+    pub(super) fn until_ms(&self, offset: u64) -> u64 {
+        let held = self.door.iter().filter(|g| g.bits.get(offset));
+        held.map(|g| (g.index + 1) * DOOR_MS).max().unwrap_or(0)
     }
 
     /// The numbers at the door, by word.
@@ -99,7 +106,7 @@ impl Presence {
 
 /// The bitmap of generation `index`, wiped if its place in the ring held an older one.
 fn slot(ring: &mut [Generation], index: u64) -> &mut Bits {
-    let place = (index % ring.len() as u64) as usize;
+    let place = usize::try_from(index % ring.len() as u64).unwrap_or(0);
     let generation = &mut ring[place];
     if generation.index != index {
         generation.index = index;

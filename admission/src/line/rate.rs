@@ -56,8 +56,8 @@ impl Rate {
         self.filled_ms = self.filled_ms.max(now_ms);
         let filled = self.sustainable(rules, room, now_ms).saturating_mul(gone_ms);
         self.credit = self.credit.saturating_add(filled).min(cap(rules));
-        // Bounded by `burst`, which is a u32.
-        (self.credit / CREDIT_PER_VISITOR).min(room) as u32
+        // At most `burst`, so it fits.
+        u32::try_from((self.credit / CREDIT_PER_VISITOR).min(room)).unwrap_or(rules.burst)
     }
 
     /// Books calls that [`Self::allowed`] permitted.
@@ -67,9 +67,10 @@ impl Rate {
         }
         self.credit = self.credit.saturating_sub(u64::from(count) * CREDIT_PER_VISITOR);
         let slot = now_ms / SLOT_MS;
-        match self.window.back_mut() {
-            Some(last) if last.0 == slot => last.1 += count,
-            _ => self.merge(&[(slot, count)]),
+        // Mostly the last slot, but nodes' calls may lie ahead of a clock that was lost with the state.
+        match self.window.binary_search_by_key(&slot, |e| e.0) {
+            Ok(i) => self.window[i].1 += count,
+            Err(i) => self.window.insert(i, (slot, count)),
         }
     }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
+use super::Rules;
 use crate::standing::Reason;
 
 /// Numbers per block right behind the head.
@@ -23,9 +24,9 @@ pub struct Summary {
     pub head: u64,
     /// The highest number that can no longer be called.
     pub floor: u64,
-    /// Numbers seen in the last 90 s and not called.
+    /// Visitors in line: the late ones, and those above the head who were seen in the last 90 s.
     pub waiting: u64,
-    /// Those of `waiting` at or below the head: they came back late and are next.
+    /// Numbers that the head has passed and that are back at the door: they are next.
     pub late: u64,
     /// Called numbers that have not entered yet.
     pub due: u64,
@@ -101,6 +102,20 @@ impl Summary {
         }
         self.blocks.counts[block] += 1;
         self.waiting += 1;
+    }
+
+    /// Why nobody is called under these rules, when that is so.
+    pub(crate) fn reason(&self, rules: &Rules, healing: bool) -> Option<Reason> {
+        let full = self.waiting >= u64::from(rules.max_waiting);
+        let seats_taken = rules.max_active.is_some_and(|max| self.due + self.inside >= u64::from(max));
+        match rules.mode {
+            Mode::Closed => Some(Reason::Closed),
+            Mode::Hold => Some(Reason::Paused),
+            _ if healing => Some(Reason::Recovering),
+            _ if seats_taken => Some(Reason::SeatsTaken),
+            _ if full => Some(Reason::LineFull),
+            _ => None,
+        }
     }
 
     /// How many waiting visitors will be called before `number`. Within a block the present ones are taken to

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{Question, Usher, View, round::Round};
-use crate::{estimate::Speed, line::Outcome, store::Store};
+use crate::{estimate::Speedometer, line::Outcome, store::Store};
 
 /// Least time between two steps: bounds the work of a queue whose newcomers trickle in.
 const STEP_EVERY_MIN: Duration = Duration::from_millis(2);
@@ -25,13 +25,13 @@ const ATTEMPT_MAX: Duration = Duration::from_secs(1);
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 pub(super) async fn run<S: Store>(usher: Weak<Usher>, store: Arc<S>, mut inbox: mpsc::Receiver<Question>) {
-    let mut speed = Speed::default();
+    let mut speedometer = Speedometer::default();
     // The line is asked once at the start, so that the node knows it before the first visitor comes.
     let mut round = Round::default();
     loop {
         let Some(handle) = usher.upgrade() else { return };
         let sent = attempt(&handle, store.as_ref(), &mut round, &mut inbox).await;
-        publish(&handle, &mut speed, &sent);
+        publish(&handle, &mut speedometer, &sent);
         round.answer(&sent.outcome);
         let pace = Pace::of(&handle);
         drop(handle);
@@ -83,13 +83,13 @@ struct Sent {
 }
 
 /// Published before anybody is answered: whoever asks next finds at least what this answer was based on.
-fn publish(usher: &Usher, speed: &mut Speed, step: &Sent) {
+fn publish(usher: &Usher, speedometer: &mut Speedometer, step: &Sent) {
     let summary = step.outcome.summary.clone();
-    speed.observe(&usher.rules.load(), &summary);
+    let speed = speedometer.observe(&usher.rules.load(), &summary);
     usher.counts.steps.fetch_add(1, Ordering::Relaxed);
     usher.counts.called.fetch_add(u64::from(step.outcome.called), Ordering::Relaxed);
     let anchor = usher.view.load().anchor.after(summary.now_ms, step.sent, step.answered);
-    usher.view.store(Arc::new(View { summary, speed: *speed, store_answers: true, anchor }));
+    usher.view.store(Arc::new(View { summary, speed, store_answers: true, anchor }));
 }
 
 /// How long until the next look if nobody asks.

@@ -24,7 +24,7 @@ config::unknown-key
 
   × `htpt`: unknown key in [server]
    ╭─[DIR/sluice.toml:3:1]
- 3 │ htpt = [] # here
+ 3 │ htpt = [] 
    · ────
    ╰────
   help: did you mean `http`?

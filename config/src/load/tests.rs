@@ -49,6 +49,47 @@ fn smallest_config_has_all_defaults() {
     assert_eq!(queue.message, None);
 }
 
+/// The example that the design promises to users and tools.
+#[test]
+fn promised_example_loads() {
+    let node = "\
+[server]
+http  = [\"127.0.0.1:8080\"]
+https = []
+admin = \"127.0.0.1:9900\"        # health, metrics, API; never on a public address by default
+trusted_proxies = []            # CIDRs whose X-Forwarded-For / PROXY header is believed
+
+[store]                         # leave the section out: embedded
+url = \"redis://127.0.0.1:6379\"  # redis://, rediss://, redis+sentinel://, redis+cluster://
+
+[keys]
+current = \"2026-11\"
+secrets = { \"2026-11\" = { env = \"SLUICE_KEY\" } }
+";
+    let shop = "\
+name  = \"shop\"
+hosts = [\"shop.example.com\", \"*.shop.example.com\"]
+
+[origin]
+servers = [\"127.0.0.1:9000\"]
+
+[[queue]]
+name = \"shop\"
+paths = [\"/\"]                   # prefixes of the normalised path; the longest match wins
+release_per_minute = 600
+burst = 100                     # default: a sixth of release_per_minute, at least 1
+max_active = 2000               # optional
+session_idle = \"10m\"
+session_max = \"12h\"
+mode = \"auto\"                   # open (observe only) | auto | hold | drain | closed
+on_store_loss = \"hold\"          # required with [store]
+wait_status = 503
+";
+    let config = Dir::node(node).with("tenants/shop.toml", shop).config();
+    assert_eq!(config.keys.unwrap().current, "2026-11");
+    assert_eq!(config.tenants[0].queues[0].max_active.unwrap().get(), 2000);
+}
+
 #[test]
 fn ten_mistakes_are_ten_errors_in_one_run() {
     let node = "\

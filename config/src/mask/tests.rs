@@ -25,9 +25,20 @@ fn everything_else_is_hidden() {
     assert_eq!(shown("\"a\" = x"), "*******");
     assert_eq!(shown("[store] url = x"), "***************");
     assert_eq!(shown("nothing like a key"), "******************");
+    assert_eq!(shown("burst = 5 # was 6"), "burst = 5 *******");
     assert_eq!(shown("http = { a = x"), "http =********");
     let long = "k".repeat(33) + "=";
     assert_eq!(shown(&long), "*".repeat(34));
     let header = format!("[{}]", "k".repeat(33));
     assert_eq!(shown(&header), "*".repeat(35));
+}
+
+#[test]
+fn master_secrets_are_long_and_mixed() {
+    let key = crate::testing::KEY;
+    assert_eq!(master_secrets(key).as_slice(), std::slice::from_ref(&(0..44)));
+    assert_eq!(master_secrets(&format!("a = \"{key}\", é/{key}")), [5..49, 54..99]);
+    assert!(master_secrets("/etc/sluice/keys/production/cluster-east/Master-Key.2026").is_empty());
+    assert!(master_secrets("secrets/of/the/production/cluster/in/the/east/key").is_empty());
+    assert!(master_secrets("").is_empty());
 }

@@ -24,6 +24,12 @@ pub(crate) struct Section {
     pub(crate) example: &'static str,
 }
 
+#[cfg(test)]
+thread_local! {
+    /// What the readers asked for on this thread, as section and key: the schema must say the same.
+    pub(crate) static ASKED: RefCell<std::collections::BTreeSet<(&'static str, &'static str)>> = RefCell::default();
+}
+
 /// A table that is being read. It remembers which keys were asked for; nobody knows the others.
 pub(crate) struct Table<'a> {
     pub(crate) log: &'a Log,
@@ -71,7 +77,7 @@ impl<'a> Table<'a> {
     pub(crate) fn value(&self, key: &'static str) -> Option<Value<'a>> {
         self.asked.borrow_mut().push(key);
         #[cfg(test)]
-        self.log.asked.borrow_mut().insert((self.section.path, key));
+        ASKED.with_borrow_mut(|asked| asked.insert((self.section.path, key)));
         self.entries.get(key).map(|node| Value::new(self.log, key, node))
     }
 

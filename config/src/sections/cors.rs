@@ -29,8 +29,7 @@ pub(crate) fn read(table: &Table<'_>) -> Read<Cors> {
     let allowed_origins = table.required("allowed_origins", help, |value| {
         let origins = value.list(limits::CORS_ORIGINS, |entry| {
             let origin = entry.text(origin)?;
-            let claimed = claims.claim(origin.clone(), entry.place(), "origin");
-            claimed.map_err(|wrong| entry.wrong(wrong))?;
+            claims.claim_for(origin.clone(), entry, "origin")?;
             Ok(origin)
         })?;
         if origins.len() > 1 && origins.iter().any(|origin| origin == ANY) {
@@ -78,7 +77,7 @@ fn origin(written: &str) -> Result<String, Wrong> {
         return Err(Wrong::malformed(message, format!("write \"{exact}\"")));
     }
     if exact != lower {
-        let message = "browsers leave the usual port out of an origin";
+        let message = "browsers leave the usual port out of an origin, and write an address at its shortest";
         return Err(Wrong::malformed(message, format!("write \"{exact}\"")));
     }
     Ok(exact)

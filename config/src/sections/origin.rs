@@ -59,8 +59,7 @@ fn server(value: Value<'_>, outside: &Outside<'_>, claims: &mut Claims<SocketAdd
         Err(_) => resolve(&server.host, port, outside).map_err(|wrong| value.wrong(wrong))?,
     };
     for address in &addresses {
-        let claimed = claims.claim(*address, value.place(), "server");
-        claimed.map_err(|wrong| value.wrong(wrong))?;
+        claims.claim_for(*address, value, "server")?;
     }
     Ok(addresses)
 }

@@ -6,11 +6,11 @@ mod tests;
 use std::{num::NonZeroU32, time::Duration};
 
 use crate::{
-    error::{Kind, Place, Wrong},
+    error::{Kind, Wrong},
     limits,
     log::Read,
     read::{Section, Table, Value},
-    sections::{Claims, tenant},
+    sections::{Claims, Owner, tenant},
     settings::{Mode, Name, OnStoreLoss, Queue, WaitStatus},
     text::{self, duration, path},
 };
@@ -34,8 +34,7 @@ pub(super) struct Siblings {
 pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Siblings) -> Read<Queue> {
     let name = table.required("name", "write `name = \"main\"`", |value| {
         let name = value.text(tenant::name)?;
-        let claimed = siblings.names.claim(name.clone(), value.place(), "queue name");
-        claimed.map_err(|wrong| value.wrong(wrong))?;
+        siblings.names.claim_for(name.clone(), value, "queue name")?;
         Ok(name)
     });
     let paths = paths(table, &mut siblings.paths);
@@ -71,9 +70,8 @@ pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Sibl
 }
 
 fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
-    let mut claim = |path: &str, place: Place| claims.claim(path.to_owned(), place, "path");
     let Some(value) = table.value("paths") else {
-        claim(PATH_DEFAULT, table.place()).map_err(|wrong| {
+        claims.claim(PATH_DEFAULT.to_owned(), Owner::At(table.place()), "path").map_err(|wrong| {
             let message = format!("without `paths` a queue has `{PATH_DEFAULT}`: {}", wrong.message);
             table.wrong(Wrong::new(wrong.kind, message, "write which `paths` this queue is for"))
         })?;
@@ -81,7 +79,7 @@ fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
     };
     value.list(limits::PATHS, |entry| {
         let prefix = entry.text(path::prefix)?;
-        claim(&prefix, entry.place()).map_err(|wrong| entry.wrong(wrong))?;
+        claims.claim_for(prefix.clone(), entry, "path")?;
         Ok(prefix)
     })
 }

@@ -18,6 +18,7 @@ use crate::{
     error::{Kind, Wrong},
     limits::{PASSWORD_BYTES_MAX, SECRET_BYTES, SECRET_FILE_BYTES_MAX},
     log::Read,
+    mask,
     outside::{self, Outside},
     read::{Section, Table, Value},
     settings::Secret,
@@ -98,7 +99,7 @@ fn from_file(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
     let written = value.string().inspect_err(|_| value.hide())?;
     let opened = outside.open(written);
     let unreadable = |error: std::io::Error| {
-        let help = if looks_secret(written) {
+        let help = if !mask::master_secrets(written).is_empty() {
             value.hide();
             "name the file that holds the secret, not the secret".to_owned()
         } else {
@@ -138,17 +139,4 @@ fn decode(text: &str) -> Option<Vec<u8>> {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
     LENIENT.decode(text.trim().replace('-', "+").replace('_', "/")).ok()
-}
-
-/// Whether a text that should be a path may well be a key: as long as 30 bytes of base64 without a break, and as mixed.
-fn looks_secret(text: &str) -> bool {
-    const RUN_MIN: usize = 40;
-    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_".contains(c);
-    let has = |run: &str, class: fn(&u8) -> bool| run.bytes().any(|b| class(&b));
-    text.split(|c| !is_base64(c)).any(|run| {
-        run.len() >= RUN_MIN
-            && has(run, u8::is_ascii_uppercase)
-            && has(run, u8::is_ascii_lowercase)
-            && has(run, u8::is_ascii_digit)
-    })
 }

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use crate::{
     error::Wrong,
@@ -11,15 +15,15 @@ use crate::{
     log::Read,
     outside::Outside,
     read::{Section, Table, Value},
-    sections::Claims,
+    sections::{Claims, Owner},
     settings::Server,
     text::address,
 };
 
 pub(crate) const SECTION: Section = Section { path: "server", shown: "[server]", example: "[server]" };
 
-const HTTP_DEFAULT: &str = "127.0.0.1:8080";
-const ADMIN_DEFAULT: &str = "127.0.0.1:9900";
+const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+const ADMIN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
 const STATE_DIR_DEFAULT: &str = "state";
 const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 const CONNECTIONS_MAX_DEFAULT: u32 = 15_000;
@@ -27,22 +31,15 @@ const CONNECTIONS_MAX_DEFAULT: u32 = 15_000;
 /// Reads `[server]` and, beside it, where state files are kept.
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, PathBuf)> {
     let mut taken = Claims::default();
+    let http = listeners(table, "http", Some(HTTP_DEFAULT), &mut taken);
+    let https = listeners(table, "https", None, &mut taken);
     let admin = admin(table, &mut taken);
-    let mut listeners = |key, default: &[&str]| match table.value(key) {
-        Some(value) => value.list(limits::LISTENERS, |entry| {
-            let address = entry.text(address::listen)?;
-            claim(&mut taken, address, entry)
-        }),
-        None => Ok(default.iter().filter_map(|address| address.parse().ok()).collect()),
+    let listening = match (&http, &https) {
+        (Ok(http), Ok(https)) if http.is_empty() && https.is_empty() => {
+            Err(table.missing("there is nothing to listen on", format!("write `http = [\"{HTTP_DEFAULT}\"]`")))
+        }
+        _ => Ok(()),
     };
-    let http = listeners("http", &[HTTP_DEFAULT]);
-    let https = listeners("https", &[]);
-    if let (Ok(http), Ok(https)) = (&http, &https)
-        && http.is_empty()
-        && https.is_empty()
-    {
-        table.missing("there is nothing to listen on", format!("write `http = [\"{HTTP_DEFAULT}\"]`"));
-    }
     let trusted_proxies = table.or("trusted_proxies", Vec::new(), |value| {
         value.list(limits::TRUSTED_PROXIES, |entry| entry.text(address::network))
     });
@@ -56,6 +53,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
             written => Ok(outside.dir.join(written)),
         })
     });
+    listening?;
     let server = Server {
         http: http?,
         https: https?,
@@ -68,6 +66,25 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
     Ok((server, state_dir?))
 }
 
+/// Listeners of one kind.
+fn listeners(
+    table: &Table<'_>,
+    key: &'static str,
+    default: Option<SocketAddr>,
+    taken: &mut Claims<SocketAddr>,
+) -> Read<Vec<SocketAddr>> {
+    let Some(value) = table.value(key) else {
+        if let Some(address) = default {
+            claim_default(table, taken, address, key)?;
+        }
+        return Ok(Vec::from_iter(default));
+    };
+    value.list(limits::LISTENERS, |entry| {
+        let address = entry.text(address::listen)?;
+        claim(taken, address, entry)
+    })
+}
+
 /// The admin listener: an address, or `false` or `"off"` for none.
 ///
 /// It can close queues and show who waits, so it stays on this machine unless somebody says otherwise in so many
@@ -75,12 +92,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
 fn admin(table: &Table<'_>, taken: &mut Claims<SocketAddr>) -> Read<Option<SocketAddr>> {
     let public = table.or("admin_public", false, Value::bool);
     let Some(value) = table.value("admin") else {
-        let default = ADMIN_DEFAULT.parse().ok();
-        if let Some(address) = default {
-            // The first claim: nobody can have it yet.
-            let _ = taken.claim(address, table.place(), "address");
-        }
-        return Ok(default);
+        claim_default(table, taken, ADMIN_DEFAULT, "admin")?;
+        return Ok(Some(ADMIN_DEFAULT));
     };
     match (value.as_bool(), value.as_str()) {
         (Some(false), _) | (_, Some("off")) => return Ok(None),
@@ -105,8 +118,19 @@ fn admin(table: &Table<'_>, taken: &mut Claims<SocketAddr>) -> Read<Option<Socke
 /// Two listeners cannot have the same address, unless the system chooses their ports.
 fn claim(taken: &mut Claims<SocketAddr>, address: SocketAddr, value: Value<'_>) -> Read<SocketAddr> {
     if address.port() != 0 {
-        let claimed = taken.claim(address, value.place(), "address");
-        claimed.map_err(|wrong| value.wrong(wrong))?;
+        taken.claim_for(address, value, "address")?;
     }
     Ok(address)
+}
+
+fn claim_default(
+    table: &Table<'_>,
+    taken: &mut Claims<SocketAddr>,
+    address: SocketAddr,
+    key: &'static str,
+) -> Read<()> {
+    taken.claim(address, Owner::Default(key), "address").map_err(|wrong| {
+        let message = format!("`{key}` is {address} if it is not written, but {}", wrong.message);
+        table.wrong(Wrong::new(wrong.kind, message, format!("write another address for `{key}`")))
+    })
 }

@@ -46,15 +46,13 @@ pub(crate) fn read(
     Table::new(log, SECTION, 0..0, entries).read(|table| {
         let name = table.required("name", name_help(log), |value| {
             let name = value.text(name)?;
-            let claimed = names.claim(name.clone(), value.place(), "tenant name");
-            claimed.map_err(|wrong| value.wrong(wrong))?;
+            names.claim_for(name.clone(), value, "tenant name")?;
             Ok(name)
         });
         let hosts = table.required("hosts", HOSTS_HELP, |value| {
             value.list(limits::HOSTS, |entry| {
                 let host = entry.text(host::pattern)?;
-                let claimed = hosts.claim(host.clone(), entry.place(), "host");
-                claimed.map_err(|wrong| entry.wrong(wrong))?;
+                hosts.claim_for(host.clone(), entry, "host")?;
                 Ok(host)
             })
         });

@@ -3,39 +3,51 @@
 use prometheus::IntCounter;
 use sluice_admission::token::{Kind, Refused};
 
-/// Counters of one queue, resolved once so that counting is one addition.
+use crate::tally::Tally;
+
+/// Counters of one queue.
 #[derive(Debug)]
 pub(crate) struct Counts {
     /// Requests with a valid pass.
-    pub(crate) admitted: IntCounter,
+    pub(crate) admitted: Tally,
     /// Requests let through because the queue is open or drained.
-    pub(crate) passed_freely: IntCounter,
+    pub(crate) passed_freely: Tally,
     /// Visitors who went in.
-    pub(crate) entered: IntCounter,
+    pub(crate) entered: Tally,
     /// Numbers taken.
-    pub(crate) joined: IntCounter,
+    pub(crate) joined: Tally,
     /// Requests parked.
-    pub(crate) parked: IntCounter,
+    pub(crate) parked: Tally,
     /// Status documents given.
-    pub(crate) polls: IntCounter,
+    pub(crate) polls: Tally,
     refused: [[IntCounter; Refused::ALL.len()]; Kind::ALL.len()],
 }
 
 impl Counts {
-    /// `request(outcome)` and `refused(kind, reason)` give the counters of this queue.
-    pub(crate) fn new(
-        request: impl Fn(&'static str) -> IntCounter,
-        refused: impl Fn(&'static str, &'static str) -> IntCounter,
-    ) -> Self {
+    /// `refused(kind, reason)` gives the counters of this queue.
+    pub(crate) fn new(refused: impl Fn(&'static str, &'static str) -> IntCounter) -> Self {
         Self {
-            admitted: request("admitted"),
-            passed_freely: request("passed_freely"),
-            entered: request("entered"),
-            joined: request("joined"),
-            parked: request("parked"),
-            polls: request("polled"),
+            admitted: Tally::default(),
+            passed_freely: Tally::default(),
+            entered: Tally::default(),
+            joined: Tally::default(),
+            parked: Tally::default(),
+            polls: Tally::default(),
             refused: Kind::ALL.map(|kind| Refused::ALL.map(|reason| refused(kind.as_str(), reason.as_str()))),
         }
+    }
+
+    /// What was counted, by outcome.
+    pub(crate) fn by_outcome(&self) -> [(&'static str, u64); 6] {
+        let sum = |tally: &Tally| u64::try_from(tally.sum()).unwrap_or(0);
+        [
+            ("admitted", sum(&self.admitted)),
+            ("passed_freely", sum(&self.passed_freely)),
+            ("entered", sum(&self.entered)),
+            ("joined", sum(&self.joined)),
+            ("parked", sum(&self.parked)),
+            ("polled", sum(&self.polls)),
+        ]
     }
 
     /// A token did not verify.

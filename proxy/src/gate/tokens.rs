@@ -131,7 +131,8 @@ impl<'a> Jar<'a> {
     }
 
     /// Mints a pass anew, and tells the line, once it has been used for an eighth of its life.
-    pub(super) fn renew_pass(&mut self, pass: &Pass, now_ms: u64) {
+    pub(super) fn renew_pass(&mut self, pass: &Pass) {
+        let now_ms = self.now_ms;
         let idle = self.gate.queue.session_idle;
         let life_ms = ms(session::pass_life(idle));
         let due = pass.expires_at_ms.saturating_sub(now_ms) + ms(session::renew_after(idle)) <= life_ms;

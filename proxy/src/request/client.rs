@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
 
 use super::Edit;
@@ -66,24 +66,21 @@ pub(crate) fn forward(client: &Client, host: &str, port: Option<u16>, headers: &
         }
     }
     let proto = if client.secure { "https" } else { "http" };
-    let authority = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let (mut list, mut forwarded) = (String::new(), String::new());
-    for (at, hop) in client.hops().enumerate() {
-        let (comma, hop_text) = (if at == 0 { "" } else { ", " }, hop.to_string());
-        list.extend([comma, &hop_text]);
-        // RFC 7239: an IPv6 address and a port need quotes. What was asked for stands with who asked.
-        match hop {
-            IpAddr::V4(_) => forwarded.extend([comma, "for=", &hop_text]),
-            IpAddr::V6(_) => forwarded.extend([comma, "for=\"[", &hop_text, "]\""]),
-        }
-        if at == 0 {
-            forwarded.extend([";host=\"", &authority, "\";proto=", proto]);
-        }
+    let mut list = client.addr.to_string();
+    for hop in client.hops().skip(1) {
+        list.extend([", ", &hop.to_string()]);
     }
     let set = |name: &HeaderName, value: String| HeaderValue::try_from(value).ok().map(|v| Edit::Set(name.clone(), v));
     edits.extend(set(&X_FORWARDED_FOR, list));
-    edits.extend(set(&FORWARDED, forwarded));
-    edits.extend(set(&X_FORWARDED_HOST, authority));
+    // What was asked for nearly always is what the client wrote, and need not be written again.
+    let written = headers.get(header::HOST).filter(|written| port.is_none() && written.as_bytes() == host.as_bytes());
+    match written {
+        Some(written) => edits.push(Edit::Set(X_FORWARDED_HOST.clone(), written.clone())),
+        None => {
+            let authority = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            edits.extend(set(&X_FORWARDED_HOST, authority));
+        }
+    }
     edits.push(Edit::Set(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(proto)));
 }
 
@@ -141,7 +138,9 @@ fn who_may_send(name: &str) -> Sender {
         return if who_may_send(&dashed) == Sender::Anybody { Sender::Anybody } else { Sender::Nobody };
     }
     match name {
-        "forwarded" | "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => Sender::Us,
+        "x-forwarded-for" | "x-forwarded-host" | "x-forwarded-proto" => Sender::Us,
+        // Says the same in other words; two that may differ are worse than one.
+        "forwarded" => Sender::Nobody,
         "x-original-url" | "x-rewrite-url" => Sender::Nobody,
         "x-real-ip"
         | "x-client-ip"
@@ -161,7 +160,6 @@ fn who_may_send(name: &str) -> Sender {
     }
 }
 
-static FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

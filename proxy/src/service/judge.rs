@@ -67,7 +67,7 @@ impl Service {
             Some(self.own(session, passage, &site, own, &facts).await)
         } else if let Some((_, gate)) = site.gate(&path) {
             let gate = gate.clone();
-            let answer = at_the_gate(session, passage, &site, &gate, &facts, path.as_str()).await;
+            let answer = at_the_gate(session, passage, &site, &gate, &facts).await;
             passage.gate = Some(gate);
             answer
         } else {
@@ -134,7 +134,6 @@ async fn at_the_gate(
     site: &Site,
     gate: &Gate,
     facts: &Facts<'_>,
-    path: &str,
 ) -> Option<Answer> {
     let headers = &session.req_header().headers;
     let cors_settings = site.tenant.cors.as_ref();
@@ -149,7 +148,6 @@ async fn at_the_gate(
     Some(answer::parked(Parked {
         queue: &gate.queue,
         site: &facts.host,
-        path,
         kind: passage.kind,
         standing: &standing,
     }))

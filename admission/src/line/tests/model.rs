@@ -45,7 +45,9 @@ impl Model {
             candidates.iter().copied().filter(|&n| line.due.get(n).is_some() || line.inside.get(n).is_some()).collect();
         assert_eq!(called, candidates[..called.len()], "not the first present numbers were called");
         for &number in &called {
-            self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + rules.claim_within_ms };
+            let visitor = self.visitors.get_mut(&number).unwrap();
+            let told_ms = (visitor.present_until + 1) * presence::DOOR_MS;
+            visitor.place = Place::Due { until_ms: told_ms.max(now_ms + rules.claim_within_ms) };
         }
         let walked_in = self.walk_ins(rules, batch, outcome, now_ms);
         assert!(walked_in == 0 || called.len() == candidates.len(), "a walk-in overtook somebody present");
@@ -80,12 +82,6 @@ impl Model {
     }
 
     fn marks(&mut self, rules: &Rules, batch: &Batch, now_ms: u64) {
-        for number in &batch.ended {
-            let visitor = self.visitors.get_mut(number).unwrap();
-            if matches!(visitor.place, Place::Due { .. } | Place::Inside { .. }) {
-                visitor.place = Place::Spent;
-            }
-        }
         for number in &batch.inside {
             let visitor = self.visitors.get_mut(number).unwrap();
             if let Place::Inside { until_ms, .. } = &mut visitor.place {
@@ -93,6 +89,12 @@ impl Model {
             } else {
                 // The seat lapsed in this very step: whoever holds a pass is inside all the same.
                 visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+            }
+        }
+        for number in &batch.ended {
+            let visitor = self.visitors.get_mut(number).unwrap();
+            if matches!(visitor.place, Place::Due { .. } | Place::Inside { .. }) {
+                visitor.place = Place::Spent;
             }
         }
         let seen = batch.seen.iter().map(|s| (s.number, s.hold_ms));
@@ -197,12 +199,13 @@ impl Model {
         assert_eq!(summary.due, count(&|v| matches!(v.place, Place::Due { .. })));
         assert_eq!(summary.inside, count(&|v| matches!(v.place, Place::Inside { .. })));
         if line.ticked_ms == now_ms {
-            let oldest = (now_ms / presence::WAITING_MS + 1).saturating_sub(presence::WAITING_GENERATIONS).max(1);
+            let oldest =
+                (now_ms / presence::WAITING_MS + 1).saturating_sub(presence::WAITING_GENERATIONS as u64).max(1);
             let waiting = |v: &Visitor| v.place == Place::Waiting && v.seen >= oldest;
-            let waiting: Vec<u64> =
-                self.visitors.iter().filter(|&(&n, v)| n > floor && waiting(v)).map(|(&n, _)| n).collect();
-            assert_eq!(summary.waiting, waiting.len() as u64);
-            assert_eq!(summary.late, waiting.iter().filter(|&&n| n <= summary.head).count() as u64);
+            let ahead =
+                self.visitors.iter().filter(|&(&n, v)| n > summary.head && n > floor && waiting(v)).count() as u64;
+            let late = self.candidates(now_ms, floor).into_iter().filter(|&n| n <= summary.head).count() as u64;
+            assert_eq!((summary.waiting, summary.late), (ahead + late, late));
             let counted: u64 = summary.blocks.counts.iter().map(|&c| u64::from(c)).sum();
             assert_eq!(summary.late + counted, summary.waiting);
         }

@@ -47,7 +47,7 @@ enum RecordRef<'a> {
 enum Record {
     Snapshot { _layout: u32, line: Box<Line> },
     Rules(Rules),
-    Step { reading: Reading, batch: Batch },
+    Step { reading: Reading, batch: Box<Batch> },
 }
 
 pub(super) struct Journal {
@@ -117,7 +117,7 @@ impl Journal {
             return Err(self.failed(e));
         }
         self.bytes += self.buffer.len() as u64;
-        self.to_disk(file);
+        self.sync_behind(file);
         Ok(())
     }
 
@@ -128,12 +128,8 @@ impl Journal {
         while let Some((payload, tail)) = unframe(rest) {
             rest = tail;
             // The layout stands first in a snapshot, so it can be read whatever follows.
-            if let Ok((0u32, layout)) = postcard::take_from_bytes::<u32>(payload)
-                .and_then(|(kind, p)| Ok((kind, postcard::take_from_bytes::<u32>(p)?.0)))
-            {
-                if layout != LAYOUT {
-                    return Err(StoreError::Layout { line: self.name.clone(), found: layout, known: LAYOUT });
-                }
+            if let Some(found) = layout_of(payload).filter(|&layout| layout != LAYOUT) {
+                return Err(StoreError::Layout { line: self.name.clone(), found, known: LAYOUT });
             }
             match (postcard::from_bytes::<Record>(payload), &mut line, &rules) {
                 (Ok(Record::Snapshot { line: found, .. }), line, _) => *line = Some(found),
@@ -171,7 +167,7 @@ impl Journal {
     }
 
     /// Forces the file to disk now and then, without making anybody wait.
-    fn to_disk(&mut self, file: Arc<File>) {
+    fn sync_behind(&mut self, file: Arc<File>) {
         if self.disk_at.elapsed() < DISK_EVERY || self.disk_busy.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -204,6 +200,12 @@ impl Journal {
     fn failed(&self, source: io::Error) -> StoreError {
         StoreError::State { line: self.name.clone(), source }
     }
+}
+
+/// The layout that a snapshot names; `None` of any other record.
+fn layout_of(payload: &[u8]) -> Option<u32> {
+    let (variant, rest) = postcard::take_from_bytes::<u32>(payload).ok()?;
+    (variant == 0).then(|| postcard::take_from_bytes(rest).ok().map(|(layout, _)| layout))?
 }
 
 /// Appends `length, checksum, record`.

@@ -69,7 +69,12 @@ fn listeners_need_an_address_and_a_port() {
 #[test]
 fn no_address_is_taken_twice() {
     server("http = [\"127.0.0.1:1\", «\"127.0.0.1:1\"»]").is_wrong(Kind::Duplicate, "sluice.toml:2:9", "keep one");
-    server("http = [«\"127.0.0.1:9900\"»]").is_wrong(Kind::Duplicate, "address is taken", "keep one");
+    server("https = [«\"127.0.0.1:8080\"»]").is_wrong(Kind::Duplicate, "the default of `http`", "keep one");
+    Dir::node("«[server]»\nhttp = [\"127.0.0.1:9900\"]\n").is_wrong(
+        Kind::Duplicate,
+        "`admin` is 127.0.0.1:9900 if it is not written, but this address is taken",
+        "another address for `admin`",
+    );
     let any_port = server("http = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"");
     assert_eq!(any_port.config().server.http.len(), 2);
 }

@@ -99,12 +99,7 @@ fn the_origin_hears_of_the_client_from_us() {
     let client = resolve(ip("2001:db8::7"), true, &trusted(), &HeaderMap::new());
     assert_eq!(
         sent(&client, &[]),
-        [
-            "forwarded: for=\"[2001:db8::7]\";host=\"shop.example.com:8443\";proto=https",
-            "x-forwarded-for: 2001:db8::7",
-            "x-forwarded-host: shop.example.com:8443",
-            "x-forwarded-proto: https",
-        ]
+        ["x-forwarded-for: 2001:db8::7", "x-forwarded-host: shop.example.com:8443", "x-forwarded-proto: https",]
     );
 }
 
@@ -124,11 +119,11 @@ fn hearsay_is_not_passed_on() {
     assert_eq!(
         sent(&client, &lines),
         [
+            "-forwarded",
             "-x-forwarded-port",
             "-x-original-url",
             "-x-real-ip",
             "-x_forwarded_for",
-            "forwarded: for=198.51.100.7;host=\"shop.example.com:8443\";proto=http",
             "x-forwarded-for: 198.51.100.7",
             "x-forwarded-host: shop.example.com:8443",
             "x-forwarded-proto: http",
@@ -151,7 +146,6 @@ fn what_trusted_proxies_say_is_passed_on() {
         [
             "-x-rewrite-url",
             "-x_forwarded_port",
-            "forwarded: for=198.51.100.7;host=\"shop.example.com:8443\";proto=http, for=10.0.0.2, for=10.0.0.1",
             "x-forwarded-for: 198.51.100.7, 10.0.0.2, 10.0.0.1",
             "x-forwarded-host: shop.example.com:8443",
             "x-forwarded-proto: http",
