@@ -1,12 +1,13 @@
 //! Where lines live. One contract, [`Store`], and one conformance suite over every implementation.
 
 pub mod embedded;
+pub mod redis;
 
 use std::{fmt, future::Future};
 
 use sluice_config::Name;
 
-pub use self::embedded::Embedded;
+pub use self::{embedded::Embedded, redis::Redis};
 use crate::line::{Batch, Outcome, Rules};
 
 /// Which line: the lane of a queue of a tenant.

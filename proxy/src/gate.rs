@@ -11,9 +11,6 @@ mod counts;
 mod present;
 mod tokens;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue};

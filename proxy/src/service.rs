@@ -196,6 +196,8 @@ impl ProxyHttp for Service {
                 _ => "The site cannot be reached.\n",
             };
             // The visitor keeps what was handed out: an origin that fails once must not cost the place.
+            // Pingora closes the connection after a failure, whatever is answered here, so the answer says so.
+            session.set_keepalive(None);
             if let Err(error) = write(session, passage, answer::plain(code, text)).await {
                 tracing::debug!(%error, "a client was gone before it was told of a failure");
             }

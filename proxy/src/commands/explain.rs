@@ -20,7 +20,7 @@ pub(super) struct Options {
     /// The directory that holds sluice.toml and tenants/*.toml.
     #[arg(long, value_name = "DIR")]
     config: PathBuf,
-    /// The request's URL, e.g. https://shop.example.com/checkout?x=1
+    /// The request's URL, such as `https://shop.example.com/checkout?x=1`.
     url: Uri,
     /// The request's method.
     #[arg(short = 'X', long, default_value = "GET")]

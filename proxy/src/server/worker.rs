@@ -123,6 +123,8 @@ impl Floor {
                 }
             }
         }
+        // The door is shut. Were this to return, the runtime would end, and every request in flight with it.
+        std::future::pending().await
     }
 
     async fn connection(self, tcp: TcpStream, place: OwnedSemaphorePermit) {

@@ -145,12 +145,7 @@ async fn at_the_gate(
     let decision = gate.decide(request(session, passage, errand)).await;
     let standing = take(passage, decision)?;
     passage.handed_out.extend(cors::parked(cors_settings, headers));
-    Some(answer::parked(Parked {
-        queue: &gate.queue,
-        site: &facts.host,
-        kind: passage.kind,
-        standing: &standing,
-    }))
+    Some(answer::parked(Parked { queue: &gate.queue, site: &facts.host, kind: passage.kind, standing: &standing }))
 }
 
 fn request<'s>(session: &'s Session, passage: &Passage, errand: Errand) -> Request<'s> {

@@ -1,0 +1,202 @@
+//! Lines in Redis or Valkey, shared by a fleet of nodes.
+//!
+//! A line is a handful of keys under one hash tag; a step is one call of one script, so it is atomic, and its
+//! cost hardly grows with the line: presence and calls are bits, counted and searched by the server's own
+//! bitmap commands. The script is [`Line::sync`](crate::line::Line::sync) over again; a test drives both with
+//! the same histories and compares every outcome.
+//!
+//! Lines may vanish: wiped, evicted, restored from an old copy, lost in a failover. The script notices what is
+//! missing and what has gone back in time, and the nodes heal it, as with any store.
+//!
+//! The keys have no time to live. It would make them prey of `maxmemory-policy volatile-*`, which managed
+//! services have as their default; what an idle line leaves behind is a few kilobytes, and a queue that is
+//! gone from the configuration can be removed with [`Redis::forget`].
+
+mod cluster;
+mod connect;
+mod fault;
+mod keys;
+mod link;
+mod marks;
+mod reply;
+mod request;
+mod script;
+
+use std::{fmt, io, sync::Arc};
+
+use redis::{Cmd, Value};
+use sluice_config::{RedisSettings, RedisTopology};
+
+use self::{
+    cluster::Cluster,
+    connect::{Connector, Target},
+    fault::Fault,
+    keys::Keys,
+    link::Link,
+    reply::Reply,
+    request::Clock,
+};
+use super::{LineId, Store, StoreError};
+use crate::line::{Batch, Outcome, Rules, Summary};
+
+/// A step whose line is lost between its calls is made once more.
+const TORN_MAX: usize = 1;
+
+/// Lines in Redis or Valkey. Connects with the first call, on the tokio runtime of that call; keeps one
+/// connection to each server and all lines on it.
+pub struct Redis {
+    prefix: String,
+    route: Route,
+    wall: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+}
+
+#[derive(Debug)]
+enum Route {
+    /// To one server, or to whichever the Sentinels name.
+    One(Arc<Link>),
+    Cluster(Arc<Cluster>),
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("prefix", &self.prefix).field("route", &self.route).finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// How far a node's reckoning of the line's clock may be off before the line's clock follows it: the way
+    /// from a node to the server. A step of the server's wall clock moves a line by no more than this.
+    pub const SLACK_MS: u64 = 100;
+
+    /// A store as configured. Does not connect yet, and does not fail when the server is away.
+    pub fn new(settings: &RedisSettings) -> Self {
+        let connector = Connector::new(settings);
+        let route = match Target::of(settings) {
+            Some(target) => Route::One(Link::new(connector, target, settings.response_timeout)),
+            None => {
+                debug_assert_eq!(settings.topology, RedisTopology::Cluster);
+                Route::Cluster(Cluster::new(settings.nodes.clone(), connector, settings.response_timeout))
+            }
+        };
+        Self { prefix: settings.key_prefix.clone(), route, wall: None }
+    }
+
+    /// As [`Self::new`], with the wall clock handed in (unix milliseconds) instead of the server's, for tests.
+    pub fn with_clock(settings: &RedisSettings, wall: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { wall: Some(Box::new(wall)), ..Self::new(settings) }
+    }
+
+    /// Why calls fail at once, without waiting; `None` while they do not.
+    pub fn away(&self) -> Option<String> {
+        match &self.route {
+            Route::One(link) => link.away(),
+            Route::Cluster(cluster) => cluster.away(),
+        }
+    }
+
+    /// The line as of its last step; `None`: nobody has stood in it.
+    ///
+    /// # Errors
+    /// As [`Store::sync`].
+    pub async fn status(&self, line: &LineId, rules: &Rules) -> Result<Option<Summary>, StoreError> {
+        let keys = Keys::of(&self.prefix, line);
+        let reply = self.call(line, &keys, &request::look(&keys, rules), rules, 0, 0).await?;
+        match reply {
+            Reply::NoLine => Ok(None),
+            reply => Ok(Some(outcome(line, reply)?.summary)),
+        }
+    }
+
+    /// Begins a new epoch: every number, ticket and pass of the old one is void. The rate's window stays.
+    /// Returns the new epoch.
+    ///
+    /// # Errors
+    /// As [`Store::sync`].
+    pub async fn reset(&self, line: &LineId, rules: &Rules) -> Result<u64, StoreError> {
+        let keys = Keys::of(&self.prefix, line);
+        let reply = self.call(line, &keys, &request::reset(&keys, self.clock(), rules), rules, 0, 0).await?;
+        Ok(outcome(line, reply)?.summary.epoch)
+    }
+
+    /// Removes everything about a line, for a queue that is no longer configured.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub async fn forget(&self, line: &LineId) -> Result<(), StoreError> {
+        let keys = Keys::of(&self.prefix, line);
+        let mut unlink = redis::cmd("UNLINK");
+        unlink.arg(&keys.names);
+        self.run(&keys, &unlink).await.map_err(|fault| error(line, fault))?;
+        Ok(())
+    }
+
+    fn clock(&self) -> Clock {
+        Clock { wall_ms: self.wall.as_ref().map(|wall| wall()), slack_ms: Self::SLACK_MS }
+    }
+
+    async fn step(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
+        let keys = Keys::of(&self.prefix, line);
+        let calls = request::sync(&keys, self.clock(), rules, batch);
+        let mut torn = 0;
+        'step: loop {
+            let mut last = Reply::Torn;
+            for call in &calls {
+                last = self.call(line, &keys, call, rules, batch.newcomers.len(), batch.asks.len()).await?;
+                if last == Reply::Torn && torn < TORN_MAX {
+                    torn += 1;
+                    continue 'step;
+                }
+            }
+            return outcome(line, last);
+        }
+    }
+
+    async fn call(
+        &self,
+        line: &LineId,
+        keys: &Keys,
+        call: &Cmd,
+        rules: &Rules,
+        newcomers: usize,
+        asks: usize,
+    ) -> Result<Reply, StoreError> {
+        let value = self.run(keys, call).await.map_err(|fault| error(line, fault))?;
+        match reply::read(&value, rules, newcomers, asks) {
+            Ok(Reply::UnknownLayout(found)) => {
+                Err(StoreError::Layout { line: line.to_string(), found, known: script::LAYOUT })
+            }
+            Ok(reply) => Ok(reply),
+            Err(malformed) => Err(StoreError::State { line: line.to_string(), source: io::Error::other(malformed) }),
+        }
+    }
+
+    async fn run(&self, keys: &Keys, call: &Cmd) -> Result<Value, Fault> {
+        match &self.route {
+            Route::One(link) => link.run(call).await,
+            Route::Cluster(cluster) => cluster.run(keys.slot, call).await,
+        }
+    }
+}
+
+impl Store for Redis {
+    async fn sync(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
+        self.step(line, rules, batch).await
+    }
+}
+
+fn outcome(line: &LineId, reply: Reply) -> Result<Outcome, StoreError> {
+    match reply {
+        Reply::Outcome(outcome) => Ok(*outcome),
+        Reply::Torn => Err(StoreError::Away("the line was lost in the middle of a step".to_owned())),
+        _ => Err(StoreError::State { line: line.to_string(), source: io::Error::other(reply::Malformed) }),
+    }
+}
+
+fn error(line: &LineId, fault: Fault) -> StoreError {
+    match fault {
+        Fault::Lost(why) | Fault::Busy(why) => StoreError::Away(why),
+        Fault::NoScript => StoreError::Away("the server forgets the line's script at once".to_owned()),
+        Fault::Moved(_) => StoreError::Away("the server is part of a cluster; write `redis+cluster://`".to_owned()),
+        Fault::Refused(why) => StoreError::State { line: line.to_string(), source: io::Error::other(why) },
+    }
+}

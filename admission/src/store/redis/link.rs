@@ -1,0 +1,189 @@
+//! One supervised connection to one server.
+//!
+//! While the server is away a call fails at once: nothing waits, nothing piles up. A task in the background tries
+//! to reach it again. A connection that was lost, or kept an answer back for too long, or is to a server that has
+//! become a replica, is never used again. The client library's own reconnecting is not used: it does not notice
+//! a demoted server, never recovers from a refused password, and makes calls wait for it.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{Cmd, Value};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
+
+use super::{
+    connect::{Connection, Connector, Target},
+    fault::{Fault, address},
+    script,
+};
+
+/// First and longest pause between two attempts to reach a server; each is shortened by up to a half at random,
+/// so that a fleet does not come back all at once.
+const RETRY_MS: (u64, u64) = (20, 1_000);
+
+/// A connection that is kept up. Belongs to the tokio runtime on which it is used.
+#[derive(Debug)]
+pub(super) struct Link {
+    connector: Connector,
+    target: Target,
+    response_timeout: Duration,
+    state: watch::Sender<State>,
+    /// Whether a task is trying to connect. If it dies with its runtime, the next call starts another.
+    connecting: AtomicBool,
+    /// Counts connections, so that a late failure of an old one does not end a new one.
+    opened: Mutex<u64>,
+}
+
+#[derive(Clone, Debug)]
+enum State {
+    /// Never tried: the first calls wait for the first attempt.
+    Fresh,
+    Up(u64, Connection),
+    Away(Arc<str>),
+}
+
+impl Link {
+    pub(super) fn new(connector: Connector, target: Target, response_timeout: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            connector,
+            target,
+            response_timeout,
+            state: watch::Sender::new(State::Fresh),
+            connecting: AtomicBool::new(false),
+            opened: Mutex::new(0),
+        })
+    }
+
+    /// Sends a call of the line's script, and the script itself if the server does not have it.
+    pub(super) async fn run(self: &Arc<Self>, call: &Cmd) -> Result<Value, Fault> {
+        match self.send(call).await {
+            Err(Fault::NoScript) => {
+                let mut load = redis::cmd("SCRIPT");
+                load.arg("LOAD").arg(script::TEXT);
+                self.send(&load).await?;
+                self.send(call).await
+            }
+            answered => answered,
+        }
+    }
+
+    /// Sends any command.
+    pub(super) async fn send(self: &Arc<Self>, command: &Cmd) -> Result<Value, Fault> {
+        let (opened, Connection { node, mut wire }) = self.connection().await?;
+        let answer = timeout(self.response_timeout, command.query_async::<Value>(&mut wire)).await;
+        let fault = match answer {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) => Fault::of(&error, &node),
+            // It may yet run: every call may be repeated.
+            Err(_) => {
+                Fault::Lost(format!("{}: no answer within {} ms", address(&node), self.response_timeout.as_millis()))
+            }
+        };
+        if let Fault::Lost(why) = &fault {
+            self.lose(opened, why);
+        }
+        Err(fault)
+    }
+
+    /// Why calls fail at once; `None` while they do not.
+    pub(super) fn away(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            State::Away(why) => Some(why.to_string()),
+            _ => None,
+        }
+    }
+
+    async fn connection(self: &Arc<Self>) -> Result<(u64, Connection), Fault> {
+        let mut state = self.state.subscribe();
+        loop {
+            match &*state.borrow_and_update() {
+                State::Up(opened, connection) => return Ok((*opened, connection.clone())),
+                State::Away(why) => {
+                    self.reconnect();
+                    return Err(Fault::Lost(why.to_string()));
+                }
+                State::Fresh => self.reconnect(),
+            }
+            // Ends with the first attempt, which is bounded; the sender lives as long as `self`.
+            if state.changed().await.is_err() {
+                return Err(Fault::Lost("the store was closed".to_owned()));
+            }
+        }
+    }
+
+    fn lose(self: &Arc<Self>, opened: u64, why: &str) {
+        let current = |state: &State| matches!(state, State::Up(at, _) if *at == opened);
+        let lost = self.state.send_if_modified(|state| {
+            let lost = current(state);
+            if lost {
+                *state = State::Away(why.into());
+            }
+            lost
+        });
+        if lost {
+            tracing::warn!(%why, "the connection to the store is lost");
+            self.reconnect();
+        }
+    }
+
+    /// Sees to it that a task is trying to connect.
+    fn reconnect(self: &Arc<Self>) {
+        if !self.connecting.swap(true, Ordering::AcqRel) {
+            tokio::spawn(connect(Connecting(Arc::downgrade(self))));
+        }
+    }
+}
+
+/// A task that tries to connect; however it ends, another one may begin.
+struct Connecting(Weak<Link>);
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.upgrade() {
+            link.connecting.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// Tries until the server is reached or nobody wants it any more.
+async fn connect(task: Connecting) {
+    let mut pause_ms = RETRY_MS.0;
+    loop {
+        let Some(link) = task.0.upgrade() else { return };
+        match link.connector.open(&link.target).await {
+            Ok(connection) => {
+                tracing::info!(server = address(&connection.node), "connected to the store");
+                let opened = {
+                    let mut opened = link.opened.lock().unwrap_or_else(PoisonError::into_inner);
+                    *opened += 1;
+                    *opened
+                };
+                // Before the state says that all is well: a connection lost at once must find nobody connecting.
+                drop(task);
+                link.state.send_replace(State::Up(opened, connection));
+                return;
+            }
+            Err(why) => {
+                tracing::debug!(%why, "the store is not reached");
+                link.state.send_replace(State::Away(why.into()));
+            }
+        }
+        drop(link);
+        sleep(Duration::from_millis(pause_ms - random(pause_ms / 2))).await;
+        pause_ms = (pause_ms * 2).min(RETRY_MS.1);
+    }
+}
+
+/// A number below `bound` that differs from node to node; nothing more is asked of it.
+fn random(bound: u64) -> u64 {
+    RandomState::new().hash_one(bound) % bound.max(1)
+}

@@ -1,0 +1,155 @@
+-- Hands out numbers: slips.rs, and `arrive` and `walk_in` of line.rs.
+
+local REMEMBER_MS = 60000
+
+-- Forgets the slips of the minute before the last.
+local function expire_slips()
+  local minute = floor(s.now / REMEMBER_MS)
+  if minute > s.slips then
+    call('UNLINK', KEY.slips[minute % 2])
+    if minute > s.slips + 1 then
+      call('UNLINK', KEY.slips[(minute + 1) % 2])
+    end
+    s.slips = minute
+  end
+end
+
+-- The numbers of the slips in arguments `from` to `to`, under the same places; nil if none of them has one.
+local function look_up_slips(from, to)
+  local found, any = {}, false
+  -- The later one wins.
+  for _, key in ipairs({ KEY.slips[(s.slips + 1) % 2], KEY.slips[s.slips % 2] }) do
+    for first = from, to, ARGS_MAX do
+      local numbers = call('HMGET', key, unpack(ARGV, first, min(first + ARGS_MAX - 1, to)))
+      for i = 1, #numbers do
+        if numbers[i] then
+          found[first + i - 1], any = tonumber(numbers[i]), true
+        end
+      end
+    end
+  end
+  return any and found or nil
+end
+
+-- Slips that get a number in this step: slip and number in turn.
+local issued = {}
+-- Their numbers by slip; kept only when a slip comes twice in this batch.
+local by_slip = nil
+
+local function issue(slip)
+  s.issued = s.issued + 1
+  local n = #issued
+  issued[n + 1], issued[n + 2] = slip, s.issued
+  if by_slip then
+    by_slip[slip] = s.issued
+  end
+  return s.issued
+end
+
+-- As `issue`, for all slips in arguments `from` to `to`.
+local function issue_all(from, to)
+  local n, last = #issued, s.issued
+  for i = from, to do
+    last = last + 1
+    issued[n + 1], issued[n + 2] = ARGV[i], last
+    n = n + 2
+  end
+  s.issued = last
+end
+
+-- Newcomers in their order, as runs of neighbours with neighbouring numbers (0: none, of all of them).
+-- `fresh`: the numbers were handed out by this step. A walk-in without a number is alone and has its slip.
+local function take_down(runs, number, kind, fresh)
+  local run = runs[#runs]
+  local same = run
+    and not run.slip
+    and run.enters == kind.enters
+    and run.fresh == fresh
+    and run.hold_ms == kind.hold_ms
+  if same and number == (run.number > 0 and run.number + run.count or 0) then
+    run.count = run.count + 1
+  else
+    runs[#runs + 1] =
+      { number = number, count = 1, enters = kind.enters, fresh = fresh, hold_ms = kind.hold_ms }
+  end
+end
+
+-- Takes in newcomers who are all new, all alike; returns for how many more there is room.
+local function take_all(runs, kind, from, to, room)
+  local count = to - from + 1
+  local taken = min(count, room)
+  if taken > 0 then
+    runs[#runs + 1] =
+      { number = s.issued + 1, count = taken, enters = kind.enters, fresh = true, hold_ms = kind.hold_ms }
+    issue_all(from, from + taken - 1)
+  end
+  if taken < count then
+    runs[#runs + 1] = { number = 0, count = count - taken }
+  end
+  return room - taken
+end
+
+-- Takes in newcomers one by one: some may have a number already, or come twice, or walk in.
+local function take_each(runs, kind, from, to, room, found)
+  for i = from, to do
+    local slip = ARGV[i]
+    local had = by_slip and by_slip[slip] or found[i]
+    if had then
+      take_down(runs, had, kind, false)
+    elseif kind.walks_in then
+      runs[#runs + 1] = { number = 0, count = 1, enters = kind.enters, slip = slip }
+    elseif room == 0 then
+      take_down(runs, 0, kind, false)
+    else
+      room = room - 1
+      take_down(runs, issue(slip), kind, true)
+    end
+  end
+  return room
+end
+
+-- Answers all newcomers but walk-ins without a number, who wait for `walk_in`.
+local function arrive()
+  by_slip = number() == 1 and {} or nil
+  local runs, groups = {}, number()
+  local room = rules.mode == CLOSED and 0 or max(rules.max_waiting - s.waiting, 0)
+  for _ = 1, groups do
+    local kind = { hold_ms = number(), enters = number() == 1, walks_in = number() == 1 }
+    local from, to = span_of(1)
+    local found = look_up_slips(from, to)
+    if found or by_slip or kind.walks_in then
+      room = take_each(runs, kind, from, to, room, found or {})
+    else
+      room = take_all(runs, kind, from, to, room)
+    end
+  end
+  for _, run in ipairs(runs) do
+    if run.number > 0 then
+      put_range(presence(run.hold_ms), run.number, run.number + run.count - 1)
+    end
+  end
+  return runs
+end
+
+-- Gives the places that are left to visitors who have no slip yet; returns how many it called.
+local function walk_in(runs, places)
+  local called = {}
+  if rules.mode == CLOSED or s.standing == 1 then
+    return 0
+  end
+  for _, run in ipairs(runs) do
+    if #called == places then
+      break
+    elseif run.slip then
+      run.number = issue(run.slip)
+      called[#called + 1] = run.number
+    end
+  end
+  mark_called(called)
+  hold(KEY.due, until_then(s.now + rules.claim_within, called))
+  return #called
+end
+
+local function remember_slips()
+  over(issued, 1, #issued, 'HSET', KEY.slips[s.slips % 2])
+end

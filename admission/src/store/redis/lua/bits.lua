@@ -1,0 +1,183 @@
+-- Bitmaps over numbers: bits.rs and presence.rs. Bit `n - base` stands for number `n`, and Redis counts bits
+-- from the most significant of each byte. `base` is a multiple of 64.
+--
+-- Every bitmap there is holds `span` bytes: BITOP goes word by word only as far as the shortest one reaches.
+-- In `gone` the bits of all numbers at or below the floor are set, so that nothing else need know of the floor.
+
+local DOOR_MS, WAITING_MS = 2000, 30000
+local HOLD_MS_MAX = (DOORS - 2) * DOOR_MS
+local ZERO = '\0'
+-- Bitmaps are cut when a quarter of them, and no less than so many bytes, would go.
+local CUT_BYTES_MIN = 8192
+-- They are lengthened by a sixteenth, and no less than so many bytes.
+local GROW_BYTES_MIN = 1024
+-- Longest bitmap; no honest line comes near.
+local SPAN_MAX = 2 ^ 27
+-- Copying in pieces that fit a client's buffer is several times as fast as in one.
+local PIECE_BYTES = 16000
+
+-- Bitmaps that exist now.
+local function bitmaps()
+  local keys = {}
+  for i = 1, DOORS + WAITINGS do
+    if live[i] then
+      keys[#keys + 1] = KEY.present[i]
+    end
+  end
+  if s.span > 0 then
+    keys[#keys + 1] = KEY.gone
+  end
+  return keys
+end
+
+local function zeros(key, bytes)
+  call('DEL', key)
+  call('SETRANGE', key, bytes - 1, ZERO)
+end
+
+local function cut(key, bytes)
+  zeros(KEY.scratch, s.span - bytes)
+  for from = bytes, s.span - 1, PIECE_BYTES do
+    call('SETRANGE', KEY.scratch, from - bytes, call('GETRANGE', key, from, from + PIECE_BYTES - 1))
+  end
+  call('RENAME', KEY.scratch, key)
+end
+
+-- Moves the base towards the floor once that saves a good part of the bitmaps.
+local function rebase()
+  local bytes = floor((s.floor + 1 - s.base) / 64) * 8
+  if s.span > 0 and (bytes < CUT_BYTES_MIN or bytes * 4 < s.span) then
+    return
+  end
+  if bytes >= s.span then
+    wipe_presence()
+    call('DEL', KEY.gone)
+    s.span = 0
+  else
+    for _, key in ipairs(bitmaps()) do
+      cut(key, bytes)
+    end
+    s.span = s.span - bytes
+  end
+  s.base = s.base + bytes * 8
+end
+
+-- Sets or clears the bits of a list of numbers that rise, in each of some bitmaps. Neighbours go together.
+local function put(keys, numbers, bit)
+  local args, n, i, count = {}, 0, 1, #numbers
+  while i <= count do
+    local first, width = numbers[i], 1
+    if first >= s.base then
+      while width < 32 and numbers[i + width] == first + width do
+        width = width + 1
+      end
+      args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'SET', 'u' .. width, first - s.base, bit * (2 ^ width - 1)
+      n = n + 4
+    end
+    i = i + width
+  end
+  if n > 0 then
+    for _, key in ipairs(keys) do
+      -- ARGS_MAX is a multiple of four, so that no operation is torn.
+      over(args, 1, n, 'BITFIELD', key)
+    end
+  end
+end
+
+-- Sets the bits of all numbers from `first` to `last`, whole bytes at once.
+local function put_range(keys, first, last)
+  first = max(first, s.base)
+  local from, to = first - s.base, last - s.base + 1
+  local byte_from, byte_to = floor((from + 7) / 8), floor(to / 8)
+  if byte_to > byte_from then
+    local ones = string.rep('\255', byte_to - byte_from)
+    for _, key in ipairs(keys) do
+      call('SETRANGE', key, byte_from, ones)
+    end
+    from, to = { from, byte_to * 8 }, { byte_from * 8, to }
+  else
+    from, to = { from }, { to }
+  end
+  for i = 1, #from do
+    local width = to[i] - from[i]
+    if width > 0 then
+      for _, key in ipairs(keys) do
+        call('BITFIELD', key, 'SET', 'u' .. width, from[i], 2 ^ width - 1)
+      end
+    end
+  end
+end
+
+-- Lengthens all bitmaps so that they hold every number up to `top`, and sets `gone` up to the floor, where it
+-- is set up to `paved` already.
+local function grow(top, paved)
+  local bytes = floor(max(top - s.base, 0) / 8) + 1
+  if bytes > s.span then
+    bytes = floor((bytes + max(bytes / 16, GROW_BYTES_MIN) + 7) / 8) * 8
+    if s.span == 0 then
+      paved = s.base - 1
+      zeros(KEY.gone, bytes)
+    else
+      -- Not by SETRANGE: a string that grows in place takes up to twice its length.
+      zeros(KEY.scratch, bytes)
+      for _, key in ipairs(bitmaps()) do
+        call('BITOP', 'OR', key, key, KEY.scratch)
+      end
+      call('DEL', KEY.scratch)
+    end
+    s.span = bytes
+  end
+  if paved < s.floor then
+    put_range({ KEY.gone }, paved + 1, s.floor)
+  end
+end
+
+local function wipe_generation(i)
+  if live[i] then
+    call('DEL', KEY.present[i])
+    live[i] = false
+  end
+end
+
+-- Wipes the generations that are over.
+local function expire_presence()
+  local door, seen = floor(s.now / DOOR_MS), floor(s.now / WAITING_MS)
+  for generation = max(s.door, door - DOORS), door - 1 do
+    wipe_generation(generation % DOORS + 1)
+  end
+  for generation = max(s.seen, seen - WAITINGS) + 1, seen do
+    wipe_generation(DOORS + generation % WAITINGS + 1)
+  end
+  s.door, s.seen = door, seen
+end
+
+local function generation(i)
+  if not live[i] then
+    zeros(KEY.present[i], s.span)
+    live[i] = true
+  end
+  return KEY.present[i]
+end
+
+-- The two bitmaps in which a number is marked that is seen now and counts as present for `hold_ms`.
+local function presence(hold_ms)
+  local door = floor((s.now + min(hold_ms, HOLD_MS_MAX)) / DOOR_MS)
+  return { generation(door % DOORS + 1), generation(DOORS + s.seen % WAITINGS + 1) }
+end
+
+-- Leaves in the scratch key the numbers of a ring's generations `from` to `to` that are not gone. False: none.
+local function standing_in(from, to)
+  local keys = {}
+  for i = from, to do
+    if live[i] then
+      keys[#keys + 1] = KEY.present[i]
+    end
+  end
+  if #keys == 0 then
+    return false
+  end
+  keys[#keys + 1] = KEY.gone
+  call('BITOP', 'OR', KEY.scratch, unpack(keys))
+  call('BITOP', 'XOR', KEY.scratch, KEY.scratch, KEY.gone)
+  return true
+end

@@ -1,0 +1,156 @@
+-- Who is called, and how many wait where: `call`, `places` and `count` of line.rs, summary.rs.
+
+local BLOCK_FINE, BLOCKS_FINE, BLOCK_COARSE = 256, 128, 8192
+-- Candidates are looked at by so many bytes of the bitmap at a time.
+local LOOK_BYTES = 128
+
+-- How many may be called now, and how many were in the last minute.
+local function places()
+  local rate, calls = allowed()
+  if rules.mode == HOLD or rules.mode == CLOSED or is_healing() then
+    return 0, calls
+  elseif rules.max_active then
+    local taken = call('ZCARD', KEY.due) + call('ZCARD', KEY.inside)
+    return min(rate, max(rules.max_active - taken, 0)), calls
+  end
+  return rate, calls
+end
+
+-- The first of the numbers at the door, which are in the scratch bitmap, at most `places`; and whether there are
+-- more.
+local function front(places_)
+  local numbers = {}
+  local bit = call('BITPOS', KEY.scratch, 1)
+  while bit >= 0 do
+    if #numbers == places_ then
+      return numbers, true
+    end
+    local first = floor(bit / 8)
+    local bytes = call('GETRANGE', KEY.scratch, first, first + LOOK_BYTES - 1)
+    for i = 1, #bytes do
+      local byte, weight = bytes:byte(i), 128
+      local number = s.base + (first + i - 1) * 8
+      while byte > 0 do
+        if byte >= weight then
+          if #numbers == places_ then
+            return numbers, true
+          end
+          numbers[#numbers + 1] = number
+          byte = byte - weight
+        end
+        number, weight = number + 1, weight / 2
+      end
+    end
+    bit = call('BITPOS', KEY.scratch, 1, first + LOOK_BYTES)
+  end
+  return numbers, false
+end
+
+-- How many bits of the scratch bitmap are set up to and including a number; and clears those of them that share
+-- a byte with later ones. Also returns the first byte after them.
+local function count_upto(last)
+  local upto = max(last + 1 - s.base, 0)
+  local byte, bits = floor(upto / 8), upto % 8
+  local counted = byte > 0 and call('BITCOUNT', KEY.scratch, 0, byte - 1) or 0
+  if bits > 0 then
+    local old = call('BITFIELD', KEY.scratch, 'SET', 'u' .. bits, byte * 8, 0)[1]
+    while old > 0 do
+      counted, old = counted + old % 2, floor(old / 2)
+    end
+  end
+  return counted, byte
+end
+
+-- Until when the called keep their seats: nobody loses one before the poll that tells of it.
+local function seats_of_called(numbers)
+  local claim = s.now + rules.claim_within
+  local seats = until_then(claim, numbers)
+  for generation = max(floor(claim / DOOR_MS), s.door), s.door + DOORS - 1 do
+    local i = generation % DOORS + 1
+    if live[i] and #numbers > 0 then
+      local ends = (generation + 1) * DOOR_MS
+      for n = 1, #numbers do
+        if ends > claim and call('GETBIT', KEY.present[i], numbers[n] - s.base) == 1 then
+          seats[2 * n - 1] = ends
+        end
+      end
+    end
+  end
+  return seats
+end
+
+-- Calls the first present numbers that are not gone. Returns how many, and the highest of them.
+local function call_front(places_)
+  s.standing, s.late = 0, 0
+  if not standing_in(1, DOORS) then
+    return 0, 0
+  end
+  local numbers, more = front(places_)
+  local last = numbers[#numbers] or 0
+  s.standing = more and 1 or 0
+  -- Whoever the head has passed and is back at the door, but for those who are called now.
+  s.late = count_upto(max(s.head, last)) - #numbers
+  mark_called(numbers)
+  hold(KEY.due, seats_of_called(numbers))
+  return #numbers, last
+end
+
+-- The first number and the length of a block; the first block has index 0.
+local function block_span(start, index)
+  if index < BLOCKS_FINE then
+    return start + index * BLOCK_FINE, BLOCK_FINE
+  end
+  return start + BLOCKS_FINE * BLOCK_FINE + (index - BLOCKS_FINE) * BLOCK_COARSE, BLOCK_COARSE
+end
+
+local function block_of(start, number)
+  local offset = max(number - start, 0)
+  local far = offset - BLOCKS_FINE * BLOCK_FINE
+  return far < 0 and floor(offset / BLOCK_FINE) or BLOCKS_FINE + floor(far / BLOCK_COARSE)
+end
+
+-- Counts who is waiting, over the whole line.
+local function count()
+  local start, blocks = floor(s.head / BLOCK_FINE) * BLOCK_FINE, {}
+  s.waiting, s.blocks_start = s.late, start
+  if standing_in(DOORS + 1, DOORS + WAITINGS) then
+    local _, at = count_upto(s.head)
+    local filled, from = 0, string.format('%d', at)
+    for index = 0, block_of(start, s.issued) do
+      local first, len = block_span(start, index)
+      local after = (first + len - s.base) / 8
+      blocks[index + 1] = 0
+      if after > at then
+        -- The end of one block is the beginning of the next; as text, which costs less to pass on.
+        local to = string.format('%d', after - 1)
+        local counted = call('BITCOUNT', KEY.scratch, from, to)
+        at, from = after, string.format('%d', after)
+        if counted > 0 then
+          s.waiting, blocks[index + 1], filled = s.waiting + counted, counted, index + 1
+        end
+      end
+    end
+    for index = #blocks, filled + 1, -1 do
+      blocks[index] = nil
+    end
+  end
+  set_list('blocks', blocks)
+end
+
+-- Counts numbers that were handed out after the last tick, so that those who come in the same rush each see
+-- those before them.
+local function count_newcomers(first, last)
+  s.waiting = s.waiting + last - first + 1
+  local blocks = list('blocks')
+  while first <= last do
+    local index = block_of(s.blocks_start, first)
+    local block, len = block_span(s.blocks_start, index)
+    local upto = min(last, max(block + len - 1, first))
+    for i = #blocks + 1, index + 1 do
+      blocks[i] = 0
+    end
+    blocks[index + 1] = blocks[index + 1] + upto - first + 1
+    first = upto + 1
+  end
+  set_list('blocks', blocks)
+end

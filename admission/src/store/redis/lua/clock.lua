@@ -1,0 +1,57 @@
+-- The line's own clock, its lives, and the floor: clock.rs, lives.rs, marks.rs.
+
+local HEAL_MS = 2000
+local FLOOR_PARTS = 16
+
+local function within(ms)
+  if not known.clock then
+    return ms
+  end
+  return min(max(ms, max(known.clock - slack, 0)), known.clock + slack)
+end
+
+local function start_clock()
+  s.now, s.wall = within(wall), wall
+end
+
+local function advance_clock()
+  local gone_ms = max(wall - s.wall, 0)
+  s.wall = wall
+  s.now = max(s.now, within(s.now + gone_ms))
+end
+
+-- Whether the state was lost or is an old copy: a node remembers more steps than there were.
+local function compare_lives()
+  if known.steps >= s.steps then
+    s.steps = known.steps + 1
+    s.life = max(s.life, known.life) + 1
+    s.healed = s.now + HEAL_MS
+  end
+end
+
+local function is_healing()
+  return s.now < s.healed
+end
+
+-- `heads` is flat: when, and where the head stood; the floor is where it stood `return_within` ago.
+local function raise_floor()
+  local heads = list('heads')
+  local old = 0
+  while heads[old + 1] and heads[old + 1] + rules.return_within <= s.now do
+    s.floor = max(s.floor, heads[old + 2])
+    old = old + 2
+  end
+  if old > 0 then
+    set_list('heads', { unpack(heads, old + 1) })
+  end
+end
+
+local function note_head()
+  local heads = list('heads')
+  local n = #heads
+  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / FLOOR_PARTS) <= s.now)
+  if due and s.head > 0 then
+    heads[n + 1], heads[n + 2] = s.now, s.head
+    set_list('heads', heads)
+  end
+end

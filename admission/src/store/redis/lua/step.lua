@@ -1,0 +1,301 @@
+-- One step: `sync` of line.rs, in its order.
+
+-- Answers other than an outcome.
+local DONE, UNKNOWN_LAYOUT, NO_LINE, TORN = 0, -1, -2, -3
+
+-- False: the batch's numbers are of an epoch that is over.
+local function merge(begins)
+  if known.epoch == 0 then
+    return true
+  elseif known.epoch < s.epoch then
+    return false
+  end
+  if begins then
+    compare_lives()
+  end
+  s.epoch = known.epoch
+  s.head = max(s.head, known.head)
+  s.floor = max(s.floor, known.floor)
+  s.issued = max(s.issued, known.issued, s.head, s.floor)
+  return true
+end
+
+-- Seats that a node knows of and that have not lapsed, as for `hold`. Their numbers were issued.
+local function known_seats(from, to)
+  local kept = {}
+  for i = from, to, 2 do
+    local seat, until_ms = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
+    if until_ms > s.now then
+      kept[#kept + 1], kept[#kept + 2] = until_ms, seat
+      s.issued = max(s.issued, seat)
+    end
+  end
+  return kept
+end
+
+local function merge_seats(known_due, known_inside)
+  enter(known_inside)
+  local numbers = {}
+  for i = 2, #known_due, 2 do
+    numbers[#numbers + 1] = known_due[i]
+  end
+  local in_already = scores(KEY.inside, numbers)
+  local kept, called = {}, {}
+  for i = 2, #known_due, 2 do
+    local seat = known_due[i]
+    if not in_already[seat] then
+      kept[#kept + 1], kept[#kept + 2] = known_due[i - 1], seat
+      called[#called + 1] = seat
+    end
+  end
+  mark_called(called)
+  hold(KEY.due, kept)
+end
+
+-- Marks the numbers in arguments `from` to `to`, which rise.
+local function mark(keys, from, to, bit)
+  local numbers = {}
+  for i = from, to do
+    local seen = tonumber(ARGV[i])
+    if seen <= s.issued then
+      numbers[#numbers + 1] = seen
+    end
+  end
+  put(keys, numbers, bit)
+end
+
+-- Marks numbers that stand close together, given as pieces of a bitmap: the byte they begin at, and the bits.
+local function mark_pieces(keys, from, to)
+  if to < from then
+    return
+  end
+  zeros(KEY.scratch, s.span)
+  for i = from, to, 2 do
+    local byte, bits = tonumber(ARGV[i]) - s.base / 8, ARGV[i + 1]
+    if byte < 0 then
+      byte, bits = 0, bits:sub(1 - byte)
+    end
+    call('SETRANGE', KEY.scratch, byte, bits)
+  end
+  for _, key in ipairs(keys) do
+    call('BITOP', 'OR', key, key, KEY.scratch)
+  end
+end
+
+-- Who was seen waiting, in groups that count as present for equally long; then who went away.
+local function mark_presence(current)
+  for _ = 1, number() do
+    local hold_ms = number()
+    local alone_from, alone_to = span_of(1)
+    local piece_from, piece_to = span_of(2)
+    if current then
+      local keys = presence(hold_ms)
+      mark(keys, alone_from, alone_to, 1)
+      mark_pieces(keys, piece_from, piece_to)
+    end
+  end
+  local away_from, away_to = span_of(1)
+  if current then
+    local keys = {}
+    for i = 1, DOORS + WAITINGS do
+      keys[#keys + 1] = live[i] and KEY.present[i] or nil
+    end
+    mark(keys, away_from, away_to, 0)
+  end
+end
+
+local function answer_asks(asks, current)
+  local out = {}
+  for i = 1, #asks, 2 do
+    if current then
+      append(out, 1, 0, verdict(asks[i], asks[i + 1] == 1))
+    else
+      append(out, 1, 0, SPENT, 0, 0)
+    end
+  end
+  return out
+end
+
+local function summarise(tick, called, calls_last_minute)
+  s.mode = rules.mode
+  if not tick then
+    return
+  end
+  count()
+  s.ticked, s.called_last_minute = s.now, calls_last_minute
+  if s.standing == 0 then
+    s.standing_since, s.called_standing = 0, 0
+  elseif s.standing_since == 0 then
+    s.standing_since, s.called_standing = s.now, 0
+  else
+    s.called_standing = s.called_standing + called
+  end
+end
+
+local OUTCOME = {
+  'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'standing',
+  'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'healed',
+  'mode', 'blocks_start',
+}
+
+-- An outcome: the scalars, then the blocks and the answers, each with its length in front.
+local function outcome(called, newcomers, asks)
+  local out = { DONE, called }
+  for _, name in ipairs(OUTCOME) do
+    out[#out + 1] = s[name]
+  end
+  for _, values in ipairs({ list('blocks'), newcomers, asks }) do
+    local n = #out + 1
+    out[n] = #values
+    for i = 1, #values do
+      out[n + i] = values[i]
+    end
+  end
+  return out
+end
+
+-- A new line. It has been idle before, so its bucket is full.
+local function start(epoch)
+  begin(epoch)
+  start_clock()
+  s.credit, s.filled = rules.burst * CREDIT, s.now
+end
+
+-- Opens the line and brings it up to date. Returns an answer if that is impossible.
+local function open(begins, top, newcomers)
+  local found = load()
+  if found and found ~= 0 then
+    return { UNKNOWN_LAYOUT, found }
+  elseif found and not begins then
+    -- The line was lost after the first part of the batch: all of it must be sent again.
+    return { TORN }
+  end
+  local reach = max(top, known.issued, s.issued or 0) + newcomers - max(known.floor, s.floor or 0)
+  if reach > SPAN_MAX * 8 then
+    return redis.error_reply('ERR numbers in this batch lie further apart than any line is long')
+  end
+  if found then
+    start(max(known.epoch, 1))
+  end
+  advance_clock()
+  if begins then
+    s.steps = s.steps + 1
+  end
+  local paved = s.floor
+  expire_presence()
+  expire_slips()
+  raise_floor()
+  expire_seats()
+  return nil, paved
+end
+
+local function sync()
+  local begins, ends = number() == 1, number() == 1
+  -- Highest number marked below, and how many newcomers there are.
+  local top, newcomers = number(), number()
+  local refusal, paved = open(begins, top, newcomers)
+  if refusal then
+    return refusal
+  end
+
+  local current = merge(begins)
+  local calls_from, calls_to = span_of(2)
+  local due_from, due_to = span_of(2)
+  local inside_from, inside_to = span_of(2)
+  local known_due, known_inside = {}, {}
+  if current then
+    s.issued = max(s.issued, top)
+  end
+  if current and known.epoch > 0 then
+    known_due, known_inside = known_seats(due_from, due_to), known_seats(inside_from, inside_to)
+    for i = calls_from, calls_to, 2 do
+      set_calls(tonumber(ARGV[i]), tonumber(ARGV[i + 1]), max)
+    end
+  end
+  rebase()
+  grow(s.issued + newcomers, paved)
+  merge_seats(known_due, known_inside)
+
+  local ended_from, ended_to = span_of(1)
+  local browsing_from, browsing_to = span_of(1)
+  if current then
+    enter(until_then(s.now + rules.seat, ARGV, browsing_from, browsing_to))
+    -- After it: whoever is seen inside and then says good-bye, in one batch, has gone.
+    leave(ended_from, ended_to)
+  end
+  mark_presence(current)
+  if not ends then
+    call('DEL', KEY.scratch)
+    save()
+    return { DONE }
+  end
+
+  -- Whoever comes first in a tick does the calling; while nobody has to stand, everybody does.
+  local tick = s.standing == 0 or s.now >= s.ticked + rules.tick
+  local runs = arrive()
+  local called, last_called, calls = 0, 0, 0
+  if tick then
+    local free
+    free, calls = places()
+    called, last_called = call_front(free)
+    called = called + walk_in(runs, free - called)
+    book(called)
+    s.called_total = s.called_total + called
+  else
+    for _, run in ipairs(runs) do
+      if run.fresh then
+        count_newcomers(run.number, run.number + run.count - 1)
+      end
+    end
+  end
+  remember_slips()
+  note_head()
+
+  local asks = {}
+  for i = 1, number() * 2 do
+    asks[i] = number()
+  end
+  local to_newcomers = answer_newcomers(runs, current and asks or {}, last_called)
+  local to_asks = answer_asks(asks, current)
+  enter(until_then(s.now + rules.seat, entered))
+  summarise(tick, called, calls + called)
+  call('DEL', KEY.scratch)
+  save()
+  return outcome(called, to_newcomers, to_asks)
+end
+
+-- The line as of its last step.
+local function look()
+  local found = load()
+  if found then
+    return found == 0 and { NO_LINE } or { UNKNOWN_LAYOUT, found }
+  end
+  return outcome(0, {}, {})
+end
+
+-- A new epoch: every number, ticket and pass of the old one is void. The clock, the rate and the lives stay, so
+-- that a reset is no way round them.
+local function reset()
+  local found = load()
+  if found and found ~= 0 then
+    return { UNKNOWN_LAYOUT, found }
+  end
+  if found then
+    start(1)
+  end
+  local old, window = s, list('window')
+  begin(old.epoch + 1)
+  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'healed', 'last_slot', 'last_count' }) do
+    s[name] = old[name]
+  end
+  set_list('window', window)
+  save()
+  return outcome(0, {}, {})
+end
+
+if what == 'sync' then
+  return sync()
+elseif what == 'look' then
+  return look()
+end
+return reset()

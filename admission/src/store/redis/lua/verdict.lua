@@ -1,0 +1,98 @@
+-- What a number may do: `verdict` of line.rs.
+
+local REFUSED, STANDS, CALLED, INSIDE, SPENT = 0, 1, 2, 3, 4
+
+-- Seats by number as this step finds and changes them, and the numbers that it lets in.
+local due, inside, since, entered = {}, {}, {}, {}
+
+-- Scores by member.
+local function scores(key, members)
+  local found = {}
+  for first = 1, #members, ARGS_MAX do
+    local last = min(first + ARGS_MAX - 1, #members)
+    local some = call('ZMSCORE', key, unpack(members, first, last))
+    for i = first, last do
+      found[members[i]] = tonumber(some[i - first + 1])
+    end
+  end
+  return found
+end
+
+-- Finds the seats of some numbers, before any verdict. Nobody above the head has one.
+local function look_up_seats(numbers)
+  local asked = {}
+  for _, number in ipairs(numbers) do
+    if number <= s.head then
+      asked[#asked + 1] = number
+    end
+  end
+  due, inside = scores(KEY.due, asked), scores(KEY.inside, asked)
+  for number in pairs(inside) do
+    since[number] = tonumber(call('HGET', KEY.since, number))
+  end
+end
+
+-- The verdict, since when and until when. A number that is called and wants to enter does so.
+local function verdict(number, enters)
+  if inside[number] then
+    return INSIDE, since[number], inside[number]
+  elseif due[number] and not enters then
+    return CALLED, 0, due[number]
+  elseif due[number] then
+    due[number] = nil
+    inside[number], since[number] = s.now + rules.seat, s.now
+    entered[#entered + 1] = number
+    return INSIDE, s.now, s.now + rules.seat
+  elseif number > max(s.head, s.floor) then
+    return STANDS, 0, 0
+  elseif number >= s.base and call('GETBIT', KEY.gone, number - s.base) == 0 then
+    return STANDS, 0, 0
+  end
+  return SPENT, 0, 0
+end
+
+-- Appends an answer for `count` visitors to a list of runs; neighbours with the same answer share one.
+-- `number` is that of the first of them, 0 for all who have none.
+local function append(out, count, number, kind, since_ms, until_ms)
+  local n = #out
+  local follows = n > 0
+    and out[n - 2] == kind and out[n - 1] == since_ms and out[n] == until_ms
+    and number == (out[n - 3] > 0 and out[n - 3] + out[n - 4] or 0)
+  if follows then
+    out[n - 4] = out[n - 4] + count
+  else
+    out[n + 1], out[n + 2], out[n + 3], out[n + 4], out[n + 5] = count, number, kind, since_ms, until_ms
+  end
+end
+
+-- The answers to newcomers in runs, given the highest number that this step called from the line: of the
+-- numbers handed out by it, those above just stand.
+local function answer_newcomers(runs, asks, last_called)
+  local numbers = {}
+  for _, run in ipairs(runs) do
+    local last = run.number + run.count - 1
+    run.settled = run.number == 0 and last or run.fresh and min(last, max(last_called, run.number - 1)) or last
+    for number = max(run.number, 1), run.settled do
+      numbers[#numbers + 1] = number
+    end
+  end
+  for i = 1, #asks, 2 do
+    numbers[#numbers + 1] = asks[i]
+  end
+  look_up_seats(numbers)
+  local out = {}
+  for _, run in ipairs(runs) do
+    if run.number == 0 then
+      append(out, run.count, 0, REFUSED, 0, 0)
+    else
+      for number = run.number, run.settled do
+        append(out, 1, number, verdict(number, run.enters))
+      end
+      local standing = run.number + run.count - 1 - run.settled
+      if standing > 0 then
+        append(out, standing, run.settled + 1, STANDS, 0, 0)
+      end
+    end
+  end
+  return out
+end

@@ -1,0 +1,116 @@
+//! The script's answers: flat lists of whole numbers.
+
+use redis::Value;
+use sluice_config::Mode;
+
+use super::request::mode_code;
+use crate::line::{Blocks, Outcome, Rules, Summary, Verdict};
+
+/// What the script said.
+#[derive(Debug, PartialEq)]
+pub(super) enum Reply {
+    /// A call before the last one of a step: done.
+    Done,
+    /// A step was made, or looked at.
+    Outcome(Box<Outcome>),
+    /// The state has a layout that this build does not know.
+    UnknownLayout(u32),
+    /// There is no such line.
+    NoLine,
+    /// The line was lost between two calls of a step.
+    Torn,
+}
+
+/// The answer is not one of this build's script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the script's answer is malformed")]
+pub(super) struct Malformed;
+
+/// Reads an answer to so many newcomers and asks; `rules` say why the line stands still, if it does.
+pub(super) fn read(value: &Value, rules: &Rules, newcomers: usize, asks: usize) -> Result<Reply, Malformed> {
+    let Value::Array(values) = value else { return Err(Malformed) };
+    let mut numbers = Numbers(values.iter());
+    let reply = match numbers.signed()? {
+        0 if values.len() == 1 => Reply::Done,
+        0 => Reply::Outcome(Box::new(numbers.outcome(rules, newcomers, asks)?)),
+        -1 => Reply::UnknownLayout(u32::try_from(numbers.signed()?).unwrap_or(u32::MAX)),
+        -2 => Reply::NoLine,
+        -3 => Reply::Torn,
+        _ => return Err(Malformed),
+    };
+    if numbers.0.next().is_some() { Err(Malformed) } else { Ok(reply) }
+}
+
+struct Numbers<'a>(std::slice::Iter<'a, Value>);
+
+impl Numbers<'_> {
+    fn signed(&mut self) -> Result<i64, Malformed> {
+        match self.0.next() {
+            Some(Value::Int(number)) => Ok(*number),
+            _ => Err(Malformed),
+        }
+    }
+
+    fn next<T: TryFrom<i64>>(&mut self) -> Result<T, Malformed> {
+        T::try_from(self.signed()?).map_err(|_| Malformed)
+    }
+
+    /// In the order of `OUTCOME` in step.lua.
+    fn outcome(&mut self, rules: &Rules, newcomers: usize, asks: usize) -> Result<Outcome, Malformed> {
+        let called = self.next()?;
+        let mut summary = Summary {
+            steps: self.next()?,
+            life: self.next()?,
+            now_ms: self.next()?,
+            epoch: self.next()?,
+            issued: self.next()?,
+            head: self.next()?,
+            floor: self.next()?,
+            waiting: self.next()?,
+            late: self.next()?,
+            due: self.next()?,
+            inside: self.next()?,
+            standing: self.next::<u64>()? != 0,
+            called_last_minute: self.next()?,
+            standing_since_ms: self.next()?,
+            called_standing: self.next()?,
+            called_total: self.next()?,
+            last_calls: (self.next()?, self.next()?),
+            ..Summary::default()
+        };
+        let healed_ms: u64 = self.next()?;
+        summary.reason = summary.reason(rules, summary.now_ms < healed_ms);
+        let mode: u8 = self.next()?;
+        summary.mode = Mode::ALL.iter().map(|m| m.1).find(|&m| mode_code(m) == mode);
+        let start = self.next()?;
+        let blocks = self.next::<usize>()?;
+        let counts = (0..blocks).map(|_| self.next()).collect::<Result<_, _>>()?;
+        summary.blocks = Blocks { start, counts };
+        let newcomers = self.answers(newcomers)?;
+        let asks = self.answers(asks)?.into_iter().map(|answer| answer.1).collect();
+        Ok(Outcome { newcomers, asks, called, summary })
+    }
+
+    /// Answers in runs: how many, the number of the first (0: none has one), what they may do, since and until.
+    fn answers(&mut self, expected: usize) -> Result<Vec<(u64, Verdict)>, Malformed> {
+        const RUN: usize = 5;
+        let mut answers = Vec::with_capacity(expected);
+        for _ in 0..self.next::<usize>()? / RUN {
+            let (count, first): (usize, u64) = (self.next()?, self.next()?);
+            let (kind, since_ms, until_ms) = (self.signed()?, self.next()?, self.next()?);
+            let verdict = match kind {
+                0 => Verdict::Refused,
+                1 => Verdict::Waiting,
+                2 => Verdict::Called { until_ms },
+                3 => Verdict::Inside { since_ms, until_ms },
+                4 => Verdict::Spent,
+                _ => return Err(Malformed),
+            };
+            if count > expected - answers.len() {
+                return Err(Malformed);
+            }
+            answers.extend((first..).take(count).map(|number| (if first == 0 { 0 } else { number }, verdict)));
+        }
+        if answers.len() == expected { Ok(answers) } else { Err(Malformed) }
+    }
+}

@@ -1,0 +1,237 @@
+//! A step as the script's arguments.
+//!
+//! A batch that would keep the server busy for long is sent as several calls, so that another line on the same
+//! server never waits for more than a few milliseconds. Only marks are split off: the calls before the last one
+//! merge and mark, the last one hands out numbers, calls and answers. All of it makes one step, and may be sent
+//! again from the first call on after any of them failed.
+
+use std::{collections::HashSet, mem};
+
+use redis::Cmd;
+use sluice_config::Mode;
+
+use super::{
+    keys::Keys,
+    marks::{Group, groups},
+    script::{KEY_NAMES, SHA},
+};
+use crate::line::{Batch, Known, Newcomer, Rules};
+
+/// Most work in one call besides newcomers and asks, of which the caller's batch sets the bound. About a
+/// microsecond of server time each.
+const COST_MAX: usize = 4_000;
+/// What single marks cost, measured.
+const COST_SEAT: usize = 3;
+const COST_ENDED: usize = 1;
+const COST_SEEN: usize = 2;
+const COST_AWAY: usize = 12;
+/// A piece costs as much as so many bytes of it.
+const PIECE_BYTES_FREE: usize = 256;
+
+/// How the script is to read the clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// `None`: the server's own.
+    pub(super) wall_ms: Option<u64>,
+    pub(super) slack_ms: u64,
+}
+
+/// The calls that make one step, in their order.
+pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> Vec<Cmd> {
+    let parts = split(batch);
+    let last = parts.len() - 1;
+    let call = |(i, part): (usize, Part)| {
+        let mut cmd = begin(keys, "sync", clock, rules);
+        // What stands in the first call is merged already; the others only need tell the epoch of their numbers.
+        let known = &batch.known;
+        let rest = Known { epoch: known.epoch, clock_ms: known.clock_ms, ..Known::default() };
+        put_known(&mut cmd, if i == 0 { known } else { &rest });
+        let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
+        cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
+        cmd.arg(part.top()).arg(newcomers.len());
+        put_pairs(&mut cmd, if i == 0 { &known.calls } else { &[] });
+        part.put(&mut cmd);
+        if i == last {
+            put_newcomers(&mut cmd, newcomers);
+            cmd.arg(batch.asks.len());
+            for ask in &batch.asks {
+                cmd.arg(ask.number).arg(u8::from(ask.enter));
+            }
+        }
+        cmd
+    };
+    parts.into_iter().enumerate().map(call).collect()
+}
+
+/// A call that only reads the line as of its last step.
+pub(super) fn look(keys: &Keys, rules: &Rules) -> Cmd {
+    plain(keys, "look", Clock { wall_ms: None, slack_ms: 0 }, rules)
+}
+
+/// A call that begins a new epoch.
+pub(super) fn reset(keys: &Keys, clock: Clock, rules: &Rules) -> Cmd {
+    plain(keys, "reset", clock, rules)
+}
+
+fn plain(keys: &Keys, what: &str, clock: Clock, rules: &Rules) -> Cmd {
+    let mut cmd = begin(keys, what, clock, rules);
+    put_known(&mut cmd, &Known::default());
+    cmd
+}
+
+fn begin(keys: &Keys, what: &str, clock: Clock, rules: &Rules) -> Cmd {
+    let mut cmd = redis::cmd("EVALSHA");
+    cmd.arg(SHA.as_str()).arg(KEY_NAMES.len()).arg(&keys.names).arg(what);
+    put_option(&mut cmd, clock.wall_ms);
+    cmd.arg(clock.slack_ms).arg(rules.release_per_minute).arg(rules.burst);
+    put_option(&mut cmd, rules.max_active.map(u64::from));
+    cmd.arg(rules.max_waiting).arg(mode_code(rules.mode));
+    cmd.arg(rules.claim_within_ms).arg(rules.return_within_ms).arg(rules.seat_ms).arg(rules.tick_ms() * 4 / 5);
+    cmd
+}
+
+/// Modes on the wire, which are part of the layout.
+pub(super) fn mode_code(mode: Mode) -> u8 {
+    match mode {
+        Mode::Open => 0,
+        Mode::Auto => 1,
+        Mode::Hold => 2,
+        Mode::Drain => 3,
+        Mode::Closed => 4,
+    }
+}
+
+fn put_known(cmd: &mut Cmd, known: &Known) {
+    cmd.arg(known.epoch).arg(known.issued).arg(known.head).arg(known.floor);
+    put_option(cmd, known.clock_ms);
+    cmd.arg(known.steps).arg(known.life);
+}
+
+fn put_option(cmd: &mut Cmd, value: Option<u64>) {
+    match value {
+        Some(value) => cmd.arg(value),
+        None => cmd.arg(""),
+    };
+}
+
+fn put_pairs<T: redis::ToRedisArgs + Copy>(cmd: &mut Cmd, pairs: &[(u64, T)]) {
+    cmd.arg(pairs.len());
+    for &(a, b) in pairs {
+        cmd.arg(a).arg(b);
+    }
+}
+
+fn put_list(cmd: &mut Cmd, numbers: &[u64]) {
+    cmd.arg(numbers.len()).arg(numbers);
+}
+
+/// Neighbours who want the same go together; slips are eight bytes.
+fn put_newcomers(cmd: &mut Cmd, newcomers: &[Newcomer]) {
+    let mut seen = HashSet::with_capacity(newcomers.len());
+    let repeats = !newcomers.iter().all(|n| seen.insert(n.id));
+    let alike = |a: &Newcomer, b: &Newcomer| (a.hold_ms, a.enter, a.walk_in) == (b.hold_ms, b.enter, b.walk_in);
+    cmd.arg(u8::from(repeats)).arg(newcomers.chunk_by(alike).count());
+    for group in newcomers.chunk_by(alike) {
+        cmd.arg(group[0].hold_ms).arg(u8::from(group[0].enter)).arg(u8::from(group[0].walk_in)).arg(group.len());
+        for newcomer in group {
+            cmd.arg(&newcomer.id.to_be_bytes());
+        }
+    }
+}
+
+/// The marks of one call.
+#[derive(Default)]
+struct Part {
+    known_due: Vec<(u64, u64)>,
+    known_inside: Vec<(u64, u64)>,
+    ended: Vec<u64>,
+    inside: Vec<u64>,
+    groups: Vec<Group>,
+    away: Vec<u64>,
+    cost: usize,
+}
+
+impl Part {
+    /// The highest number marked.
+    fn top(&self) -> u64 {
+        let seen = self.groups.iter().map(Group::top);
+        seen.chain(self.inside.iter().copied()).max().unwrap_or(0)
+    }
+
+    fn put(&self, cmd: &mut Cmd) {
+        put_pairs(cmd, &self.known_due);
+        put_pairs(cmd, &self.known_inside);
+        put_list(cmd, &self.ended);
+        put_list(cmd, &self.inside);
+        cmd.arg(self.groups.len());
+        for group in &self.groups {
+            cmd.arg(group.hold_ms);
+            put_list(cmd, &group.alone);
+            cmd.arg(group.pieces.len());
+            for piece in &group.pieces {
+                cmd.arg(piece.byte).arg(&piece.bits[..]);
+            }
+        }
+        put_list(cmd, &self.away);
+    }
+
+    fn group(&mut self, hold_ms: u32) -> &mut Group {
+        if self.groups.last().is_none_or(|g| g.hold_ms != hold_ms) {
+            self.groups.push(Group { hold_ms, ..Group::default() });
+        }
+        let last = self.groups.len() - 1;
+        &mut self.groups[last]
+    }
+}
+
+/// Parts in the making. Filled in the order in which a step takes things in, so that a split changes nothing.
+#[derive(Default)]
+struct Parts {
+    full: Vec<Part>,
+    open: Part,
+}
+
+impl Parts {
+    /// The part that takes something of this cost.
+    fn with_room(&mut self, cost: usize) -> &mut Part {
+        if self.open.cost > 0 && self.open.cost + cost > COST_MAX {
+            self.full.push(mem::take(&mut self.open));
+        }
+        self.open.cost += cost;
+        &mut self.open
+    }
+}
+
+fn split(batch: &Batch) -> Vec<Part> {
+    let mut parts = Parts::default();
+    for &seat in &batch.known.inside {
+        parts.with_room(COST_SEAT).known_inside.push(seat);
+    }
+    for &seat in &batch.known.due {
+        parts.with_room(COST_SEAT).known_due.push(seat);
+    }
+    for &number in &batch.inside {
+        parts.with_room(COST_SEAT).inside.push(number);
+    }
+    for &number in &batch.ended {
+        parts.with_room(COST_ENDED).ended.push(number);
+    }
+    let asks = batch.asks.iter().map(|ask| (ask.number, ask.hold_ms));
+    let seen = batch.seen.iter().map(|seen| (seen.number, seen.hold_ms));
+    for Group { hold_ms, alone, pieces } in groups(seen.chain(asks)) {
+        for number in alone {
+            parts.with_room(COST_SEEN).group(hold_ms).alone.push(number);
+        }
+        for piece in pieces {
+            let cost = COST_SEEN + piece.bits.len() / PIECE_BYTES_FREE;
+            parts.with_room(cost).group(hold_ms).pieces.push(piece);
+        }
+    }
+    let mut away = batch.away.clone();
+    away.sort_unstable();
+    for number in away {
+        parts.with_room(COST_AWAY).away.push(number);
+    }
+    parts.full.push(parts.open);
+    parts.full
+}

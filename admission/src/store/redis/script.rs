@@ -1,0 +1,53 @@
+//! The one script that reads and writes a line.
+
+use std::{fmt::Write as _, sync::LazyLock};
+
+/// Its text, in rooms like those of [`crate::line`]. Constant: whatever differs from call to call is an argument.
+pub(super) const TEXT: &str = concat!(
+    include_str!("lua/state.lua"),
+    include_str!("lua/request.lua"),
+    include_str!("lua/clock.lua"),
+    include_str!("lua/rate.lua"),
+    include_str!("lua/bits.lua"),
+    include_str!("lua/seats.lua"),
+    include_str!("lua/verdict.lua"),
+    include_str!("lua/arrive.lua"),
+    include_str!("lua/call.lua"),
+    include_str!("lua/step.lua"),
+);
+
+/// Version of the state's layout, as in `state.lua`. A state of another layout is left alone.
+pub(super) const LAYOUT: u32 = 1;
+
+/// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
+pub(super) const KEY_NAMES: [&str; 28] = [
+    "line", "gone", "due", "inside", "since", "slips0", "slips1", "door0", "door1", "door2", "door3", "door4", "door5",
+    "door6", "door7", "door8", "door9", "door10", "door11", "door12", "door13", "door14", "door15", "seen0", "seen1",
+    "seen2", "seen3", "scratch",
+];
+
+/// What EVALSHA calls it by: the SHA-1 of the text, in hexadecimal.
+pub(super) static SHA: LazyLock<String> = LazyLock::new(|| {
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, TEXT.as_bytes());
+    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_name_the_same_layout() {
+        assert!(TEXT.contains(&format!("\nlocal LAYOUT = {LAYOUT}\n")));
+    }
+
+    #[test]
+    fn both_sides_count_the_same_keys() {
+        assert_eq!(KEY_NAMES.iter().position(|&k| k == "door0"), Some(7));
+        assert!(TEXT.contains(&format!("scratch = KEYS[{}]", KEY_NAMES.len())));
+    }
+}

@@ -1,0 +1,270 @@
+//! Redis servers for tests: from the system's `redis-server`, on free loopback ports, in temporary directories.
+#![allow(dead_code, unreachable_pub, reason = "every test file uses a part")]
+
+use std::{
+    fs,
+    io::ErrorKind,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use redis::{FromRedisValue, Value};
+use sluice_config::{RedisNode, RedisSettings, RedisTopology, Secret};
+
+/// How long a server may take to start, a cluster to form, a failover to happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A `redis-server`, or a Sentinel; killed when dropped.
+pub struct Server {
+    pub port: u16,
+    password: Option<String>,
+    child: Child,
+    dir: tempfile::TempDir,
+}
+
+impl Server {
+    /// A server without persistence.
+    pub fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// A server with further lines of configuration.
+    pub fn with(config: &[&str]) -> Self {
+        Self::on(free_port(), config)
+    }
+
+    /// A server on a port that was another's.
+    pub fn on(port: u16, config: &[&str]) -> Self {
+        let mut text = format!("port {port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\nenable-debug-command yes\n");
+        for line in config {
+            text.push_str(line);
+            text.push('\n');
+        }
+        let password = config.iter().find_map(|line| line.strip_prefix("requirepass ")).map(str::to_owned);
+        Self::run(port, &text, password, &[])
+    }
+
+    fn sentinel(config: &str) -> Self {
+        let port = free_port();
+        Self::run(port, &format!("port {port}\nbind 127.0.0.1\n{config}"), None, &["--sentinel"])
+    }
+
+    fn run(port: u16, config: &str, password: Option<String>, options: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("redis.conf");
+        let config = format!("{config}dir {}\nlogfile {}\n", dir.path().display(), dir.path().join("log").display());
+        fs::write(&file, config).unwrap();
+        let spawned = Command::new("redis-server").arg(&file).args(options).stdout(Stdio::null()).spawn();
+        let child = spawned.unwrap_or_else(|e| match e.kind() {
+            ErrorKind::NotFound => {
+                panic!("redis-server is not installed. These tests need it in PATH (Debian: apt install redis-server)")
+            }
+            _ => panic!("redis-server does not start: {e}"),
+        });
+        let server = Self { port, password, child, dir };
+        wait_until("redis-server answers", || server.try_command::<Value>(&["PING"]).is_ok());
+        server
+    }
+
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn node(&self) -> RedisNode {
+        RedisNode { host: "127.0.0.1".to_owned(), port: self.port }
+    }
+
+    /// Runs a command as an administrator.
+    pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_command(words).unwrap_or_else(|e| panic!("{words:?}: {e}"))
+    }
+
+    pub fn try_command<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let password = self.password.as_ref().map(|p| format!(":{p}@")).unwrap_or_default();
+        let client = redis::Client::open(format!("redis://{password}127.0.0.1:{}", self.port))?;
+        let mut connection = client.get_connection_with_timeout(Duration::from_secs(5))?;
+        let mut command = redis::cmd(words[0]);
+        for word in &words[1..] {
+            command.arg(word);
+        }
+        command.query(&mut connection)
+    }
+
+    /// One field of `INFO`.
+    pub fn info(&self, field: &str) -> Option<String> {
+        let info: String = self.command(&["INFO", "everything"]);
+        info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
+    }
+
+    /// Stops the process without killing it, as a frozen machine would; [`Self::thaw`] lets it go on.
+    pub fn freeze(&self) {
+        signal(self.pid(), "STOP");
+    }
+
+    pub fn thaw(&self) {
+        signal(self.pid(), "CONT");
+    }
+
+    /// How a store connects to this server.
+    pub fn settings(&self) -> RedisSettings {
+        settings(RedisTopology::Single, vec![self.node()])
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A cluster of three primaries, and their replicas if there are any.
+pub struct Cluster {
+    pub primaries: Vec<Server>,
+    pub replicas: Vec<Server>,
+}
+
+impl Cluster {
+    pub fn start() -> Self {
+        Self::with_replicas(0)
+    }
+
+    /// With so many replicas (at most three), one for each of the first primaries.
+    pub fn with_replicas(replicas: usize) -> Self {
+        let primaries: Vec<_> = (0..3).map(|_| cluster_server()).collect();
+        for (server, slots) in primaries.iter().zip([("0", "5460"), ("5461", "10922"), ("10923", "16383")]) {
+            server.command::<()>(&["CLUSTER", "ADDSLOTSRANGE", slots.0, slots.1]);
+        }
+        let cluster = Self { primaries, replicas: (0..replicas).map(|_| cluster_server()).collect() };
+        for (epoch, server) in cluster.servers().enumerate() {
+            server.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &(epoch + 1).to_string()]);
+        }
+        for server in cluster.servers().skip(1) {
+            let (port, bus) = (server.port.to_string(), bus_port(server));
+            cluster.primaries[0].command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        }
+        let known = cluster.servers().count().to_string();
+        for server in cluster.servers() {
+            wait_until("all know each other", || cluster_info(server, "cluster_known_nodes") == known);
+        }
+        for (replica, primary) in cluster.replicas.iter().zip(&cluster.primaries) {
+            let id: String = primary.command(&["CLUSTER", "MYID"]);
+            wait_until("the replica follows", || replica.try_command::<()>(&["CLUSTER", "REPLICATE", &id]).is_ok());
+        }
+        cluster.wait_until_ok();
+        cluster
+    }
+
+    pub fn servers(&self) -> impl Iterator<Item = &Server> {
+        self.primaries.iter().chain(&self.replicas)
+    }
+
+    pub fn wait_until_ok(&self) {
+        for server in self.servers() {
+            wait_until("the cluster is whole", || cluster_info(server, "cluster_state") == "ok");
+        }
+        for replica in &self.replicas {
+            wait_until("the replica is in step", || replica.info("master_link_status").as_deref() == Some("up"));
+        }
+    }
+
+    pub fn settings(&self) -> RedisSettings {
+        settings(RedisTopology::Cluster, self.primaries.iter().map(Server::node).collect())
+    }
+}
+
+fn cluster_server() -> Server {
+    let bus = format!("cluster-port {}", free_port());
+    Server::with(&["cluster-enabled yes", "cluster-node-timeout 1000", &bus, "repl-diskless-sync-delay 0"])
+}
+
+fn bus_port(server: &Server) -> String {
+    server.command::<Vec<String>>(&["CONFIG", "GET", "cluster-port"])[1].clone()
+}
+
+fn cluster_info(server: &Server, field: &str) -> String {
+    let info: String = server.command(&["CLUSTER", "INFO"]);
+    info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned)).unwrap_or_default()
+}
+
+/// A primary, a replica of it, and three Sentinels that watch them.
+pub struct Sentinels {
+    pub primary: Server,
+    pub replica: Server,
+    pub sentinels: Vec<Server>,
+}
+
+impl Sentinels {
+    pub fn start() -> Self {
+        let primary = Server::with(&["repl-diskless-sync-delay 0"]);
+        let replica = Server::with(&[&format!("replicaof 127.0.0.1 {}", primary.port)]);
+        wait_until("the replica is in step", || replica.info("master_link_status").as_deref() == Some("up"));
+        let watch = format!(
+            "sentinel monitor lines 127.0.0.1 {} 2\nsentinel down-after-milliseconds lines 500\n\
+             sentinel failover-timeout lines 3000\n",
+            primary.port
+        );
+        let sentinels: Vec<_> = (0..3).map(|_| Server::sentinel(&watch)).collect();
+        for sentinel in &sentinels {
+            wait_until("the Sentinels know each other", || {
+                let facts: Vec<String> = sentinel.command(&["SENTINEL", "MASTER", "lines"]);
+                let fact = |name: &str| facts.chunks(2).find(|f| f[0] == name).map(|f| f[1].clone());
+                fact("num-other-sentinels").as_deref() == Some("2") && fact("num-slaves").as_deref() == Some("1")
+            });
+        }
+        Self { primary, replica, sentinels }
+    }
+
+    pub fn settings(&self) -> RedisSettings {
+        let nodes = self.sentinels.iter().map(Server::node).collect();
+        settings(RedisTopology::Sentinel { master: "lines".to_owned() }, nodes)
+    }
+}
+
+/// Settings with short limits, for servers on this machine.
+pub fn settings(topology: RedisTopology, nodes: Vec<RedisNode>) -> RedisSettings {
+    RedisSettings {
+        topology,
+        nodes,
+        database: 0,
+        username: None,
+        password: None,
+        key_prefix: "sluice".to_owned(),
+        connect_timeout: Duration::from_secs(2),
+        response_timeout: Duration::from_secs(2),
+        tls: false,
+        tls_ca_pem: None,
+    }
+}
+
+/// Settings that log in.
+pub fn logged_in(settings: RedisSettings, username: Option<&str>, password: &str) -> RedisSettings {
+    RedisSettings { username: username.map(str::to_owned), password: Some(Secret::new(password)), ..settings }
+}
+
+/// A port that nobody listens on. Somebody else may take it before it is used, so a test that starts many
+/// servers may fail for that once in a very long while.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits for something that takes an unknown, short time outside of this process.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < end, "not within {} s: {what}", PATIENCE.as_secs());
+        sleep(Duration::from_millis(10));
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    let killed = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status();
+    assert!(killed.is_ok_and(|status| status.success()), "kill -{name}");
+}

@@ -1,0 +1,315 @@
+//! The script against the pure line: the same random histories, and no difference in any outcome.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+#[path = "redis/servers.rs"]
+mod servers;
+#[path = "redis/twins.rs"]
+mod twins;
+
+use proptest::{
+    prelude::*,
+    test_runner::{Config, FileFailurePersistence, TestRunner},
+};
+use sluice_admission::line::{Ask, Batch, Known, Newcomer, Rules, Seen};
+use sluice_config::Mode;
+use twins::{Bench, Twins, rules};
+
+/// One thing that happens between two looks at the line. Numbers are wild, see [`World::number`].
+#[derive(Clone, Debug)]
+enum Event {
+    /// A step with anything in it.
+    Step(Box<Wild>),
+    /// The last batch once more.
+    Retry,
+    /// Time goes by, for everybody.
+    Pass {
+        ms: u64,
+    },
+    /// The server's wall clock is set.
+    WallClockSteps {
+        ms: i64,
+    },
+    /// A node starts anew and knows nothing, or wakes with what it knew long ago.
+    Restart,
+    Rules(Rules),
+    /// Everything in the store is gone.
+    Lose,
+    Reset,
+}
+
+/// What a batch is made of.
+#[derive(Clone, Debug)]
+struct Wild {
+    newcomers: Vec<(u8, u32, bool, bool)>,
+    seen: Vec<(u32, u32)>,
+    all_seen: Option<u32>,
+    asks: Vec<(u32, bool)>,
+    all_ask: bool,
+    away: Vec<u32>,
+    inside: Vec<u32>,
+    ended: Vec<u32>,
+    known: Remembers,
+}
+
+/// What a node has in mind.
+#[derive(Clone, Copy, Debug)]
+enum Remembers {
+    Nothing,
+    /// The last outcome.
+    Last,
+    /// All it can know, to heal a line with.
+    Everything,
+    /// Everything of an earlier moment, with some of it made up.
+    Earlier(u8, u8),
+}
+
+fn hold() -> impl Strategy<Value = u32> {
+    prop_oneof![4 => 0..30_000u32, 1 => Just(4_000), 1 => Just(u32::MAX)]
+}
+
+fn wild() -> impl Strategy<Value = Wild> {
+    let some = |most| prop::collection::vec(any::<u32>(), 0..most);
+    let newcomer = (0..40u8, hold(), any::<bool>(), prop::bool::weighted(0.3));
+    let remembers = prop_oneof![
+        1 => Just(Remembers::Nothing),
+        6 => Just(Remembers::Last),
+        1 => Just(Remembers::Everything),
+        1 => (any::<u8>(), any::<u8>()).prop_map(|(when, what)| Remembers::Earlier(when, what)),
+    ];
+    let newcomers = prop_oneof![
+        2 => Just(Vec::new()),
+        2 => prop::collection::vec(newcomer, 0..6),
+        // A rush of the same kind.
+        1 => (hold(), any::<bool>(), 0..90usize).prop_map(|(h, enter, n)| vec![(u8::MAX, h, enter, false); n]),
+    ];
+    (
+        newcomers,
+        prop::collection::vec((any::<u32>(), hold()), 0..6),
+        prop::option::weighted(0.3, hold()),
+        prop::collection::vec((any::<u32>(), any::<bool>()), 0..6),
+        prop::bool::weighted(0.1),
+        some(3),
+        some(4),
+        some(3),
+        remembers,
+    )
+        .prop_map(|(newcomers, seen, all_seen, asks, all_ask, away, inside, ended, known)| Wild {
+            newcomers,
+            seen,
+            all_seen,
+            asks,
+            all_ask,
+            away,
+            inside,
+            ended,
+            known,
+        })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let pass = prop_oneof![3 => 0..500u64, 3 => 0..20_000u64, 1 => 0..200_000u64];
+    prop_oneof![
+        14 => wild().prop_map(|w| Event::Step(Box::new(w))),
+        2 => Just(Event::Retry),
+        9 => pass.prop_map(|ms| Event::Pass { ms }),
+        1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
+        1 => Just(Event::Restart),
+        2 => some_rules().prop_map(Event::Rules),
+        1 => Just(Event::Lose),
+        1 => Just(Event::Reset),
+    ]
+}
+
+fn some_rules() -> impl Strategy<Value = Rules> {
+    let mode = prop_oneof![
+        6 => Just(Mode::Auto), 1 => Just(Mode::Open), 1 => Just(Mode::Hold), 1 => Just(Mode::Closed), 1 => Just(Mode::Drain),
+    ];
+    let times = (1_000..20_000u64, 10_000..300_000u64, 2_000..100_000u64);
+    (1..6_000u32, 1..300u32, prop::option::of(1..90u32), mode, 5..400u32, times).prop_map(
+        |(release_per_minute, burst, max_active, mode, max_waiting, (claim_within_ms, return_within_ms, seat_ms))| {
+            Rules {
+                release_per_minute,
+                burst: burst.min(release_per_minute),
+                max_active,
+                max_waiting,
+                mode,
+                claim_within_ms,
+                return_within_ms,
+                seat_ms,
+            }
+        },
+    )
+}
+
+struct World<'a> {
+    twins: Twins<'a>,
+    /// Real time gone by, and the server's error.
+    real_ms: u64,
+    wall_off_ms: i64,
+    /// The line's clock as the node last heard it, and when.
+    anchor: Option<(u64, u64)>,
+    last_known: Known,
+    memories: Vec<Known>,
+    last: Batch,
+    ids: u64,
+}
+
+impl<'a> World<'a> {
+    fn new(bench: &'a Bench, name: &str, rules: Rules) -> Self {
+        Self {
+            twins: Twins::new(bench, name, rules),
+            real_ms: twins::START_MS,
+            wall_off_ms: 0,
+            anchor: None,
+            last_known: Known::default(),
+            memories: Vec::new(),
+            last: Batch::default(),
+            ids: 0,
+        }
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match event {
+            Event::Step(wild) => {
+                let batch = self.batch(wild);
+                self.step(batch);
+            }
+            Event::Retry => self.step(self.last.clone()),
+            Event::Pass { ms } => self.real_ms += ms,
+            Event::WallClockSteps { ms } => self.wall_off_ms += ms,
+            Event::Restart => {
+                self.anchor = None;
+                self.last_known = Known::default();
+            }
+            Event::Rules(rules) => self.twins.rules = rules.clone(),
+            Event::Lose => {
+                self.memories.push(self.twins.known());
+                self.twins.lose();
+            }
+            Event::Reset => {
+                self.set_wall();
+                self.twins.reset();
+            }
+        }
+    }
+
+    fn set_wall(&mut self) {
+        self.twins.wall_ms = self.real_ms.saturating_add_signed(self.wall_off_ms);
+    }
+
+    fn step(&mut self, batch: Batch) {
+        self.set_wall();
+        let outcome = self.twins.step(&batch);
+        self.anchor.get_or_insert((outcome.summary.now_ms, self.real_ms));
+        let s = &outcome.summary;
+        self.last_known = Known {
+            epoch: s.epoch,
+            issued: s.issued,
+            head: s.head,
+            floor: s.floor,
+            steps: s.steps,
+            life: s.life,
+            ..Known::default()
+        };
+        if self.memories.len() < 50 {
+            self.memories.push(self.twins.known());
+        }
+        self.last = batch;
+    }
+
+    /// A number: mostly one that exists, often near the head or the end, now and then 0 or one nobody has yet.
+    fn number(&self, wild: u32) -> u64 {
+        let known = self.twins.known();
+        let step = u64::from(wild >> 4);
+        match wild % 8 {
+            0 => known.issued.saturating_sub(step % 10),
+            1 | 2 => (known.head + 5).saturating_sub(step % 20),
+            3 => known.floor + step % 5,
+            4 => step % (known.issued + 3),
+            _ => step % known.issued.max(1) + 1,
+        }
+    }
+
+    fn batch(&mut self, wild: &Wild) -> Batch {
+        let newcomers = wild.newcomers.iter().map(|&(id, hold_ms, enter, walk_in)| {
+            self.ids += 1;
+            // Mostly new ids, random as real ones are; sometimes one that came before.
+            let back = u64::from(id).checked_sub(30).filter(|&back| back < 10).map(|back| back * back);
+            let id = self.ids.saturating_sub(back.unwrap_or(0));
+            Newcomer { id: id.wrapping_mul(0x9E37_79B9_7F4A_7C15), hold_ms, enter, walk_in }
+        });
+        let newcomers = newcomers.collect();
+        let issued = self.twins.known().issued;
+        let everybody = 1..=issued;
+        let mut seen: Vec<_> = wild.seen.iter().map(|s| Seen { number: self.number(s.0), hold_ms: s.1 }).collect();
+        seen.extend(
+            wild.all_seen.into_iter().flat_map(|hold_ms| everybody.clone().map(move |number| Seen { number, hold_ms })),
+        );
+        let ask = |number, enter| Ask { number, hold_ms: 4_000, enter };
+        let mut asks: Vec<_> = wild.asks.iter().map(|a| ask(self.number(a.0), a.1)).collect();
+        if wild.all_ask {
+            asks.extend(everybody.map(|number| ask(number, true)));
+        }
+        let numbers = |wild: &[u32]| wild.iter().map(|&w| self.number(w)).collect();
+        let (away, inside, ended) = (numbers(&wild.away), numbers(&wild.inside), numbers(&wild.ended));
+        Batch { known: self.remembered(wild.known), seen, away, inside, ended, newcomers, asks }
+    }
+
+    fn remembered(&self, how: Remembers) -> Known {
+        let clock_ms = self.anchor.map(|(line_ms, at_ms)| line_ms + (self.real_ms - at_ms));
+        match how {
+            Remembers::Nothing => Known::default(),
+            Remembers::Last => Known { clock_ms, ..self.last_known.clone() },
+            Remembers::Everything => Known { clock_ms, ..self.memories.last().cloned().unwrap_or_default() },
+            Remembers::Earlier(when, what) => {
+                let count = self.memories.len().max(1);
+                let mut known = self.memories.get(usize::from(when) % count).cloned().unwrap_or_default();
+                match what % 8 {
+                    0 => known.epoch += 1,
+                    1 => known.head += u64::from(what),
+                    2 => known.floor += u64::from(what),
+                    3 => known.steps += u64::from(what),
+                    4 => known.inside.push((known.issued + u64::from(what), known.clock_ms.unwrap_or(0) + 50_000)),
+                    5 => known.due.push((known.issued + u64::from(what), known.clock_ms.unwrap_or(0) + 5_000)),
+                    6 => known.calls.push((known.clock_ms.unwrap_or(0) / 100 + 3, u32::from(what))),
+                    _ => known.clock_ms = clock_ms,
+                }
+                known.calls.sort_unstable();
+                known
+            }
+        }
+    }
+}
+
+/// At least so many steps in total.
+const STEPS_MIN: usize = 10_000;
+
+#[test]
+fn every_history_has_the_same_outcomes() {
+    let bench = Bench::default();
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(400);
+    let mut runner = TestRunner::new(Config {
+        cases,
+        max_shrink_iters: 2_000,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/redis_differential.proptest-regressions"
+        )))),
+        ..Config::default()
+    });
+    let history = (some_rules(), prop::collection::vec(event(), 1..150));
+    let (case, steps) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let run = runner.run(&history, |(first_rules, events)| {
+        let first_rules = Rules { return_within_ms: rules().return_within_ms, ..first_rules };
+        case.set(case.get() + 1);
+        let mut world = World::new(&bench, &format!("q{}", case.get()), first_rules);
+        for event in &events {
+            world.happen(event);
+        }
+        steps.set(steps.get() + world.twins.steps);
+        Ok(())
+    });
+    run.unwrap_or_else(|e| panic!("{e}"));
+    assert!(steps.get() >= STEPS_MIN || cases < 400, "only {} steps", steps.get());
+    eprintln!("{} steps of {} histories", steps.get(), case.get());
+}

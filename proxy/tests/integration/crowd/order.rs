@@ -1,0 +1,101 @@
+//! Was anybody who was present overtaken?
+//!
+//! A visitor is present for as long as it asks again as it was told. When exactly somebody was called cannot be seen
+//! from outside, but it can be bounded: after the last request that was answered "wait", and before the first answer
+//! that said otherwise. Somebody was overtaken, without any doubt, if a higher number is known to be called while the
+//! lower one, present all the time in which that call can have been made, still asks in vain.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{journey::Story, judge::Judge};
+
+/// How long after its time somebody may ask and still count as present: the line's grace.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long it may take until a first poll is known to the line: a tick, on a busy machine.
+const HEARD_WITHIN: Duration = Duration::from_millis(250);
+/// How much later than its next poll a called visitor may reach the origin.
+const ENTERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// From when to when a visitor was present and in line.
+#[derive(Clone, Copy, Debug)]
+struct Present {
+    from: Instant,
+    /// The last request that was answered "wait".
+    until: Instant,
+    /// When it was to ask again after that.
+    told: Duration,
+}
+
+fn presences(story: &Story) -> Vec<Present> {
+    let mut all: Vec<Present> = Vec::new();
+    let mut due = None;
+    for wait in &story.waits {
+        match all.last_mut() {
+            Some(present) if due.is_some_and(|due| wait.asked <= due) => {
+                (present.until, present.told) = (wait.asked, wait.told);
+            }
+            _ => all.push(Present { from: wait.answered + HEARD_WITHIN, until: wait.asked, told: wait.told }),
+        }
+        due = Some(wait.answered + wait.told + GRACE);
+    }
+    all
+}
+
+impl Judge {
+    pub(super) fn nobody_was_overtaken(&self) {
+        let overtaken = self.overtaken();
+        assert!(overtaken.is_empty(), "{} were overtaken, such as {:?}", overtaken.len(), overtaken[0]);
+    }
+
+    /// Not after a kill: who polls while the node is down learns of the call only at a later poll.
+    pub(super) fn the_origin_saw_the_order(&self) {
+        let late = self.late_at_the_origin();
+        assert!(late.is_empty(), "{} reached the origin out of order, such as {:?}", late.len(), late[0]);
+    }
+
+    pub(super) fn tell_of_order(&self) {
+        let waited = self.stories.iter().filter(|story| !story.waits.is_empty());
+        let steady = waited.clone().filter(|story| presences(story).len() == 1).count();
+        eprintln!(
+            "{} waited, {steady} of them present all the time; {} overtaken, {} out of order at the origin",
+            waited.count(),
+            self.overtaken().len(),
+            self.late_at_the_origin().len()
+        );
+    }
+
+    /// Pairs of numbers: the one that was overtaken, and by whom.
+    fn overtaken(&self) -> Vec<(u64, u64)> {
+        self.pairs(|present, _, later| {
+            let called_by = later.called_by?;
+            (present.from < later.called_after && called_by < present.until).then_some(())
+        })
+    }
+
+    /// The same by the origin's log. A call is learned of at the next poll, so only an order that this does not
+    /// explain counts.
+    fn late_at_the_origin(&self) -> Vec<(u64, u64)> {
+        self.pairs(|present, story, later| {
+            let learns_by = present.told.mul_f64(1.1) + ENTERS_WITHIN;
+            let was_present = present.from < later.called_after && later.called_by? < present.until + present.told;
+            (was_present && self.entry(story)? > self.entry(later)? + learns_by).then_some(())
+        })
+    }
+
+    /// All pairs of a presence and a later number of which something is true.
+    fn pairs(&self, is: impl Fn(&Present, &Story, &Story) -> Option<()>) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        for (at, story) in self.stories.iter().enumerate() {
+            for present in presences(story) {
+                for later in &self.stories[at + 1..] {
+                    if is(&present, story, later).is_some() {
+                        found.extend(story.numbers.first().copied().zip(later.numbers.first().copied()));
+                    }
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,144 @@
+//! Row "POST, PUT, PATCH, DELETE": never redirected, never stored, and the connection goes on behind the body.
+
+use std::time::Duration;
+
+use super::{assert_goes_on, assert_page, assert_parked, assert_problem, parked};
+use crate::support::{HOST, Request, Scene};
+
+const JSON: &str = "application/json";
+
+#[tokio::test]
+async fn a_request_that_may_change_something_gets_a_problem() {
+    let (scene, _inside) = Scene::one_seat().await;
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        assert_problem(&parked(&scene, &Request::fetch(method, "/cart").body(JSON, "{}")).await);
+        assert_problem(&parked(&scene, &Request::fetch(method, "/cart")).await);
+    }
+}
+
+#[tokio::test]
+async fn a_form_gets_a_page_that_says_it_was_not_sent() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let form = Request::new("POST", "/checkout").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
+    let page = parked(&scene, &form.body("application/x-www-form-urlencoded", "card=4711&secret=hush")).await;
+    assert_page(&page, 429);
+    assert!(page.text().contains("Your form was not sent"), "{page:?}");
+    assert!(!page.text().contains("hush") && page.header("location").is_none(), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_form_goes_through_once_its_visitor_is_called() {
+    let (scene, mut inside) = Scene::one_seat().await;
+    let mut visitor = scene.visitor("ann").await;
+    visitor.join().await;
+    inside.leave().await;
+    visitor.until_state("called").await;
+    let form = Request::new("POST", "/checkout").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
+    let page = visitor.ask(form.body("application/x-www-form-urlencoded", "card=4711")).await;
+    assert!(page.is_from_origin(), "{page:?}");
+    assert_eq!(scene.origin.last_hit().body, "card=4711");
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_read_away() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let head =
+        format!("POST /cart HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {JSON}\r\nTransfer-Encoding: chunked\r\n\r\n");
+    connection.send(head).await;
+    connection.send("5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n").await;
+    let problem = connection.response("POST").await;
+    assert_parked(&problem);
+    assert_problem(&problem);
+    assert_goes_on(&mut connection, &problem).await;
+}
+
+#[tokio::test]
+async fn a_body_that_comes_late_is_read_away() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let request = Request::fetch("POST", "/cart").body(JSON, vec![b'x'; 100_000]).bytes();
+    let (first, rest) = request.split_at(request.len() / 2);
+    connection.send(first).await;
+    // Until something has come in, there is nothing to wait for: the first half is on its way.
+    scene.node.until_metrics("the request is under way", |m| m.sum("requests_in_flight", &[]) >= 1.0).await;
+    connection.send(rest).await;
+    let problem = connection.response("POST").await;
+    assert_problem(&problem);
+    assert_goes_on(&mut connection, &problem).await;
+}
+
+#[tokio::test]
+async fn a_body_of_a_megabyte_is_answered_and_not_waited_for() {
+    // Longer than what is worth reading away: the answer says that the connection ends, and it does.
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let head =
+        format!("POST /cart HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {JSON}\r\nContent-Length: 1048576\r\n\r\n");
+    connection.send(head).await;
+    let problem = connection.response("POST").await;
+    assert_parked(&problem);
+    assert_problem(&problem);
+    assert!(problem.closes(), "{problem:?}");
+    connection.closed().await;
+}
+
+#[tokio::test]
+async fn a_head_that_promises_a_body_but_waits_is_answered_at_once() {
+    // Whoever expects "100 Continue" is answered with no body sent. It may send it all the same (RFC 9110, 10.1.1),
+    // so where the next request would begin is in doubt: the one case in which the connection ends, and says so.
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let head = format!(
+        "POST /cart HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {JSON}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    );
+    connection.send(head).await;
+    let problem = connection.response("POST").await;
+    assert_parked(&problem);
+    assert_problem(&problem);
+    assert!(problem.closes(), "{problem:?}");
+    connection.closed().await;
+}
+
+#[tokio::test]
+async fn a_visitor_inside_who_expects_100_continue_gets_it_and_the_body_goes_through() {
+    let (scene, inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let request = inside.browser.dress(Request::fetch("POST", "/cart").header("Expect", "100-continue"));
+    let request = request.body(JSON, "{\"basket\":7}").bytes();
+    let (head, body) = request.split_at(request.len() - "{\"basket\":7}".len());
+    connection.send(head).await;
+    connection.text_with("HTTP/1.1 100 Continue\r\n\r\n").await;
+    connection.send(body).await;
+    let answer = connection.response("POST").await;
+    assert!(answer.is_from_origin(), "{answer:?}");
+    assert_eq!(scene.origin.last_hit().body, "{\"basket\":7}");
+    // Here, too, the connection may end, but not without saying so.
+    match answer.closes() {
+        true => connection.closed().await,
+        false => assert_goes_on(&mut connection, &answer).await,
+    }
+}
+
+#[tokio::test]
+async fn two_requests_sent_in_one_go_get_two_answers() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let post = Request::fetch("POST", "/cart").body(JSON, "{}").bytes();
+    connection.send([post, Request::navigation("/").bytes()].concat()).await;
+    assert_problem(&connection.response("POST").await);
+    let page = connection.response("GET").await;
+    assert_page(&page, 503);
+    assert_goes_on(&mut connection, &page).await;
+}
+
+#[tokio::test]
+async fn a_connection_stays_open_between_two_polls() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut visitor = scene.visitor("ann").await;
+    visitor.join().await;
+    let mut connection = scene.node.connect().await;
+    connection.ask(&visitor.browser.poll()).await;
+    assert!(connection.stays_open_for(Duration::from_millis(1_500)).await);
+    connection.ask(&visitor.browser.poll()).await;
+}

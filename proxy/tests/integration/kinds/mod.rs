@@ -1,0 +1,59 @@
+//! Every kind of request that may not enter, and the answer it gets: the table of the design, row by row.
+//!
+//! Raw keep-alive connections: after each answer the same connection must serve a second request.
+
+mod body;
+mod page;
+mod path;
+mod script;
+mod state;
+mod switch;
+
+use crate::support::{Connection, Request, Response, Scene};
+
+/// Sends a request that may not enter, and checks what all answers have in common: the state, no cache, no search
+/// engine, no place for the origin to hear of it, and a connection that goes on.
+async fn parked(scene: &Scene, request: &Request) -> Response {
+    let mut connection = scene.node.connect().await;
+    let response = connection.ask(request).await;
+    let asked = scene.origin.hit_count();
+    assert_parked(&response);
+    assert_eq!(response.header("sluice-state"), Some("waiting"), "{response:?}");
+    assert_goes_on(&mut connection, &response).await;
+    assert_eq!(scene.origin.hit_count(), asked, "the origin was asked");
+    response
+}
+
+/// What every answer to a parked request has.
+fn assert_parked(response: &Response) {
+    assert!(!response.is_from_origin(), "let through: {response:?}");
+    assert_eq!(response.header("cache-control"), Some("no-store, private"), "{response:?}");
+    assert_eq!(response.header("x-robots-tag"), Some("noindex"), "{response:?}");
+    assert!(response.header("sluice-state").is_some(), "{response:?}");
+    let retry_after: u32 = response.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&retry_after), "{response:?}");
+}
+
+/// The connection is kept, as the answer says, and serves the next request.
+async fn assert_goes_on(connection: &mut Connection, response: &Response) {
+    assert!(!response.closes(), "{response:?}");
+    assert!(connection.is_usable().await, "the connection did not survive {response:?}");
+}
+
+/// A JSON problem, never HTML.
+fn assert_problem(response: &Response) {
+    assert_eq!(response.status, 429, "{response:?}");
+    assert_eq!(response.header("content-type"), Some("application/problem+json"));
+    assert!(!response.text().contains("<html"), "{response:?}");
+    let problem = response.json();
+    assert_eq!(problem["status"], 429);
+    assert!(problem["type"].as_str().unwrap().starts_with("urn:sluice:problem:"), "{problem}");
+    assert_eq!(problem["sluice"]["queue"], "shop");
+}
+
+/// A page a person can read.
+fn assert_page(response: &Response, status: u16) {
+    assert_eq!(response.status, status, "{response:?}");
+    assert_eq!(response.header("content-type"), Some("text/html; charset=utf-8"));
+    assert!(response.header("content-security-policy").is_some(), "{response:?}");
+}

@@ -1,0 +1,111 @@
+//! Rows "fetch, XHR, app" and "preflight": what scripts and apps are told, and what a browser lets them read.
+
+use super::{assert_goes_on, assert_problem, parked};
+use crate::support::{Request, Response, Scene, scene::FAST};
+
+const APP: &str = "https://app.example.com";
+
+/// A shop with one seat that is taken, and one other origin whose scripts may read answers.
+async fn with_cors() -> Scene {
+    let scene = Scene::new(|shop| {
+        let cors = format!("[cors]\nallowed_origins = [\"{APP}\"]\nallow_credentials = true\nmax_age = \"5m\"");
+        shop.section(&cors).queue("shop", &format!("{FAST}\nmax_active = 1"))
+    });
+    let scene = scene.await;
+    scene.visitor("inside").await.walk_in().await;
+    scene
+}
+
+fn allowed_origin(response: &Response) -> Option<&str> {
+    response.header("access-control-allow-origin")
+}
+
+fn preflight(origin: &str) -> Request {
+    let request = Request::new("OPTIONS", "/cart").header("Origin", origin);
+    request.header("Access-Control-Request-Method", "PUT").header("Access-Control-Request-Headers", "x-basket")
+}
+
+#[tokio::test]
+async fn a_fetch_gets_a_problem() {
+    let (scene, _inside) = Scene::one_seat().await;
+    assert_problem(&parked(&scene, &Request::fetch("GET", "/api")).await);
+}
+
+#[tokio::test]
+async fn an_app_gets_a_problem_and_its_token_in_a_header() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let problem = parked(&scene, &Request::app("GET", "/api")).await;
+    assert_problem(&problem);
+    assert!(problem.header("sluice-ticket").is_some(), "{problem:?}");
+}
+
+#[tokio::test]
+async fn whoever_names_no_html_gets_none() {
+    let (scene, _inside) = Scene::one_seat().await;
+    for accept in ["*/*", "application/json, text/html;q=0.1", "image/avif,image/webp,*/*;q=0.8", "text/html;q=0"] {
+        assert_problem(&parked(&scene, &Request::new("GET", "/").header("Accept", accept)).await);
+    }
+    assert_problem(&parked(&scene, &Request::new("GET", "/")).await);
+    // An image inside a page, though browsers accept anything for it.
+    let image = Request::new("GET", "/a.png").header("Accept", "text/html").header("Sec-Fetch-Mode", "no-cors");
+    assert_problem(&parked(&scene, &image).await);
+}
+
+#[tokio::test]
+async fn without_cors_no_other_origin_may_read_an_answer() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let problem = parked(&scene, &Request::fetch("GET", "/api").header("Origin", APP)).await;
+    assert_eq!(allowed_origin(&problem), None);
+}
+
+#[tokio::test]
+async fn with_cors_the_named_origin_may_read_a_problem_and_no_other() {
+    let scene = with_cors().await;
+    let problem = parked(&scene, &Request::fetch("GET", "/api").header("Origin", APP)).await;
+    assert_problem(&problem);
+    assert_eq!(allowed_origin(&problem), Some(APP));
+    assert_eq!(problem.header("access-control-allow-credentials"), Some("true"));
+    assert_eq!(problem.header("vary"), Some("Origin"));
+    let exposed = problem.header("access-control-expose-headers").unwrap();
+    assert!(exposed.contains("Sluice-State") && exposed.contains("Retry-After"), "{exposed}");
+
+    let other = parked(&scene, &Request::fetch("GET", "/api").header("Origin", "https://evil.example")).await;
+    assert_eq!(allowed_origin(&other), None);
+    assert_eq!(other.header("vary"), Some("Origin"), "a cache must keep the two apart");
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_so_that_the_request_itself_can_be() {
+    let scene = with_cors().await;
+    let mut connection = scene.node.connect().await;
+    let answer = connection.ask(&preflight(APP)).await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(allowed_origin(&answer), Some(APP));
+    assert_eq!(answer.header("access-control-allow-methods"), Some("PUT"));
+    assert_eq!(answer.header("access-control-allow-headers"), Some("x-basket"));
+    assert_eq!(answer.header("access-control-max-age"), Some("300"));
+    assert_eq!(answer.header("content-length"), None, "a 204 has none");
+    assert_eq!(answer.header("set-cookie"), None, "a preflight is nobody's visit");
+    assert_goes_on(&mut connection, &answer).await;
+
+    let other = scene.node.ask(&preflight("https://evil.example")).await;
+    assert_eq!((other.status, allowed_origin(&other)), (204, None));
+}
+
+#[tokio::test]
+async fn without_cors_a_preflight_allows_nothing() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let answer = connection.ask(&preflight(APP)).await;
+    assert_eq!((answer.status, allowed_origin(&answer)), (204, None));
+    assert_goes_on(&mut connection, &answer).await;
+}
+
+#[tokio::test]
+async fn the_status_document_can_be_read_by_the_named_origin() {
+    let scene = with_cors().await;
+    let status = scene.node.ask(&Request::fetch("GET", "/.sluice/status?queue=shop").header("Origin", APP)).await;
+    assert_eq!((status.status, allowed_origin(&status)), (200, Some(APP)));
+    let asked = preflight(APP).header("X-Any", "1");
+    assert_eq!(allowed_origin(&scene.node.ask(&asked).await), Some(APP));
+}

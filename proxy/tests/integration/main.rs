@@ -1,0 +1,18 @@
+//! Sluice as those around it meet it: visitors, operators, attackers and the origin, each through real sockets of the
+//! real binary.
+//!
+//! One test binary, so that it is linked once: `cargo nextest run -p sluice --test integration`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod command_line;
+mod cookieless;
+mod crowd;
+mod kinds;
+mod reload;
+mod restart;
+mod shutdown;
+mod sites;
+mod stories;
+mod support;
+mod tokens;

@@ -1,0 +1,176 @@
+//! Hosts, tenants, and what an origin gets to know.
+
+use crate::support::{
+    Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, ports::Reserved,
+    scene::FAST,
+};
+
+const NEWS: &str = "news.example.org";
+const ONE_SEAT: &str = "release_per_minute = 6000\nburst = 1000\nmax_active = 1";
+
+/// The tenants `shop` and `news`, each with a queue `shop`, on one node.
+async fn two_tenants(settings: &str) -> (Node, Origin, Origin) {
+    let (shop, news) = (Origin::start().await, Origin::start().await);
+    let setup = Setup::new(Tenant::shop(shop.addr()).queue("shop", settings))
+        .tenant(Tenant::new("news", &[NEWS, "*.news.example.org"], news.addr()).queue("shop", settings));
+    (setup.start().await, shop, news)
+}
+
+#[tokio::test]
+async fn a_host_finds_its_tenant_by_name_or_wildcard() {
+    let (node, shop, news) = two_tenants(FAST).await;
+    for host in ["shop.example.com", "SHOP.example.COM", "shop.example.com:8080", "shop.example.com."] {
+        assert!(node.ask(&Request::navigation("/").host(host)).await.is_from_origin(), "{host}");
+    }
+    assert_eq!((shop.hit_count(), news.hit_count()), (4, 0));
+    for host in ["news.example.org", "a.news.example.org", "b.a.news.example.org"] {
+        assert!(node.ask(&Request::navigation("/").host(host)).await.is_from_origin(), "{host}");
+    }
+    assert_eq!((shop.hit_count(), news.hit_count()), (4, 3));
+}
+
+#[tokio::test]
+async fn an_unknown_host_is_421_and_the_connection_goes_on() {
+    let (node, shop, news) = two_tenants(FAST).await;
+    let mut connection = node.connect().await;
+    for host in ["example.com", "a.shop.example.com", "example.org", "127.0.0.1", "shop.example.com.evil.example"] {
+        let refused = connection.ask(&Request::navigation("/").host(host)).await;
+        assert_eq!(refused.status, 421, "{host}: {refused:?}");
+        assert_eq!(refused.header("cache-control"), Some("no-store, private"));
+        assert!(!refused.closes());
+    }
+    let refused = connection.ask(&Request::fetch("GET", "/").host("example.com")).await;
+    assert_eq!((refused.status, refused.header("content-type")), (421, Some("application/problem+json")));
+    assert_eq!(shop.hit_count() + news.hit_count(), 0);
+    assert_eq!(node.metrics().await.sum("requests_rejected_total", &[("reason", "unknown_site")]), 6.0);
+}
+
+#[tokio::test]
+async fn tokens_of_one_tenant_are_worth_nothing_at_another() {
+    let (node, shop, news) = two_tenants(ONE_SEAT).await;
+    let mut inside = Visitor::new(&node, "inside").await;
+    inside.walk_in().await;
+    let mut waits = Visitor::new(&node, "waits").await;
+    waits.join().await;
+    // A full line at `news`, so that nobody walks in there.
+    Visitor::with(&node, Browser::new("reader").at(NEWS, "shop")).await.walk_in().await;
+
+    for kind in ["pass", "ticket"] {
+        let thief = Browser::new("thief").at(NEWS, "shop");
+        let holder = if kind == "pass" { &inside } else { &waits };
+        thief.set_token(kind, &holder.browser.token(kind).unwrap());
+        let page = node.ask(&thief.navigation("/")).await;
+        assert_eq!(page.status, 503, "a {kind} of shop got into news: {page:?}");
+        assert_eq!(Status::of(&page).unwrap().number, None);
+        let refused = [("tenant", "news"), ("kind", kind), ("reason", "mac")];
+        assert_eq!(node.metrics().await.sum("tokens_refused_total", &refused), 1.0);
+    }
+    assert_eq!((shop.hit_count(), news.hit_count()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_full_tenant_delays_no_other() {
+    let (node, _shop, news) = two_tenants(ONE_SEAT).await;
+    Visitor::new(&node, "inside").await.walk_in().await;
+    for visitor in 0..50 {
+        Visitor::new(&node, &visitor.to_string()).await.join().await;
+    }
+    Visitor::with(&node, Browser::new("reader").at(NEWS, "shop")).await.walk_in().await;
+    assert_eq!(news.hit_count(), 1);
+    let metrics = node.metrics().await;
+    assert_eq!(metrics.sum("line_issued_number", &[("tenant", "shop")]), 51.0);
+    assert_eq!(metrics.sum("line_issued_number", &[("tenant", "news")]), 1.0);
+}
+
+#[tokio::test]
+async fn the_origin_learns_who_the_client_is_from_us_alone() {
+    let scene = Scene::shop(FAST).await;
+    let spoofed = Request::navigation("/")
+        .header("X-Forwarded-For", "10.9.8.7")
+        .header("X-Forwarded-Host", "evil.example")
+        .header("X-Forwarded-Proto", "https")
+        .header("Forwarded", "for=10.9.8.7")
+        .header("X-Real-IP", "10.9.8.7")
+        .header("X-Original-URL", "/admin")
+        .header("Sluice-Pass", "mine");
+    scene.node.ask(&spoofed).await;
+    let hit = scene.origin.last_hit();
+    assert_eq!(hit.header("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(hit.header("x-forwarded-host"), Some(HOST));
+    assert_eq!(hit.header("x-forwarded-proto"), Some("http"));
+    assert_eq!(hit.header("host"), Some(HOST));
+    // Said once is enough: two fields that say the same may be taken for two different things.
+    for name in ["forwarded", "x-real-ip", "x-original-url", "sluice-pass"] {
+        assert_eq!(hit.header(name), None, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_believed_and_https_gets_host_cookies() {
+    let trusted = |setup: Setup| setup.server("trusted_proxies = [\"127.0.0.0/8\"]");
+    let scene = Scene::set_up(|shop| shop.queue("shop", FAST), trusted).await;
+    let request =
+        Request::navigation("/").header("X-Forwarded-For", "203.0.113.7").header("X-Forwarded-Proto", "https");
+    let page = scene.node.ask(&request).await;
+    let cookie = page.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-sluice_pass_shop="), "{cookie}");
+    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=Lax", "; Secure"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let hit = scene.origin.last_hit();
+    assert_eq!(hit.header("x-forwarded-for"), Some("203.0.113.7, 127.0.0.1"));
+    assert_eq!(hit.header("x-forwarded-proto"), Some("https"));
+    let with_pass = Request::navigation("/").header("X-Forwarded-Proto", "https");
+    let with_pass = with_pass.header("Cookie", cookie.split(';').next().unwrap());
+    assert_eq!(scene.node.ask(&with_pass).await.header("set-cookie"), None, "the pass under this name is known");
+}
+
+#[tokio::test]
+async fn an_origin_that_is_down_does_not_cost_the_place() {
+    let reserved = Reserved::new();
+    let node = Setup::new(Tenant::shop(reserved.addr()).queue("shop", ONE_SEAT)).start().await;
+    let browser = Browser::new("ann");
+    let mut connection = node.connect().await;
+    let failed = connection.ask(&browser.navigation("/")).await;
+    assert_eq!(failed.status, 502, "{failed:?}");
+    assert_eq!(failed.header("cache-control"), Some("no-store, private"));
+    browser.take_in(&failed);
+    assert!(browser.token("pass").is_some(), "who was let in once is in: {failed:?}");
+    // A failed request ends its connection, and not without saying so.
+    assert!(failed.closes(), "{failed:?}");
+    connection.closed().await;
+    assert_eq!(node.metrics().await.sum("origin_errors_total", &[("reason", "connect")]), 1.0);
+
+    let origin = Origin::start_at(reserved.addr()).await;
+    let page = node.ask(&browser.navigation("/")).await;
+    assert!(page.is_from_origin(), "{page:?}");
+    assert_eq!((origin.hit_count(), browser.number()), (1, Some(1)));
+}
+
+#[tokio::test]
+async fn an_origin_that_breaks_off_is_502() {
+    // Whatever it is that listens there: it takes a connection and says nothing sensible.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut tcp, b"220 mail.example.com ESMTP\r\n").await;
+        }
+    });
+    let node = Setup::new(Tenant::shop(addr).queue("shop", FAST)).start().await;
+    let failed = node.ask(&Request::navigation("/")).await;
+    assert_eq!(failed.status, 502, "{failed:?}");
+}
+
+#[tokio::test]
+async fn requests_of_a_client_that_is_gone_harm_nobody() {
+    let scene = Scene::shop(FAST).await;
+    for _ in 0..20 {
+        let mut connection = Connection::open(scene.node.http).await;
+        connection.send(Request::navigation("/slow").bytes()).await;
+        drop(connection);
+    }
+    scene.visitor("ann").await.walk_in().await;
+    scene.origin.go_on();
+    scene.node.until_metrics("nothing is in flight", |m| m.sum("requests_in_flight", &[]) == 0.0).await;
+}

@@ -1,0 +1,176 @@
+//! From the call to the end of the visit.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, interval};
+
+use crate::support::{Connection, Request, Scene, Visitor, scene::FAST, until, until_within};
+
+/// Somebody is called, and has not come in yet.
+async fn called() -> (Scene, Visitor) {
+    let (scene, mut inside) = Scene::one_seat().await;
+    let mut visitor = scene.visitor("ann").await;
+    visitor.join().await;
+    inside.leave().await;
+    visitor.until_state("called").await;
+    (scene, visitor)
+}
+
+/// Goes on asking for pages, as often as somebody who reads them.
+async fn while_reading(visitor: &mut Visitor, limit: Duration, mut done: impl AsyncFnMut(&mut Visitor) -> bool) {
+    let deadline = Instant::now() + limit;
+    let mut pages = interval(Duration::from_millis(250));
+    while !done(visitor).await {
+        assert!(Instant::now() < deadline, "nothing has changed within {limit:?}");
+        pages.tick().await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_claim_after_a_lost_answer_gets_the_same_pass() {
+    let (scene, visitor) = called().await;
+    // The browser has not got the first answer, so it asks with the same cookies again.
+    let claim = visitor.browser.navigation("/");
+    let mut lost = Connection::open(scene.node.http).await;
+    lost.send(claim.bytes()).await;
+    until("the origin is asked", async || (scene.origin.hit_count() == 2).then_some(())).await;
+    drop(lost);
+    let passes: Vec<_> = [scene.node.ask(&claim).await, scene.node.ask(&claim).await]
+        .iter()
+        .map(|answer| answer.cookie("sluice_pass_shop").unwrap().to_owned())
+        .collect();
+    assert_eq!(passes[0], passes[1]);
+    let metrics = scene.node.metrics().await;
+    assert_eq!(metrics.line("inside_visitors", "shop"), 1.0, "one seat");
+    assert_eq!(metrics.line("called_last_minute_visitors", "shop"), 2.0, "one call, after the first visitor's");
+    assert_eq!(metrics.requests("shop", "entered"), 2.0, "counted once, after the first visitor");
+}
+
+#[tokio::test]
+async fn a_pass_is_renewed_after_an_eighth_of_the_idle_time_and_not_before() {
+    let scene = Scene::shop(&format!("{FAST}\nsession_idle = \"8s\"")).await;
+    let mut visitor = scene.visitor("ann").await;
+    visitor.walk_in().await;
+    let (first, entered) = (visitor.browser.token("pass").unwrap(), Instant::now());
+    assert_eq!(visitor.open("/cart").await.header("set-cookie"), None, "a fresh pass is left as it is");
+    while_reading(&mut visitor, Duration::from_secs(5), async |visitor| {
+        visitor.open("/cart").await.header("set-cookie").is_some()
+    })
+    .await;
+    assert!(entered.elapsed() > Duration::from_millis(900), "{:?}", entered.elapsed());
+    assert_ne!(visitor.browser.token("pass").unwrap(), first);
+    assert_eq!(visitor.browser.number(), Some(1));
+}
+
+#[tokio::test]
+async fn a_visitor_who_goes_on_reading_is_not_thrown_out() {
+    // Longer than any seat would last without being renewed.
+    let (scene, mut inside) = Scene::one_seat_with("session_idle = \"5s\"").await;
+    let mut waits = scene.visitor("waits").await;
+    waits.join().await;
+    let start = Instant::now();
+    while_reading(&mut inside, Duration::from_secs(20), async |inside| {
+        assert!(inside.open("/cart").await.is_from_origin(), "thrown out after {:?}", start.elapsed());
+        start.elapsed() > Duration::from_secs(9)
+    })
+    .await;
+    assert_eq!(waits.poll().await.state, "waiting");
+}
+
+#[tokio::test]
+async fn a_visitor_who_idles_gives_the_seat_to_the_next() {
+    let (scene, mut idles) = Scene::one_seat_with("session_idle = \"5s\"").await;
+    let mut waits = scene.visitor("waits").await;
+    waits.join().await;
+    let start = Instant::now();
+    waits.until_state("called").await;
+    assert!(start.elapsed() > Duration::from_secs(4), "the seat was given away after {:?}", start.elapsed());
+    waits.walk_in().await;
+    let page = idles.open("/").await;
+    assert!(!page.is_from_origin(), "a pass without a seat: {page:?}");
+    assert_eq!(idles.poll().await.number, Some(3), "whoever idled stands at the end");
+    assert!(scene.node.metrics().await.sum("tokens_refused_total", &[("reason", "expired")]) >= 1.0);
+}
+
+#[tokio::test]
+async fn a_visit_ends_at_its_longest_however_busy() {
+    let settings = "session_idle = \"5s\"\nsession_max = \"10s\"";
+    let (scene, mut inside) = Scene::one_seat_with(settings).await;
+    let mut waits = scene.visitor("waits").await;
+    waits.join().await;
+    let start = Instant::now();
+    while_reading(&mut inside, Duration::from_secs(20), async |inside| !inside.open("/cart").await.is_from_origin())
+        .await;
+    let lasted = start.elapsed();
+    assert!((Duration::from_secs(9)..Duration::from_secs(12)).contains(&lasted), "{lasted:?}");
+    until_within(Duration::from_secs(15), "the next one is called", async || {
+        waits.poll().await.may_enter().then_some(())
+    })
+    .await;
+    assert_eq!(inside.poll().await.number, Some(3));
+}
+
+#[tokio::test]
+async fn the_origin_ends_a_visit_and_the_seat_is_free_at_once() {
+    let (scene, mut inside) = Scene::one_seat().await;
+    let mut waits = scene.visitor("waits").await;
+    waits.join().await;
+    let bye = inside.open("/end").await;
+    assert_eq!(bye.header("sluice-session"), None, "a word between the origin and the node: {bye:?}");
+    assert_eq!(bye.cookie("sluice_pass_shop"), Some(""));
+    waits.until_state("called").await;
+    assert_eq!(inside.join().await.number, Some(3));
+}
+
+#[tokio::test]
+async fn a_visit_that_ends_with_the_request_that_renews_it_has_ended() {
+    // The renewal and the end reach the line together; the end must win, or the seat is lost for `session_idle`.
+    let (scene, mut inside) = Scene::one_seat_with("session_idle = \"8s\"").await;
+    while_reading(&mut inside, Duration::from_secs(5), async |inside| {
+        inside.open("/cart").await.header("set-cookie").is_some()
+    })
+    .await;
+    let renewed = Instant::now();
+    let mut waits = scene.visitor("waits").await;
+    waits.join().await;
+    while_reading(&mut inside, Duration::from_secs(5), async |_| renewed.elapsed() > Duration::from_millis(1_100))
+        .await;
+    inside.open("/end").await;
+    let ended = Instant::now();
+    waits.until_state("called").await;
+    assert!(ended.elapsed() < Duration::from_secs(4), "the seat was empty for {:?}", ended.elapsed());
+}
+
+#[tokio::test]
+async fn somebody_inside_can_leave() {
+    let (scene, mut inside) = Scene::one_seat().await;
+    let mut waits = scene.visitor("waits").await;
+    waits.join().await;
+    inside.leave().await;
+    assert_eq!(inside.browser.token("pass"), None);
+    waits.until_state("called").await;
+}
+
+#[tokio::test]
+async fn the_origins_own_cookies_and_the_visitors_pass_unharmed() {
+    let scene = Scene::shop(FAST).await;
+    let mut visitor = scene.visitor("ann").await;
+    let page = visitor.open("/cookie").await;
+    assert!(page.cookie("basket") == Some("7") && page.cookie("sluice_pass_shop").is_some(), "{page:?}");
+    visitor.open("/cart").await;
+    assert_eq!(scene.origin.last_hit().header("cookie"), Some("basket=7"), "the shop's cookie and none of ours");
+    let mine = Request::navigation("/").header("Cookie", "a=1; sluice_pass_shop=x; sluice=mine; sluice_ticket_=y;b=2");
+    visitor.ask(mine).await;
+    for hit in scene.origin.hits() {
+        let cookies: Vec<_> = hit.headers.get_all("cookie").iter().map(|v| v.to_str().unwrap().to_owned()).collect();
+        assert!(!cookies.concat().contains("sluice_pass"), "{cookies:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_poll_from_inside_says_so() {
+    let (scene, mut inside) = Scene::one_seat().await;
+    let status = inside.poll().await;
+    assert_eq!((status.state.as_str(), status.number), ("admitted", None));
+    assert_eq!(scene.origin.hit_count(), 1, "a poll is answered here");
+}

@@ -1,0 +1,43 @@
+//! Config files as text: a test shows the settings it is about, in the words an operator would write.
+
+use std::{fmt::Write as _, net::SocketAddr};
+
+use super::HOST;
+
+/// A tenant's file.
+#[derive(Clone, Debug)]
+pub(crate) struct Tenant {
+    pub(crate) name: String,
+    hosts: Vec<String>,
+    origin: SocketAddr,
+    sections: String,
+}
+
+impl Tenant {
+    /// The tenant `shop` on [`HOST`], without a queue yet.
+    pub(crate) fn shop(origin: SocketAddr) -> Self {
+        Self::new("shop", &[HOST], origin)
+    }
+
+    pub(crate) fn new(name: &str, hosts: &[&str], origin: SocketAddr) -> Self {
+        let hosts = hosts.iter().map(ToString::to_string).collect();
+        Self { name: name.into(), hosts, origin, sections: String::new() }
+    }
+
+    /// A `[[queue]]` with this name and these settings.
+    pub(crate) fn queue(self, name: &str, settings: &str) -> Self {
+        self.section(&format!("[[queue]]\nname = \"{name}\"\n{settings}"))
+    }
+
+    /// Any other section, such as `[cors]`.
+    pub(crate) fn section(mut self, text: &str) -> Self {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.sections, "\n{text}");
+        self
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let Self { name, hosts, origin, sections } = self;
+        format!("name = \"{name}\"\nhosts = {hosts:?}\n\n[origin]\nservers = [\"{origin}\"]\n{sections}")
+    }
+}

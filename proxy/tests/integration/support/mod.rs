@@ -1,0 +1,58 @@
+//! What every test stands on: a node (the real binary), an origin behind it, connections and visitors before it.
+//!
+//! Each test owns its world: ports given by the system, a folder of its own, a process that ends with the test.
+//! Nobody sleeps; who waits, waits for something, with a deadline.
+
+pub(crate) mod browser;
+pub(crate) mod config;
+pub(crate) mod connection;
+pub(crate) mod message;
+pub(crate) mod metrics;
+pub(crate) mod node;
+pub(crate) mod origin;
+pub(crate) mod pool;
+pub(crate) mod ports;
+pub(crate) mod scene;
+pub(crate) mod visitor;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+pub(crate) use self::{
+    browser::Status,
+    config::Tenant,
+    connection::Connection,
+    message::{Request, Response},
+    node::{Node, Setup},
+    origin::Origin,
+    scene::Scene,
+    visitor::Visitor,
+};
+
+/// The host of the tenant that most tests have.
+pub(crate) const HOST: &str = "shop.example.com";
+
+/// How long a condition may take that should hold within milliseconds: long enough for a machine that is busy with
+/// the other tests.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// How often a condition is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Looks until there is something to see, for at most [`SOON`].
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(SOON, what, look).await
+}
+
+/// Looks until there is something to see, for at most `limit`.
+pub(crate) async fn until_within<T>(limit: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "not within {limit:?}: {what}");
+        sleep(LOOK_EVERY).await;
+    }
+}

@@ -1,0 +1,245 @@
+//! A node: the real binary with a config folder of its own.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use tempfile::TempDir;
+
+use super::{Connection, Request, Response, config::Tenant, metrics::Metrics, ports::Reserved, until};
+
+/// The program under test.
+const SLUICE: &str = env!("CARGO_BIN_EXE_sluice");
+
+/// What a node is started with.
+#[derive(Debug, Default)]
+pub(crate) struct Setup {
+    tenants: Vec<Tenant>,
+    server: String,
+    env: Vec<(String, String)>,
+    keeps_ports: bool,
+}
+
+impl Setup {
+    pub(crate) fn new(tenant: Tenant) -> Self {
+        Self { tenants: vec![tenant], ..Self::default() }
+    }
+
+    pub(crate) fn tenant(mut self, tenant: Tenant) -> Self {
+        self.tenants.push(tenant);
+        self
+    }
+
+    /// A line of `[server]`.
+    pub(crate) fn server(mut self, line: &str) -> Self {
+        self.server.push_str(line);
+        self.server.push('\n');
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// The node comes back on the same ports when it is started again.
+    pub(crate) fn keeps_ports(mut self) -> Self {
+        self.keeps_ports = true;
+        self
+    }
+
+    pub(crate) async fn start(self) -> Node {
+        let folder = ConfigFolder::new();
+        let reserved = self.keeps_ports.then(|| [Reserved::new(), Reserved::new()]);
+        let any = "127.0.0.1:0".parse().unwrap();
+        let [http, admin]: [SocketAddr; 2] = reserved.as_ref().map_or([any, any], |r| [r[0].addr(), r[1].addr()]);
+        folder.write("sluice.toml", &server_file(http, admin, &self.server));
+        for tenant in &self.tenants {
+            folder.write_tenant(tenant);
+        }
+        let mut node = Node { folder, child: None, http, admin, env: self.env, _reserved: reserved };
+        node.start().await;
+        node
+    }
+}
+
+/// A `sluice.toml`.
+pub(crate) fn server_file(http: SocketAddr, admin: SocketAddr, server: &str) -> String {
+    format!(
+        "[server]\nhttp = [\"{http}\"]\nadmin = \"{admin}\"\n{server}\n\
+         [keys]\ncurrent = \"test\"\nsecrets = {{ test = {{ env = \"SLUICE_KEY\" }} }}\n"
+    )
+}
+
+/// A running node. It is killed when the test is over.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) folder: ConfigFolder,
+    /// Where visitors are served.
+    pub(crate) http: SocketAddr,
+    /// Where the admin listener is.
+    pub(crate) admin: SocketAddr,
+    child: Option<Child>,
+    env: Vec<(String, String)>,
+    _reserved: Option<[Reserved; 2]>,
+}
+
+impl Node {
+    /// Starts it, again after [`Self::kill`] or [`Self::exit_status`], and waits until it serves.
+    pub(crate) async fn start(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let said_before = self.folder.read_log("stdout").len();
+        let mut command = sluice(&["run", "--config"]);
+        command.arg(self.folder.path()).envs(self.env.iter().cloned());
+        command.stdout(self.folder.log("stdout")).stderr(self.folder.log("stderr"));
+        let mut child = command.spawn().unwrap();
+        let addresses = until("the node serves", async || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the node has ended with {status}: {}", self.folder.read_log("stderr"));
+            }
+            let said = self.folder.read_log("stdout").split_off(said_before);
+            Some((address_after("listening on http://", &said)?, address_after("admin on http://", &said)?))
+        });
+        (self.http, self.admin) = addresses.await;
+        self.child = Some(child);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Killing fails only when it has ended by itself, and then there is nothing left to do.
+            let _ = child.kill();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Has the config read again, and waits until it is taken.
+    pub(crate) async fn reload(&self) {
+        let taken = self.metrics().await.sum("config_reloads_total", &[]);
+        self.signal("HUP");
+        self.until_metrics("the config is taken", |m| m.sum("config_reloads_total", &[]) > taken).await;
+    }
+
+    /// Waits for the process to end by itself.
+    pub(crate) async fn exit_status(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        until("the node ends", async || child.try_wait().unwrap()).await
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
+    }
+
+    /// What it has said so far, on both streams, over all its lives.
+    pub(crate) fn log(&self) -> String {
+        self.folder.read_log("stdout") + &self.folder.read_log("stderr")
+    }
+
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::open(self.http).await
+    }
+
+    /// One request on a connection of its own.
+    pub(crate) async fn ask(&self, request: &Request) -> Response {
+        self.connect().await.ask(request).await
+    }
+
+    /// What the admin listener answers.
+    pub(crate) async fn admin(&self, path: &str) -> Response {
+        let request = Request::new("GET", path).host("localhost");
+        Connection::open(self.admin).await.ask(&request).await
+    }
+
+    pub(crate) async fn metrics(&self) -> Metrics {
+        Metrics::parse(self.admin("/metrics").await.text())
+    }
+
+    /// Waits until the metrics show something.
+    pub(crate) async fn until_metrics(&self, what: &str, mut show: impl FnMut(&Metrics) -> bool) -> Metrics {
+        let look = async || Some(self.metrics().await).filter(|metrics| show(metrics));
+        until(what, look).await
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("the node said:\n{}", last_lines(&self.log(), 40));
+        }
+    }
+}
+
+/// A config folder, with the node's state and what it says in it.
+#[derive(Debug)]
+pub(crate) struct ConfigFolder {
+    dir: TempDir,
+}
+
+impl ConfigFolder {
+    pub(crate) fn new() -> Self {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("tenants")).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn write(&self, file: &str, text: &str) {
+        fs::write(self.dir.path().join(file), text).unwrap();
+    }
+
+    pub(crate) fn write_tenant(&self, tenant: &Tenant) {
+        self.write(&format!("tenants/{}.toml", tenant.name), &tenant.text());
+    }
+
+    pub(crate) fn remove(&self, file: &str) {
+        fs::remove_file(self.dir.path().join(file)).unwrap();
+    }
+
+    fn log(&self, stream: &str) -> File {
+        OpenOptions::new().create(true).append(true).open(self.log_path(stream)).unwrap()
+    }
+
+    fn read_log(&self, stream: &str) -> String {
+        fs::read(self.log_path(stream)).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into())
+    }
+
+    fn log_path(&self, stream: &str) -> PathBuf {
+        self.dir.path().join(format!("{stream}.log"))
+    }
+}
+
+/// Runs a command of the program to its end.
+pub(crate) fn run(args: &[&str]) -> Output {
+    sluice(args).output().unwrap()
+}
+
+fn sluice(args: &[&str]) -> Command {
+    let mut command = Command::new(SLUICE);
+    // Nothing of the machine's own settings may change what a test sees.
+    command.args(args).env_clear().env("SLUICE_KEY", BASE64_STANDARD.encode([7; 32])).stdin(Stdio::null());
+    command
+}
+
+fn address_after(words: &str, said: &str) -> Option<SocketAddr> {
+    said.lines().find_map(|line| line.strip_prefix(words)?.parse().ok())
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
