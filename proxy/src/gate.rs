@@ -261,7 +261,10 @@ impl Gate {
         if jar.request.errand == Errand::Status {
             return jar.close(Some(present::admitted()));
         }
-        self.counts.entered.inc();
+        // A claim that is repeated after a lost answer finds the seat taken before it was asked: it counts once.
+        if since_ms >= jar.now_ms {
+            self.counts.entered.inc();
+        }
         let epoch = self.usher.view().summary.epoch;
         jar.hand_out_pass(epoch, number, since_ms, until_ms);
         jar.close_inside(number)

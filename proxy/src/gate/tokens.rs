@@ -45,7 +45,8 @@ pub(super) struct Jar<'a> {
     gate: &'a Gate,
     counts: &'a Arc<Counts>,
     epoch: u64,
-    now_ms: u64,
+    /// The line's clock when the request came.
+    pub(super) now_ms: u64,
     slips: Candidates<'a>,
     tickets: Candidates<'a>,
     passes: Candidates<'a>,

@@ -143,14 +143,20 @@ impl Link {
     }
 }
 
-/// A task that tries to connect; however it ends, another one may begin.
+/// A task that tries to connect. However it ends, another one may begin, and nobody waits for it any longer.
 struct Connecting(Weak<Link>);
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        if let Some(link) = self.0.upgrade() {
-            link.connecting.store(false, Ordering::Release);
-        }
+        let Some(link) = self.0.upgrade() else { return };
+        link.connecting.store(false, Ordering::Release);
+        link.state.send_if_modified(|state| {
+            let untold = matches!(state, State::Fresh);
+            if untold {
+                *state = State::Away("the attempt to connect was broken off".into());
+            }
+            untold
+        });
     }
 }
 
@@ -167,8 +173,6 @@ async fn connect(task: Connecting) {
                     *opened += 1;
                     *opened
                 };
-                // Before the state says that all is well: a connection lost at once must find nobody connecting.
-                drop(task);
                 link.state.send_replace(State::Up(opened, connection));
                 return;
             }

@@ -50,7 +50,6 @@ async fn a_crowd_is_served_in_order_at_the_rate_and_within_the_seats() {
     let judge = Judge::new(stories, origin.hits(), watch);
     judge.tell();
     judge.nobody_was_overtaken();
-    judge.the_origin_saw_the_order();
     judge.places_were_kept();
     judge.everybody_who_stayed_got_in();
     judge.nobody_was_thrown_out();

@@ -63,7 +63,7 @@ impl Judge {
     fn share_used(&self) -> f64 {
         let (mut called, mut allowed) = (0, 0.0);
         for [earlier, later] in self.limited_by_rate() {
-            called += later.0.saturating_sub(earlier.0);
+            called += later.0 - earlier.0;
             allowed += (later.1 - earlier.1).as_secs_f64() * PER_SECOND;
         }
         called as f64 / allowed

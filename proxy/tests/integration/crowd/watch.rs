@@ -86,9 +86,11 @@ async fn look(admin: SocketAddr, shared: Arc<Shared>) {
         connection = Some(kept);
         let metrics = Metrics::parse(response.text());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of visitors")]
+        #[expect(clippy::cast_possible_truncation, reason = "counts of a crowd")]
         let gauge = |name: &str| metrics.line(name, "shop") as u64;
         let seats = gauge("due_visitors") + gauge("inside_visitors");
-        let sample = Sample { asked, answered: Instant::now(), calls: gauge("called_last_minute_visitors"), seats };
+        let calls = gauge("called_last_minute_visitors");
+        let sample = Sample { asked, answered: Instant::now(), calls, seats };
         shared.samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
     }
 }

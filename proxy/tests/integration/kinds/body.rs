@@ -90,7 +90,8 @@ async fn a_head_that_promises_a_body_but_waits_is_answered_at_once() {
     let (scene, _inside) = Scene::one_seat().await;
     let mut connection = scene.node.connect().await;
     let head = format!(
-        "POST /cart HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: {JSON}\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        "POST /cart HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 5\r\nContent-Type: {JSON}\r\n\
+         Expect: 100-continue\r\n\r\n"
     );
     connection.send(head).await;
     let problem = connection.response("POST").await;

@@ -46,6 +46,7 @@ async fn an_app_waits_and_enters_with_headers_alone() {
     until("the app is called", async || app.poll(&scene).await.may_enter().then_some(())).await;
     let answer = app.ask(&scene, "PUT", "/api/cart").await;
     assert!(answer.is_from_origin() && app.pass.is_some(), "{answer:?}");
+    assert_eq!(scene.origin.last_hit().method, "PUT");
     app.ticket = None;
     assert!(app.ask(&scene, "GET", "/api/cart").await.is_from_origin(), "the pass is enough");
     for hit in scene.origin.hits() {

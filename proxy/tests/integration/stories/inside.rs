@@ -43,7 +43,16 @@ async fn a_second_claim_after_a_lost_answer_gets_the_same_pass() {
     let metrics = scene.node.metrics().await;
     assert_eq!(metrics.line("inside_visitors", "shop"), 1.0, "one seat");
     assert_eq!(metrics.line("called_last_minute_visitors", "shop"), 2.0, "one call, after the first visitor's");
-    assert_eq!(metrics.requests("shop", "entered"), 2.0, "counted once, after the first visitor");
+}
+
+#[tokio::test]
+async fn a_claim_that_is_repeated_counts_once() {
+    let (scene, visitor) = called().await;
+    let claim = visitor.browser.navigation("/");
+    for _ in 0..3 {
+        assert!(scene.node.ask(&claim).await.is_from_origin());
+    }
+    assert_eq!(scene.node.metrics().await.requests("shop", "entered"), 2.0, "two visitors went in, one of them now");
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ struct Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Hit {
     pub(crate) at: Instant,
+    pub(crate) method: String,
     /// As the request line has it.
     pub(crate) target: String,
     pub(crate) headers: HeaderMap,
@@ -146,7 +147,7 @@ async fn answer(mut request: http::Request<Incoming>, shared: Arc<Shared>) -> Re
     // A client that breaks off has sent as much as it has sent.
     let body = body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
     let said = format!("{} {} {}\n", head.method, head.uri, body.len());
-    let hit = Hit { at, target: head.uri.to_string(), headers: head.headers, body };
+    let hit = Hit { at, method: head.method.to_string(), target: head.uri.to_string(), headers: head.headers, body };
     shared.log().push(hit);
 
     let mut answer = http::Response::new(Either::Left(Full::from(said)));
