@@ -11,9 +11,23 @@
 //! The keys have no time to live. It would make them prey of `maxmemory-policy volatile-*`, which managed
 //! services have as their default; what an idle line leaves behind is a few kilobytes, and a queue that is
 //! gone from the configuration can be removed with [`Redis::forget`].
+//!
+//! # Least permissions
+//!
+//! All that the store does, with the default `key_prefix` (without the last line: [`Redis::doctor`] sees less):
+//!
+//! ```text
+//! user sluice on >PASSWORD resetkeys ~sluice:* resetchannels -@all
+//! +evalsha +script|load +time +hget +hmget +hset +hdel +del +unlink +rename +exists
+//! +strlen +getrange +setrange +getbit +bitcount +bitfield +bitop +bitpos
+//! +zadd +zcard +zmscore +zrangebyscore +zrem +zremrangebyscore
+//! +select +role +cluster|slots
+//! +ping +info +memory|usage
+//! ```
 
 mod cluster;
 mod connect;
+mod doctor;
 mod fault;
 mod keys;
 mod link;
@@ -27,6 +41,7 @@ use std::{fmt, io, sync::Arc};
 use redis::{Cmd, Value};
 use sluice_config::{RedisSettings, RedisTopology};
 
+pub use self::doctor::{Checkup, Finding, Severity};
 use self::{
     cluster::Cluster,
     connect::{Connector, Target},
@@ -70,6 +85,8 @@ impl Redis {
 
     /// A store as configured. Does not connect yet, and does not fail when the server is away.
     pub fn new(settings: &RedisSettings) -> Self {
+        // The client library brings no cryptography of its own; whoever was first to name some has been heard.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let connector = Connector::new(settings);
         let route = match Target::of(settings) {
             Some(target) => Route::One(Link::new(connector, target, settings.response_timeout)),
@@ -128,6 +145,11 @@ impl Redis {
         unlink.arg(&keys.names);
         self.run(&keys, &unlink).await.map_err(|fault| error(line, fault))?;
         Ok(())
+    }
+
+    /// Looks for whatever would keep lines from working well here; see [`Checkup`]. `lines` are measured.
+    pub async fn doctor(&self, lines: &[LineId]) -> Checkup {
+        doctor::check(self, lines).await
     }
 
     fn clock(&self) -> Clock {

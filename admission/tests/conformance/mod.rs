@@ -1,5 +1,5 @@
 //! The suite itself: behaviours written once, run over every store.
-#![allow(dead_code, unreachable_pub, reason = "every test file uses a part")]
+#![allow(dead_code, unreachable_pub, unused_macros, unused_imports, reason = "every test file uses a part")]
 
 use std::{
     ops::Range,

@@ -38,7 +38,9 @@ impl Server {
 
     /// A server on a port that was another's.
     pub fn on(port: u16, config: &[&str]) -> Self {
-        let mut text = format!("port {port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\nenable-debug-command yes\n");
+        let mut text = format!("port {port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\n");
+        // No waiting for further replicas; DEBUG DIGEST tells whether anything has changed.
+        text.push_str("repl-diskless-sync-delay 0\nenable-debug-command yes\n");
         for line in config {
             text.push_str(line);
             text.push('\n');
@@ -182,7 +184,7 @@ impl Cluster {
 
 fn cluster_server() -> Server {
     let bus = format!("cluster-port {}", free_port());
-    Server::with(&["cluster-enabled yes", "cluster-node-timeout 1000", &bus, "repl-diskless-sync-delay 0"])
+    Server::with(&["cluster-enabled yes", "cluster-node-timeout 1000", &bus])
 }
 
 fn bus_port(server: &Server) -> String {
@@ -203,7 +205,7 @@ pub struct Sentinels {
 
 impl Sentinels {
     pub fn start() -> Self {
-        let primary = Server::with(&["repl-diskless-sync-delay 0"]);
+        let primary = Server::start();
         let replica = Server::with(&[&format!("replicaof 127.0.0.1 {}", primary.port)]);
         wait_until("the replica is in step", || replica.info("master_link_status").as_deref() == Some("up"));
         let watch = format!(

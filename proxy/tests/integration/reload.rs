@@ -2,15 +2,17 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use crate::support::{Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, scene::FAST, until};
+use crate::support::{
+    Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, metrics::Metrics, scene::FAST, until,
+};
 
 const ONE_SEAT: &str = "release_per_minute = 6000\nburst = 1000\nmax_active = 1";
 
 async fn refused(node: &Node, count: f64) {
-    let seen = |m: &crate::support::metrics::Metrics| m.sum("config_reloads_refused_total", &[]) == count;
+    let of = |m: &Metrics, name: &str| m.sum(&format!("config_{name}"), &[]);
+    let seen = |m: &Metrics| of(m, "reloads_refused_total") == count && of(m, "current") == 0.0;
     let metrics = node.until_metrics("the config is refused", seen).await;
-    assert_eq!(metrics.sum("config_current", &[]), 0.0);
-    assert_eq!(metrics.sum("config_reloads_total", &[]), 0.0);
+    assert_eq!(of(&metrics, "reloads_total"), 0.0);
 }
 
 #[tokio::test]

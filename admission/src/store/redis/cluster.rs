@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Least time between two looks at the cluster.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// A cluster as this node knows it.
 #[derive(Debug)]
@@ -111,6 +111,15 @@ impl Cluster {
             }
             answer => answer,
         }
+    }
+
+    /// The links to all primaries.
+    pub(super) async fn links(self: &Arc<Self>) -> Result<Vec<Arc<Link>>, Fault> {
+        self.look_first().await?;
+        Ok(self.with_map(|map| {
+            let nodes = map.primaries.clone();
+            nodes.iter().map(|node| self.link(map, node)).collect()
+        }))
     }
 
     /// Why calls to some server fail at once; `None` while none does.
@@ -233,7 +242,6 @@ fn ranges(answer: &Value, asked: &RedisNode) -> Option<Ranges> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn node(host: &str) -> RedisNode {
@@ -246,7 +254,7 @@ mod tests {
         let entry = |first, last, host| Value::Array(vec![Value::Int(first), Value::Int(last), primary(host)]);
         let answer = Value::Array(vec![entry(0, 8_191, b"10.0.0.2"), entry(8_192, 16_383, b"")]);
         let mut map = Map::default();
-        map.replace(ranges(&answer, &node("10.0.0.1")).unwrap());
+        map.replace(ranges(&answer, &node("10.0.0.1")).expect("an answer as servers give it"));
         assert_eq!((map.primary(0), map.primary(16_383)), (Some(&node("10.0.0.2")), Some(&node("10.0.0.1"))));
         map.assign(0, 0, node("10.0.0.3"));
         assert_eq!((map.primary(0), map.primary(1)), (Some(&node("10.0.0.3")), Some(&node("10.0.0.2"))));

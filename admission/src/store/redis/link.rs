@@ -102,6 +102,14 @@ impl Link {
         }
     }
 
+    /// The server that it is connected to.
+    pub(super) fn server(&self) -> Option<String> {
+        match &*self.state.borrow() {
+            State::Up(_, connection) => Some(address(&connection.node)),
+            _ => None,
+        }
+    }
+
     async fn connection(self: &Arc<Self>) -> Result<(u64, Connection), Fault> {
         let mut state = self.state.subscribe();
         loop {
@@ -173,6 +181,8 @@ async fn connect(task: Connecting) {
                     *opened += 1;
                     *opened
                 };
+                // From here on a connection that is lost must find nobody connecting.
+                link.connecting.store(false, Ordering::Release);
                 link.state.send_replace(State::Up(opened, connection));
                 return;
             }

@@ -31,34 +31,44 @@ local function look_up_slips(from, to)
   return any and found or nil
 end
 
--- Slips that get a number in this step: slip and number in turn.
+-- Slips that get a number in this step, as places in ARGV: first, last, and the number of the first.
 local issued = {}
 -- Their numbers by slip; kept only when a slip comes twice in this batch.
 local by_slip = nil
 
-local function issue(slip)
-  s.issued = s.issued + 1
-  local n = #issued
-  issued[n + 1], issued[n + 2] = slip, s.issued
-  if by_slip then
-    by_slip[slip] = s.issued
+-- Hands out numbers to the slips in arguments `from` to `to`; returns the first.
+local function issue(from, to)
+  local first = s.issued + 1
+  issued[#issued + 1] = { from, to, first }
+  s.issued = s.issued + to - from + 1
+  for i = from, by_slip and to or 0 do
+    by_slip[ARGV[i]] = first + i - from
   end
-  return s.issued
+  return first
 end
 
--- As `issue`, for all slips in arguments `from` to `to`.
-local function issue_all(from, to)
-  local n, last = #issued, s.issued
-  for i = from, to do
-    last = last + 1
-    issued[n + 1], issued[n + 2] = ARGV[i], last
-    n = n + 2
+local function remember_slips()
+  local key = KEY.slips[s.slips % 2]
+  local args, n = {}, 0
+  for _, run in ipairs(issued) do
+    local number = run[3]
+    for i = run[1], run[2] do
+      args[n + 1], args[n + 2] = ARGV[i], number
+      n, number = n + 2, number + 1
+      if n == ARGS_MAX then
+        call('HSET', key, unpack(args, 1, n))
+        n = 0
+      end
+    end
   end
-  s.issued = last
+  if n > 0 then
+    call('HSET', key, unpack(args, 1, n))
+  end
 end
 
 -- Newcomers in their order, as runs of neighbours with neighbouring numbers (0: none, of all of them).
--- `fresh`: the numbers were handed out by this step. A walk-in without a number is alone and has its slip.
+-- `fresh`: the numbers were handed out by this step. A walk-in without a number is alone and has the place of its
+-- slip.
 local function take_down(runs, number, kind, fresh)
   local run = runs[#runs]
   local same = run
@@ -79,9 +89,8 @@ local function take_all(runs, kind, from, to, room)
   local count = to - from + 1
   local taken = min(count, room)
   if taken > 0 then
-    runs[#runs + 1] =
-      { number = s.issued + 1, count = taken, enters = kind.enters, fresh = true, hold_ms = kind.hold_ms }
-    issue_all(from, from + taken - 1)
+    local first = issue(from, from + taken - 1)
+    runs[#runs + 1] = { number = first, count = taken, enters = kind.enters, fresh = true, hold_ms = kind.hold_ms }
   end
   if taken < count then
     runs[#runs + 1] = { number = 0, count = count - taken }
@@ -92,17 +101,16 @@ end
 -- Takes in newcomers one by one: some may have a number already, or come twice, or walk in.
 local function take_each(runs, kind, from, to, room, found)
   for i = from, to do
-    local slip = ARGV[i]
-    local had = by_slip and by_slip[slip] or found[i]
+    local had = by_slip and by_slip[ARGV[i]] or found[i]
     if had then
       take_down(runs, had, kind, false)
     elseif kind.walks_in then
-      runs[#runs + 1] = { number = 0, count = 1, enters = kind.enters, slip = slip }
+      runs[#runs + 1] = { number = 0, count = 1, enters = kind.enters, slip = i }
     elseif room == 0 then
       take_down(runs, 0, kind, false)
     else
       room = room - 1
-      take_down(runs, issue(slip), kind, true)
+      take_down(runs, issue(i, i), kind, true)
     end
   end
   return room
@@ -132,24 +140,20 @@ local function arrive()
 end
 
 -- Gives the places that are left to visitors who have no slip yet; returns how many it called.
-local function walk_in(runs, places)
+local function walk_in(runs, most)
   local called = {}
   if rules.mode == CLOSED or s.standing == 1 then
     return 0
   end
   for _, run in ipairs(runs) do
-    if #called == places then
+    if #called == most then
       break
     elseif run.slip then
-      run.number = issue(run.slip)
+      run.number = issue(run.slip, run.slip)
       called[#called + 1] = run.number
     end
   end
   mark_called(called)
   hold(KEY.due, until_then(s.now + rules.claim_within, called))
   return #called
-end
-
-local function remember_slips()
-  over(issued, 1, #issued, 'HSET', KEY.slips[s.slips % 2])
 end

@@ -62,7 +62,7 @@ local function rebase()
   s.base = s.base + bytes * 8
 end
 
--- Sets or clears the bits of a list of numbers that rise, in each of some bitmaps. Neighbours go together.
+-- Sets or clears the bits of some numbers in each of some bitmaps. Neighbours that stand together go together.
 local function put(keys, numbers, bit)
   local args, n, i, count = {}, 0, 1, #numbers
   while i <= count do
@@ -166,7 +166,7 @@ local function presence(hold_ms)
 end
 
 -- Leaves in the scratch key the numbers of a ring's generations `from` to `to` that are not gone. False: none.
-local function standing_in(from, to)
+local function find_present(from, to)
   local keys = {}
   for i = from, to do
     if live[i] then

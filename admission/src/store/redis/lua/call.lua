@@ -16,13 +16,12 @@ local function places()
   return rate, calls
 end
 
--- The first of the numbers at the door, which are in the scratch bitmap, at most `places`; and whether there are
--- more.
-local function front(places_)
+-- The first of the numbers at the door, which are in the scratch bitmap, at most `most`; and whether there are more.
+local function front(most)
   local numbers = {}
   local bit = call('BITPOS', KEY.scratch, 1)
   while bit >= 0 do
-    if #numbers == places_ then
+    if #numbers == most then
       return numbers, true
     end
     local first = floor(bit / 8)
@@ -32,7 +31,7 @@ local function front(places_)
       local number = s.base + (first + i - 1) * 8
       while byte > 0 do
         if byte >= weight then
-          if #numbers == places_ then
+          if #numbers == most then
             return numbers, true
           end
           numbers[#numbers + 1] = number
@@ -61,31 +60,30 @@ local function count_upto(last)
   return counted, byte
 end
 
--- Until when the called keep their seats: nobody loses one before the poll that tells of it.
+-- Seats for the called: nobody loses one before the poll that tells of it.
 local function seats_of_called(numbers)
   local claim = s.now + rules.claim_within
-  local seats = until_then(claim, numbers)
+  local kept = until_then(claim, numbers)
   for generation = max(floor(claim / DOOR_MS), s.door), s.door + DOORS - 1 do
     local i = generation % DOORS + 1
-    if live[i] and #numbers > 0 then
-      local ends = (generation + 1) * DOOR_MS
-      for n = 1, #numbers do
-        if ends > claim and call('GETBIT', KEY.present[i], numbers[n] - s.base) == 1 then
-          seats[2 * n - 1] = ends
+    if live[i] then
+      for n, number in ipairs(numbers) do
+        if call('GETBIT', KEY.present[i], number - s.base) == 1 then
+          kept[2 * n - 1] = (generation + 1) * DOOR_MS
         end
       end
     end
   end
-  return seats
+  return kept
 end
 
 -- Calls the first present numbers that are not gone. Returns how many, and the highest of them.
-local function call_front(places_)
+local function call_front(most)
   s.standing, s.late = 0, 0
-  if not standing_in(1, DOORS) then
+  if not find_present(1, DOORS) then
     return 0, 0
   end
-  local numbers, more = front(places_)
+  local numbers, more = front(most)
   local last = numbers[#numbers] or 0
   s.standing = more and 1 or 0
   -- Whoever the head has passed and is back at the door, but for those who are called now.
@@ -113,7 +111,7 @@ end
 local function count()
   local start, blocks = floor(s.head / BLOCK_FINE) * BLOCK_FINE, {}
   s.waiting, s.blocks_start = s.late, start
-  if standing_in(DOORS + 1, DOORS + WAITINGS) then
+  if find_present(DOORS + 1, DOORS + WAITINGS) then
     local _, at = count_upto(s.head)
     local filled, from = 0, string.format('%d', at)
     for index = 0, block_of(start, s.issued) do
