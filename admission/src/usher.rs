@@ -20,7 +20,7 @@ use std::sync::{
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_queue::SegQueue;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{SetOnce, mpsc, oneshot},
     time::Instant,
 };
 
@@ -111,6 +111,7 @@ pub struct Usher {
     marks_len: AtomicUsize,
     questions: mpsc::Sender<Question>,
     counts: Counts,
+    heard: SetOnce<()>,
 }
 
 /// Something the line should know and nobody waits for.
@@ -146,6 +147,7 @@ impl Usher {
             marks_len: AtomicUsize::new(0),
             questions,
             counts: Counts::default(),
+            heard: SetOnce::new(),
         });
         tokio::spawn(desk::run(Arc::downgrade(&usher), store, inbox));
         usher
@@ -159,6 +161,16 @@ impl Usher {
     /// What is known of the line. Cheap: no lock, no store.
     pub fn view(&self) -> Guard<Arc<View>> {
         self.view.load()
+    }
+
+    /// Waits until the line has answered for the first time.
+    pub async fn heard(&self) {
+        self.heard.wait().await;
+    }
+
+    /// Whether the line has answered at all since the start: what is known of it may be old, but it is known.
+    pub fn has_heard(&self) -> bool {
+        self.heard.initialized()
     }
 
     /// The rules in force.

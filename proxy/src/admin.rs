@@ -13,6 +13,7 @@ use axum::{
     routing::get,
 };
 use serde::Serialize;
+use sluice_admission::store::LineId;
 use tokio::net::TcpListener;
 
 use crate::node::Node;
@@ -26,11 +27,17 @@ pub(crate) struct Admin {
 }
 
 /// The body of `/health/ready`.
+///
+/// A store that goes away does not make a node unready: it goes away for every node at once, and a load balancer
+/// that took them all out would throw out everybody who is inside. A node that has not heard of a line since its
+/// start is of less use than one that has, so it is not ready.
 #[derive(Serialize)]
 struct Ready {
     ready: bool,
     leaving: bool,
-    /// Lines whose store does not answer. Visitors inside are served all the same.
+    /// Lines that this node has not heard of since its start.
+    unknown_lines: Vec<String>,
+    /// Lines whose store does not answer now. Visitors inside are served all the same.
     silent_lines: Vec<String>,
 }
 
@@ -45,11 +52,13 @@ pub(crate) async fn serve(listener: TcpListener, admin: Admin) -> std::io::Resul
 }
 
 async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
-    let silent_lines: Vec<_> = admin.node.silent_lines().iter().map(ToString::to_string).collect();
+    let names = |lines: Vec<LineId>| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let silent_lines = names(admin.node.lines_where(|usher| !usher.view().store_answers));
+    let unknown_lines = names(admin.node.lines_where(|usher| !usher.has_heard()));
     let leaving = admin.leaving.load(Ordering::Relaxed);
-    let ready = !leaving && silent_lines.is_empty();
+    let ready = !leaving && unknown_lines.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(Ready { ready, leaving, silent_lines }))
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(Ready { ready, leaving, unknown_lines, silent_lines }))
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use sluice_admission::store::Embedded;
 use sluice_config::{Config, Keys};
 use tokio::{
     net::TcpListener,
@@ -16,7 +15,7 @@ use tokio::{
 
 use crate::{
     admin::{self, Admin},
-    node::{Node, NodeError},
+    node::{Lines, Node, NodeError},
     server::{Open, Server},
 };
 
@@ -55,7 +54,7 @@ impl Life {
     ///
     /// # Errors
     /// If a port is taken, or the keys are of no use.
-    pub(crate) fn start(config: &Config, keys: &Keys, store: Embedded) -> Result<Self, StartError> {
+    pub(crate) fn start(config: &Config, keys: &Keys, store: Lines) -> Result<Self, StartError> {
         // Apart from the workers: ticks of the lines must not wait behind a rush of requests.
         let lines_run_on = runtime("line")?;
         let node = Arc::new(Node::new(Arc::new(store), lines_run_on.handle().clone())?);
@@ -66,10 +65,7 @@ impl Life {
             let admin = config.server.admin.map(|addr| lines_run_on.block_on(TcpListener::bind(addr)));
             (server, admin.transpose().map_err(StartError::Admin)?)
         };
-        node.take(config, keys)?;
-        if !lines_run_on.block_on(node.wait_for_lines(LINES_ANSWER_WITHIN)) {
-            tracing::error!(lines = ?node.silent_lines(), "serving although not every line has answered");
-        }
+        lines_run_on.block_on(node.take(config, keys, LINES_ANSWER_WITHIN))?;
         let addresses = server.addresses().map_err(StartError::Listen)?;
         let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Admin)?;
         if let Some(listener) = admin_listener {

@@ -1,21 +1,24 @@
 //! A node: the routes it serves, the ushers behind them, and how a new config takes their place.
 
+mod lines;
+
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use arc_swap::{ArcSwap, Guard};
 use sluice_admission::{
     line::Rules,
-    store::{Embedded, LineId},
+    store::LineId,
     token::{Keyring, KeyringError},
     usher::Usher,
 };
 use sluice_config::{Config, Keys};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
+pub(crate) use self::lines::Lines;
 use crate::{
     gate::{Counts, Gate},
     metrics::Metrics,
@@ -28,7 +31,7 @@ use crate::{
 pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     routes: ArcSwap<Routes>,
-    store: Arc<Embedded>,
+    store: Arc<Lines>,
     /// Where ushers run: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
@@ -52,7 +55,7 @@ pub(crate) enum NodeError {
 }
 
 impl Node {
-    pub(crate) fn new(store: Arc<Embedded>, ushers_run_on: Handle) -> Result<Self, NodeError> {
+    pub(crate) fn new(store: Arc<Lines>, ushers_run_on: Handle) -> Result<Self, NodeError> {
         Ok(Self { metrics: Metrics::new()?, routes: ArcSwap::default(), store, ushers_run_on, lines: Mutex::default() })
     }
 
@@ -62,19 +65,30 @@ impl Node {
     }
 
     /// Takes a config, whole. Lines that go on keep their ushers; those that are gone are let go of, their
-    /// state stays in the store.
+    /// state stays in the store. Lines that are new to this node are asked before anybody comes to them: a node
+    /// that knows its lines judges every request rightly from the first one on.
     ///
     /// # Errors
     /// If the keys are of no use. Nothing has changed then.
-    pub(crate) fn take(&self, config: &Config, keys: &Keys) -> Result<(), NodeError> {
+    pub(crate) async fn take(
+        &self,
+        config: &Config,
+        keys: &Keys,
+        lines_answer_within: Duration,
+    ) -> Result<(), NodeError> {
         let keyring = Keyring::new(keys)?;
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lines.lock().await;
         let mut kept = HashMap::new();
+        let mut fresh = Vec::new();
         let mut sites = Vec::with_capacity(config.tenants.len());
         for tenant in &config.tenants {
             let gates = tenant.queues.iter().map(|queue| {
                 let line = Gate::line_of(&tenant.name, queue);
-                let served = lines.get(&line).cloned().unwrap_or_else(|| self.serve(&line, Rules::of(queue)));
+                let served = lines.get(&line).cloned().unwrap_or_else(|| {
+                    let served = self.serve(&line, Rules::of(queue));
+                    fresh.push(served.usher.clone());
+                    served
+                });
                 let keys = keyring.mint_keys(&tenant.name, &queue.name);
                 let gate = Gate::new(&tenant.name, queue.clone(), served.usher.clone(), keys, served.counts.clone());
                 kept.insert(line, served);
@@ -82,6 +96,14 @@ impl Node {
             });
             let site = Site::new(tenant.clone(), gates.collect());
             sites.push(Arc::new(site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?));
+        }
+        let answered = async {
+            for usher in &fresh {
+                usher.heard().await;
+            }
+        };
+        if timeout(lines_answer_within, answered).await.is_err() {
+            tracing::error!("not every new line has answered; its visitors inside are served all the same");
         }
         // Nothing can fail from here on.
         for gate in sites.iter().flat_map(|site| site.gates()) {
@@ -102,21 +124,10 @@ impl Node {
         }
     }
 
-    /// The lines that have not answered (yet).
-    pub(crate) fn silent_lines(&self) -> Vec<LineId> {
+    /// The lines of this node of which something holds.
+    pub(crate) fn lines_where(&self, holds: impl Fn(&Usher) -> bool) -> Vec<LineId> {
         let routes = self.routes();
         let gates = routes.sites().iter().flat_map(|site| site.gates());
-        gates.filter(|gate| !gate.usher.view().store_answers).map(|gate| gate.usher.line().clone()).collect()
-    }
-
-    /// Waits until every line has answered once, or `limit` is over: a node that knows its lines judges every
-    /// request rightly from the first one on.
-    pub(crate) async fn wait_for_lines(&self, limit: Duration) -> bool {
-        let all = async {
-            while !self.silent_lines().is_empty() {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
-        };
-        tokio::time::timeout(limit, all).await.is_ok()
+        gates.filter(|gate| holds(&gate.usher)).map(|gate| gate.usher.line().clone()).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sluice_config::{Config, Watch};
+use sluice_config::{Config, Errors, Watch};
 use tokio::{
     signal::unix::{SignalKind, signal},
     time::sleep,
@@ -12,6 +12,8 @@ use crate::node::Node;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a reload waits for new lines to answer.
+const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
 /// Watches a config directory for as long as the node lives.
 pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config) {
@@ -28,28 +30,27 @@ pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config
             () = sleep(LOOK_EVERY) => false,
         };
         // Reads files and resolves names, neither of which may hold up a line.
-        tokio::task::block_in_place(|| {
-            if asked || files.changed() {
-                take(&node, &mut files, &mut running);
-            }
-        });
+        let read = tokio::task::block_in_place(|| (asked || files.changed()).then(|| files.reload()));
+        if let Some(read) = read {
+            take(&node, read, &mut running).await;
+        }
     }
 }
 
-fn take(node: &Node, files: &mut Watch, running: &mut Config) {
+async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     let refused = |why: &dyn std::fmt::Display| {
         node.metrics.reloads_refused.inc();
         node.metrics.config_current.set(0);
         tracing::error!("the changed config is not taken, the running one goes on:\n{why}");
     };
-    let config = match files.reload() {
+    let config = match read {
         Ok(config) => config,
         Err(errors) => return refused(&errors),
     };
     let Some(keys) = &config.keys else {
         return refused(&"sluice.toml has no [keys]");
     };
-    if let Err(error) = node.take(&config, keys) {
+    if let Err(error) = node.take(&config, keys, LINES_ANSWER_WITHIN).await {
         return refused(&error);
     }
     node.metrics.reloads.inc();

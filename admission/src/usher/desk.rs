@@ -90,6 +90,7 @@ fn publish(usher: &Usher, speedometer: &mut Speedometer, step: &Sent) {
     usher.counts.called.fetch_add(u64::from(step.outcome.called), Ordering::Relaxed);
     let anchor = usher.view.load().anchor.after(summary.now_ms, step.sent, step.answered);
     usher.view.store(Arc::new(View { summary, speed, store_answers: true, anchor }));
+    let _ = usher.heard.set(());
 }
 
 /// How long until the next look if nobody asks.

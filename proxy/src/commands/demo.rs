@@ -19,6 +19,7 @@ use super::{Failed, keygen};
 use crate::{
     console,
     life::{self, Life},
+    node::Lines,
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +46,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     let shop = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = config(options, shop.local_addr()?, &state)?;
     let keys = config.keys.clone().ok_or_else(|| Failed::Because("no keys".into()))?;
-    let life = Life::start(&config, &keys, Embedded::open(&state.0)?)?;
+    let life = Life::start(&config, &keys, Lines::Embedded(Embedded::open(&state.0)?))?;
     let front = life.addresses.first().copied().ok_or_else(|| Failed::Because("no listener".into()))?;
 
     life.beside().spawn(shop::serve(shop));

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use sluice_admission::store::Embedded;
-use sluice_config::{Store, Watch};
+use sluice_config::Watch;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
 use crate::{
     console,
     life::{self, Life},
+    node::Lines,
     reload,
 };
 
@@ -24,13 +24,6 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
                 .into(),
         ));
     };
-    let Store::Embedded { state_dir } = &config.store else {
-        return Err(Failed::Because(
-            "[store] names Redis, which this version cannot use yet; leave the section out to keep the lines in \
-             this process"
-                .into(),
-        ));
-    };
     if !config.server.https.is_empty() {
         return Err(Failed::Because(
             "server.https is set, but this version does not end TLS yet; put a TLS terminator in front, name it in \
@@ -39,8 +32,8 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         ));
     }
     log_to_stderr();
-    let store = Embedded::open(state_dir)
-        .map_err(|error| Failed::Because(format!("state directory {}: {error}", state_dir.display())))?;
+    let store = Lines::open(&config.store)
+        .map_err(|(dir, error)| Failed::Because(format!("state directory {}: {error}", dir.display())))?;
     let life = Life::start(&config, &keys, store)?;
     life.node.metrics.config_current.set(1);
     // For whoever started us: the ports, which may have been chosen by the system.
