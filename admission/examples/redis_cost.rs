@@ -85,7 +85,7 @@ impl Bench {
         let first = self.ids;
         self.ids += count;
         let id = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let newcomer = |n| Newcomer { id: id(n), hold_ms: HOLD_MS, enter: false, walk_in: false };
+        let newcomer = |n| Newcomer { id: id(n), hold_ms: HOLD_MS, enter: false, walk_in: false, arrived_ms: 0 };
         let newcomers = (first..self.ids).map(newcomer).collect();
         self.step(line, ms, Batch { newcomers, ..Batch::default() }).await
     }

@@ -20,6 +20,7 @@ mod presence;
 mod rate;
 mod rules;
 mod seats;
+mod settling;
 mod slips;
 mod summary;
 
@@ -32,6 +33,7 @@ use sluice_config::Mode;
 pub use self::{
     batch::{Ask, Batch, Known, Newcomer, Outcome, Seen, Verdict},
     clock::Reading,
+    lives::SKIP,
     presence::HOLD_MS_MAX,
     rules::{CREDIT_PER_VISITOR, Rules},
     summary::{BLOCK_COARSE, BLOCK_FINE, BLOCKS_FINE, Blocks, Summary},
@@ -44,6 +46,7 @@ use self::{
     presence::Presence,
     rate::Rate,
     seats::{Seat, Seats},
+    settling::Settling,
     slips::Slips,
 };
 
@@ -63,6 +66,7 @@ pub struct Line {
     due: Seats,
     inside: Seats,
     slips: Slips,
+    settling: Settling,
     called_total: u64,
     /// When the last tick was; 0: never.
     ticked_ms: u64,
@@ -89,6 +93,7 @@ impl Line {
             due: Seats::default(),
             inside: Seats::default(),
             slips: Slips::default(),
+            settling: Settling::default(),
             called_total: 0,
             ticked_ms: 0,
             lives: Lives::default(),
@@ -100,13 +105,14 @@ impl Line {
     /// One step: takes in a batch, calls who may be called, answers.
     pub fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
         self.clock.advance(reading, batch.known.clock_ms);
-        self.lives.step();
+        let moved = self.lives.step(reading.run);
         let now_ms = self.clock.now_ms;
         self.expire(rules);
-        let current = self.merge(&batch.known);
+        let current = self.merge(batch, moved);
         if current {
             self.mark(rules, batch);
         }
+        self.settle();
         let mut newcomers = self.arrive(rules, batch);
 
         // Whoever comes first in a tick does the calling. While nobody has to stand, everybody does: an empty
@@ -138,7 +144,7 @@ impl Line {
     /// A new epoch: every number, ticket and pass of the old one is void. The rate's window stays, so that a
     /// reset is no way round it.
     pub fn reset(&mut self, rules: &Rules) {
-        let fresh = Self::new(rules, Reading { wall_ms: 0, slack_ms: 0 }, &Known::default());
+        let fresh = Self::new(rules, Reading { wall_ms: 0, slack_ms: 0, run: 0 }, &Known::default());
         let old = std::mem::replace(self, fresh);
         self.epoch = old.epoch + 1;
         self.clock = old.clock;
@@ -176,15 +182,31 @@ impl Line {
         }
     }
 
-    /// Merges what a node knows. False: its numbers are of an epoch that is over.
-    fn merge(&mut self, known: &Known) -> bool {
-        if known.epoch == 0 {
-            return true;
+    /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`Lives::step`].
+    fn merge(&mut self, batch: &Batch, moved: bool) -> bool {
+        let known = &batch.known;
+        let current = known.epoch == 0 || known.epoch >= self.epoch;
+        let mut lost = moved;
+        if current && known.epoch > 0 {
+            lost |= self.lives.compare(known);
+            self.merge_known(known);
         }
-        if known.epoch < self.epoch {
-            return false;
+        // A number that was never handed out is proof of a state that was.
+        if current && self.issued < batch.top() {
+            self.issued = batch.top();
+            lost = true;
         }
-        self.lives.compare(known, self.clock.now_ms);
+        if lost {
+            self.issued += lives::SKIP;
+            self.lives.begin(self.clock.now_ms);
+        }
+        if batch.away_since_ms > 0 {
+            self.settling.begin(batch.away_since_ms, self.clock.now_ms);
+        }
+        current
+    }
+
+    fn merge_known(&mut self, known: &Known) {
         self.epoch = known.epoch;
         self.head = self.head.max(known.head);
         self.heads.raise_floor(known.floor);
@@ -209,13 +231,12 @@ impl Line {
                 self.due.hold(number, now_ms, until_ms - now_ms);
             }
         }
-        true
     }
 
     fn mark(&mut self, rules: &Rules, batch: &Batch) {
         let now_ms = self.clock.now_ms;
+        self.book_admitted(rules, batch);
         for &number in &batch.inside {
-            self.issued = self.issued.max(number);
             self.due.free(number);
             self.head = self.head.max(number);
             self.set_called(number);
@@ -239,25 +260,56 @@ impl Line {
         }
     }
 
+    /// Settles up with a node that let visitors in by itself: whoever had not been called yet is called now.
+    fn book_admitted(&mut self, rules: &Rules, batch: &Batch) {
+        let now_ms = self.clock.now_ms;
+        let mut called = 0;
+        for &number in &batch.admitted {
+            let seated = self.due.get(number).is_some() || self.inside.get(number).is_some();
+            called += u32::from(!seated);
+            self.due.free(number);
+            self.head = self.head.max(number);
+            self.set_called(number);
+            self.inside.hold(number, now_ms, rules.seat_ms);
+        }
+        self.rate.book(called, now_ms);
+        self.called_total += u64::from(called);
+    }
+
     /// Marks a number as present. Bits of numbers that are called, or at or below the floor, mean nothing and
     /// are masked where they are read, so they need not be told apart here.
     fn see(&mut self, number: u64, hold_ms: u32) {
-        self.issued = self.issued.max(number);
         if let Some(offset) = self.offset(number) {
             self.presence.mark(offset, self.clock.now_ms, hold_ms);
         }
     }
 
+    /// Hands out numbers to those who came while the line could not be asked.
+    fn settle(&mut self) {
+        for id in self.settling.take_due(self.clock.now_ms) {
+            let number = self.issue(id);
+            self.see(number, settling::NUMBERED_HOLD_MS);
+            self.summary.count_newcomer(number);
+        }
+    }
+
     /// Hands out numbers to newcomers with a slip; walk-ins get theirs only when they can be called.
     fn arrive(&mut self, rules: &Rules, batch: &Batch) -> Vec<(u64, Verdict)> {
+        let now_ms = self.clock.now_ms;
         let closed = rules.mode == Mode::Closed;
-        let mut room = u64::from(rules.max_waiting).saturating_sub(self.summary.waiting);
+        let settling = self.settling.is_on(now_ms);
+        let taken = self.summary.waiting + self.settling.len() as u64;
+        let mut room = u64::from(rules.max_waiting).saturating_sub(taken);
         let answers = batch.newcomers.iter().map(|newcomer| {
             if let Some(number) = self.slips.number(newcomer.id) {
                 self.see(number, newcomer.hold_ms);
                 return (number, Verdict::Waiting);
             }
             if newcomer.walk_in || closed || room == 0 {
+                return (0, Verdict::Refused);
+            }
+            if settling {
+                room -= u64::from(self.settling.write_down(newcomer.id, newcomer.arrived_ms, now_ms));
                 return (0, Verdict::Refused);
             }
             room -= 1;
@@ -328,7 +380,7 @@ impl Line {
     /// Gives the places that are left to visitors who have no slip yet.
     fn walk_in(&mut self, rules: &Rules, batch: &Batch, answers: &mut [(u64, Verdict)], places: &mut u32) -> u32 {
         let mut called = 0;
-        if rules.mode == Mode::Closed || self.summary.standing {
+        if rules.mode == Mode::Closed || self.summary.standing || self.settling.is_on(self.clock.now_ms) {
             return called;
         }
         let refused = batch.newcomers.iter().zip(answers).filter(|(n, a)| n.walk_in && a.0 == 0);
@@ -416,9 +468,10 @@ impl Line {
             }
             self.summary.called_last_minute = self.rate.in_window();
         }
-        let healing = self.lives.is_healing(now_ms);
         let summary = &mut self.summary;
         (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
+        summary.life_began_ms = self.lives.began_ms();
+        summary.settling = self.settling.is_on(now_ms);
         summary.last_calls = self.rate.last();
         summary.now_ms = now_ms;
         summary.called_total = self.called_total;
@@ -429,7 +482,7 @@ impl Line {
         summary.due = self.due.len() as u64;
         summary.inside = self.inside.len() as u64;
         summary.mode = Some(rules.mode);
-        summary.reason = summary.reason(rules, healing);
+        summary.reason = summary.reason(rules);
     }
 
     /// Counts who is waiting, over the whole line: one pass over the bitmaps. Above the head that is whoever was

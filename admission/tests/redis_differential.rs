@@ -34,6 +34,8 @@ enum Event {
     Rules(Rules),
     /// Everything in the store is gone.
     Lose,
+    /// The server is started anew, with all that it had.
+    Move,
     Reset,
 }
 
@@ -41,6 +43,10 @@ enum Event {
 #[derive(Clone, Debug)]
 struct Wild {
     newcomers: Vec<(u8, u32, bool, bool)>,
+    /// How long ago they came, for some.
+    arrived: Option<u32>,
+    admitted: Vec<u32>,
+    away_since: Option<u32>,
     seen: Vec<(u32, u32)>,
     all_seen: Option<u32>,
     asks: Vec<(u32, bool)>,
@@ -92,8 +98,12 @@ fn wild() -> impl Strategy<Value = Wild> {
         some(4),
         some(3),
         remembers,
+        (prop::option::of(0..60_000u32), prop::option::weighted(0.1, 0..60_000u32), some(3)),
     )
-        .prop_map(|(newcomers, seen, all_seen, asks, all_ask, away, inside, ended, known)| Wild {
+        .prop_map(|(newcomers, seen, all_seen, asks, all_ask, away, inside, ended, known, cut_off)| Wild {
+            arrived: cut_off.0,
+            away_since: cut_off.1,
+            admitted: cut_off.2,
             newcomers,
             seen,
             all_seen,
@@ -116,6 +126,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Restart),
         2 => some_rules().prop_map(Event::Rules),
         1 => Just(Event::Lose),
+        1 => Just(Event::Move),
         1 => Just(Event::Reset),
     ]
 }
@@ -186,6 +197,7 @@ impl<'a> World<'a> {
                 self.memories.push(self.twins.known());
                 self.twins.lose();
             }
+            Event::Move => self.twins.run += 1,
             Event::Reset => {
                 self.set_wall();
                 self.twins.reset();
@@ -231,16 +243,26 @@ impl<'a> World<'a> {
     }
 
     fn batch(&mut self, wild: &Wild) -> Batch {
+        let now_ms = self.twins.known().clock_ms.unwrap_or(0);
+        let ago = |ms: Option<u32>| ms.map_or(0, |ms| now_ms.saturating_sub(u64::from(ms)));
+        let (arrived_ms, away_since_ms) = (ago(wild.arrived), ago(wild.away_since));
         let newcomers = wild.newcomers.iter().map(|&(id, hold_ms, enter, walk_in)| {
             self.ids += 1;
             // Mostly new ids, random as real ones are; sometimes one that came before.
             let back = u64::from(id).checked_sub(30).filter(|&back| back < 10).map(|back| back * back);
             let id = self.ids.saturating_sub(back.unwrap_or(0));
-            Newcomer { id: id.wrapping_mul(0x9E37_79B9_7F4A_7C15), hold_ms, enter, walk_in }
+            Newcomer {
+                id: id.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+                hold_ms,
+                enter,
+                walk_in,
+                arrived_ms: arrived_ms.saturating_sub(id % 7 * 500),
+            }
         });
         let newcomers = newcomers.collect();
         let issued = self.twins.known().issued;
-        let everybody = 1..=issued;
+        // After a loss numbers are skipped; those who stand at the end are everybody who matters.
+        let everybody = issued.saturating_sub(300).max(1)..=issued;
         let mut seen: Vec<_> = wild.seen.iter().map(|s| Seen { number: self.number(s.0), hold_ms: s.1 }).collect();
         seen.extend(
             wild.all_seen.into_iter().flat_map(|hold_ms| everybody.clone().map(move |number| Seen { number, hold_ms })),
@@ -252,7 +274,11 @@ impl<'a> World<'a> {
         }
         let numbers = |wild: &[u32]| wild.iter().map(|&w| self.number(w)).collect();
         let (away, inside, ended) = (numbers(&wild.away), numbers(&wild.inside), numbers(&wild.ended));
-        Batch { known: self.remembered(wild.known), seen, away, inside, ended, newcomers, asks }
+        let mut admitted: Vec<u64> = numbers(&wild.admitted);
+        admitted.sort_unstable();
+        admitted.dedup();
+        let known = self.remembered(wild.known);
+        Batch { known, seen, away, inside, ended, admitted, away_since_ms, newcomers, asks }
     }
 
     fn remembered(&self, how: Remembers) -> Known {

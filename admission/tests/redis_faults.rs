@@ -13,7 +13,7 @@ use std::{
 use conformance::{ask, join, line, rules};
 use servers::{Cluster, Sentinels, Server, logged_in};
 use sluice_admission::{
-    line::{Batch, Known, Outcome, Summary},
+    line::{Batch, Known, Outcome, SKIP, Summary},
     store::{LineId, Redis, Store, StoreError, redis::Severity},
 };
 use sluice_config::RedisSettings;
@@ -168,7 +168,7 @@ async fn an_unknown_layout_is_left_alone() {
     let before: String = server.command(&["DEBUG", "DIGEST"]);
     for error in [step(&store, &join(3..4)).await.unwrap_err(), store.reset(&line("sale"), &rules()).await.unwrap_err()]
     {
-        assert!(matches!(error, StoreError::Layout { found: 99, known: 1, .. }), "{error}");
+        assert!(matches!(error, StoreError::Layout { found: 99, .. }), "{error}");
     }
     assert_eq!(server.command::<String>(&["DEBUG", "DIGEST"]), before);
 }
@@ -182,7 +182,7 @@ async fn a_line_of_which_a_part_is_missing_is_healed_as_one_that_was_lost() {
         let last = step(&store, &ask(1, true)).await.unwrap().summary;
         server.command::<()>(&["DEL", &format!("sluice:{{shop.sale.0}}:{part}")]);
         let healed = step(&store, &Batch { known: known(&last), ..join(20..21) }).await.unwrap();
-        assert_eq!((healed.summary.life, healed.newcomers[0].0, healed.called), (1, 21, 0), "without {part}");
+        assert_eq!((healed.summary.life, healed.newcomers[0].0, healed.called), (1, 21 + SKIP, 0), "without {part}");
         assert!(healed.summary.head >= last.head, "without {part}");
     }
 }
@@ -210,11 +210,12 @@ async fn a_failover_behind_sentinels_is_followed() {
     servers::wait_until("the replica has the line", in_step);
     sentinels.primary.freeze();
     let outcome = when_back(&store, &line("sale"), Duration::from_secs(30)).await;
-    assert_eq!(outcome.summary.issued, 5);
+    // What the replica had not heard of must not be handed out again.
+    assert_eq!(outcome.summary.issued, 5 + SKIP);
     // The old primary comes back, and for some seconds still believes that it is one.
     sentinels.primary.thaw();
     assert_eq!(sentinels.primary.info("role").as_deref(), Some("master"));
-    assert_eq!(step(&store, &join(5..6)).await.unwrap().newcomers[0].0, 6);
+    assert_eq!(step(&store, &join(5..6)).await.unwrap().newcomers[0].0, 6 + SKIP);
 }
 
 /// Lines of which each of the three primaries has at least one.
@@ -255,7 +256,7 @@ async fn a_cluster_server_that_dies_stops_only_its_own_lines_and_is_replaced() {
             assert!(sent.elapsed() < AT_ONCE, "{line} waited for {:?}", sent.elapsed());
         }
         if let Ok(outcome) = store.sync(&lines[0], &rules(), &Batch::default()).await {
-            assert_eq!(outcome.summary.issued, 5, "{key}");
+            assert_eq!(outcome.summary.issued, 5 + SKIP, "{key}");
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(30), "no failover: {:?}", store.away());
@@ -287,7 +288,7 @@ async fn a_slot_that_moves_takes_its_line_along() {
     for server in [to, from, &cluster.primaries[2]] {
         server.command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id(to)]);
     }
-    assert_eq!(when_back(&store, line, BACK_WITHIN).await.summary.issued, 50);
+    assert_eq!(when_back(&store, line, BACK_WITHIN).await.summary.issued, 50 + SKIP);
 }
 
 /// The user of the manual: `redis.rs` names the least permissions.

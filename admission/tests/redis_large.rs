@@ -17,7 +17,7 @@ fn id(n: u64) -> u64 {
 }
 
 fn newcomers(ids: std::ops::Range<u64>, hold_ms: u32) -> Batch {
-    let newcomer = |n| Newcomer { id: id(n), hold_ms, enter: false, walk_in: false };
+    let newcomer = |n| Newcomer { id: id(n), hold_ms, enter: false, walk_in: false, arrived_ms: 0 };
     Batch { newcomers: ids.map(newcomer).collect(), ..Batch::default() }
 }
 

@@ -206,7 +206,7 @@ impl Gate {
             (estimate::hold_ms(view.speed.poll_s(view.summary.waiting)), view.now_ms())
         };
         let enter = jar.request.errand == Errand::Enter;
-        let answer = self.usher.join(Newcomer { id, hold_ms, enter, walk_in }).await;
+        let answer = self.usher.join(Newcomer { id, hold_ms, enter, walk_in, arrived_ms: 0 }).await;
         let view = self.usher.view();
         let slip = Slip { id, issued_at_ms: now_ms };
         match answer {

@@ -20,10 +20,23 @@ pub struct Batch {
     pub inside: Vec<u64>,
     /// Numbers whose visit has ended.
     pub ended: Vec<u64>,
+    /// Numbers that this node let in by itself while the line could not be asked.
+    pub admitted: Vec<u64>,
+    /// Since when, on the line's clock, this node could not ask the line, if it is only just back; else 0.
+    pub away_since_ms: u64,
     /// Visitors without a number, in the order in which they came.
     pub newcomers: Vec<Newcomer>,
     /// Numbers that ask whether they are called.
     pub asks: Vec<Ask>,
+}
+
+impl Batch {
+    /// The highest number that somebody holds a valid token for.
+    pub(crate) fn top(&self) -> u64 {
+        let marks = self.inside.iter().chain(&self.admitted).copied();
+        let seen = self.seen.iter().map(|seen| seen.number).chain(self.asks.iter().map(|ask| ask.number));
+        marks.chain(seen).max().unwrap_or(0)
+    }
 }
 
 /// What a node knows of the line from its last outcome.
@@ -74,6 +87,9 @@ pub struct Newcomer {
     /// No slip has come back yet, so the visitor takes a number only if it can be called in this very step:
     /// a client that keeps no cookies must not lengthen a line.
     pub walk_in: bool,
+    /// When the slip was handed out, on the line's clock, if that was a while ago; 0: just now. Counts only while
+    /// the line [settles](Batch::away_since_ms).
+    pub arrived_ms: u64,
 }
 
 /// A number that asks whether it is called.

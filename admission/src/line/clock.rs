@@ -15,6 +15,8 @@ pub struct Reading {
     pub wall_ms: u64,
     /// How far a node's reckoning may be off: 0 inside one process, network delay else.
     pub slack_ms: u64,
+    /// Which run of the store this is: another one may have lost its last steps. 0: not told.
+    pub run: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

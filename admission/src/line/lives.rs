@@ -1,9 +1,13 @@
 //! Has this state been lost and found? How a line notices that its store went back in time.
 //!
-//! Steps are counted. A node that remembers more steps than the state has made proves that the state was lost
-//! (there is none: it has made no steps) or replaced by an older copy. The line then begins a new *life*: for a
-//! moment it calls nobody, and since every node learns of the new life with its next step, each sends along all
-//! it knows: calls of the last minute and seats. What one node alone remembers is thus not overlooked.
+//! Three things prove that the state was lost (there is none) or replaced by an older copy: a node remembers more
+//! steps than the state has made; a visitor holds a number that it never handed out; or the store is another
+//! server, or has been started anew, since the last step, and what it did last may not have survived.
+//!
+//! The line then begins a new *life*. For a moment it calls nobody, and since every node learns of the new life
+//! with its next step, each sends along all it knows: calls of the last minute and seats. What one node alone
+//! remembers is thus not overlooked. And it skips numbers: those that were handed out after the copy was made are
+//! not known to it, and no number may be given twice.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,30 +15,46 @@ use super::Known;
 
 /// How long a line that was lost waits for what the nodes know: several ticks of each.
 pub(super) const HEAL_MS: u64 = 2_000;
+/// More numbers than may have been handed out unknown to the copy. Bits are cheap.
+pub const SKIP: u64 = 1 << 17;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Lives {
     steps: u64,
     life: u64,
-    healed_ms: u64,
+    began_ms: u64,
+    /// Which run of the store made the last step; 0: it did not tell.
+    run: u64,
 }
 
 impl Lives {
-    pub(super) fn step(&mut self) {
+    /// Counts a step in this run of the store (0: not told). True: the state may be an old copy.
+    pub(super) fn step(&mut self, run: u64) -> bool {
         self.steps += 1;
+        let moved = self.run != 0 && run != 0 && run != self.run;
+        if run != 0 {
+            self.run = run;
+        }
+        moved
     }
 
-    /// Compares with what a node remembers; called after [`Self::step`].
-    pub(super) fn compare(&mut self, known: &Known, now_ms: u64) {
-        if known.steps >= self.steps {
+    /// Compares with what a node remembers; called after [`Self::step`]. True: steps are missing.
+    pub(super) fn compare(&mut self, known: &Known) -> bool {
+        let lost = known.steps >= self.steps;
+        if lost {
             self.steps = known.steps + 1;
-            self.life = self.life.max(known.life) + 1;
-            self.healed_ms = now_ms + HEAL_MS;
+            self.life = self.life.max(known.life);
         }
+        lost
+    }
+
+    pub(super) fn begin(&mut self, now_ms: u64) {
+        self.life += 1;
+        self.began_ms = now_ms;
     }
 
     pub(super) fn is_healing(&self, now_ms: u64) -> bool {
-        now_ms < self.healed_ms
+        self.life > 0 && now_ms < self.began_ms + HEAL_MS
     }
 
     pub(super) fn steps(&self) -> u64 {
@@ -43,5 +63,9 @@ impl Lives {
 
     pub(super) fn life(&self) -> u64 {
         self.life
+    }
+
+    pub(super) fn began_ms(&self) -> u64 {
+        self.began_ms
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
-use super::Rules;
+use super::{Rules, lives};
 use crate::standing::Reason;
 
 /// Numbers per block right behind the head.
@@ -52,6 +52,10 @@ pub struct Summary {
     pub steps: u64,
     /// Rises when the line notices that its state had been lost.
     pub life: u64,
+    /// When that was, on the line's clock. A pass that was minted before is told to the line when it is used.
+    pub life_began_ms: u64,
+    /// Newcomers are written down, and get their numbers when all who came while a node was cut off are back.
+    pub settling: bool,
     /// The line's clock.
     pub now_ms: u64,
     /// Waiting numbers above the head by block.
@@ -105,7 +109,8 @@ impl Summary {
     }
 
     /// Why nobody is called under these rules, when that is so.
-    pub(crate) fn reason(&self, rules: &Rules, healing: bool) -> Option<Reason> {
+    pub(crate) fn reason(&self, rules: &Rules) -> Option<Reason> {
+        let healing = self.life > 0 && self.now_ms < self.life_began_ms + lives::HEAL_MS;
         let full = self.waiting >= u64::from(rules.max_waiting);
         let seats_taken = rules.max_active.is_some_and(|max| self.due + self.inside >= u64::from(max));
         match rules.mode {

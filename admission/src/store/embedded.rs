@@ -19,6 +19,8 @@ use crate::line::{Batch, Line, Outcome, Reading, Rules};
 pub struct Embedded {
     dir: PathBuf,
     wall: Box<dyn Fn() -> u64 + Send + Sync>,
+    /// Which boot of the machine this is: only what a power cut took can be lost.
+    boot: u64,
     lines: Mutex<HashMap<LineId, Arc<Mutex<Entry>>>>,
     /// Held for the life of the store: two processes writing one state would ruin it.
     _lock: std::fs::File,
@@ -60,7 +62,7 @@ impl Embedded {
             }
             std::fs::TryLockError::Error(e) => e,
         })?;
-        Ok(Self { dir: dir.to_owned(), wall: Box::new(wall), lines: Mutex::default(), _lock: lock })
+        Ok(Self { dir: dir.to_owned(), wall: Box::new(wall), boot: boot(), lines: Mutex::default(), _lock: lock })
     }
 
     fn entry(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Arc<Mutex<Entry>>, StoreError> {
@@ -76,7 +78,7 @@ impl Embedded {
     }
 
     fn read_clock(&self) -> Reading {
-        Reading { wall_ms: (self.wall)(), slack_ms: 0 }
+        Reading { wall_ms: (self.wall)(), slack_ms: 0, run: self.boot }
     }
 
     fn step(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
@@ -89,6 +91,12 @@ impl Embedded {
         journal.record(rules, reading, batch)?;
         Ok(outcome)
     }
+}
+
+/// A number for this boot of the machine; 0 if the system does not tell.
+fn boot() -> u64 {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    u64::from_str_radix(id.split('-').next().unwrap_or_default(), 16).unwrap_or(0)
 }
 
 impl Store for Embedded {

@@ -21,8 +21,8 @@
 //! +evalsha +script|load +time +hget +hmget +hset +hdel +del +unlink +rename +exists
 //! +strlen +getrange +setrange +getbit +bitcount +bitfield +bitop +bitpos
 //! +zadd +zcard +zmscore +zrangebyscore +zrem +zremrangebyscore
-//! +select +role +cluster|slots
-//! +ping +info +memory|usage
+//! +select +role +cluster|slots +info
+//! +ping +memory|usage
 //! ```
 
 mod cluster;
@@ -63,6 +63,8 @@ pub struct Redis {
     prefix: String,
     route: Route,
     wall: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+    /// Which run of the server this is taken to be, in tests.
+    run: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
 }
 
 #[derive(Debug)]
@@ -95,12 +97,18 @@ impl Redis {
                 Route::Cluster(Cluster::new(settings.nodes.clone(), connector, settings.response_timeout))
             }
         };
-        Self { prefix: settings.key_prefix.clone(), route, wall: None }
+        Self { prefix: settings.key_prefix.clone(), route, wall: None, run: None }
     }
 
     /// As [`Self::new`], with the wall clock handed in (unix milliseconds) instead of the server's, for tests.
     pub fn with_clock(settings: &RedisSettings, wall: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         Self { wall: Some(Box::new(wall)), ..Self::new(settings) }
+    }
+
+    /// With the [run](crate::line::Reading::run) handed in instead of asked of the server, for tests.
+    #[must_use]
+    pub fn in_run(self, run: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { run: Some(Box::new(run)), ..self }
     }
 
     /// Why calls fail at once, without waiting; `None` while they do not.
@@ -153,7 +161,11 @@ impl Redis {
     }
 
     fn clock(&self) -> Clock {
-        Clock { wall_ms: self.wall.as_ref().map(|wall| wall()), slack_ms: Self::SLACK_MS }
+        Clock {
+            wall_ms: self.wall.as_ref().map(|wall| wall()),
+            slack_ms: Self::SLACK_MS,
+            run: self.run.as_ref().map(|run| run()),
+        }
     }
 
     async fn step(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {

@@ -74,11 +74,11 @@ fn world(rules: Rules) -> World {
 }
 
 fn slip(id: u64) -> Newcomer {
-    Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false }
+    Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 }
 }
 
 fn walk_in(id: u64) -> Newcomer {
-    Newcomer { id, hold_ms: 4_000, enter: true, walk_in: true }
+    Newcomer { id, hold_ms: 4_000, enter: true, walk_in: true, arrived_ms: 0 }
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,7 +59,8 @@ pub fn line(queue: &str) -> LineId {
 }
 
 pub fn join(ids: Range<u64>) -> Batch {
-    let newcomers = ids.map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false }).collect();
+    let newcomers =
+        ids.map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, arrived_ms: 0 }).collect();
     Batch { newcomers, ..Batch::default() }
 }
 

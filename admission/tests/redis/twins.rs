@@ -37,6 +37,7 @@ pub struct Bench {
     pub server: Server,
     pub store: Redis,
     wall_ms: Arc<AtomicU64>,
+    run: Arc<AtomicU64>,
     runtime: Runtime,
 }
 
@@ -45,9 +46,12 @@ impl Default for Bench {
         let server = Server::start();
         let wall_ms = Arc::new(AtomicU64::new(START_MS));
         let clock = wall_ms.clone();
+        let run = Arc::new(AtomicU64::new(0));
         let store = Redis::with_clock(&server.settings(), move || clock.load(Ordering::SeqCst));
+        let told = run.clone();
+        let store = store.in_run(move || told.load(Ordering::SeqCst));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        Self { server, store, wall_ms, runtime }
+        Self { server, store, wall_ms, run, runtime }
     }
 }
 
@@ -59,20 +63,20 @@ pub struct Twins<'a> {
     pub line: Option<Line>,
     pub rules: Rules,
     pub wall_ms: u64,
+    pub run: u64,
     pub steps: usize,
 }
 
 impl<'a> Twins<'a> {
     pub fn new(bench: &'a Bench, name: &str, rules: Rules) -> Self {
         let id = LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(name).unwrap(), lane: 0 };
-        Self { bench, id, line: None, rules, wall_ms: START_MS, steps: 0 }
+        Self { bench, id, line: None, rules, wall_ms: START_MS, run: 1, steps: 0 }
     }
 
     /// Makes one step of both, which must agree.
     pub fn step(&mut self, batch: &Batch) -> Outcome {
         self.steps += 1;
-        self.bench.wall_ms.store(self.wall_ms, Ordering::SeqCst);
-        let reading = Reading { wall_ms: self.wall_ms, slack_ms: Redis::SLACK_MS };
+        let reading = self.reading();
         let line = self.line.get_or_insert_with(|| Line::new(&self.rules, reading, &batch.known));
         let expected = line.sync(&self.rules, reading, batch);
         let step = self.bench.store.sync(&self.id, &self.rules, batch);
@@ -81,10 +85,15 @@ impl<'a> Twins<'a> {
         outcome
     }
 
+    fn reading(&self) -> Reading {
+        self.bench.wall_ms.store(self.wall_ms, Ordering::SeqCst);
+        self.bench.run.store(self.run, Ordering::SeqCst);
+        Reading { wall_ms: self.wall_ms, slack_ms: Redis::SLACK_MS, run: self.run }
+    }
+
     /// A new epoch of both.
     pub fn reset(&mut self) {
-        self.bench.wall_ms.store(self.wall_ms, Ordering::SeqCst);
-        let reading = Reading { wall_ms: self.wall_ms, slack_ms: Redis::SLACK_MS };
+        let reading = self.reading();
         let line = self.line.get_or_insert_with(|| Line::new(&self.rules, reading, &Known::default()));
         line.reset(&self.rules);
         let epoch = self.bench.runtime.block_on(self.bench.store.reset(&self.id, &self.rules)).unwrap();

@@ -24,14 +24,15 @@ pub(super) fn run() {
         seat_ms: 700_000,
     };
     let mut now_ms = START_MS;
-    let mut line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &Known::default());
+    let mut line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &Known::default());
     let mut ids = 0;
     let mut join = |line: &mut Line, now_ms: u64, count: u64| {
-        let newcomers = (ids..ids + count).map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false });
+        let newcomers =
+            (ids..ids + count).map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, arrived_ms: 0 });
         ids += count;
         let batch = Batch { newcomers: newcomers.collect(), ..Batch::default() };
         let start = Instant::now();
-        line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &batch);
+        line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &batch);
         start.elapsed()
     };
     let us = median_us(GOES, || {
@@ -49,14 +50,14 @@ pub(super) fn run() {
         now_ms += 2_000;
         let seen = (part * 100_000 + 1..=(part + 1) * 100_000).map(|number| Seen { number, hold_ms: 20_000 });
         let batch = Batch { seen: seen.collect(), ..Batch::default() };
-        line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &batch);
+        line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &batch);
     }
     let mut waiting = 0;
     // Few enough that nobody's presence runs out meanwhile.
     let us = median_us(21, || {
         now_ms += 250;
         let start = Instant::now();
-        let outcome = line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &Batch::default());
+        let outcome = line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &Batch::default());
         waiting = outcome.summary.waiting;
         start.elapsed()
     });

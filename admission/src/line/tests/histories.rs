@@ -83,7 +83,7 @@ struct World {
 impl World {
     fn new(rules: Rules) -> Self {
         let real_ms = 1_700_000_000_000;
-        let line = Line::new(&rules, Reading { wall_ms: real_ms, slack_ms: 0 }, &Known::default());
+        let line = Line::new(&rules, Reading { wall_ms: real_ms, slack_ms: 0, run: 0 }, &Known::default());
         Self {
             rules,
             line,
@@ -103,12 +103,22 @@ impl World {
         let mut batch = Batch::default();
         match event {
             Event::Arrive { count, enter, hold_ms } => {
-                batch.newcomers =
-                    self.newcomers(*count, |id| Newcomer { id, hold_ms: *hold_ms, enter: *enter, walk_in: false });
+                batch.newcomers = self.newcomers(*count, |id| Newcomer {
+                    id,
+                    hold_ms: *hold_ms,
+                    enter: *enter,
+                    walk_in: false,
+                    arrived_ms: 0,
+                });
             }
             Event::WalkIn { count } => {
-                batch.newcomers =
-                    self.newcomers(*count, |id| Newcomer { id, hold_ms: 5_000, enter: true, walk_in: true });
+                batch.newcomers = self.newcomers(*count, |id| Newcomer {
+                    id,
+                    hold_ms: 5_000,
+                    enter: true,
+                    walk_in: true,
+                    arrived_ms: 0,
+                });
             }
             Event::Poll { who, hold_ms } => {
                 batch.seen.extend(somebody(*who).map(|number| Seen { number, hold_ms: *hold_ms }));
@@ -153,7 +163,7 @@ impl World {
         batch.known = self.known.clone();
         batch.known.clock_ms = self.anchor.map(|(line_ms, at_ms)| line_ms + (self.real_ms - at_ms));
         let wall_ms = self.real_ms.saturating_add_signed(self.wall_off_ms);
-        let outcome = self.line.sync(&self.rules, Reading { wall_ms, slack_ms: 0 }, &batch);
+        let outcome = self.line.sync(&self.rules, Reading { wall_ms, slack_ms: 0, run: 0 }, &batch);
         self.model.follow(&self.line, &self.rules, &batch, &outcome, self.real_ms);
         self.anchor.get_or_insert((outcome.summary.now_ms, self.real_ms));
         let Known { epoch, issued, head, floor, steps, life, .. } = self.line.known();

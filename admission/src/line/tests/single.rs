@@ -1,5 +1,5 @@
 use super::{
-    super::{Ask, Batch, Known, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict},
+    super::{Ask, Batch, Known, Line, Newcomer, Outcome, Reading, Rules, SKIP, Seen, Verdict},
     rules,
 };
 use crate::standing::Reason;
@@ -15,19 +15,20 @@ struct Bench {
 impl Bench {
     fn new(rules: Rules) -> Self {
         let now_ms = 1_700_000_000_000;
-        let line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0 }, &Known::default());
+        let line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &Known::default());
         Self { line, rules, now_ms, ids: 0 }
     }
 
     fn after(&mut self, ms: u64, batch: Batch) -> Outcome {
         self.now_ms += ms;
-        self.line.sync(&self.rules, Reading { wall_ms: self.now_ms, slack_ms: 0 }, &batch)
+        self.line.sync(&self.rules, Reading { wall_ms: self.now_ms, slack_ms: 0, run: 0 }, &batch)
     }
 
     fn join(&mut self, count: u64) -> Outcome {
         let first = self.ids;
         self.ids += count;
-        let newcomers = (first..self.ids).map(|id| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false });
+        let newcomers =
+            (first..self.ids).map(|id| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 });
         let newcomers = newcomers.collect();
         self.after(0, Batch { newcomers, ..Batch::default() })
     }
@@ -105,10 +106,59 @@ fn a_full_line_refuses_newcomers_and_says_so() {
 }
 
 #[test]
-fn a_number_above_the_known_ones_raises_them() {
+fn a_number_that_was_never_handed_out_proves_that_the_state_was_lost() {
     let mut bench = Bench::new(rules());
-    bench.see(0, [500]);
-    assert_eq!(bench.join(1).newcomers[0].0, 501);
+    let outcome = bench.see(0, [500]);
+    assert_eq!((outcome.called, outcome.summary.reason), (0, Some(Reason::Recovering)));
+    // Others above it may have been handed out as well.
+    assert_eq!(bench.join(1).newcomers[0].0, 500 + SKIP + 1);
+    assert_eq!(bench.see(2_000, [500]).called, 2, "both, once the line has heard all nodes");
+}
+
+#[test]
+fn another_run_of_the_store_may_have_lost_its_last_numbers() {
+    let mut bench = Bench::new(Rules { burst: 1, ..rules() });
+    bench.join(3);
+    let mut step = |run| {
+        let reading = Reading { wall_ms: bench.now_ms, slack_ms: 0, run };
+        bench.line.sync(&bench.rules, reading, &Batch::default()).summary
+    };
+    assert_eq!((step(7).life, step(0).life, step(7).life), (0, 0, 0), "the same run, or not told");
+    let moved = step(8);
+    assert_eq!((moved.life, moved.issued, moved.reason), (1, 3 + SKIP, Some(Reason::Recovering)));
+    assert_eq!(step(8).life, 1);
+}
+
+#[test]
+fn who_came_while_the_line_was_away_is_numbered_by_time_of_arrival() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(2);
+    let begin_ms = bench.now_ms;
+    let came =
+        |id, after_ms| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: begin_ms + after_ms };
+    let away = |newcomers| Batch { away_since_ms: begin_ms + 1_000, newcomers, ..Batch::default() };
+    // Two nodes are back; the one that is later has the visitor who came first.
+    let outcome = bench.after(30_000, away(vec![came(101, 20_000), came(102, 5_000)]));
+    assert_eq!(outcome.newcomers, [(0, Verdict::Refused); 2]);
+    assert!(outcome.summary.settling);
+    // Slips collected before count as of the beginning: no reward for hoarding them.
+    bench.after(1_000, away(vec![came(103, 2_000), came(99, 10), came(98, 900)]));
+    let all = [98, 99, 103, 102, 101];
+    let again = all.map(|id| came(id, 0)).to_vec();
+    let outcome = bench.after(7_000, Batch { newcomers: again, ..Batch::default() });
+    assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [3, 4, 5, 6, 7]);
+    assert!(!outcome.summary.settling);
+}
+
+#[test]
+fn who_was_let_in_while_the_line_was_away_is_counted_once() {
+    let mut bench = Bench::new(Rules { burst: 2, max_active: Some(10), ..rules() });
+    bench.join(5);
+    let admitted = || Batch { admitted: vec![3, 4], ..Batch::default() };
+    let outcome = bench.after(1_000, admitted());
+    assert_eq!((outcome.summary.inside, outcome.summary.called_total), (2, 4));
+    assert_eq!(bench.after(10, admitted()).summary.called_total, 4, "the same batch again");
+    assert!(matches!(bench.ask(3, true), Verdict::Inside { .. }));
 }
 
 #[test]

@@ -25,8 +25,9 @@ use crate::{
     store::{LineId, StoreError},
 };
 
-/// Version of everything below; rises when any serialized type changes.
-const LAYOUT: u32 = 1;
+/// Version of everything below. Rises when any serialized type changes, and also when [`Line::sync`] does anything
+/// differently: a journal is read back by making its steps again.
+const LAYOUT: u32 = 2;
 /// A journal shorter than this is never rewritten.
 const REWRITE_BYTES_MIN: u64 = 8 << 20;
 /// A journal so many times longer than its snapshot is rewritten.

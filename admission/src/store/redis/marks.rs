@@ -32,16 +32,6 @@ pub(super) struct Piece {
     pub(super) bits: Vec<u8>,
 }
 
-impl Group {
-    /// The highest number marked.
-    pub(super) fn top(&self) -> u64 {
-        let piece = |p: &Piece| {
-            (p.byte + p.bits.len() as u64) * 8 - 1 - u64::from(p.bits.last().map_or(0, |b| b.trailing_zeros()))
-        };
-        self.alone.iter().copied().chain(self.pieces.iter().map(piece)).max().unwrap_or(0)
-    }
-}
-
 /// Sorts marks, each a number and for how long it counts, into groups.
 pub(super) fn groups(marks: impl Iterator<Item = (u64, u32)>) -> Vec<Group> {
     let mut by_hold: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
@@ -117,7 +107,6 @@ mod tests {
             let all: std::collections::BTreeSet<u64> = near.union(&far).copied().collect();
             let groups = groups(all.iter().map(|&n| (n, 4_000)));
             prop_assert_eq!(groups.iter().flat_map(numbers).collect::<Vec<_>>(), all.iter().copied().collect::<Vec<_>>());
-            prop_assert_eq!(groups.iter().map(Group::top).max(), all.last().copied());
             for pair in groups.iter().flat_map(|g| g.pieces.windows(2)) {
                 prop_assert!(pair[0].byte + (pair[0].bits.len() as u64) < pair[1].byte + 1);
             }

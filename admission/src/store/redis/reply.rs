@@ -76,10 +76,11 @@ impl Numbers<'_> {
             called_standing: self.next()?,
             called_total: self.next()?,
             last_calls: (self.next()?, self.next()?),
+            life_began_ms: self.next()?,
+            settling: self.next::<u64>()? != 0,
             ..Summary::default()
         };
-        let healed_ms: u64 = self.next()?;
-        summary.reason = summary.reason(rules, summary.now_ms < healed_ms);
+        summary.reason = summary.reason(rules);
         let mode: u8 = self.next()?;
         summary.mode = Mode::ALL.iter().map(|m| m.1).find(|&m| mode_code(m) == mode);
         let start = self.next()?;

@@ -34,11 +34,14 @@ pub(super) struct Clock {
     /// `None`: the server's own.
     pub(super) wall_ms: Option<u64>,
     pub(super) slack_ms: u64,
+    /// Which run of the store this is; `None`: the script asks the server.
+    pub(super) run: Option<u64>,
 }
 
 /// The calls that make one step, in their order.
 pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> Vec<Cmd> {
     let parts = split(batch);
+    let top = batch.top();
     let last = parts.len() - 1;
     let call = |(i, part): (usize, Part)| {
         let mut cmd = begin(keys, "sync", clock, rules);
@@ -48,7 +51,7 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         put_known(&mut cmd, if i == 0 { known } else { &rest });
         let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
         cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
-        cmd.arg(part.top()).arg(newcomers.len());
+        cmd.arg(top).arg(newcomers.len()).arg(if i == 0 { batch.away_since_ms } else { 0 });
         put_pairs(&mut cmd, if i == 0 { &known.calls } else { &[] });
         part.put(&mut cmd);
         if i == last {
@@ -65,7 +68,7 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
 
 /// A call that only reads the line as of its last step.
 pub(super) fn look(keys: &Keys, rules: &Rules) -> Cmd {
-    plain(keys, "look", Clock { wall_ms: None, slack_ms: 0 }, rules)
+    plain(keys, "look", Clock { wall_ms: None, slack_ms: 0, run: None }, rules)
 }
 
 /// A call that begins a new epoch.
@@ -83,7 +86,9 @@ fn begin(keys: &Keys, what: &str, clock: Clock, rules: &Rules) -> Cmd {
     let mut cmd = redis::cmd("EVALSHA");
     cmd.arg(SHA.as_str()).arg(KEY_NAMES.len()).arg(&keys.names).arg(what);
     put_option(&mut cmd, clock.wall_ms);
-    cmd.arg(clock.slack_ms).arg(rules.release_per_minute).arg(rules.burst);
+    cmd.arg(clock.slack_ms);
+    put_option(&mut cmd, clock.run);
+    cmd.arg(rules.release_per_minute).arg(rules.burst);
     put_option(&mut cmd, rules.max_active.map(u64::from));
     cmd.arg(rules.max_waiting).arg(mode_code(rules.mode));
     cmd.arg(rules.claim_within_ms).arg(rules.return_within_ms).arg(rules.seat_ms).arg(rules.tick_ms() * 4 / 5);
@@ -129,12 +134,20 @@ fn put_list(cmd: &mut Cmd, numbers: &[u64]) {
 fn put_newcomers(cmd: &mut Cmd, newcomers: &[Newcomer]) {
     let mut seen = HashSet::with_capacity(newcomers.len());
     let repeats = !newcomers.iter().all(|n| seen.insert(n.id));
-    let alike = |a: &Newcomer, b: &Newcomer| (a.hold_ms, a.enter, a.walk_in) == (b.hold_ms, b.enter, b.walk_in);
+    let kind = |n: &Newcomer| (n.hold_ms, n.enter, n.walk_in, n.arrived_ms > 0);
+    let alike = |a: &Newcomer, b: &Newcomer| kind(a) == kind(b);
     cmd.arg(u8::from(repeats)).arg(newcomers.chunk_by(alike).count());
     for group in newcomers.chunk_by(alike) {
-        cmd.arg(group[0].hold_ms).arg(u8::from(group[0].enter)).arg(u8::from(group[0].walk_in)).arg(group.len());
+        let (hold_ms, enter, walk_in, arrived) = kind(&group[0]);
+        cmd.arg(hold_ms).arg(u8::from(enter)).arg(u8::from(walk_in)).arg(u8::from(arrived)).arg(group.len());
         for newcomer in group {
             cmd.arg(&newcomer.id.to_be_bytes());
+        }
+        if arrived {
+            cmd.arg(group.len());
+            for newcomer in group {
+                cmd.arg(newcomer.arrived_ms);
+            }
         }
     }
 }
@@ -144,6 +157,7 @@ fn put_newcomers(cmd: &mut Cmd, newcomers: &[Newcomer]) {
 struct Part {
     known_due: Vec<(u64, u64)>,
     known_inside: Vec<(u64, u64)>,
+    admitted: Vec<u64>,
     ended: Vec<u64>,
     inside: Vec<u64>,
     groups: Vec<Group>,
@@ -152,15 +166,10 @@ struct Part {
 }
 
 impl Part {
-    /// The highest number marked.
-    fn top(&self) -> u64 {
-        let seen = self.groups.iter().map(Group::top);
-        seen.chain(self.inside.iter().copied()).max().unwrap_or(0)
-    }
-
     fn put(&self, cmd: &mut Cmd) {
         put_pairs(cmd, &self.known_due);
         put_pairs(cmd, &self.known_inside);
+        put_list(cmd, &self.admitted);
         put_list(cmd, &self.ended);
         put_list(cmd, &self.inside);
         cmd.arg(self.groups.len());
@@ -209,6 +218,9 @@ fn split(batch: &Batch) -> Vec<Part> {
     }
     for &seat in &batch.known.due {
         parts.with_room(COST_SEAT).known_due.push(seat);
+    }
+    for &number in &batch.admitted {
+        parts.with_room(COST_SEAT).admitted.push(number);
     }
     for &number in &batch.inside {
         parts.with_room(COST_SEAT).inside.push(number);

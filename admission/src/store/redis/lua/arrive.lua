@@ -66,6 +66,54 @@ local function remember_slips()
   end
 end
 
+-- Those who came while a node was cut off: settling.rs.
+local SETTLE_MS, NUMBERED_MAX, NUMBERED_HOLD_MS = 8000, 10000, 8000
+
+local function is_settling()
+  return s.now < s.settle_until or s.pool > 0
+end
+
+local function begin_settling(away_since)
+  if not is_settling() then
+    s.settle_from, s.settle_until = min(away_since, s.now), s.now + SETTLE_MS
+  end
+end
+
+-- How many of them get a number in this step.
+local function due_in_pool()
+  return s.now >= s.settle_until and min(s.pool, NUMBERED_MAX) or 0
+end
+
+-- Hands out numbers to them; returns the first and the last.
+local function settle()
+  local due, first = due_in_pool(), s.issued + 1
+  if due > 0 then
+    local key, args = KEY.slips[s.slips % 2], {}
+    for i, slip in ipairs(call('ZRANGE', KEY.pool, 0, due - 1)) do
+      args[2 * i - 1], args[2 * i] = slip, s.issued + i
+    end
+    over(args, 1, #args, 'HSET', key)
+    call('ZREMRANGEBYRANK', KEY.pool, 0, due - 1)
+    s.issued, s.pool = s.issued + due, s.pool - due
+    put_range(presence(NUMBERED_HOLD_MS), first, s.issued)
+  end
+  return first, s.issued
+end
+
+-- Writes down the slips in arguments `from` to `to`, who came at the times from `arrived` on, or just now. Who is
+-- written down already keeps the earlier place. Returns for how many more there is room.
+local function write_down(from, to, arrived, room, found)
+  for i = from, to do
+    if room > 0 and not found[i] then
+      local at_ms = arrived and tonumber(ARGV[arrived + i - from]) or s.now
+      at_ms = min(max(at_ms, min(s.settle_from, s.now)), s.now)
+      local new = call('ZADD', KEY.pool, 'NX', at_ms, ARGV[i])
+      s.pool, room = s.pool + new, room - new
+    end
+  end
+  return room
+end
+
 -- Newcomers in their order, as runs of neighbours with neighbouring numbers (0: none, of all of them).
 -- `fresh`: the numbers were handed out by this step. A walk-in without a number is alone and has the place of its
 -- slip.
@@ -116,16 +164,24 @@ local function take_each(runs, kind, from, to, room, found)
   return room
 end
 
--- Answers all newcomers but walk-ins without a number, who wait for `walk_in`.
-local function arrive()
+-- Answers all newcomers but walk-ins without a number, who wait for `walk_in`; `settled` others just got numbers.
+local function arrive(settled)
   by_slip = number() == 1 and {} or nil
   local runs, groups = {}, number()
-  local room = rules.mode == CLOSED and 0 or max(rules.max_waiting - s.waiting, 0)
+  local room = rules.mode == CLOSED and 0 or max(rules.max_waiting - s.waiting - settled - s.pool, 0)
+  local settling = is_settling()
   for _ = 1, groups do
     local kind = { hold_ms = number(), enters = number() == 1, walks_in = number() == 1 }
+    local has_arrived = number() == 1
     local from, to = span_of(1)
+    local arrived = has_arrived and span_of(1)
     local found = look_up_slips(from, to)
-    if found or by_slip or kind.walks_in then
+    if settling then
+      if not kind.walks_in then
+        room = write_down(from, to, arrived, room, found or {})
+      end
+      take_each(runs, kind, from, to, 0, found or {})
+    elseif found or by_slip or kind.walks_in then
       room = take_each(runs, kind, from, to, room, found or {})
     else
       room = take_all(runs, kind, from, to, room)
@@ -142,7 +198,7 @@ end
 -- Gives the places that are left to visitors who have no slip yet; returns how many it called.
 local function walk_in(runs, most)
   local called = {}
-  if rules.mode == CLOSED or s.standing == 1 then
+  if rules.mode == CLOSED or s.standing == 1 or is_settling() then
     return 0
   end
   for _, run in ipairs(runs) do

@@ -1,6 +1,6 @@
 -- The line's own clock, its lives, and the floor: clock.rs, lives.rs, marks.rs.
 
-local HEAL_MS = 2000
+local HEAL_MS, SKIP = 2000, 131072
 local FLOOR_PARTS = 16
 
 local function within(ms)
@@ -20,17 +20,34 @@ local function advance_clock()
   s.now = max(s.now, within(s.now + gone_ms))
 end
 
--- Whether the state was lost or is an old copy: a node remembers more steps than there were.
-local function compare_lives()
-  if known.steps >= s.steps then
-    s.steps = known.steps + 1
-    s.life = max(s.life, known.life) + 1
-    s.healed = s.now + HEAL_MS
+-- Counts a step. True: another run of a server made the last one, so the state may be an old copy.
+local function count_step()
+  s.steps = s.steps + 1
+  local moved = s.run ~= 0 and run ~= 0 and run ~= s.run
+  if run ~= 0 then
+    s.run = run
   end
+  return moved
+end
+
+-- True: a node remembers more steps than there were.
+local function compare_lives()
+  local lost = known.steps >= s.steps
+  if lost then
+    s.steps = known.steps + 1
+    s.life = max(s.life, known.life)
+  end
+  return lost
+end
+
+-- The state was lost, or is an old copy: some numbers that were handed out are not known to it.
+local function begin_life()
+  s.issued = s.issued + SKIP
+  s.life, s.began = s.life + 1, s.now
 end
 
 local function is_healing()
-  return s.now < s.healed
+  return s.life > 0 and s.now < s.began + HEAL_MS
 end
 
 -- `heads` is flat: when, and where the head stood; the floor is where it stood `return_within` ago.

@@ -8,7 +8,7 @@
 -- `maxmemory-policy volatile-*`.
 
 -- Rises when the meaning of anything below changes. A script never writes a layout that it does not know.
-local LAYOUT = 1
+local LAYOUT = 2
 
 local call = redis.call
 local floor, max, min = math.floor, math.max, math.min
@@ -24,7 +24,8 @@ local KEY = {
   since = KEYS[5], -- hash: when each number inside took its seat
   slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd minute
   present = {}, -- bitmaps: the rings of generations, doors first
-  scratch = KEYS[28], -- never outlives a step
+  pool = KEYS[28], -- sorted set: slips of those who came while a node was cut off, by time of arrival
+  scratch = KEYS[29], -- never outlives a step
 }
 local DOORS, WAITINGS = 16, 4
 for i = 1, DOORS + WAITINGS do
@@ -33,8 +34,8 @@ end
 
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
-  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'healed', 'base', 'span',
-  'live', 'door', 'seen', 'slips', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
+  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'settle_from',
+  'settle_until', 'pool', 'base', 'span', 'live', 'door', 'seen', 'slips', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
 }
 
@@ -75,7 +76,7 @@ local function wipe_presence()
 end
 
 local function wipe()
-  call('UNLINK', KEY.due, KEY.inside, KEY.since, KEY.slips[0], KEY.slips[1])
+  call('UNLINK', KEY.due, KEY.inside, KEY.since, KEY.slips[0], KEY.slips[1], KEY.pool)
   call('DEL', KEY.line, KEY.gone)
   wipe_presence()
 end
@@ -99,6 +100,7 @@ local function load()
   local whole = call('STRLEN', KEY.gone) == s.span
     and call('ZCARD', KEY.due) == s.due
     and call('ZCARD', KEY.inside) == s.inside
+    and call('ZCARD', KEY.pool) == s.pool
   if not whole then
     return 0
   end

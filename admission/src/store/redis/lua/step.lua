@@ -3,21 +3,19 @@
 -- Answers other than an outcome.
 local DONE, UNKNOWN_LAYOUT, NO_LINE, TORN = 0, -1, -2, -3
 
--- False: the batch's numbers are of an epoch that is over.
+-- First, whether the batch's numbers are of an epoch that is not over; then, whether steps are missing.
 local function merge(begins)
   if known.epoch == 0 then
-    return true
+    return true, false
   elseif known.epoch < s.epoch then
-    return false
+    return false, false
   end
-  if begins then
-    compare_lives()
-  end
+  local lost = begins and compare_lives()
   s.epoch = known.epoch
   s.head = max(s.head, known.head)
   s.floor = max(s.floor, known.floor)
   s.issued = max(s.issued, known.issued, s.head, s.floor)
-  return true
+  return true, lost
 end
 
 -- Seats that a node knows of and that have not lapsed, as for `hold`. Their numbers were issued.
@@ -50,6 +48,25 @@ local function merge_seats(known_due, known_inside)
   end
   mark_called(called)
   hold(KEY.due, kept)
+end
+
+-- Settles up with a node that let in the numbers in arguments `from` to `to` by itself: whoever had not been called
+-- yet is called now.
+local function book_admitted(from, to)
+  local numbers = {}
+  for i = from, to do
+    numbers[#numbers + 1] = tonumber(ARGV[i])
+  end
+  local in_due, in_already = scores(KEY.due, numbers), scores(KEY.inside, numbers)
+  local called = 0
+  for _, number in ipairs(numbers) do
+    if not in_due[number] and not in_already[number] then
+      called = called + 1
+    end
+  end
+  enter(until_then(s.now + rules.seat, numbers))
+  book(called)
+  s.called_total = s.called_total + called
 end
 
 -- Marks the numbers in arguments `from` to `to`, which rise.
@@ -134,13 +151,14 @@ end
 
 local OUTCOME = {
   'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'standing',
-  'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'healed',
-  'mode', 'blocks_start',
+  'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began',
+  'settling', 'mode', 'blocks_start',
 }
 
 -- An outcome: the scalars, then the blocks and the answers, each with its length in front.
 local function outcome(called, newcomers, asks)
   local out = { DONE, called }
+  s.settling = is_settling() and 1 or 0
   for _, name in ipairs(OUTCOME) do
     out[#out + 1] = s[name]
   end
@@ -170,7 +188,7 @@ local function open(begins, top, newcomers)
     -- The line was lost after the first part of the batch: all of it must be sent again.
     return { TORN }
   end
-  local reach = max(top, known.issued, s.issued or 0) + newcomers - max(known.floor, s.floor or 0)
+  local reach = max(top, known.issued, s.issued or 0) + SKIP + NUMBERED_MAX + newcomers - max(known.floor, s.floor or 0)
   if reach > SPAN_MAX * 8 then
     return redis.error_reply('ERR numbers in this batch lie further apart than any line is long')
   end
@@ -178,47 +196,54 @@ local function open(begins, top, newcomers)
     start(max(known.epoch, 1))
   end
   advance_clock()
-  if begins then
-    s.steps = s.steps + 1
-  end
+  local moved = begins and count_step()
   local paved = s.floor
   expire_presence()
   expire_slips()
   raise_floor()
   expire_seats()
-  return nil, paved
+  return nil, paved, moved
 end
 
 local function sync()
   local begins, ends = number() == 1, number() == 1
-  -- Highest number marked below, and how many newcomers there are.
-  local top, newcomers = number(), number()
-  local refusal, paved = open(begins, top, newcomers)
+  -- Highest number of the whole batch, how many newcomers there are, and since when the node could not ask.
+  local top, newcomers, away_since = number(), number(), number()
+  local refusal, paved, moved = open(begins, top, newcomers)
   if refusal then
     return refusal
   end
 
-  local current = merge(begins)
+  local current, lost = merge(begins)
   local calls_from, calls_to = span_of(2)
   local due_from, due_to = span_of(2)
   local inside_from, inside_to = span_of(2)
   local known_due, known_inside = {}, {}
-  if current then
-    s.issued = max(s.issued, top)
-  end
   if current and known.epoch > 0 then
     known_due, known_inside = known_seats(due_from, due_to), known_seats(inside_from, inside_to)
     for i = calls_from, calls_to, 2 do
       set_calls(tonumber(ARGV[i]), tonumber(ARGV[i + 1]), max)
     end
   end
+  -- A number that was never handed out is proof of a state that was.
+  if current and begins and s.issued < top then
+    s.issued, lost = top, true
+  end
+  if lost or moved then
+    begin_life()
+  end
+  if away_since > 0 then
+    begin_settling(away_since)
+  end
   rebase()
-  grow(s.issued + newcomers, paved)
+  grow(s.issued + due_in_pool() + newcomers, paved)
   merge_seats(known_due, known_inside)
 
+  local admitted_from, admitted_to = span_of(1)
   local ended_from, ended_to = span_of(1)
   local browsing_from, browsing_to = span_of(1)
   if current then
+    book_admitted(admitted_from, admitted_to)
     enter(until_then(s.now + rules.seat, ARGV, browsing_from, browsing_to))
     -- After it: whoever is seen inside and then says good-bye, in one batch, has gone.
     leave(ended_from, ended_to)
@@ -232,7 +257,8 @@ local function sync()
 
   -- Whoever comes first in a tick does the calling; while nobody has to stand, everybody does.
   local tick = s.standing == 0 or s.now >= s.ticked + rules.tick
-  local runs = arrive()
+  local settled_from, settled_to = settle()
+  local runs = arrive(settled_to - settled_from + 1)
   local called, last_called, calls = 0, 0, 0
   if tick then
     local free
@@ -242,6 +268,7 @@ local function sync()
     book(called)
     s.called_total = s.called_total + called
   else
+    count_newcomers(settled_from, settled_to)
     for _, run in ipairs(runs) do
       if run.fresh then
         count_newcomers(run.number, run.number + run.count - 1)
@@ -285,7 +312,8 @@ local function reset()
   end
   local old, window = s, list('window')
   begin(old.epoch + 1)
-  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'healed', 'last_slot', 'last_count' }) do
+  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'last_slot',
+    'last_count' }) do
     s[name] = old[name]
   end
   set_list('window', window)

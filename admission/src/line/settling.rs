@@ -1,0 +1,67 @@
+//! Who came while the line could not be asked.
+//!
+//! A node that was cut off hands out slips with the time of arrival. When it is back, its visitors return one by
+//! one, each when the page asks again; numbered as they return, whoever polls first would overtake. So the line
+//! settles first: for a little longer than the pages take to ask again, newcomers are written down, and then they
+//! get their numbers in the order in which they came, whichever node they came to.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+/// How long the line waits for those who came meanwhile: what a page is told to wait at most while the store is
+/// away, and time for the way.
+pub(super) const SETTLE_MS: u64 = 8_000;
+/// Most numbers handed out to them in one step, which bounds its time.
+pub(super) const NUMBERED_MAX: usize = 10_000;
+/// How long they count as present with their new number: until they have asked again.
+pub(super) const NUMBERED_HOLD_MS: u32 = 8_000;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Settling {
+    /// Since when newcomers could not be numbered. Nobody counts as having come before.
+    from_ms: u64,
+    until_ms: u64,
+    by_time: BTreeSet<(u64, u64)>,
+    by_id: HashMap<u64, u64>,
+}
+
+impl Settling {
+    /// A node is back that could not ask the line since `away_since_ms`.
+    pub(super) fn begin(&mut self, away_since_ms: u64, now_ms: u64) {
+        if !self.is_on(now_ms) {
+            *self = Self { from_ms: away_since_ms.min(now_ms), until_ms: now_ms + SETTLE_MS, ..Self::default() };
+        }
+    }
+
+    pub(super) fn is_on(&self, now_ms: u64) -> bool {
+        now_ms < self.until_ms || !self.by_time.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
+    /// Writes down who came when; who is written down already keeps the earlier place. False: was there already.
+    pub(super) fn write_down(&mut self, id: u64, arrived_ms: u64, now_ms: u64) -> bool {
+        if self.by_id.contains_key(&id) {
+            return false;
+        }
+        let arrived_ms = if arrived_ms == 0 { now_ms } else { arrived_ms.clamp(self.from_ms.min(now_ms), now_ms) };
+        self.by_id.insert(id, arrived_ms);
+        self.by_time.insert((arrived_ms, id))
+    }
+
+    /// Those whose turn it is to get a number, in their order.
+    pub(super) fn take_due(&mut self, now_ms: u64) -> Vec<u64> {
+        if now_ms < self.until_ms {
+            return Vec::new();
+        }
+        let due: Vec<u64> = self.by_time.iter().take(NUMBERED_MAX).map(|&(_, id)| id).collect();
+        for id in &due {
+            self.by_id.remove(id);
+            self.by_time.pop_first();
+        }
+        due
+    }
+}
