@@ -1,6 +1,6 @@
 //! Thousands of random histories; a failing one is shrunk and printed.
 
-use proptest::prelude::*;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use sluice_config::Mode;
 
 use super::{
@@ -12,18 +12,48 @@ use super::{
 /// One thing that happens. Visitors are named by a wild index, taken modulo those there are.
 #[derive(Clone, Debug)]
 enum Event {
-    Arrive { count: u8, enter: bool, hold_ms: u32 },
-    WalkIn { count: u8 },
-    Poll { who: usize, hold_ms: u32 },
-    PollAll { hold_ms: u32 },
-    Ask { who: usize, enter: bool },
+    Arrive {
+        count: u8,
+        enter: bool,
+        hold_ms: u32,
+    },
+    WalkIn {
+        count: u8,
+    },
+    /// Slips of walk-ins come back, in any order and perhaps again, with a walk-in between any two of them.
+    SlipsReturn {
+        which: Vec<usize>,
+        enter: bool,
+        hold_ms: u32,
+    },
+    Poll {
+        who: usize,
+        hold_ms: u32,
+    },
+    PollAll {
+        hold_ms: u32,
+    },
+    Ask {
+        who: usize,
+        enter: bool,
+    },
     EnterAll,
-    Away { who: usize },
-    Browse { who: usize },
-    End { who: usize },
-    Pass { ms: u32 },
+    Away {
+        who: usize,
+    },
+    Browse {
+        who: usize,
+    },
+    End {
+        who: usize,
+    },
+    Pass {
+        ms: u32,
+    },
     Retry,
-    WallClockSteps { ms: i64 },
+    WallClockSteps {
+        ms: i64,
+    },
     Restart,
     Rules(Rules),
 }
@@ -33,7 +63,9 @@ fn event() -> impl Strategy<Value = Event> {
     let who = any::<usize>();
     prop_oneof![
         4 => (1..30u8, any::<bool>(), hold.clone()).prop_map(|(count, enter, hold_ms)| Event::Arrive { count, enter, hold_ms }),
-        2 => (1..10u8).prop_map(|count| Event::WalkIn { count }),
+        3 => (1..10u8).prop_map(|count| Event::WalkIn { count }),
+        3 => (prop::collection::vec(who, 1..8), any::<bool>(), hold.clone())
+            .prop_map(|(which, enter, hold_ms)| Event::SlipsReturn { which, enter, hold_ms }),
         4 => (who, hold.clone()).prop_map(|(who, hold_ms)| Event::Poll { who, hold_ms }),
         4 => hold.prop_map(|hold_ms| Event::PollAll { hold_ms }),
         4 => (who, any::<bool>()).prop_map(|(who, enter)| Event::Ask { who, enter }),
@@ -78,6 +110,8 @@ struct World {
     known: Known,
     last: Batch,
     ids: u64,
+    /// What walk-ins were handed, or would have been had the answer reached them.
+    slips: Vec<u64>,
 }
 
 impl World {
@@ -94,6 +128,7 @@ impl World {
             known: Known::default(),
             last: Batch::default(),
             ids: 0,
+            slips: Vec::new(),
         }
     }
 
@@ -112,13 +147,15 @@ impl World {
                 });
             }
             Event::WalkIn { count } => {
-                batch.newcomers = self.newcomers(*count, |id| Newcomer {
-                    id,
-                    hold_ms: 5_000,
-                    enter: true,
-                    walk_in: true,
-                    arrived_ms: 0,
-                });
+                batch.newcomers = self.walk_ins(*count);
+            }
+            Event::SlipsReturn { which, enter, hold_ms } => {
+                let slips: Vec<u64> =
+                    which.iter().filter_map(|n| self.slips.get(n % self.slips.len().max(1))).copied().collect();
+                for id in slips {
+                    batch.newcomers.push(Newcomer { id, hold_ms: *hold_ms, enter: *enter, walk_in: false, arrived_ms: 0 });
+                    batch.newcomers.extend(self.walk_ins(1));
+                }
             }
             Event::Poll { who, hold_ms } => {
                 batch.seen.extend(somebody(*who).map(|number| Seen { number, hold_ms: *hold_ms }));
@@ -157,6 +194,12 @@ impl World {
         (first..self.ids).map(newcomer).collect()
     }
 
+    fn walk_ins(&mut self, count: u8) -> Vec<Newcomer> {
+        let walk_ins = self.newcomers(count, |id| Newcomer { id, hold_ms: 5_000, enter: true, walk_in: true, arrived_ms: 0 });
+        self.slips.extend(walk_ins.iter().map(|newcomer| newcomer.id));
+        walk_ins
+    }
+
     fn step(&mut self, mut batch: Batch) {
         // No two steps in one millisecond, so that the model can tell from the clock whether a step was a tick.
         self.real_ms += 1;
@@ -184,14 +227,41 @@ impl World {
     }
 }
 
+fn history() -> impl Strategy<Value = (Rules, Vec<Event>)> {
+    (changed_rules(), prop::collection::vec(event(), 1..60))
+}
+
+fn live(rules: Rules, events: &[Event]) -> World {
+    let mut world = World::new(rules);
+    for event in events {
+        world.happen(event);
+    }
+    world
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_history_agrees_with_a_plain_list(rules in changed_rules(), events in prop::collection::vec(event(), 1..60)) {
-        let mut world = World::new(rules);
-        for event in &events {
-            world.happen(event);
-        }
+    fn every_history_agrees_with_a_plain_list((rules, events) in history()) {
+        live(rules, &events);
     }
+}
+
+/// Or the test above would show little. Always the same histories, so that this cannot fail by chance.
+#[test]
+fn histories_hold_newcomers_of_every_sort_in_numbers() {
+    const HISTORIES: u64 = 300;
+    let mut runner = TestRunner::deterministic();
+    let (mut turned_away, mut walked_in, mut out_of_turn, mut refused) = (0, 0, 0, 0);
+    for _ in 0..HISTORIES {
+        let (rules, events) = history().new_tree(&mut runner).unwrap().current();
+        let came = live(rules, &events).model.came;
+        turned_away += came.turned_away;
+        walked_in += came.walked_in;
+        out_of_turn += came.out_of_turn;
+        refused += came.refused;
+    }
+    let counts = [turned_away, walked_in, out_of_turn, refused];
+    assert!(counts.iter().all(|&count| count >= HISTORIES), "{counts:?} in {HISTORIES} histories");
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sluice_config::Mode;
+
 use super::super::{Batch, Line, Outcome, Rules, Verdict, presence};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -27,6 +29,22 @@ pub(super) struct Model {
     visitors: BTreeMap<u64, Visitor>,
     slips: BTreeMap<u64, (u64, u64)>,
     calls: Vec<(u64, u64)>,
+    /// Who was counted as waiting after the last step: what decides whether a line is full.
+    waiting: u64,
+    pub(super) came: Came,
+}
+
+/// How often newcomers met with what the histories are there to show.
+#[derive(Default)]
+pub(super) struct Came {
+    /// Without a slip, while somebody stood: no number.
+    pub(super) turned_away: u64,
+    /// Without a slip, while nobody stood: called at once.
+    pub(super) walked_in: u64,
+    /// With a slip that was handed out before one that had come back already.
+    pub(super) out_of_turn: u64,
+    /// With a slip, to a line that was full or closed.
+    pub(super) refused: u64,
 }
 
 impl Model {
@@ -37,7 +55,7 @@ impl Model {
         self.lapse(now_ms);
         self.marks(rules, batch, now_ms);
         let issued_before = self.visitors.keys().last().copied().unwrap_or(0);
-        self.arrivals(batch, outcome, now_ms);
+        let known = self.arrivals(rules, batch, outcome, now_ms);
 
         // P1, P4: whoever was called is exactly the front of those who are present.
         let candidates: Vec<u64> = self.candidates(now_ms, floor);
@@ -49,17 +67,19 @@ impl Model {
             let told_ms = (visitor.present_until + 1) * presence::DOOR_MS;
             visitor.place = Place::Due { until_ms: told_ms.max(now_ms + rules.claim_within_ms) };
         }
-        let walked_in = self.walk_ins(rules, batch, outcome, now_ms);
-        assert!(walked_in == 0 || called.len() == candidates.len(), "a walk-in overtook somebody present");
+        let stands = called.len() < candidates.len();
+        let walked_in = self.walk_ins(rules, batch, outcome, now_ms, &known, stands);
         assert_eq!(called.len() as u64 + walked_in, u64::from(outcome.called));
         self.rate_and_seats(rules, u64::from(outcome.called), real_ms, now_ms);
         self.answers(rules, batch, outcome, now_ms, floor);
         self.counts(line, outcome, now_ms, floor);
 
-        // P9 and "no number twice": numbers are handed out one after the other, each once.
+        // "No number twice", and P9: numbers are handed out one after the other, each once, and to nobody but those
+        // who were told of it.
         let issued = self.visitors.keys().last().copied().unwrap_or(0);
         assert_eq!(line.issued, issued.max(issued_before));
         assert_eq!(self.visitors.len() as u64, issued, "a number was skipped");
+        self.waiting = outcome.summary.waiting;
     }
 
     /// Numbers that hold a valid pass.
@@ -115,21 +135,38 @@ impl Model {
         visitor.seen = now_ms / presence::WAITING_MS;
     }
 
-    fn arrivals(&mut self, batch: &Batch, outcome: &Outcome, now_ms: u64) {
-        for (newcomer, &(number, _)) in batch.newcomers.iter().zip(&outcome.newcomers) {
-            match self.slips.get(&newcomer.id) {
-                // Remembered for at least a minute: the same number again.
-                Some(&(known, at_ms)) if number == known || at_ms + 60_000 > now_ms => {
-                    assert_eq!(number, known, "a slip got a second number");
-                    self.see(number, now_ms, newcomer.hold_ms);
-                }
-                _ if newcomer.walk_in || number == 0 => {}
-                _ => {
-                    self.admit(newcomer.id, number, now_ms);
-                    self.see(number, now_ms, newcomer.hold_ms);
-                }
+    /// P9: a slip that comes back takes the next number, in the order in which slips come back, unless the line is
+    /// full or closed. Tells which newcomers had a number already.
+    fn arrivals(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64) -> Vec<bool> {
+        let mut room = match rules.mode {
+            Mode::Closed => 0,
+            _ => u64::from(rules.max_waiting).saturating_sub(self.waiting),
+        };
+        let mut latest = self.slips.keys().next_back().copied();
+        let newcomers = batch.newcomers.iter().zip(&outcome.newcomers);
+        let known = newcomers.map(|(newcomer, &(number, verdict))| match self.slips.get(&newcomer.id) {
+            // Remembered for at least a minute: the same number again.
+            Some(&(known, at_ms)) if number == known || at_ms + 60_000 > now_ms => {
+                assert_eq!(number, known, "a slip got a second number");
+                self.see(number, now_ms, newcomer.hold_ms);
+                true
             }
-        }
+            _ if newcomer.walk_in => false,
+            _ if room == 0 => {
+                assert_eq!((number, verdict), (0, Verdict::Refused), "a number from a line that is full or closed");
+                self.came.refused += 1;
+                false
+            }
+            _ => {
+                room -= 1;
+                self.admit(newcomer.id, number, now_ms);
+                self.see(number, now_ms, newcomer.hold_ms);
+                self.came.out_of_turn += u64::from(latest > Some(newcomer.id));
+                latest = latest.max(Some(newcomer.id));
+                false
+            }
+        });
+        known.collect()
     }
 
     fn admit(&mut self, id: u64, number: u64, now_ms: u64) {
@@ -138,16 +175,32 @@ impl Model {
         self.slips.insert(id, (number, now_ms));
     }
 
-    fn walk_ins(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64) -> u64 {
+    /// P1, P9: while anybody who is present is left standing, or the queue is closed, whoever brings no slip takes no
+    /// number.
+    fn walk_ins(
+        &mut self,
+        rules: &Rules,
+        batch: &Batch,
+        outcome: &Outcome,
+        now_ms: u64,
+        known: &[bool],
+        stands: bool,
+    ) -> u64 {
         let mut walked_in = 0;
-        for (newcomer, &(number, _)) in batch.newcomers.iter().zip(&outcome.newcomers) {
-            let old = self.visitors.contains_key(&number);
-            if newcomer.walk_in && number != 0 && !old {
-                self.admit(newcomer.id, number, now_ms);
-                self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + rules.claim_within_ms };
-                walked_in += 1;
+        let answers = batch.newcomers.iter().zip(&outcome.newcomers).zip(known);
+        for ((newcomer, &(number, verdict)), _) in answers.filter(|((n, _), known)| n.walk_in && !**known) {
+            if number == 0 {
+                assert_eq!(verdict, Verdict::Refused, "no number, and not refused");
+                self.came.turned_away += u64::from(stands);
+                continue;
             }
+            assert!(!stands, "a walk-in took a number while a line stands");
+            assert_ne!(rules.mode, Mode::Closed, "a walk-in took a number of a closed queue");
+            self.admit(newcomer.id, number, now_ms);
+            self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + rules.claim_within_ms };
+            walked_in += 1;
         }
+        self.came.walked_in += walked_in;
         walked_in
     }
 

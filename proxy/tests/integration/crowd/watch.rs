@@ -86,7 +86,6 @@ async fn look(admin: SocketAddr, shared: Arc<Shared>) {
         connection = Some(kept);
         let metrics = Metrics::parse(response.text());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of visitors")]
-        #[expect(clippy::cast_possible_truncation, reason = "counts of a crowd")]
         let gauge = |name: &str| metrics.line(name, "shop") as u64;
         let seats = gauge("due_visitors") + gauge("inside_visitors");
         let calls = gauge("called_last_minute_visitors");
