@@ -1,6 +1,8 @@
 //! The usher over the embedded store, on a paused clock.
 #![allow(clippy::unwrap_used)]
 
+mod apart;
+
 use std::{
     sync::{
         Arc, Mutex,
