@@ -36,6 +36,7 @@ pub(crate) fn prefix(written: &str) -> Result<String, Wrong> {
         return Err(Wrong::malformed("`//` is not in normal form", write(&format!("/{}", merged.join("/")))));
     }
     check_characters(written)?;
+    check_parameters(written)?;
     check_escapes(written)?;
     if written.split('/').any(|segment| matches!(segment, "." | "..")) {
         return Err(Wrong::malformed(
@@ -52,12 +53,17 @@ pub(crate) fn prefix(written: &str) -> Result<String, Wrong> {
     }
 }
 
-/// RFC 3986's `pchar`, `/` and `%`; everything else has to be escaped.
+/// What stands for itself in a path: RFC 3986's `pchar` and `/`.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte)
+}
+
+/// Plain characters and `%`; everything else has to be escaped.
 fn check_characters(written: &str) -> Result<(), Wrong> {
     if written.contains('\\') {
         return Err(Wrong::malformed("`\\` is ambiguous: some servers take it for `/`", "write `/`"));
     }
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&b);
+    let allowed = |b: u8| is_plain(b) || b == b'%';
     if written.bytes().all(allowed) {
         return Ok(());
     }
@@ -69,6 +75,23 @@ fn check_characters(written: &str) -> Result<(), Wrong> {
     Err(Wrong::malformed("a character that URLs carry escaped", write(&escaped)))
 }
 
+/// A `;`, escaped or not, and what follows it in its segment: `/a;v=1` is matched as `/a`.
+fn check_parameters(written: &str) -> Result<(), Wrong> {
+    let plain = written.replace("%3B", ";").replace("%3b", ";");
+    if !plain.contains(';') {
+        return Ok(());
+    }
+    let mut cut = String::new();
+    for segment in plain.split('/').skip(1).map(|segment| segment.split(';').next().unwrap_or_default()) {
+        // A segment of nothing but parameters would leave `//` behind.
+        if !cut.ends_with('/') {
+            cut.push('/');
+        }
+        cut.push_str(segment);
+    }
+    Err(Wrong::malformed("`;` begins parameters, which are cut off before a request is matched", write(&cut)))
+}
+
 fn check_escapes(written: &str) -> Result<(), Wrong> {
     for (at, _) in written.match_indices('%') {
         let digits = written.get(at + 1..at + 3).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
@@ -77,13 +100,19 @@ fn check_escapes(written: &str) -> Result<(), Wrong> {
         };
         let byte = u8::from_str_radix(digits, 16).unwrap_or_default();
         let (before, after) = (&written[..at], &written[at + 3..]);
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if is_plain(byte) && byte != b'/' {
             let plain = format!("{before}{}{after}", char::from(byte));
             return Err(Wrong::malformed(format!("`%{digits}` is a plain character, escaped"), write(&plain)));
         }
         if matches!(byte, b'/' | b'\\') || byte.is_ascii_control() {
             return Err(Wrong::malformed(
                 format!("a request with `%{digits}` in its path is ambiguous and always refused"),
+                "write a path without it",
+            ));
+        }
+        if is_overlong(&written[at..]) {
+            return Err(Wrong::malformed(
+                "a request whose path hides a plain character in overlong UTF-8 is always refused",
                 "write a path without it",
             ));
         }
@@ -99,6 +128,19 @@ fn check_escapes(written: &str) -> Result<(), Wrong> {
         }
     }
     Ok(())
+}
+
+/// Whether escapes at the start of `rest` spell an ASCII character in two, three or four bytes of UTF-8.
+fn is_overlong(rest: &str) -> bool {
+    let escape = |escape: &[u8]| match escape {
+        [b'%', hex @ ..] => u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok(),
+        _ => None,
+    };
+    let bytes: Vec<u8> = rest.as_bytes().chunks_exact(3).map_while(escape).take(4).collect();
+    matches!(
+        bytes.as_slice(),
+        [0xc0 | 0xc1, 0x80..=0xbf, ..] | [0xe0, 0x80 | 0x81, 0x80..=0xbf, ..] | [0xf0, 0x80, 0x80 | 0x81, 0x80..=0xbf]
+    )
 }
 
 fn write(path: &str) -> String {

@@ -101,7 +101,10 @@ fn paths() {
         "/a.b/c-d_e~f",
         "/a%20b",
         "/%C3%A9",
-        "/a;b=c,d:e@f",
+        "/a,b=c:d@e!$&'()*+",
+        "/a%7Cb%22",
+        "/%C0",
+        "/%E0%20",
         "/.sluiced",
         "/.well-known/x",
         "/...",
@@ -134,6 +137,17 @@ fn paths() {
         ("/a b", "escaped", "\"/a%20b\""),
         ("/straße", "escaped", "\"/stra%C3%9Fe\""),
         ("/a\\b", "`\\`", "`/`"),
+        ("/a;v=1", "`;` begins parameters", "\"/a\""),
+        ("/a;v=1/b;c;d/", "`;` begins parameters", "\"/a/b/\""),
+        ("/a%3bv=1/b", "`;` begins parameters", "\"/a/b\""),
+        ("/;x/b/;y", "`;` begins parameters", "\"/b/\""),
+        ("/a/..;/b", "`;` begins parameters", "\"/a/../b\""),
+        ("/a%2Bb", "`%2B` is a plain character", "\"/a+b\""),
+        ("/a%3db", "`%3d` is a plain character", "\"/a=b\""),
+        ("/a%C0%AFb", "overlong", "without it"),
+        ("/a%c1%9cb", "overlong", "without it"),
+        ("/a%E0%80%AF", "overlong", "without it"),
+        ("/a%F0%80%80%AF", "overlong", "without it"),
         ("/a\u{7}", "control", "remove"),
         ("/.sluice", "Sluice's own", "another"),
         ("/.sluice/status", "Sluice's own", "another"),
@@ -154,7 +168,7 @@ proptest! {
 
     /// What is suggested in place of a path is a path, or at least another mistake's place.
     #[test]
-    fn suggested_paths_come_to_an_end(written in "/?[a-z./%A-F0-9?#é \\\\]{0,20}") {
+    fn suggested_paths_come_to_an_end(written in "/?[a-z./%A-F0-9?#;+é \\\\]{0,20}") {
         let mut path = written.clone();
         for _ in 0..64 {
             match path::prefix(&path) {

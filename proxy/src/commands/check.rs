@@ -14,5 +14,11 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
             "note: no [keys] in sluice.toml; `sluice run` needs a master secret (make one with `sluice keygen`)",
         );
     }
+    if !config.server.https.is_empty() {
+        console::say(
+            "note: server.https is set, and `sluice run` of this version refuses to start with it: put a TLS \
+             terminator in front, name it in trusted_proxies and use server.http",
+        );
+    }
     Ok(())
 }

@@ -120,6 +120,37 @@ fn run_refuses_to_start_without_a_master_secret() {
     assert!(stderr(&output).contains("sluice keygen"), "{}", stderr(&output));
 }
 
+/// No mistake: a later version will take it as it is.
+#[test]
+fn check_says_that_run_does_not_end_tls_yet() {
+    let folder = good();
+    let any = "127.0.0.1:0".parse().unwrap();
+    assert!(!stdout(&on(&folder, "check", &[])).contains("server.https"));
+    folder.write("sluice.toml", &server_file(any, any, "https = [\"127.0.0.1:0\"]\n"));
+    let (checked, ran) = (on(&folder, "check", &[]), on(&folder, "run", &[]));
+    assert_eq!((checked.status.code(), ran.status.code()), (Some(0), Some(1)), "{}", stderr(&checked));
+    assert!(stdout(&checked).contains("server.https is set"), "{}", stdout(&checked));
+    assert!(stderr(&ran).contains("server.https is set"), "{}", stderr(&ran));
+}
+
+#[test]
+fn prefixes_that_mean_one_path_are_a_mistake_at_its_place() {
+    for (paths, column, instead) in
+        [("[\"/a\", \"/a;b\"]", 16, "write \"/a\""), ("[\"/a+b\", \"/a%2Bb\"]", 18, "write \"/a+b\"")]
+    {
+        let folder = good();
+        let shop = Tenant::new("shop", &["shop.example.com"], "127.0.0.1:9000".parse().unwrap());
+        folder.write_tenant(&shop.queue("shop", &format!("release_per_minute = 600\npaths = {paths}")));
+        let (checked, ran) = (on(&folder, "check", &[]), on(&folder, "run", &[]));
+        assert_eq!((checked.status.code(), ran.status.code()), (Some(1), Some(1)));
+        let file = fs::read_to_string(folder.path().join("tenants/shop.toml")).unwrap();
+        let line = file.lines().position(|line| line.starts_with("paths")).unwrap() + 1;
+        let place = format!("tenants/shop.toml:{line}:{column}: ");
+        assert!(stderr(&checked).contains(&place) && stderr(&checked).contains(instead), "{}", stderr(&checked));
+        assert_eq!(stderr(&ran), stderr(&checked));
+    }
+}
+
 #[test]
 fn run_says_which_port_is_taken() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -156,5 +156,7 @@ fn names_and_paths_are_unique() {
 fn paths_are_counted_and_checked() {
     wrong("paths = «[]»", Kind::OutOfRange, "`paths` has 0 entries", "1 to 50");
     wrong("paths = [«\"a\"»]", Kind::Malformed, "starts with `/`", "\"/a\"");
+    wrong("paths = [\"/a\", «\"/a;b\"»]", Kind::Malformed, "`;` begins parameters", "\"/a\"");
+    wrong("paths = [\"/a+b\", «\"/a%2Bb\"»]", Kind::Malformed, "`%2B` is a plain character", "\"/a+b\"");
     wrong("paths = [«1»]", Kind::WrongType, "`paths` must be a string", "");
 }

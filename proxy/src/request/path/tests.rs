@@ -1,3 +1,5 @@
+mod config;
+
 use proptest::prelude::*;
 
 use super::*;
