@@ -7,14 +7,18 @@
 //! answered from it without asking anybody.
 
 mod desk;
+mod memory;
 mod round;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use arc_swap::{ArcSwap, Guard};
@@ -36,6 +40,10 @@ pub const QUESTIONS_MAX: usize = 100_000;
 /// nothing while another one arrives in time.
 pub const MARKS_MAX: usize = 2_000_000;
 
+/// After so long everybody in a line that had been lost has asked again: the longest pause between two polls, and
+/// time for the way.
+const SEEN_AGAIN_MS: u64 = 30_000;
+
 /// The store could not be asked in time. The place is safe: the question may be put again, to any node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the line could not be asked in time")]
@@ -50,6 +58,7 @@ pub struct View {
     pub speed: Speed,
     /// Whether the last attempt reached the store.
     pub store_answers: bool,
+    away_since: Option<Instant>,
     anchor: Anchor,
 }
 
@@ -83,6 +92,18 @@ impl View {
     /// The line's clock now, as this node reckons it.
     pub fn now_ms(&self) -> u64 {
         self.anchor.reckon(Instant::now())
+    }
+
+    /// For how long the store has been away; zero while it answers.
+    pub fn away_for(&self) -> Duration {
+        self.away_since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Whether what is counted over the whole line may be trusted: the line has been heard of, and has not lately
+    /// begun a new life, in which it first has to see again who is there.
+    pub fn is_complete(&self) -> bool {
+        let summary = &self.summary;
+        summary.epoch > 0 && (summary.life == 0 || self.now_ms() >= summary.life_began_ms + SEEN_AGAIN_MS)
     }
 }
 
@@ -138,7 +159,7 @@ impl Usher {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
         let summary = Summary { now_ms: wall_ms, ..Summary::default() };
         let anchor = Anchor { line_ms: wall_ms, at: Instant::now() };
-        let view = View { summary, speed: Speed::default(), store_answers: false, anchor };
+        let view = View { summary, speed: Speed::default(), store_answers: false, away_since: None, anchor };
         let usher = Arc::new(Self {
             line,
             rules: ArcSwap::from_pointee(rules),

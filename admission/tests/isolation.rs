@@ -156,7 +156,7 @@ impl Side {
         match deed {
             Deed::Join { first_id, count, walk_in, enter } => {
                 let ids = *first_id..first_id + count;
-                let newcomer = |id| Newcomer { id, hold_ms: 20_000, enter: *enter, walk_in: *walk_in };
+                let newcomer = |id| Newcomer { id, hold_ms: 20_000, enter: *enter, walk_in: *walk_in, arrived_ms: 0 };
                 batch.newcomers = ids.map(newcomer).collect();
             }
             Deed::Poll { numbers } => {

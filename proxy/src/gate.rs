@@ -11,7 +11,7 @@ mod counts;
 mod present;
 mod tokens;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue};
 use sluice_admission::{
@@ -22,10 +22,16 @@ use sluice_admission::{
     token::{Pass, QueueKeys, Slip, Ticket},
     usher::{Usher, View},
 };
-use sluice_config::{Mode, Name, Queue};
+use sluice_config::{Mode, Name, OnStoreLoss, Queue};
 
 pub(crate) use self::counts::Counts;
 use self::tokens::{CookieNames, Jar};
+
+/// A slip that was handed out longer ago tells the line when that was.
+const SLIP_OLD_MS: u64 = 3_000;
+/// With `on_store_loss = "admit"` a store may be away for so long before everybody is let in: a lost connection is
+/// no lost store.
+const ADMIT_AFTER: Duration = Duration::from_secs(5);
 
 /// The gate of one queue.
 #[derive(Debug)]
@@ -111,7 +117,7 @@ impl Gate {
             return self.with_ticket(jar, ticket, &view).await;
         }
         match jar.slip() {
-            Some(slip) => self.join(jar, slip.id, false).await,
+            Some(slip) => self.join(jar, slip, false).await,
             None => self.with_nothing(jar, &view).await,
         }
     }
@@ -141,6 +147,9 @@ impl Gate {
 
     /// Whether everybody passes: the queue only watches, or has been drained.
     fn is_open(&self, view: &View) -> bool {
+        if self.queue.on_store_loss == Some(OnStoreLoss::Admit) && view.away_for() >= ADMIT_AFTER {
+            return true;
+        }
         match self.queue.mode {
             Mode::Open => true,
             Mode::Drain => view.store_answers && view.summary.waiting == 0 && !view.summary.standing,
@@ -180,7 +189,8 @@ impl Gate {
             // back, so the visitor joins anew with no further ado, always as the same newcomer.
             Ok(Verdict::Spent | Verdict::Refused) => {
                 jar.clear_ticket();
-                self.join(jar, tokens::id_after(&ticket), false).await
+                let slip = Slip { id: tokens::id_after(&ticket), issued_at_ms: jar.now_ms };
+                self.join(jar, slip, false).await
             }
             Err(_) => self.wait(jar, &ticket, present::in_line(&self.queue, &self.usher.view(), &ticket)),
         }
@@ -191,24 +201,32 @@ impl Gate {
         // While somebody stands in line, or nobody may be called, a client that has shown no cookie costs the
         // line nothing at all.
         let summary = &view.summary;
-        let stands = summary.standing || summary.waiting > 0 || summary.reason.is_some() || !view.store_answers;
+        let stands = summary.standing
+            || summary.settling
+            || summary.waiting > 0
+            || summary.reason.is_some()
+            || !view.store_answers;
         if stands || jar.request.errand != Errand::Enter {
             jar.hand_out_slip(&Slip { id, issued_at_ms: view.now_ms() });
             return jar.close(Some(present::joining(&self.queue, view)));
         }
-        self.join(jar, id, true).await
+        let slip = Slip { id, issued_at_ms: jar.now_ms };
+        self.join(jar, slip, true).await
     }
 
     /// Takes a number, and enters with it if it is called at once.
-    async fn join(&self, mut jar: Jar<'_>, id: u64, walk_in: bool) -> Decision {
+    async fn join(&self, mut jar: Jar<'_>, slip: Slip, walk_in: bool) -> Decision {
         let (hold_ms, now_ms) = {
             let view = self.usher.view();
             (estimate::hold_ms(view.speed.poll_s(view.summary.waiting)), view.now_ms())
         };
         let enter = jar.request.errand == Errand::Enter;
-        let answer = self.usher.join(Newcomer { id, hold_ms, enter, walk_in, arrived_ms: 0 }).await;
+        // Most come back with their slip at once, and to say when they came would only cost the line.
+        let is_old = slip.issued_at_ms + SLIP_OLD_MS < now_ms;
+        let arrived_ms = if is_old { slip.issued_at_ms } else { 0 };
+        let newcomer = Newcomer { id: slip.id, hold_ms, enter, walk_in, arrived_ms };
+        let answer = self.usher.join(newcomer).await;
         let view = self.usher.view();
-        let slip = Slip { id, issued_at_ms: now_ms };
         match answer {
             Ok((number, Verdict::Inside { since_ms, until_ms })) => {
                 self.counts.joined.inc();
@@ -245,7 +263,7 @@ impl Gate {
                 // has all its seats taken the summary gives the seats as the reason.
                 let refused = match view.summary.reason {
                     Some(Reason::Closed) => present::joining(&self.queue, &view),
-                    _ if walk_in => present::joining(&self.queue, &view),
+                    _ if walk_in || view.summary.settling => present::joining(&self.queue, &view),
                     _ => present::full(&view),
                 };
                 jar.close(Some(refused))

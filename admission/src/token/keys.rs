@@ -46,20 +46,25 @@ impl QueueKeys {
         self.verify(token.as_ref(), binding)
     }
 
-    /// Reads a ticket of the line's `epoch`. It holds as long as the epoch does.
+    /// Reads a ticket of the line's `epoch` (`None`: not known yet). It holds as long as the epoch does.
     ///
     /// # Errors
     ///
     /// Any reason but [`Refused::Expired`].
-    pub fn verify_ticket(&self, token: impl AsRef<[u8]>, epoch: u64, binding: Binding<'_>) -> Result<Ticket, Refused> {
+    pub fn verify_ticket(
+        &self,
+        token: impl AsRef<[u8]>,
+        epoch: impl Into<Option<u64>>,
+        binding: Binding<'_>,
+    ) -> Result<Ticket, Refused> {
         let ticket: Ticket = self.verify(token.as_ref(), binding)?;
-        if ticket.epoch != epoch {
+        if epoch.into().is_some_and(|epoch| ticket.epoch != epoch) {
             return Err(Refused::Epoch);
         }
         Ok(ticket)
     }
 
-    /// Reads a pass of the line's `epoch` that has not run out by `now_ms` on the line's clock.
+    /// Reads a pass of the line's `epoch` (`None`: not known yet) that has not run out by `now_ms` on the line's clock.
     ///
     /// No leeway is added: the seat behind a pass is counted as free by the same clock, so a longer pass would be a
     /// visitor too many. A caller whose idea of that clock may be ahead subtracts the uncertainty from `now_ms`.
@@ -70,12 +75,12 @@ impl QueueKeys {
     pub fn verify_pass(
         &self,
         token: impl AsRef<[u8]>,
-        epoch: u64,
+        epoch: impl Into<Option<u64>>,
         now_ms: u64,
         binding: Binding<'_>,
     ) -> Result<Pass, Refused> {
         let pass: Pass = self.verify(token.as_ref(), binding)?;
-        if pass.epoch != epoch {
+        if epoch.into().is_some_and(|epoch| pass.epoch != epoch) {
             return Err(Refused::Epoch);
         }
         if now_ms >= pass.expires_at_ms.min(pass.ends_at_ms) {

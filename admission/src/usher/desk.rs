@@ -10,8 +10,12 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{Question, Usher, View, round::Round};
-use crate::{estimate::Speedometer, line::Outcome, store::Store};
+use super::{Question, Usher, View, memory::Memory, round::Round};
+use crate::{
+    estimate::Speedometer,
+    line::{Outcome, Rules},
+    store::Store,
+};
 
 /// Least time between two steps: bounds the work of a queue whose newcomers trickle in.
 const STEP_EVERY_MIN: Duration = Duration::from_millis(2);
@@ -21,19 +25,23 @@ const IDLE_EVERY: Duration = Duration::from_secs(5);
 const MARKS_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for one attempt.
 const ATTEMPT_MAX: Duration = Duration::from_secs(1);
+/// A line that was away for longer settles when it is back: newcomers have gathered meanwhile.
+const SETTLE_AFTER: Duration = Duration::from_secs(2);
 /// First and longest pause after a failed attempt.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 pub(super) async fn run<S: Store>(usher: Weak<Usher>, store: Arc<S>, mut inbox: mpsc::Receiver<Question>) {
     let mut speedometer = Speedometer::default();
+    let mut memory = Memory::default();
     // The line is asked once at the start, so that the node knows it before the first visitor comes.
     let mut round = Round::default();
     loop {
         let Some(handle) = usher.upgrade() else { return };
-        let sent = attempt(&handle, store.as_ref(), &mut round, &mut inbox).await;
+        let sent = attempt(&handle, store.as_ref(), &mut round, &mut inbox, &memory).await;
         publish(&handle, &mut speedometer, &sent);
+        memory.learn(&sent.rules, &round.batch, &sent.outcome);
         round.answer(&sent.outcome);
-        let pace = Pace::of(&handle);
+        let pace = Pace::of(&handle, &memory);
         drop(handle);
         match gather(&usher, &mut inbox, &pace, sent.answered).await {
             Some(next) => round = next,
@@ -68,7 +76,7 @@ async fn gather(
             round.take(&usher, question);
         }
         round.take_marks(&usher);
-        if !round.is_empty() || pace.moving || last_step.elapsed() >= IDLE_EVERY {
+        if !round.is_empty() || pace.moving || last_step.elapsed() >= pace.idle_every {
             return Some(round);
         }
         look = Instant::now() + pace.look_every;
@@ -77,6 +85,7 @@ async fn gather(
 
 /// An answered attempt.
 struct Sent {
+    rules: Arc<Rules>,
     outcome: Outcome,
     sent: Instant,
     answered: Instant,
@@ -89,45 +98,67 @@ fn publish(usher: &Usher, speedometer: &mut Speedometer, step: &Sent) {
     usher.counts.steps.fetch_add(1, Ordering::Relaxed);
     usher.counts.called.fetch_add(u64::from(step.outcome.called), Ordering::Relaxed);
     let anchor = usher.view.load().anchor.after(summary.now_ms, step.sent, step.answered);
-    usher.view.store(Arc::new(View { summary, speed, store_answers: true, anchor }));
+    usher.view.store(Arc::new(View { summary, speed, store_answers: true, away_since: None, anchor }));
     let _ = usher.heard.set(());
 }
 
 /// How long until the next look if nobody asks.
 struct Pace {
     look_every: Duration,
+    idle_every: Duration,
     moving: bool,
 }
 
 impl Pace {
-    fn of(usher: &Usher) -> Self {
+    fn of(usher: &Usher, memory: &Memory) -> Self {
         let view = usher.view.load();
+        if memory.is_news_to(view.summary.life) {
+            // The line waits for what this node remembers.
+            return Self { look_every: STEP_EVERY_MIN, idle_every: STEP_EVERY_MIN, moving: true };
+        }
+        // A line that is lost learns of it in time, while somebody here would miss something.
+        let idle_every = if memory.is_empty() { IDLE_EVERY } else { MARKS_EVERY };
         let moving = view.summary.waiting > 0 || view.summary.standing;
         let tick = Duration::from_millis(usher.rules.load().tick_ms());
-        Self { look_every: if moving { tick } else { MARKS_EVERY }, moving }
+        Self { look_every: if moving { tick } else { MARKS_EVERY }, idle_every, moving }
     }
 }
 
 /// Tries until the line has answered. While it does not, those who wait are let go and the view says that the
 /// store is away; what they said is kept.
-async fn attempt<S: Store>(usher: &Usher, store: &S, round: &mut Round, inbox: &mut mpsc::Receiver<Question>) -> Sent {
+async fn attempt<S: Store>(
+    usher: &Usher,
+    store: &S,
+    round: &mut Round,
+    inbox: &mut mpsc::Receiver<Question>,
+    memory: &Memory,
+) -> Sent {
     let mut pause = RETRY.0;
-    let mut told = false;
+    // Since when the line is away, here and on its own clock.
+    let mut away: Option<(Instant, u64)> = None;
     loop {
         let sent = Instant::now();
-        round.stamp(&usher.view.load());
+        round.stamp(&usher.view.load(), memory);
+        if let Some((_, since_ms)) = away.filter(|(since, _)| usher.has_heard() && since.elapsed() >= SETTLE_AFTER) {
+            round.batch.away_since_ms = since_ms;
+        }
         let rules = usher.rules.load_full();
         let error = match timeout(ATTEMPT_MAX, store.sync(&usher.line, &rules, &round.batch)).await {
-            Ok(Ok(outcome)) => return Sent { outcome, sent, answered: Instant::now() },
+            Ok(Ok(outcome)) => {
+                if let Some((since, _)) = away {
+                    tracing::warn!(line = %usher.line, away_ms = since.elapsed().as_millis(), "the line answers again");
+                }
+                return Sent { rules, outcome, sent, answered: Instant::now() };
+            }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} ms", ATTEMPT_MAX.as_millis()),
         };
         usher.counts.steps_failed.fetch_add(1, Ordering::Relaxed);
-        if !told {
-            told = true;
-            tracing::error!(line = %usher.line, %error, "the line does not answer; places are kept, nobody is called");
+        if away.is_none() {
+            tracing::error!(line = %usher.line, %error, "the line does not answer; places are kept");
             let view = View::clone(&usher.view.load());
-            usher.view.store(Arc::new(View { store_answers: false, ..view }));
+            away = Some((sent, view.now_ms()));
+            usher.view.store(Arc::new(View { store_answers: false, away_since: Some(sent), ..view }));
         }
         round.give_up_waiting();
         while inbox.try_recv().is_ok() {}

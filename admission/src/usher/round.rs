@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use super::{Mark, Question, Usher, View};
+use super::{Mark, Question, Usher, View, memory::Memory};
 use crate::line::{Batch, Known, Outcome, Verdict};
 use std::sync::atomic::Ordering;
 
@@ -77,7 +77,7 @@ impl Round {
     }
 
     /// Stamps what this node knows; done anew before each attempt, as the clock runs on.
-    pub(super) fn stamp(&mut self, view: &View) {
+    pub(super) fn stamp(&mut self, view: &View, memory: &Memory) {
         let summary = &view.summary;
         if summary.epoch > 0 {
             self.batch.known = Known {
@@ -90,6 +90,9 @@ impl Round {
                 life: summary.life,
                 ..Known::default()
             };
+            if memory.is_news_to(summary.life) {
+                memory.tell(&mut self.batch.known);
+            }
         }
     }
 

@@ -22,7 +22,9 @@ use crate::{
 
 /// The embedded store behind a switch, with a record of the batches it was sent.
 struct Watched {
-    inner: Embedded,
+    inner: Mutex<Arc<Embedded>>,
+    wall: Instant,
+    dirs: Mutex<Vec<tempfile::TempDir>>,
     away: AtomicBool,
     lost_replies: AtomicU64,
     batches: Mutex<Vec<Batch>>,
@@ -34,16 +36,42 @@ impl Store for Watched {
             return Err(StoreError::Away("switched off".into()));
         }
         self.batches.lock().unwrap().push(batch.clone());
-        let outcome = self.inner.sync(line, rules, batch).await?;
+        let inner = self.inner.lock().unwrap().clone();
+        let outcome = inner.sync(line, rules, batch).await?;
         let lost = self.lost_replies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if lost.is_ok() { Err(StoreError::Away("reply lost".into())) } else { Ok(outcome) }
     }
 }
 
+impl Watched {
+    fn new() -> Self {
+        let (wall, dir) = (Instant::now(), tempfile::tempdir().unwrap());
+        Self {
+            inner: Mutex::new(Arc::new(open(&dir, wall))),
+            wall,
+            dirs: Mutex::new(vec![dir]),
+            away: AtomicBool::new(false),
+            lost_replies: AtomicU64::new(0),
+            batches: Mutex::default(),
+        }
+    }
+
+    /// Everything is lost.
+    fn wipe(&self) {
+        let dir = tempfile::tempdir().unwrap();
+        *self.inner.lock().unwrap() = Arc::new(open(&dir, self.wall));
+        self.dirs.lock().unwrap().push(dir);
+    }
+}
+
+fn open(dir: &tempfile::TempDir, wall: Instant) -> Embedded {
+    let clock = move || 1_700_000_000_000 + u64::try_from(wall.elapsed().as_millis()).unwrap();
+    Embedded::with_clock(dir.path(), clock).unwrap()
+}
+
 struct World {
     store: Arc<Watched>,
     usher: Arc<Usher>,
-    _dir: tempfile::TempDir,
 }
 
 fn rules() -> Rules {
@@ -60,19 +88,10 @@ fn rules() -> Rules {
 }
 
 fn world(rules: Rules) -> World {
-    let dir = tempfile::tempdir().unwrap();
-    let start = Instant::now();
-    let clock = move || 1_700_000_000_000 + u64::try_from(start.elapsed().as_millis()).unwrap();
-    let inner = Embedded::with_clock(dir.path(), clock).unwrap();
-    let store = Arc::new(Watched {
-        inner,
-        away: AtomicBool::new(false),
-        lost_replies: AtomicU64::new(0),
-        batches: Mutex::default(),
-    });
+    let store = Arc::new(Watched::new());
     let name = |n| Name::new(n).unwrap();
     let line = LineId { tenant: name("shop"), queue: name("sale"), lane: 0 };
-    World { usher: Usher::start(line, rules, store.clone(), 1_700_000_000_000), store, _dir: dir }
+    World { usher: Usher::start(line, rules, store.clone(), 1_700_000_000_000), store }
 }
 
 fn slip(id: u64) -> Newcomer {
@@ -132,8 +151,33 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
     let summary = world.usher.view().summary.clone();
     assert_eq!(summary.inside, 1);
     assert!(summary.head >= 2);
-    // Slip 9 was on its way when the store went away: its place is the one it had then.
+    // Slip 9 was on its way when the store went away: it is numbered with those who came meanwhile.
+    assert_eq!(world.usher.join(slip(9)).await, Ok((0, Verdict::Refused)));
+    assert!(world.usher.view().summary.settling);
+    sleep(Duration::from_secs(8)).await;
     assert_eq!(world.usher.join(slip(9)).await.unwrap().0, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_wiped_is_told_who_is_inside_and_who_was_called() {
+    let world = world(Rules { release_per_minute: 60, burst: 3, max_active: Some(3), ..rules() });
+    for id in 0..6 {
+        world.usher.join(Newcomer { enter: id < 2, ..slip(id) }).await.unwrap();
+    }
+    let before = world.usher.view().summary.clone();
+    assert_eq!((before.inside, before.due, before.called_last_minute), (2, 1, 3));
+    world.store.wipe();
+    sleep(Duration::from_millis(1_500)).await;
+    let healing = world.usher.view().summary.clone();
+    assert_eq!((healing.life, healing.inside, healing.due), (1, 2, 1));
+    assert_eq!((healing.epoch, healing.called_last_minute), (before.epoch, 3));
+    assert!(healing.issued > before.issued);
+    for number in 4..=6 {
+        world.usher.seen(number, 20_000);
+    }
+    sleep(Duration::from_secs(5)).await;
+    let healed = world.usher.view().summary.clone();
+    assert_eq!((healed.inside + healed.due, healed.called_total), (3, 0), "every seat is taken, by the same visitors");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sluice_config::Watch;
+use sluice_config::{OnStoreLoss, Queue, Watch};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
@@ -30,6 +30,14 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
              trusted_proxies and use server.http"
                 .into(),
         ));
+    }
+    let trickles = |queue: &Queue| queue.on_store_loss == Some(OnStoreLoss::Trickle);
+    if let Some(tenant) = config.tenants.iter().find(|tenant| tenant.queues.iter().any(|queue| trickles(queue))) {
+        return Err(Failed::Because(format!(
+            "tenant {}: `on_store_loss = \"trickle\"` is not built yet; write \"hold\" (nobody new gets in while the store \
+             is away) or \"admit\" (everybody does)",
+            tenant.name
+        )));
     }
     log_to_stderr();
     let store = Lines::open(&config.store)

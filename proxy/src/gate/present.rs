@@ -10,13 +10,16 @@ use sluice_config::Queue;
 
 /// How often a page asks again that only has a slip: soon, since the number is taken when it asks.
 const JOIN_AFTER_S: u32 = 1;
+/// How often a page asks again that has come while the line numbers those who came before.
+const SETTLING_POLL_S: u32 = 2;
 /// How often a visitor asks again while the queue is closed or full.
 const SHUT_POLL_S: u32 = 30;
 
 /// A visitor with a number who is not known to be called.
 pub(super) fn in_line(queue: &Queue, view: &View, ticket: &Ticket) -> Standing {
     let summary = &view.summary;
-    let ahead_now = summary.ahead_of(ticket.number);
+    // A line that has been lost does not yet know who is there: what was shown goes on being shown.
+    let ahead_now = if view.is_complete() { summary.ahead_of(ticket.number) } else { ticket.ahead_shown };
     let ahead = ahead_now.min(ticket.ahead_shown);
     let (state, reason) = state(view);
     let moving = state == State::Waiting;
@@ -72,6 +75,12 @@ pub(super) fn joining(queue: &Queue, view: &View) -> Standing {
     match state {
         State::Closed => Standing { poll_after_s: SHUT_POLL_S, reason, ..waiting_unknown(view, State::Closed) },
         _ if queue.mode == sluice_config::Mode::Closed => waiting_unknown(view, State::Closed),
+        // Whoever came while the line was away is numbered first.
+        State::Waiting if view.summary.settling => Standing {
+            poll_after_s: SETTLING_POLL_S,
+            reason: Some(Reason::Recovering),
+            ..waiting_unknown(view, State::Joining)
+        },
         _ => Standing {
             wait: if state == State::Waiting { view.speed.wait(view.summary.waiting) } else { None },
             poll_after_s: if reason == Some(Reason::StoreAway) { POLL_S_MAX / 4 } else { JOIN_AFTER_S },

@@ -44,7 +44,10 @@ pub(super) struct Jar<'a> {
     pub(super) request: Request<'a>,
     gate: &'a Gate,
     counts: &'a Arc<Counts>,
-    epoch: u64,
+    /// `None`: the line has not been heard of since this node began. Whoever is inside must not suffer for it.
+    epoch: Option<u64>,
+    /// When the line began its present life; what was minted before it may not know of.
+    life_began_ms: u64,
     /// The line's clock when the request came.
     pub(super) now_ms: u64,
     slips: Candidates<'a>,
@@ -59,8 +62,10 @@ impl<'a> Jar<'a> {
         let secure = request.secure;
         let wanted = [names.pass.as_str(secure), names.ticket.as_str(secure), names.slip.as_str(secure)];
         let [passes, tickets, slips] = cookies::find(request.headers, wanted);
-        let (epoch, now_ms) = (view.summary.epoch, view.now_ms());
-        Self { request, gate, counts: &gate.counts, epoch, now_ms, slips, tickets, passes, handed_out: Vec::new() }
+        let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.now_ms());
+        let life_began_ms = view.summary.life_began_ms;
+        let (counts, handed_out) = (&gate.counts, Vec::new());
+        Self { request, gate, counts, epoch, life_began_ms, now_ms, slips, tickets, passes, handed_out }
     }
 
     /// The first valid pass.
@@ -131,12 +136,14 @@ impl<'a> Jar<'a> {
         self.clear_if_brought(Kind::Slip);
     }
 
-    /// Mints a pass anew, and tells the line, once it has been used for an eighth of its life.
+    /// Mints a pass anew, and tells the line, once it has been used for an eighth of its life, or if the line was
+    /// lost since: it learns from those inside who is.
     pub(super) fn renew_pass(&mut self, pass: &Pass) {
         let now_ms = self.now_ms;
         let idle = self.gate.queue.session_idle;
         let life_ms = ms(session::pass_life(idle));
-        let due = pass.expires_at_ms.saturating_sub(now_ms) + ms(session::renew_after(idle)) <= life_ms;
+        let minted_ms = pass.expires_at_ms.saturating_sub(life_ms);
+        let due = minted_ms + ms(session::renew_after(idle)) <= now_ms || minted_ms < self.life_began_ms;
         if due && pass.expires_at_ms < pass.ends_at_ms {
             self.gate.usher.inside(pass.number);
             self.sign_pass(&Pass { expires_at_ms: now_ms + life_ms, ..*pass });

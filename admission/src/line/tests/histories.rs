@@ -153,7 +153,13 @@ impl World {
                 let slips: Vec<u64> =
                     which.iter().filter_map(|n| self.slips.get(n % self.slips.len().max(1))).copied().collect();
                 for id in slips {
-                    batch.newcomers.push(Newcomer { id, hold_ms: *hold_ms, enter: *enter, walk_in: false, arrived_ms: 0 });
+                    batch.newcomers.push(Newcomer {
+                        id,
+                        hold_ms: *hold_ms,
+                        enter: *enter,
+                        walk_in: false,
+                        arrived_ms: 0,
+                    });
                     batch.newcomers.extend(self.walk_ins(1));
                 }
             }
@@ -195,7 +201,8 @@ impl World {
     }
 
     fn walk_ins(&mut self, count: u8) -> Vec<Newcomer> {
-        let walk_ins = self.newcomers(count, |id| Newcomer { id, hold_ms: 5_000, enter: true, walk_in: true, arrived_ms: 0 });
+        let walk_ins =
+            self.newcomers(count, |id| Newcomer { id, hold_ms: 5_000, enter: true, walk_in: true, arrived_ms: 0 });
         self.slips.extend(walk_ins.iter().map(|newcomer| newcomer.id));
         walk_ins
     }
