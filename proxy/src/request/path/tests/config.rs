@@ -1,4 +1,5 @@
 //! What a config accepts, the table takes: else `sluice check` would find no mistake where `sluice run` does.
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 
