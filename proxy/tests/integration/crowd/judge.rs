@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     journey::Story,
+    order::Outage,
     plan::Patience,
     watch::{Sample, Watch},
 };
@@ -19,6 +20,8 @@ pub(super) struct Judge {
     /// What reached the origin, by visitor.
     pub(super) visits: HashMap<usize, Vec<Hit>>,
     pub(super) samples: Vec<Sample>,
+    /// When the node was away, if it was.
+    pub(super) outage: Option<Outage>,
 }
 
 impl Judge {
@@ -28,7 +31,7 @@ impl Judge {
         for hit in hits {
             visits.entry(hit.visitor().unwrap().parse().unwrap()).or_default().push(hit);
         }
-        Self { stories, visits, samples: watch.samples() }
+        Self { stories, visits, samples: watch.samples(), outage: None }
     }
 
     /// The figures, for whoever wants to see more than that a test has passed.

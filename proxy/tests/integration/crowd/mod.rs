@@ -22,6 +22,7 @@ use tokio::{
 use self::{
     journey::{Story, journey},
     judge::Judge,
+    order::Outage,
     plan::Plan,
     watch::Watch,
 };
@@ -50,6 +51,7 @@ async fn a_crowd_is_served_in_order_at_the_rate_and_within_the_seats() {
     let judge = Judge::new(stories, origin.hits(), watch);
     judge.tell();
     judge.nobody_was_overtaken();
+    judge.the_origin_saw_the_order();
     judge.places_were_kept();
     judge.everybody_who_stayed_got_in();
     judge.nobody_was_thrown_out();
@@ -62,15 +64,19 @@ async fn a_crowd_is_served_in_order_at_the_rate_and_within_the_seats() {
 async fn a_crowd_loses_nothing_when_the_node_is_killed() {
     let Scene { mut node, origin } = shop(Setup::keeps_ports).await;
     let (http, admin) = (node.http, node.admin);
+    let mut outage = None;
     let kill = async |watch: &Watch| {
         watch.until_calls(CALLS_BEFORE_KILL).await;
+        let from = Instant::now();
         node.kill();
         node.start().await;
+        outage = Some(Outage { from, until: Instant::now() });
     };
     let (stories, watch) = come_and_go(http, admin, kill).await;
-    let judge = Judge::new(stories, origin.hits(), watch);
+    let judge = Judge { outage, ..Judge::new(stories, origin.hits(), watch) };
     judge.tell();
     judge.nobody_was_overtaken();
+    judge.the_origin_saw_the_order();
     judge.places_were_kept();
     judge.everybody_who_stayed_got_in();
     judge.nobody_was_thrown_out();
