@@ -9,6 +9,8 @@
 
 mod counts;
 mod present;
+#[cfg(test)]
+mod tests;
 mod tokens;
 
 use std::{sync::Arc, time::Duration};

@@ -1,0 +1,74 @@
+//! What a queue does: open, hold, drain, closed.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn an_open_queue_lets_everybody_pass_and_asks_nobody() {
+    let world = World::new(Queue { mode: Mode::Open, ..queue() }).await;
+    for _ in 0..5 {
+        let mut visitor = Visitor::default();
+        let decision = world.asks_nobody(visitor.asks(&world, Errand::Enter)).await;
+        assert_eq!((decision.parked, decision.inside, decision.handed_out.len()), (None, None, 0));
+        assert_eq!(world.asks_nobody(visitor.polls(&world)).await.state, State::Admitted);
+    }
+    assert_eq!(world.gate.counts.passed_freely.sum(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_queue_takes_newcomers_in_line_and_calls_nobody() {
+    let (world, mut inside, mut line) = World::with_a_line_of(1, queue()).await;
+    let world = world.in_mode(Mode::Hold).await;
+    let mut newcomer = Visitor::default();
+    assert_eq!(world.asks_nobody(newcomer.enters(&world)).await.unwrap_err().state, State::Joining);
+    let standing = newcomer.enters(&world).await.unwrap_err();
+    assert_eq!((standing.state, standing.reason, standing.number), (State::Held, Some(Reason::Paused), Some(3)));
+    for _ in 0..40 {
+        sleep(Duration::from_secs(2)).await;
+        for visitor in [&mut line[0], &mut newcomer] {
+            assert_eq!(visitor.enters(&world).await.unwrap_err().state, State::Held);
+        }
+    }
+    assert_eq!((world.summary().head, world.summary().issued), (1, 3));
+    assert_eq!(inside.enters(&world).await, Ok(1));
+    let world = world.in_mode(Mode::Auto).await;
+    assert_eq!(line[0].enters(&world).await, Ok(2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_queue_serves_its_line_first_and_then_lets_everybody_pass() {
+    let (world, _inside, mut line) = World::with_a_line_of(4, queue()).await;
+    let world = world.in_mode(Mode::Drain).await;
+    assert!(world.summary().waiting > 0);
+    let mut newcomer = Visitor::default();
+    assert_eq!(newcomer.enters(&world).await.unwrap_err().state, State::Joining);
+    for visitor in &mut line {
+        while visitor.asks(&world, Errand::Enter).await.parked.is_some() {
+            assert!(world.summary().head < 5, "{:?}", world.summary());
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+    assert_eq!((world.summary().head, world.summary().issued), (5, 5));
+    world.until(|view| view.summary.waiting == 0 && !view.summary.standing).await;
+    let decision = world.asks_nobody(newcomer.asks(&world, Errand::Enter)).await;
+    assert_eq!((decision.parked, decision.inside), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_queue_gives_no_number_and_those_inside_stay() {
+    let (world, mut inside, mut line) = World::with_a_line_of(3, queue()).await;
+    let world = world.in_mode(Mode::Closed).await;
+    let (issued, head) = (world.summary().issued, world.summary().head);
+    let mut newcomer = Visitor::default();
+    for _ in 0..3 {
+        let standing = newcomer.enters(&world).await.unwrap_err();
+        assert_eq!((standing.state, standing.reason), (State::Closed, Some(Reason::Closed)));
+        assert_eq!(newcomer.holds(), ["slip"]);
+    }
+    for _ in 0..20 {
+        let standing = line[2].polls(&world).await;
+        assert_eq!((standing.state, standing.number), (State::Closed, Some(4)));
+        sleep(Duration::from_secs(2)).await;
+    }
+    assert_eq!((world.summary().issued, world.summary().head), (issued, head));
+    assert_eq!(inside.enters(&world).await, Ok(1));
+}
