@@ -18,6 +18,7 @@ mod routes;
 mod server;
 mod service;
 mod tally;
+mod unserved;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Failed;
-use crate::console;
+use crate::{console, unserved};
 
 pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     let config = super::load(dir)?;
@@ -14,11 +14,8 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
             "note: no [keys] in sluice.toml; `sluice run` needs a master secret (make one with `sluice keygen`)",
         );
     }
-    if !config.server.https.is_empty() {
-        console::say(
-            "note: server.https is set, and `sluice run` of this version refuses to start with it: put a TLS \
-             terminator in front, name it in trusted_proxies and use server.http",
-        );
+    for unserved in unserved::in_config(&config) {
+        console::say(format_args!("note: `sluice run` refuses to start with this: {unserved}"));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sluice_config::{OnStoreLoss, Queue, Watch};
+use sluice_config::Watch;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
@@ -10,7 +10,7 @@ use crate::{
     console,
     life::{self, Life},
     node::Lines,
-    reload,
+    reload, unserved,
 };
 
 pub(super) fn run(dir: &Path) -> Result<(), Failed> {
@@ -24,20 +24,9 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
                 .into(),
         ));
     };
-    if !config.server.https.is_empty() {
-        return Err(Failed::Because(
-            "server.https is set, but this version does not end TLS yet; put a TLS terminator in front, name it in \
-             trusted_proxies and use server.http"
-                .into(),
-        ));
-    }
-    let trickles = |queue: &Queue| queue.on_store_loss == Some(OnStoreLoss::Trickle);
-    if let Some(tenant) = config.tenants.iter().find(|tenant| tenant.queues.iter().any(|queue| trickles(queue))) {
-        return Err(Failed::Because(format!(
-            "tenant {}: `on_store_loss = \"trickle\"` is not built yet; write \"hold\" (nobody new gets in while the store \
-             is away) or \"admit\" (everybody does)",
-            tenant.name
-        )));
+    let unserved = unserved::in_config(&config);
+    if !unserved.is_empty() {
+        return Err(Failed::Because(unserved.join("\nsluice: ")));
     }
     log_to_stderr();
     let store = Lines::open(&config.store)

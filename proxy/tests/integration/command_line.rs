@@ -120,17 +120,21 @@ fn run_refuses_to_start_without_a_master_secret() {
     assert!(stderr(&output).contains("sluice keygen"), "{}", stderr(&output));
 }
 
-/// No mistake: a later version will take it as it is.
+/// No mistakes: a later version will take them as they are.
 #[test]
-fn check_says_that_run_does_not_end_tls_yet() {
+fn check_notes_what_run_does_not_serve_yet() {
     let folder = good();
     let any = "127.0.0.1:0".parse().unwrap();
-    assert!(!stdout(&on(&folder, "check", &[])).contains("server.https"));
+    assert!(!stdout(&on(&folder, "check", &[])).contains("note"));
     folder.write("sluice.toml", &server_file(any, any, "https = [\"127.0.0.1:0\"]\n"));
+    let shop = Tenant::new("shop", &["shop.example.com"], "127.0.0.1:9000".parse().unwrap());
+    folder.write_tenant(&shop.queue("shop", "release_per_minute = 600\non_store_loss = \"trickle\""));
     let (checked, ran) = (on(&folder, "check", &[]), on(&folder, "run", &[]));
     assert_eq!((checked.status.code(), ran.status.code()), (Some(0), Some(1)), "{}", stderr(&checked));
-    assert!(stdout(&checked).contains("server.https is set"), "{}", stdout(&checked));
-    assert!(stderr(&ran).contains("server.https is set"), "{}", stderr(&ran));
+    for said in ["server.https is set", "tenant shop: `on_store_loss = \"trickle\"` is not built yet"] {
+        assert!(stdout(&checked).contains(&format!("refuses to start with this: {said}")), "{}", stdout(&checked));
+        assert!(stderr(&ran).contains(&format!("sluice: {said}")), "{}", stderr(&ran));
+    }
 }
 
 #[test]

@@ -36,6 +36,17 @@ async fn a_mistake_leaves_the_running_config_in_force() {
 }
 
 #[tokio::test]
+async fn what_a_start_would_refuse_a_reload_refuses() {
+    let (scene, mut inside) = Scene::one_seat().await;
+    let settings = format!("{ONE_SEAT}\non_store_loss = \"trickle\"");
+    scene.node.folder.write_tenant(&Tenant::shop(scene.origin.addr()).queue("shop", &settings));
+    scene.node.signal("HUP");
+    refused(&scene.node, 1.0).await;
+    assert!(scene.node.log().contains("is not built yet"), "{}", scene.node.log());
+    assert!(inside.open("/").await.is_from_origin());
+}
+
+#[tokio::test]
 async fn changed_files_are_noticed_without_a_signal() {
     let (scene, _inside) = Scene::one_seat().await;
     let shop = Tenant::shop(scene.origin.addr());
