@@ -87,8 +87,7 @@ impl ProxyHttp for Service {
             upgrades: false,
             inside: None,
             handed_out: Vec::new(),
-            // Room for what every request gets: who the client is, and its cookies without ours.
-            edits: Vec::with_capacity(6),
+            edits: Vec::new(),
             attempts: 0,
             _in_flight: InFlight(in_flight),
         }

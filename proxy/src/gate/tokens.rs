@@ -94,12 +94,17 @@ impl<'a> Jar<'a> {
         verify: impl Fn(&[u8]) -> Result<T, Refused>,
     ) -> Option<T> {
         let mut refused = None;
-        let from_header = self.request.headers.get(header).map(HeaderValue::as_bytes);
-        for token in cookies.iter().chain(from_header).filter(|t| !t.is_empty()) {
+        for token in cookies.iter().filter(|t| !t.is_empty()) {
             match verify(token) {
                 Ok(claims) => return Some(claims),
+                Err(reason) => refused = Some(reason),
+            }
+        }
+        if let Some(token) = self.request.headers.get(header).filter(|t| !t.is_empty()) {
+            match verify(token.as_bytes()) {
+                Ok(claims) => return Some(claims),
                 // A slip in the ticket's header is no broken ticket, and the other way round.
-                Err(Refused::Header) if Some(token) == from_header => {}
+                Err(Refused::Header) => {}
                 Err(reason) => refused = Some(reason),
             }
         }

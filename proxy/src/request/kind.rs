@@ -61,13 +61,14 @@ impl Kind {
 
 /// Classifies a request. Allocates nothing, and reads at most the first 64 members of each list.
 pub(crate) fn classify(method: &Method, version: Version, headers: &HeaderMap) -> Kind {
+    let fields = Fields::read(headers);
     match *method {
         Method::GET | Method::HEAD => {
-            if is_prefetch(headers) {
+            if fields.purpose && is_prefetch(headers) {
                 Kind::Prefetch
-            } else if *method == Method::GET && is_websocket(version, headers) {
+            } else if fields.upgrade && *method == Method::GET && is_websocket(version, headers) {
                 Kind::Upgrade
-            } else if is_page_load(method, headers) {
+            } else if fields.is_page_load(method, headers) {
                 Kind::Navigation
             } else if Accept::read(headers).event_stream > 0 {
                 Kind::EventStream
@@ -80,7 +81,7 @@ pub(crate) fn classify(method: &Method, version: Version, headers: &HeaderMap) -
         Method::OPTIONS => Kind::Fetch,
         Method::POST => match ContentType::read(headers) {
             ContentType::Grpc => Kind::Grpc,
-            ContentType::Form if is_page_load(method, headers) => Kind::FormPost,
+            ContentType::Form if fields.is_page_load(method, headers) => Kind::FormPost,
             _ => Kind::Unsafe,
         },
         // What we do not know may change something.
@@ -88,18 +89,44 @@ pub(crate) fn classify(method: &Method, version: Version, headers: &HeaderMap) -
     }
 }
 
-/// Whether a browser wants this to show it, rather than a script to read it.
-fn is_page_load(method: &Method, headers: &HeaderMap) -> bool {
-    let mode = headers.get(&SEC_FETCH_MODE).map(|v| v.as_bytes());
-    let destination = headers.get(&SEC_FETCH_DEST).map(|v| v.as_bytes());
-    match (mode, destination) {
-        // `nested-navigate` was a frame's mode in browsers of 2019. A service worker that passes a page load on makes
-        // its destination `empty`; what comes back is shown all the same. `<object>` and `<embed>` want a document
-        // of their own kind.
-        (Some(b"navigate" | b"nested-navigate"), destination) => !matches!(destination, Some(b"object" | b"embed")),
-        (Some(_), _) => false,
-        (None, Some(destination)) => matches!(destination, b"document" | b"iframe" | b"frame" | b"fencedframe"),
-        (None, None) => !is_script(method, headers) && Accept::read(headers).prefers_html(),
+/// What one pass over the fields tells. Looking for each by its name costs most for those that are not there, and
+/// most are not.
+#[derive(Default)]
+struct Fields<'a> {
+    /// `Sec-Fetch-Mode` and `Sec-Fetch-Dest`; the first of each, should there be more.
+    mode: Option<&'a [u8]>,
+    destination: Option<&'a [u8]>,
+    /// Whether one of the fields is there that a prefetch has.
+    purpose: bool,
+    upgrade: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn read(headers: &'a HeaderMap) -> Self {
+        let mut fields = Self::default();
+        for (name, value) in headers {
+            match name.as_str() {
+                "sec-fetch-mode" => _ = fields.mode.get_or_insert(value.as_bytes()),
+                "sec-fetch-dest" => _ = fields.destination.get_or_insert(value.as_bytes()),
+                "sec-purpose" | "purpose" | "x-moz" => fields.purpose = true,
+                "upgrade" => fields.upgrade = true,
+                _ => {}
+            }
+        }
+        fields
+    }
+
+    /// Whether a browser wants this to show it, rather than a script to read it.
+    fn is_page_load(&self, method: &Method, headers: &HeaderMap) -> bool {
+        match (self.mode, self.destination) {
+            // `nested-navigate` was a frame's mode in browsers of 2019. A service worker that passes a page load on
+            // makes its destination `empty`; what comes back is shown all the same. `<object>` and `<embed>` want a
+            // document of their own kind.
+            (Some(b"navigate" | b"nested-navigate"), destination) => !matches!(destination, Some(b"object" | b"embed")),
+            (Some(_), _) => false,
+            (None, Some(destination)) => matches!(destination, b"document" | b"iframe" | b"frame" | b"fencedframe"),
+            (None, None) => !is_script(method, headers) && Accept::read(headers).prefers_html(),
+        }
     }
 }
 
@@ -226,8 +253,6 @@ impl ContentType {
     }
 }
 
-static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
-static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 static PURPOSE: HeaderName = HeaderName::from_static("purpose");
 static X_MOZ: HeaderName = HeaderName::from_static("x-moz");

@@ -24,7 +24,7 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 mod framing;
 mod head;
@@ -92,10 +92,10 @@ pub(crate) fn check(head: Head<'_>) -> Result<Facts<'_>, Violation> {
     }
     check_method(head.method)?;
     let target = target::read(head.method, head.target)?;
-    check_fields(head.headers, head.version)?;
-    let host = host::read(target.authority, head.uri.authority(), head.headers)?;
-    let body = framing::read_body(head.version, head.headers)?;
-    let upgrade = framing::read_upgrade(head.version, head.headers, body)?;
+    let fields = Fields::read(head.headers, head.version)?;
+    let host = host::read(target.authority, head.uri.authority(), fields.host)?;
+    let body = framing::read_body(head.version, &fields)?;
+    let upgrade = if fields.upgrade { framing::read_upgrade(head.version, head.headers, body)? } else { None };
     if let Some(raw) = head.raw {
         head::check(raw, body == Body::Chunked)?;
     }
@@ -231,27 +231,62 @@ fn check_method(method: &Method) -> Result<(), Violation> {
     if method.as_str().len() > METHOD_BYTES_MAX { Err(Violation::MethodTooLong) } else { Ok(()) }
 }
 
-fn check_fields(headers: &HeaderMap, version: Version) -> Result<(), Violation> {
-    let mut count = headers.len();
-    if version == Version::HTTP_2 {
-        // A browser sends each cookie on a line of its own (RFC 9113, 8.2.3), and may well have a hundred.
-        count -= headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
+/// The fields that decide about host and framing, found in the one pass that weighs all fields: a look for each of
+/// them by its name would cost more, most of all for those that are not there.
+#[derive(Default)]
+struct Fields<'a> {
+    host: One<'a>,
+    length: One<'a>,
+    coding: One<'a>,
+    upgrade: bool,
+}
+
+/// A field that may be there once.
+#[derive(Clone, Copy, Default)]
+enum One<'a> {
+    #[default]
+    Absent,
+    Once(&'a HeaderValue),
+    Repeated,
+}
+
+impl<'a> One<'a> {
+    fn add(&mut self, value: &'a HeaderValue) {
+        *self = if matches!(self, Self::Absent) { Self::Once(value) } else { Self::Repeated };
     }
-    if count > FIELDS_MAX {
-        return Err(Violation::FieldCount);
-    }
-    let mut bytes = 0;
-    for (name, value) in headers {
-        bytes += name.as_str().len() + value.len();
-        if value.len() > VALUE_BYTES_MAX || bytes > FIELDS_BYTES_MAX {
-            return Err(Violation::FieldSize);
+}
+
+impl<'a> Fields<'a> {
+    fn read(headers: &'a HeaderMap, version: Version) -> Result<Self, Violation> {
+        let mut count = headers.len();
+        if version == Version::HTTP_2 {
+            // A browser sends each cookie on a line of its own (RFC 9113, 8.2.3), and may well have a hundred.
+            count -= headers.get_all(header::COOKIE).iter().count().saturating_sub(1);
         }
-        // CGI and its heirs turn `-` and `_` into the same variable name.
-        if matches!(name.as_str(), "content_length" | "transfer_encoding") {
-            return Err(Violation::FieldName);
+        if count > FIELDS_MAX {
+            return Err(Violation::FieldCount);
         }
+        let mut fields = Self::default();
+        let mut bytes = 0;
+        for (name, value) in headers {
+            bytes += name.as_str().len() + value.len();
+            if value.len() > VALUE_BYTES_MAX || bytes > FIELDS_BYTES_MAX {
+                return Err(Violation::FieldSize);
+            }
+            match *name {
+                header::HOST => fields.host.add(value),
+                header::CONTENT_LENGTH => fields.length.add(value),
+                header::TRANSFER_ENCODING => fields.coding.add(value),
+                header::UPGRADE => fields.upgrade = true,
+                // CGI and its heirs turn `-` and `_` into the same variable name.
+                _ if matches!(name.as_str(), "content_length" | "transfer_encoding") => {
+                    return Err(Violation::FieldName);
+                }
+                _ => {}
+            }
+        }
+        Ok(fields)
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! From a request's head to a verdict: forward it, or answer it here.
 
-use http::{Method, Version};
+use http::{HeaderName, Method, Version};
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_proxy::Session;
 use sluice_admission::standing::Standing;
@@ -11,7 +11,9 @@ use crate::{
     answer::{self, Answer, Parked},
     gate::{Decision, Errand, Gate, Request},
     request::{
-        client, cookies, cors,
+        Edit,
+        client::{self, Client},
+        cookies, cors,
         kind::{self, Kind},
         path::NormalPath,
         strict::{self, Facts, Form, Head, Upgrade},
@@ -19,6 +21,7 @@ use crate::{
     routes::Site,
 };
 
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Ours, on every tenant's host.
 const OWN_PREFIX: &str = "/.sluice/";
 
@@ -57,12 +60,9 @@ impl Service {
             Ok(path) => path,
             Err(ambiguous) => return Some(self.refuse(passage, 400, ambiguous.reason())),
         };
-        self.origin_edits(session, &facts, passage);
+        let client = self.client(session);
+        passage.secure = client.secure;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
-        if facts.upgrade == Some(Upgrade::Other) {
-            // RFC 9110, 7.8: a protocol we do not switch to is one the client did not ask for.
-            passage.edits.push(crate::request::Edit::Remove(http::header::UPGRADE));
-        }
         let answer = if let Some(own) = path.as_str().strip_prefix(OWN_PREFIX) {
             Some(self.own(session, passage, &site, own, &facts).await)
         } else if let Some((_, gate)) = site.gate(&path) {
@@ -74,6 +74,9 @@ impl Service {
             None
         };
         passage.site = Some(site);
+        if answer.is_none() {
+            passage.edits = origin_edits(session, &facts, &client);
+        }
         answer
     }
 
@@ -84,16 +87,12 @@ impl Service {
         answer::refused(code, "", Refusal::BadRequest(&words), is_browser(passage.kind))
     }
 
-    /// What the origin gets to see differs from what the client sent: who the client is, and no token of ours.
-    fn origin_edits(&self, session: &Session, facts: &Facts<'_>, passage: &mut Passage) {
-        let headers = &session.req_header().headers;
+    /// Who is at the other end.
+    fn client(&self, session: &Session) -> Client {
         let peer = session.client_addr().and_then(SocketAddr::as_inet).map(std::net::SocketAddr::ip);
         let peer = peer.unwrap_or(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED));
         let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
-        let client = client::resolve(peer, tls, &self.trusted_proxies, headers);
-        passage.secure = client.secure;
-        client::forward(&client, &facts.host, facts.port, headers, &mut passage.edits);
-        cookies::strip(headers, &mut passage.edits);
+        client::resolve(peer, tls, &self.trusted_proxies, &session.req_header().headers)
     }
 
     /// The endpoints under `/.sluice/`.
@@ -128,6 +127,20 @@ impl Service {
     }
 }
 
+/// What the origin gets to see differs from what the client sent: who the client is, and no token of ours.
+fn origin_edits(session: &Session, facts: &Facts<'_>, client: &Client) -> Vec<Edit> {
+    let headers = &session.req_header().headers;
+    // Room for what every request gets: who the client is, and its cookies without ours.
+    let mut edits = Vec::with_capacity(6);
+    client::forward(client, &facts.host, facts.port, headers, &mut edits);
+    cookies::strip(headers, &mut edits);
+    if facts.upgrade == Some(Upgrade::Other) {
+        // RFC 9110, 7.8: a protocol we do not switch to is one the client did not ask for.
+        edits.push(Edit::Remove(http::header::UPGRADE));
+    }
+    edits
+}
+
 async fn at_the_gate(
     session: &Session,
     passage: &mut Passage,
@@ -151,7 +164,7 @@ async fn at_the_gate(
 fn request<'s>(session: &'s Session, passage: &Passage, errand: Errand) -> Request<'s> {
     let headers = &session.req_header().headers;
     // Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.
-    let app = passage.kind != Kind::Navigation && !headers.contains_key("sec-fetch-mode");
+    let app = passage.kind != Kind::Navigation && !headers.contains_key(&SEC_FETCH_MODE);
     Request { headers, secure: passage.secure, errand, app }
 }
 

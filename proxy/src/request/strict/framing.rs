@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Version, header};
 
-use super::Violation;
+use super::{Fields, One, Violation};
 use crate::request::list::members;
 
 /// How a request's body is framed.
@@ -27,9 +27,9 @@ pub(crate) enum Upgrade {
     Other,
 }
 
-pub(super) fn read_body(version: Version, headers: &HeaderMap) -> Result<Body, Violation> {
-    let length = read_length(headers)?;
-    let chunked = read_coding(version, headers)?;
+pub(super) fn read_body(version: Version, fields: &Fields<'_>) -> Result<Body, Violation> {
+    let length = read_length(fields.length)?;
+    let chunked = read_coding(version, fields.coding)?;
     match (length, chunked) {
         (Some(_), true) => Err(Violation::LengthWithCoding),
         (Some(0), false) => Ok(Body::None),
@@ -41,12 +41,12 @@ pub(super) fn read_body(version: Version, headers: &HeaderMap) -> Result<Body, V
 }
 
 /// RFC 9110, 8.6 lets a recipient merge equal lengths. No client sends two, and not every origin merges them.
-fn read_length(headers: &HeaderMap) -> Result<Option<u64>, Violation> {
-    let mut fields = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(field) = fields.next() else { return Ok(None) };
-    if fields.next().is_some() {
-        return Err(Violation::LengthRepeated);
-    }
+fn read_length(field: One<'_>) -> Result<Option<u64>, Violation> {
+    let field = match field {
+        One::Absent => return Ok(None),
+        One::Once(field) => field,
+        One::Repeated => return Err(Violation::LengthRepeated),
+    };
     let text = field.as_bytes();
     if text.contains(&b',') {
         return Err(Violation::LengthRepeated);
@@ -60,16 +60,14 @@ fn read_length(headers: &HeaderMap) -> Result<Option<u64>, Violation> {
 }
 
 /// Whether the body is chunked: one field, one member, `chunked`.
-fn read_coding(version: Version, headers: &HeaderMap) -> Result<bool, Violation> {
-    let mut fields = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let Some(field) = fields.next() else { return Ok(false) };
-    if version != Version::HTTP_11 {
-        return Err(Violation::CodingMalformed);
-    }
+fn read_coding(version: Version, field: One<'_>) -> Result<bool, Violation> {
+    let field = match field {
+        One::Absent => return Ok(false),
+        _ if version != Version::HTTP_11 => return Err(Violation::CodingMalformed),
+        One::Once(field) => field,
+        One::Repeated => return Err(Violation::CodingRepeated),
+    };
     let text = field.as_bytes();
-    if fields.next().is_some() {
-        return Err(Violation::CodingRepeated);
-    }
     if text.eq_ignore_ascii_case(b"chunked") {
         return Ok(true);
     }
@@ -89,9 +87,10 @@ fn read_coding(version: Version, headers: &HeaderMap) -> Result<bool, Violation>
     }
 }
 
+/// What a request with an `Upgrade` asks for.
 pub(super) fn read_upgrade(version: Version, headers: &HeaderMap, body: Body) -> Result<Option<Upgrade>, Violation> {
     // RFC 9110, 7.8: to be ignored in HTTP/1.0. Pingora does so as well.
-    if version == Version::HTTP_10 || !headers.contains_key(header::UPGRADE) {
+    if version == Version::HTTP_10 {
         return Ok(None);
     }
     if !members(headers, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade")) {

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 use http::uri::Authority;
-use http::{HeaderMap, header};
 
-use super::Violation;
+use super::{One, Violation};
 
 /// A host, ready to look a tenant up by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +22,13 @@ pub(super) struct Host<'a> {
 pub(super) fn read<'a>(
     target: Option<&'a [u8]>,
     uri: Option<&'a Authority>,
-    headers: &'a HeaderMap,
+    field: One<'a>,
 ) -> Result<Host<'a>, Violation> {
-    let mut fields = headers.get_all(header::HOST).iter();
-    let field = fields.next().map(|value| parse(value.as_bytes()));
-    if fields.next().is_some() {
-        return Err(Violation::HostRepeated);
-    }
+    let field = match field {
+        One::Absent => None,
+        One::Once(value) => Some(parse(value.as_bytes())),
+        One::Repeated => return Err(Violation::HostRepeated),
+    };
     let authority = target.or(uri.map(|authority| authority.as_str().as_bytes())).map(parse);
     match (authority.transpose()?, field.transpose()?) {
         (Some(authority), Some(field)) if authority != field => Err(Violation::HostConflict),
