@@ -65,6 +65,8 @@ pub struct Line {
     called: Bits,
     due: Seats,
     inside: Seats,
+    /// Whose visit has ended, until [`seats::ENDED_MS`] after it: no node can have anything new to say of them.
+    ended: Seats,
     slips: Slips,
     settling: Settling,
     called_total: u64,
@@ -92,6 +94,7 @@ impl Line {
             called: Bits::default(),
             due: Seats::default(),
             inside: Seats::default(),
+            ended: Seats::default(),
             slips: Slips::default(),
             settling: Settling::default(),
             called_total: 0,
@@ -174,6 +177,7 @@ impl Line {
         self.slips.expire(now_ms);
         self.heads.expire(now_ms, rules.return_within_ms);
         while self.inside.pop_lapsed(now_ms).is_some() {}
+        while self.ended.pop_lapsed(now_ms).is_some() {}
         // A called visitor who did not come gives the seat back, and stands first in line again when seen.
         while let Some(number) = self.due.pop_lapsed(now_ms) {
             if let Some(offset) = self.offset(number) {
@@ -237,6 +241,10 @@ impl Line {
         let now_ms = self.clock.now_ms;
         self.book_admitted(rules, batch);
         for &number in &batch.inside {
+            // A node may have seen inside who has left through another one since.
+            if self.ended.get(number).is_some() {
+                continue;
+            }
             self.due.free(number);
             self.head = self.head.max(number);
             self.set_called(number);
@@ -246,6 +254,7 @@ impl Line {
         for &number in &batch.ended {
             self.inside.free(number);
             self.due.free(number);
+            self.ended.hold(number, now_ms, seats::ENDED_MS);
         }
         for seen in &batch.seen {
             self.see(seen.number, seen.hold_ms);

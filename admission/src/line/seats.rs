@@ -6,6 +6,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
+/// How long after the end of a visit a node's mark of it may still be on its way: marks are taken along every second,
+/// and a node that cannot reach the line for a moment tries again within two.
+pub(super) const ENDED_MS: u64 = 10_000;
+
 /// Numbers with the time at which each seat was taken and lapses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Seats {

@@ -184,7 +184,11 @@ impl World {
                     number.filter(|&n| self.line.inside.get(n).is_some_and(|s| s.until_ms > self.line.clock.now_ms)),
                 );
             }
-            Event::End { who } => batch.ended.extend(somebody(*who)),
+            Event::End { who } => {
+                // Only who holds a pass can end a visit.
+                let inside = self.model.inside();
+                batch.ended.extend((!inside.is_empty()).then(|| inside[who % inside.len()]));
+            }
             Event::Pass { ms } => self.real_ms += u64::from(*ms),
             Event::Retry => batch = std::mem::take(&mut self.last),
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,

@@ -88,6 +88,21 @@ fn a_called_number_that_does_not_enter_gives_its_seat_back_and_is_next_when_it_c
 }
 
 #[test]
+fn a_visit_that_has_ended_is_not_taken_up_again_by_a_mark_that_comes_late() {
+    let mut bench = Bench::new(Rules { max_active: Some(1), ..rules() });
+    bench.join(2);
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }));
+    assert_eq!(bench.see(250, [2]).called, 0);
+    // It ends through one node, and the next is called into its seat.
+    let outcome = bench.after(250, Batch { ended: vec![1], ..Batch::default() });
+    assert_eq!((outcome.called, outcome.summary.inside), (1, 0));
+    // Another node saw it inside before, and says so only now.
+    let outcome = bench.after(1_000, Batch { inside: vec![1], ..Batch::default() });
+    assert_eq!((outcome.summary.due, outcome.summary.inside), (1, 0));
+    assert_eq!(bench.ask(1, true), Verdict::Spent);
+}
+
+#[test]
 fn a_repeated_claim_gives_the_same_seat() {
     let mut bench = Bench::new(rules());
     bench.join(1);

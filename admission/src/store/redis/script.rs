@@ -20,10 +20,10 @@ pub(super) const TEXT: &str = concat!(
 pub(super) const LAYOUT: u32 = 2;
 
 /// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
-pub(super) const KEY_NAMES: [&str; 29] = [
+pub(super) const KEY_NAMES: [&str; 30] = [
     "line", "gone", "due", "inside", "since", "slips0", "slips1", "door0", "door1", "door2", "door3", "door4", "door5",
     "door6", "door7", "door8", "door9", "door10", "door11", "door12", "door13", "door14", "door15", "seen0", "seen1",
-    "seen2", "seen3", "pool", "scratch",
+    "seen2", "seen3", "pool", "ended", "scratch",
 ];
 
 /// What EVALSHA calls it by: the SHA-1 of the text, in hexadecimal.

@@ -2,6 +2,9 @@
 --
 -- Seats are handed about as ZADD wants them: until when and which number, in turn.
 
+-- How long after the end of a visit a node's mark of it may still be on its way.
+local ENDED_MS = 10000
+
 local function lapsed(key)
   local members = call('ZRANGEBYSCORE', key, '-inf', s.now)
   if #members > 0 then
@@ -14,6 +17,7 @@ end
 local function expire_seats()
   local left = lapsed(KEY.inside)
   over(left, 1, #left, 'HDEL', KEY.since)
+  lapsed(KEY.ended)
   local again = {}
   for _, member in ipairs(lapsed(KEY.due)) do
     local number = tonumber(member)
@@ -73,4 +77,5 @@ local function leave(from, to)
   over(ARGV, from, to, 'ZREM', KEY.inside)
   over(ARGV, from, to, 'HDEL', KEY.since)
   over(ARGV, from, to, 'ZREM', KEY.due)
+  hold(KEY.ended, until_then(s.now + ENDED_MS, ARGV, from, to))
 end

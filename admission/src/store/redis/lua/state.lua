@@ -25,7 +25,8 @@ local KEY = {
   slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd minute
   present = {}, -- bitmaps: the rings of generations, doors first
   pool = KEYS[28], -- sorted set: slips of those who came while a node was cut off, by time of arrival
-  scratch = KEYS[29], -- never outlives a step
+  ended = KEYS[29], -- sorted set: whose visit has ended, by the time until which marks of them are late
+  scratch = KEYS[30], -- never outlives a step
 }
 local DOORS, WAITINGS = 16, 4
 for i = 1, DOORS + WAITINGS do
@@ -76,7 +77,7 @@ local function wipe_presence()
 end
 
 local function wipe()
-  call('UNLINK', KEY.due, KEY.inside, KEY.since, KEY.slips[0], KEY.slips[1], KEY.pool)
+  call('UNLINK', KEY.due, KEY.inside, KEY.since, KEY.slips[0], KEY.slips[1], KEY.pool, KEY.ended)
   call('DEL', KEY.line, KEY.gone)
   wipe_presence()
 end

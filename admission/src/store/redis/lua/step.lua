@@ -69,6 +69,20 @@ local function book_admitted(from, to)
   s.called_total = s.called_total + called
 end
 
+-- Takes in who was seen inside: the numbers in arguments `from` to `to`. A node may have seen who has left through
+-- another one since.
+local function browse(from, to)
+  local numbers, here = {}, {}
+  for i = from, to do
+    numbers[#numbers + 1] = ARGV[i]
+  end
+  local gone = scores(KEY.ended, numbers)
+  for _, number in ipairs(numbers) do
+    here[#here + 1] = not gone[number] and number or nil
+  end
+  enter(until_then(s.now + rules.seat, here))
+end
+
 -- Marks the numbers in arguments `from` to `to`, which rise.
 local function mark(keys, from, to, bit)
   local numbers = {}
@@ -244,7 +258,7 @@ local function sync()
   local browsing_from, browsing_to = span_of(1)
   if current then
     book_admitted(admitted_from, admitted_to)
-    enter(until_then(s.now + rules.seat, ARGV, browsing_from, browsing_to))
+    browse(browsing_from, browsing_to)
     -- After it: whoever is seen inside and then says good-bye, in one batch, has gone.
     leave(ended_from, ended_to)
   end
