@@ -1,5 +1,9 @@
 //! Where one visitor stands: what the page, the status document and the problem document tell.
 
+mod look;
+
+pub use self::look::{Look, admitted, called};
+
 /// What a visitor may do now. The names are those of the status document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {

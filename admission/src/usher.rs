@@ -7,7 +7,8 @@
 //! answered from it without asking anybody.
 
 mod desk;
-mod memory;
+pub mod memory;
+pub mod pace;
 mod round;
 
 #[cfg(test)]
@@ -23,14 +24,17 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_queue::SegQueue;
+use sluice_config::Mode;
 use tokio::{
     sync::{SetOnce, mpsc, oneshot},
     time::Instant,
 };
 
+use self::pace::Anchor;
 use crate::{
     estimate::Speed,
     line::{Ask, Newcomer, Rules, Seen, Summary, Verdict},
+    standing::Look,
     store::{LineId, Store},
 };
 
@@ -39,10 +43,6 @@ pub const QUESTIONS_MAX: usize = 100_000;
 /// Most marks waiting to be taken along; more are dropped and counted. A dropped mark costs its visitor
 /// nothing while another one arrives in time.
 pub const MARKS_MAX: usize = 2_000_000;
-
-/// After so long everybody in a line that had been lost has asked again: the longest pause between two polls, and
-/// time for the way.
-const SEEN_AGAIN_MS: u64 = 30_000;
 
 /// The store could not be asked in time. The place is safe: the question may be put again, to any node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,32 +62,6 @@ pub struct View {
     anchor: Anchor,
 }
 
-/// Where the line's clock was at one moment of this node's monotonic clock. It is kept for as long as the
-/// line agrees with it: reckoning from the last answer instead would lose a fraction of a millisecond a step.
-#[derive(Clone, Copy, Debug)]
-struct Anchor {
-    line_ms: u64,
-    at: Instant,
-}
-
-impl Anchor {
-    fn reckon(&self, now: Instant) -> u64 {
-        let gone = now.saturating_duration_since(self.at).as_millis();
-        self.line_ms + u64::try_from(gone).unwrap_or(0)
-    }
-
-    /// The anchor after a step that was sent and answered at these times, and left the line's clock at `line_ms`.
-    fn after(self, line_ms: u64, sent: Instant, answered: Instant) -> Self {
-        if line_ms > self.reckon(answered) {
-            Self { line_ms, at: answered }
-        } else if line_ms < self.reckon(sent) {
-            Self { line_ms, at: sent }
-        } else {
-            self
-        }
-    }
-}
-
 impl View {
     /// The line's clock now, as this node reckons it.
     pub fn now_ms(&self) -> u64 {
@@ -99,11 +73,15 @@ impl View {
         self.away_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// Whether what is counted over the whole line may be trusted: the line has been heard of, and has not lately
-    /// begun a new life, in which it first has to see again who is there.
-    pub fn is_complete(&self) -> bool {
-        let summary = &self.summary;
-        summary.epoch > 0 && (summary.life == 0 || self.now_ms() >= summary.life_began_ms + SEEN_AGAIN_MS)
+    /// What visitors are told from, in a queue that does `mode`.
+    pub fn look(&self, mode: Mode) -> Look<'_> {
+        Look {
+            summary: &self.summary,
+            speed: &self.speed,
+            store_answers: self.store_answers,
+            now_ms: self.now_ms(),
+            mode,
+        }
     }
 }
 
@@ -158,7 +136,7 @@ impl Usher {
     pub fn start<S: Store>(line: LineId, rules: Rules, store: Arc<S>, wall_ms: u64) -> Arc<Self> {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
         let summary = Summary { now_ms: wall_ms, ..Summary::default() };
-        let anchor = Anchor { line_ms: wall_ms, at: Instant::now() };
+        let anchor = Anchor::new(wall_ms, Instant::now());
         let view = View { summary, speed: Speed::default(), store_answers: false, away_since: None, anchor };
         let usher = Arc::new(Self {
             line,

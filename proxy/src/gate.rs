@@ -8,7 +8,6 @@
 //! 4. whoever brings nothing walks in if nobody stands in line, else gets a slip.
 
 mod counts;
-mod present;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -19,7 +18,7 @@ use http::{HeaderMap, HeaderValue};
 use sluice_admission::{
     estimate::{self, POLL_S_MIN},
     line::{Ask, Newcomer, Verdict},
-    standing::{Reason, Standing, State},
+    standing::{self, Look, Reason, Standing, State},
     store::LineId,
     token::{Pass, QueueKeys, Slip, Ticket},
     usher::{Usher, View},
@@ -113,7 +112,7 @@ impl Gate {
             return self.admit_pass(jar, pass);
         }
         if request.errand == Errand::Prefetch {
-            return jar.close(Some(present::waiting_unknown(&view, State::Waiting)));
+            return jar.close(Some(self.look(&view).waiting_unknown(State::Waiting)));
         }
         if let Some(ticket) = jar.ticket() {
             return self.with_ticket(jar, ticket, &view).await;
@@ -159,15 +158,19 @@ impl Gate {
         }
     }
 
+    fn look<'a>(&self, view: &'a View) -> Look<'a> {
+        view.look(self.queue.mode)
+    }
+
     fn pass_freely(&self, request: Request<'_>) -> Decision {
-        let parked = (request.errand == Errand::Status).then(present::admitted);
+        let parked = (request.errand == Errand::Status).then(standing::admitted);
         self.counts.passed_freely.inc();
         Decision { parked, inside: None, handed_out: Vec::new() }
     }
 
     fn admit_pass(&self, mut jar: Jar<'_>, pass: Pass) -> Decision {
         if jar.request.errand == Errand::Status {
-            return jar.close(Some(present::admitted()));
+            return jar.close(Some(standing::admitted()));
         }
         jar.renew_pass(&pass);
         self.counts.admitted.inc();
@@ -175,7 +178,7 @@ impl Gate {
     }
 
     async fn with_ticket(&self, mut jar: Jar<'_>, ticket: Ticket, view: &View) -> Decision {
-        let standing = present::in_line(&self.queue, view, &ticket);
+        let standing = self.look(view).in_line(&ticket);
         let hold_ms = estimate::hold_ms(standing.poll_after_s);
         // Above the head nobody has been called: no need to ask.
         if ticket.number > view.summary.head || !view.store_answers {
@@ -185,7 +188,7 @@ impl Gate {
         let enter = jar.request.errand == Errand::Enter;
         match self.usher.ask(Ask { number: ticket.number, hold_ms, enter }).await {
             Ok(Verdict::Waiting) => self.wait(jar, &ticket, standing),
-            Ok(Verdict::Called { .. }) => jar.close(Some(present::called(&standing))),
+            Ok(Verdict::Called { .. }) => jar.close(Some(standing::called(&standing))),
             Ok(Verdict::Inside { since_ms, until_ms }) => self.enter(jar, ticket.number, since_ms, until_ms),
             // The visit is over, or the place was given up long ago. The ticket has shown that cookies come
             // back, so the visitor joins anew with no further ado, always as the same newcomer.
@@ -194,7 +197,7 @@ impl Gate {
                 let slip = Slip { id: tokens::id_after(&ticket), issued_at_ms: jar.now_ms };
                 self.join(jar, slip, false).await
             }
-            Err(_) => self.wait(jar, &ticket, present::in_line(&self.queue, &self.usher.view(), &ticket)),
+            Err(_) => self.wait(jar, &ticket, self.look(&self.usher.view()).in_line(&ticket)),
         }
     }
 
@@ -202,15 +205,10 @@ impl Gate {
         let id = (self.fresh_id)();
         // While somebody stands in line, or nobody may be called, a client that has shown no cookie costs the
         // line nothing at all.
-        let summary = &view.summary;
-        let stands = summary.standing
-            || summary.settling
-            || summary.waiting > 0
-            || summary.reason.is_some()
-            || !view.store_answers;
-        if stands || jar.request.errand != Errand::Enter {
+        let look = self.look(view);
+        if look.stands() || jar.request.errand != Errand::Enter {
             jar.hand_out_slip(&Slip { id, issued_at_ms: view.now_ms() });
-            return jar.close(Some(present::joining(&self.queue, view)));
+            return jar.close(Some(look.joining()));
         }
         let slip = Slip { id, issued_at_ms: jar.now_ms };
         self.join(jar, slip, true).await
@@ -246,40 +244,40 @@ impl Gate {
                     ahead_shown: ahead,
                 };
                 jar.hand_out_ticket(&ticket);
-                let mut standing = present::in_line(&self.queue, &view, &ticket);
+                let mut standing = self.look(&view).in_line(&ticket);
                 // The line was told to count on the visitor for so long, not longer.
                 standing.poll_after_s = standing.poll_after_s.min(hold_ms / 1_000).max(POLL_S_MIN);
                 match verdict {
-                    Verdict::Called { .. } => jar.close(Some(present::called(&standing))),
+                    Verdict::Called { .. } => jar.close(Some(standing::called(&standing))),
                     _ => jar.close(Some(standing)),
                 }
             }
             // A slip whose number has been used up: its visit is over. The next one starts afresh.
             Ok((_, Verdict::Spent)) => {
                 jar.hand_out_slip(&Slip { id: (self.fresh_id)(), issued_at_ms: now_ms });
-                jar.close(Some(present::joining(&self.queue, &view)))
+                jar.close(Some(self.look(&view).joining()))
             }
             Ok((_, Verdict::Refused)) => {
                 jar.hand_out_slip(&slip);
                 // Who comes with a slip is refused by a closed queue or a full line; of a line that is full and
                 // has all its seats taken the summary gives the seats as the reason.
                 let refused = match view.summary.reason {
-                    Some(Reason::Closed) => present::joining(&self.queue, &view),
-                    _ if walk_in || view.summary.settling => present::joining(&self.queue, &view),
-                    _ => present::full(&view),
+                    Some(Reason::Closed) => self.look(&view).joining(),
+                    _ if walk_in || view.summary.settling => self.look(&view).joining(),
+                    _ => self.look(&view).full(),
                 };
                 jar.close(Some(refused))
             }
             Err(_) => {
                 jar.hand_out_slip(&slip);
-                jar.close(Some(present::joining(&self.queue, &view)))
+                jar.close(Some(self.look(&view).joining()))
             }
         }
     }
 
     fn enter(&self, mut jar: Jar<'_>, number: u64, since_ms: u64, until_ms: u64) -> Decision {
         if jar.request.errand == Errand::Status {
-            return jar.close(Some(present::admitted()));
+            return jar.close(Some(standing::admitted()));
         }
         // A claim that is repeated after a lost answer finds the seat taken before it was asked: it counts once.
         if since_ms >= jar.now_ms {

@@ -1,34 +1,23 @@
 //! The usher's own task: gather, step, answer, publish.
 
-use std::{
-    sync::{Arc, Weak, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::{Arc, Weak, atomic::Ordering};
 
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{Question, Usher, View, memory::Memory, round::Round};
+use super::{
+    Question, Usher, View,
+    memory::Memory,
+    pace::{ATTEMPT_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_MIN},
+    round::Round,
+};
 use crate::{
     estimate::Speedometer,
     line::{Outcome, Rules},
     store::Store,
 };
-
-/// Least time between two steps: bounds the work of a queue whose newcomers trickle in.
-const STEP_EVERY_MIN: Duration = Duration::from_millis(2);
-/// How often a line is looked at in which nobody waits and nothing happens.
-const IDLE_EVERY: Duration = Duration::from_secs(5);
-/// How often marks are taken to a line in which nobody waits.
-const MARKS_EVERY: Duration = Duration::from_secs(1);
-/// Longest wait for one attempt.
-const ATTEMPT_MAX: Duration = Duration::from_secs(1);
-/// A line that was away for longer settles when it is back: newcomers have gathered meanwhile.
-const SETTLE_AFTER: Duration = Duration::from_secs(2);
-/// First and longest pause after a failed attempt.
-const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
 pub(super) async fn run<S: Store>(usher: Weak<Usher>, store: Arc<S>, mut inbox: mpsc::Receiver<Question>) {
     let mut speedometer = Speedometer::default();
@@ -41,7 +30,7 @@ pub(super) async fn run<S: Store>(usher: Weak<Usher>, store: Arc<S>, mut inbox: 
         publish(&handle, &mut speedometer, &sent);
         memory.learn(&sent.rules, &round.batch, &sent.outcome);
         round.answer(&sent.outcome);
-        let pace = Pace::of(&handle, &memory);
+        let pace = Pace::of(&handle.view.load().summary, &handle.rules.load(), &memory);
         drop(handle);
         match gather(&usher, &mut inbox, &pace, sent.answered).await {
             Some(next) => round = next,
@@ -100,28 +89,6 @@ fn publish(usher: &Usher, speedometer: &mut Speedometer, step: &Sent) {
     let anchor = usher.view.load().anchor.after(summary.now_ms, step.sent, step.answered);
     usher.view.store(Arc::new(View { summary, speed, store_answers: true, away_since: None, anchor }));
     let _ = usher.heard.set(());
-}
-
-/// How long until the next look if nobody asks.
-struct Pace {
-    look_every: Duration,
-    idle_every: Duration,
-    moving: bool,
-}
-
-impl Pace {
-    fn of(usher: &Usher, memory: &Memory) -> Self {
-        let view = usher.view.load();
-        if memory.is_news_to(view.summary.life) {
-            // The line waits for what this node remembers.
-            return Self { look_every: STEP_EVERY_MIN, idle_every: STEP_EVERY_MIN, moving: true };
-        }
-        // A line that is lost learns of it in time, while somebody here would miss something.
-        let idle_every = if memory.is_empty() { IDLE_EVERY } else { MARKS_EVERY };
-        let moving = view.summary.waiting > 0 || view.summary.standing;
-        let tick = Duration::from_millis(usher.rules.load().tick_ms());
-        Self { look_every: if moving { tick } else { MARKS_EVERY }, idle_every, moving }
-    }
 }
 
 /// Tries until the line has answered. While it does not, those who wait are let go and the view says that the

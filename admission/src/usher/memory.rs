@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::line::{Batch, Known, Outcome, Rules, Verdict};
+use crate::line::{Batch, Known, Outcome, Rules, Summary, Verdict};
 
 /// Most seats remembered; beyond, those that lapse first are forgotten.
 const SEATS_MAX: usize = 1_000_000;
@@ -12,8 +12,9 @@ const SLOTS: u64 = 601;
 /// Lapsed seats are looked for when so many have come since the last look, or as many as there were.
 const SWEEP_EVERY_MIN: usize = 1_024;
 
+/// What one node remembers.
 #[derive(Debug, Default)]
-pub(super) struct Memory {
+pub struct Memory {
     epoch: u64,
     /// Until when.
     inside: HashMap<u64, u64>,
@@ -26,17 +27,35 @@ pub(super) struct Memory {
 
 impl Memory {
     /// Whether a line in this life has not been told yet.
-    pub(super) fn is_news_to(&self, life: u64) -> bool {
+    pub fn is_news_to(&self, life: u64) -> bool {
         life != self.told_life
     }
 
     /// Whether a loss of the line would be felt here.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.inside.is_empty() && self.due.is_empty() && self.calls.is_empty()
     }
 
+    /// What a step is told by a node that was last told `summary` and reckons the line's clock to be at `clock_ms`.
+    pub fn known(&self, summary: &Summary, clock_ms: u64) -> Known {
+        let mut known = Known {
+            epoch: summary.epoch,
+            issued: summary.issued,
+            head: summary.head,
+            floor: summary.floor,
+            clock_ms: Some(clock_ms),
+            steps: summary.steps,
+            life: summary.life,
+            ..Known::default()
+        };
+        if self.is_news_to(summary.life) {
+            self.tell(&mut known);
+        }
+        known
+    }
+
     /// All of it, for a line that has lost it.
-    pub(super) fn tell(&self, known: &mut Known) {
+    fn tell(&self, known: &mut Known) {
         let seats = |seats: &HashMap<u64, u64>| {
             let mut seats: Vec<_> = seats.iter().map(|(&number, &until_ms)| (number, until_ms)).collect();
             seats.sort_unstable();
@@ -48,7 +67,7 @@ impl Memory {
     }
 
     /// Learns from a step that was answered.
-    pub(super) fn learn(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome) {
+    pub fn learn(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome) {
         let summary = &outcome.summary;
         if summary.epoch != self.epoch {
             // The calls still count: a reset is no way round the rate.

@@ -2,14 +2,13 @@
 
 use tokio::sync::oneshot;
 
-use super::{Mark, Question, Usher, View, memory::Memory};
-use crate::line::{Batch, Known, Outcome, Verdict};
+use super::{
+    Mark, Question, Usher, View,
+    memory::Memory,
+    pace::{ANSWERS_MAX, MARKS_PER_ROUND},
+};
+use crate::line::{Batch, Outcome, Verdict};
 use std::sync::atomic::Ordering;
-
-/// Most newcomers and asks in one batch: bounds the time of one step.
-const ANSWERS_MAX: usize = 10_000;
-/// Most marks in one batch.
-const MARKS_PER_ROUND: usize = 200_000;
 
 /// A batch and those who wait for its answers. It is kept until the line has answered, however long that
 /// takes: those who wait may give up meanwhile, what they said is not lost.
@@ -78,21 +77,8 @@ impl Round {
 
     /// Stamps what this node knows; done anew before each attempt, as the clock runs on.
     pub(super) fn stamp(&mut self, view: &View, memory: &Memory) {
-        let summary = &view.summary;
-        if summary.epoch > 0 {
-            self.batch.known = Known {
-                epoch: summary.epoch,
-                issued: summary.issued,
-                head: summary.head,
-                floor: summary.floor,
-                clock_ms: Some(view.now_ms()),
-                steps: summary.steps,
-                life: summary.life,
-                ..Known::default()
-            };
-            if memory.is_news_to(summary.life) {
-                memory.tell(&mut self.batch.known);
-            }
+        if view.summary.epoch > 0 {
+            self.batch.known = memory.known(&view.summary, view.now_ms());
         }
     }
 

@@ -1,0 +1,159 @@
+//! What a visitor is told, worked out from what one node knows of the line.
+//!
+//! Pure: the node's view comes in as a [`Look`], so that the proxy and the crowd simulator tell their visitors the same.
+
+use sluice_config::Mode;
+
+use super::{Reason, Standing, State};
+use crate::{
+    estimate::{POLL_S_MAX, POLL_S_MIN, Speed},
+    line::Summary,
+    token::Ticket,
+};
+
+/// How often a page asks again that only has a slip: soon, since the number is taken when it asks.
+const JOIN_AFTER_S: u32 = 1;
+/// How often a page asks again that has come while the line numbers those who came before.
+const SETTLING_POLL_S: u32 = 2;
+/// How often a visitor asks again while the queue is closed or full.
+const SHUT_POLL_S: u32 = 30;
+/// After so long everybody in a line that had been lost has asked again: the longest pause between two polls, and
+/// time for the way.
+const SEEN_AGAIN_MS: u64 = 30_000;
+
+/// A line as one node sees it at one moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The line after the last step that this node made.
+    pub summary: &'a Summary,
+    /// How fast it moves.
+    pub speed: &'a Speed,
+    /// Whether the last attempt reached the store.
+    pub store_answers: bool,
+    /// The line's clock now, as this node reckons it.
+    pub now_ms: u64,
+    /// What the queue does by this node's settings.
+    pub mode: Mode,
+}
+
+/// A visitor who may enter.
+pub fn called(standing: &Standing) -> Standing {
+    Standing {
+        state: State::Called,
+        ahead: Some(0),
+        wait: None,
+        progress: Some(1.0),
+        poll_after_s: POLL_S_MIN,
+        reason: None,
+        ..*standing
+    }
+}
+
+/// A visitor who is inside.
+pub fn admitted() -> Standing {
+    Standing {
+        state: State::Admitted,
+        number: None,
+        ahead: None,
+        behind: None,
+        wait: None,
+        progress: None,
+        poll_after_s: POLL_S_MAX,
+        reason: None,
+        server_time_s: 0,
+    }
+}
+
+impl Look<'_> {
+    /// Whether a client that has shown no cookie costs the line nothing at all: somebody stands in line, or nobody
+    /// may be called.
+    pub fn stands(&self) -> bool {
+        let summary = self.summary;
+        summary.standing || summary.settling || summary.waiting > 0 || summary.reason.is_some() || !self.store_answers
+    }
+
+    /// Whether what is counted over the whole line may be trusted: the line has been heard of, and has not lately
+    /// begun a new life, in which it first has to see again who is there.
+    pub fn is_complete(&self) -> bool {
+        let summary = self.summary;
+        summary.epoch > 0 && (summary.life == 0 || self.now_ms >= summary.life_began_ms + SEEN_AGAIN_MS)
+    }
+
+    /// A visitor with a number who is not known to be called.
+    pub fn in_line(&self, ticket: &Ticket) -> Standing {
+        let summary = self.summary;
+        // A line that has been lost does not yet know who is there: what was shown goes on being shown.
+        let ahead_now = if self.is_complete() { summary.ahead_of(ticket.number) } else { ticket.ahead_shown };
+        let ahead = ahead_now.min(ticket.ahead_shown);
+        let (state, reason) = self.state();
+        let moving = state == State::Waiting;
+        let way = ticket.ahead_first as f32;
+        Standing {
+            state,
+            number: Some(ticket.number),
+            ahead: Some(ahead),
+            behind: Some(summary.waiting.saturating_sub(ahead_now + 1)),
+            wait: if moving { self.speed.wait(ahead) } else { None },
+            progress: Some(if ticket.ahead_first == 0 { 1.0 } else { 1.0 - ahead as f32 / way }),
+            poll_after_s: match self.mode {
+                Mode::Closed => SHUT_POLL_S,
+                _ => spread(self.speed.poll_s(ahead), ticket.number),
+            },
+            reason,
+            server_time_s: self.now_ms / 1_000,
+        }
+    }
+
+    /// A visitor with a slip: how long the wait will be if the number is taken now.
+    pub fn joining(&self) -> Standing {
+        let (state, reason) = self.state();
+        match state {
+            State::Closed => Standing { poll_after_s: SHUT_POLL_S, reason, ..self.waiting_unknown(State::Closed) },
+            _ if self.mode == Mode::Closed => self.waiting_unknown(State::Closed),
+            // Whoever came while the line was away is numbered first.
+            State::Waiting if self.summary.settling => Standing {
+                poll_after_s: SETTLING_POLL_S,
+                reason: Some(Reason::Recovering),
+                ..self.waiting_unknown(State::Joining)
+            },
+            _ => Standing {
+                wait: if state == State::Waiting { self.speed.wait(self.summary.waiting) } else { None },
+                poll_after_s: if reason == Some(Reason::StoreAway) { POLL_S_MAX / 4 } else { JOIN_AFTER_S },
+                reason,
+                ..self.waiting_unknown(State::Joining)
+            },
+        }
+    }
+
+    /// A visitor for whom the line has no number left.
+    pub fn full(&self) -> Standing {
+        Standing { poll_after_s: SHUT_POLL_S, reason: Some(Reason::LineFull), ..self.waiting_unknown(State::Full) }
+    }
+
+    /// A visitor of whom nothing is known.
+    pub fn waiting_unknown(&self, state: State) -> Standing {
+        Standing { state, poll_after_s: POLL_S_MAX / 2, server_time_s: self.now_ms / 1_000, ..admitted() }
+    }
+
+    /// What the line as a whole does, for everybody who waits in it.
+    fn state(&self) -> (State, Option<Reason>) {
+        if !self.store_answers {
+            return (State::Held, Some(Reason::StoreAway));
+        }
+        match self.summary.reason {
+            Some(Reason::Closed) => (State::Closed, Some(Reason::Closed)),
+            Some(r @ (Reason::Paused | Reason::StoreAway | Reason::Recovering)) => (State::Held, Some(r)),
+            // For those in line a full line is no news.
+            Some(Reason::LineFull) | None => (State::Waiting, None),
+            Some(Reason::SeatsTaken) => (State::Waiting, Some(Reason::SeatsTaken)),
+        }
+    }
+}
+
+/// Takes up to a fifth off a long pause, by number: those who came in one instant must not ask in one instant
+/// for ever after.
+fn spread(poll_s: u32, number: u64) -> u32 {
+    let width = u64::from(poll_s / 5) + 1;
+    let hash = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
+    poll_s - u32::try_from(hash % width).unwrap_or(0)
+}
