@@ -7,6 +7,7 @@
 //! answered from it without asking anybody.
 
 mod desk;
+mod keepsake;
 pub mod memory;
 pub mod pace;
 mod round;
@@ -30,6 +31,7 @@ use tokio::{
     time::Instant,
 };
 
+pub use self::keepsake::Keepsake;
 use self::pace::Anchor;
 use crate::{
     estimate::Speed,
@@ -134,6 +136,17 @@ impl Usher {
     ///
     /// `wall_ms` (unix milliseconds) stands in for the line's clock until the store has answered once.
     pub fn start<S: Store>(line: LineId, rules: Rules, store: Arc<S>, wall_ms: u64) -> Arc<Self> {
+        Self::start_with(line, rules, store, wall_ms, None)
+    }
+
+    /// As [`Self::start`], for a line that may be lost while this node is down: what the node knows of it is kept.
+    pub fn start_with<S: Store>(
+        line: LineId,
+        rules: Rules,
+        store: Arc<S>,
+        wall_ms: u64,
+        keepsake: Option<Keepsake>,
+    ) -> Arc<Self> {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
         let summary = Summary { now_ms: wall_ms, ..Summary::default() };
         let anchor = Anchor::new(wall_ms, Instant::now());
@@ -148,7 +161,7 @@ impl Usher {
             counts: Counts::default(),
             heard: SetOnce::new(),
         });
-        tokio::spawn(desk::run(Arc::downgrade(&usher), store, inbox));
+        tokio::spawn(desk::run(Arc::downgrade(&usher), store, inbox, keepsake));
         usher
     }
 

@@ -119,7 +119,7 @@ impl Node {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_ms = u64::try_from(since.as_millis()).unwrap_or(0);
         Served {
-            usher: Usher::start(line.clone(), rules, self.store.clone(), wall_ms),
+            usher: Usher::start_with(line.clone(), rules, self.store.clone(), wall_ms, self.store.keepsake(line)),
             counts: Arc::new(self.metrics.gate(line)),
         }
     }

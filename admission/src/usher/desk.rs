@@ -9,6 +9,7 @@ use tokio::{
 
 use super::{
     Question, Usher, View,
+    keepsake::Keepsake,
     memory::Memory,
     pace::{ATTEMPT_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_MIN},
     round::Round,
@@ -19,9 +20,14 @@ use crate::{
     store::Store,
 };
 
-pub(super) async fn run<S: Store>(usher: Weak<Usher>, store: Arc<S>, mut inbox: mpsc::Receiver<Question>) {
+pub(super) async fn run<S: Store>(
+    usher: Weak<Usher>,
+    store: Arc<S>,
+    mut inbox: mpsc::Receiver<Question>,
+    mut keepsake: Option<Keepsake>,
+) {
     let mut speedometer = Speedometer::default();
-    let mut memory = Memory::default();
+    let mut memory = keepsake.as_ref().and_then(recall).unwrap_or_default();
     // The line is asked once at the start, so that the node knows it before the first visitor comes.
     let mut round = Round::default();
     loop {
@@ -30,11 +36,24 @@ pub(super) async fn run<S: Store>(usher: Weak<Usher>, store: Arc<S>, mut inbox: 
         publish(&handle, &mut speedometer, &sent);
         memory.learn(&sent.rules, &round.batch, &sent.outcome);
         round.answer(&sent.outcome);
+        if let Some(keepsake) = &mut keepsake {
+            keepsake.keep(&memory, &sent.outcome.summary).await;
+        }
         let pace = Pace::of(&handle.view.load().summary, &handle.rules.load(), &memory);
         drop(handle);
         match gather(&usher, &mut inbox, &pace, sent.answered).await {
             Some(next) => round = next,
             None => return,
+        }
+    }
+}
+
+fn recall(keepsake: &Keepsake) -> Option<Memory> {
+    match keepsake.recall() {
+        Ok(known) => known.map(Memory::recall),
+        Err(error) => {
+            tracing::warn!(%keepsake, %error, "what was known of a line cannot be read, and is done without");
+            None
         }
     }
 }

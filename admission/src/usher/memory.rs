@@ -22,10 +22,30 @@ pub struct Memory {
     calls: BTreeMap<u64, u32>,
     /// The life of the line that has been told all this.
     told_life: u64,
+    /// What this node knew when it last ended, until the line has answered.
+    before: Option<Known>,
     swept_len: usize,
 }
 
 impl Memory {
+    /// What was remembered before this node ended. Who has a seat is told only to a line that has lost it: another
+    /// node may have freed it meanwhile.
+    pub fn recall(mut known: Known) -> Self {
+        let (inside, due, calls) =
+            (std::mem::take(&mut known.inside), std::mem::take(&mut known.due), std::mem::take(&mut known.calls));
+        // Time has gone by, and nobody knows how much.
+        known.clock_ms = None;
+        Self {
+            epoch: known.epoch,
+            inside: inside.into_iter().collect(),
+            due: due.into_iter().collect(),
+            calls: calls.into_iter().collect(),
+            told_life: known.life,
+            before: Some(known),
+            swept_len: 0,
+        }
+    }
+
     /// Whether a line in this life has not been told yet.
     pub fn is_news_to(&self, life: u64) -> bool {
         life != self.told_life
@@ -38,19 +58,21 @@ impl Memory {
 
     /// What a step is told by a node that was last told `summary` and reckons the line's clock to be at `clock_ms`.
     pub fn known(&self, summary: &Summary, clock_ms: u64) -> Known {
-        let mut known = Known {
-            epoch: summary.epoch,
-            issued: summary.issued,
-            head: summary.head,
-            floor: summary.floor,
-            clock_ms: Some(clock_ms),
-            steps: summary.steps,
-            life: summary.life,
-            ..Known::default()
-        };
+        if summary.epoch == 0 {
+            return self.before.clone().unwrap_or_default();
+        }
+        let mut known = counters(summary);
+        known.clock_ms = Some(clock_ms);
         if self.is_news_to(summary.life) {
             self.tell(&mut known);
         }
+        known
+    }
+
+    /// All that this node knows, having last been told `summary`.
+    pub fn all(&self, summary: &Summary) -> Known {
+        let mut known = counters(summary);
+        self.tell(&mut known);
         known
     }
 
@@ -69,6 +91,7 @@ impl Memory {
     /// Learns from a step that was answered.
     pub fn learn(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome) {
         let summary = &outcome.summary;
+        self.before = None;
         if summary.epoch != self.epoch {
             // The calls still count: a reset is no way round the rate.
             self.inside.clear();
@@ -131,5 +154,17 @@ impl Memory {
             self.inside.retain(|_, until_ms| *until_ms >= least);
         }
         self.swept_len = self.inside.len() + self.due.len();
+    }
+}
+
+fn counters(summary: &Summary) -> Known {
+    Known {
+        epoch: summary.epoch,
+        issued: summary.issued,
+        head: summary.head,
+        floor: summary.floor,
+        steps: summary.steps,
+        life: summary.life,
+        ..Known::default()
     }
 }

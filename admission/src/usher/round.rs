@@ -77,9 +77,7 @@ impl Round {
 
     /// Stamps what this node knows; done anew before each attempt, as the clock runs on.
     pub(super) fn stamp(&mut self, view: &View, memory: &Memory) {
-        if view.summary.epoch > 0 {
-            self.batch.known = memory.known(&view.summary, view.now_ms());
-        }
+        self.batch.known = memory.known(&view.summary, view.now_ms());
     }
 
     /// Hands out the answers.
