@@ -153,6 +153,12 @@ impl Line {
         self.clock = old.clock;
         self.rate = old.rate;
         self.lives = old.lives;
+        self.summarise(rules, true, 0);
+    }
+
+    /// The line as of its last step.
+    pub fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// What a node would know after an outcome of this line.

@@ -1,5 +1,6 @@
 //! Where lines live. One contract, [`Store`], and one conformance suite over every implementation.
 
+mod checkup;
 pub mod embedded;
 pub mod redis;
 
@@ -7,7 +8,11 @@ use std::{fmt, future::Future};
 
 use sluice_config::Name;
 
-pub use self::{embedded::Embedded, redis::Redis};
+pub use self::{
+    checkup::{Checkup, Finding, Severity},
+    embedded::Embedded,
+    redis::Redis,
+};
 use crate::line::{Batch, Outcome, Rules};
 
 /// Which line: the lane of a queue of a tenant.

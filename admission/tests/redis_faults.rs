@@ -14,7 +14,7 @@ use conformance::{ask, join, line, rules};
 use servers::{Cluster, Sentinels, Server, logged_in};
 use sluice_admission::{
     line::{Batch, Known, Outcome, SKIP, Summary},
-    store::{LineId, Redis, Store, StoreError, redis::Severity},
+    store::{LineId, Redis, Severity, Store, StoreError},
 };
 use sluice_config::RedisSettings;
 

@@ -5,6 +5,7 @@ mod demo;
 mod explain;
 mod keygen;
 mod run;
+mod store;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -31,6 +32,8 @@ enum Command {
     Demo(demo::Options),
     /// Say which tenant, queue and rule a request meets, and what it gets if it may not enter.
     Explain(explain::Options),
+    /// Look at the lines where they are kept, begin one anew, or look for what is wrong with the store.
+    Store(store::Options),
     /// Print a new master secret.
     Keygen,
     /// Print the JSON Schema of a config file, for editors.
@@ -62,6 +65,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(dir) => check::run(&dir.config),
         Command::Demo(options) => demo::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Store(options) => store::run(&options),
         Command::Keygen => keygen::run(),
         Command::Schema { file } => schema(file),
     };

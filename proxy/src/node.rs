@@ -59,6 +59,11 @@ impl Node {
         Ok(Self { metrics: Metrics::new()?, routes: ArcSwap::default(), store, ushers_run_on, lines: Mutex::default() })
     }
 
+    /// Where the lines are.
+    pub(crate) fn store(&self) -> &Lines {
+        &self.store
+    }
+
     /// The routes in force.
     pub(crate) fn routes(&self) -> Guard<Arc<Routes>> {
         self.routes.load()

@@ -11,8 +11,8 @@ use std::{
 };
 
 use self::journal::Journal;
-use super::{LineId, Store, StoreError};
-use crate::line::{Batch, Line, Outcome, Reading, Rules};
+use super::{Checkup, LineId, Severity, Store, StoreError};
+use crate::line::{Batch, Line, Outcome, Reading, Rules, Summary};
 
 /// Lines in this process. A step is written to the line's journal before it is answered, so a killed process
 /// loses nothing; the journal reaches the disk within a second.
@@ -21,7 +21,7 @@ pub struct Embedded {
     wall: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Which boot of the machine this is: only what a power cut took can be lost.
     boot: u64,
-    lines: Mutex<HashMap<LineId, Arc<Mutex<Entry>>>>,
+    lines: Mutex<HashMap<LineId, Slot>>,
     /// Held for the life of the store: two processes writing one state would ruin it.
     _lock: std::fs::File,
 }
@@ -31,6 +31,10 @@ impl std::fmt::Debug for Embedded {
         f.debug_struct("Embedded").field("dir", &self.dir).finish_non_exhaustive()
     }
 }
+
+/// A line's place; empty until its journal has been read back. That may take a while, and only those who want this
+/// line wait for it.
+type Slot = Arc<Mutex<Option<Entry>>>;
 
 struct Entry {
     line: Line,
@@ -65,16 +69,72 @@ impl Embedded {
         Ok(Self { dir: dir.to_owned(), wall: Box::new(wall), boot: boot(), lines: Mutex::default(), _lock: lock })
     }
 
-    fn entry(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Arc<Mutex<Entry>>, StoreError> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = lines.get(id) {
-            return Ok(entry.clone());
+    /// The line as of its last step; `None`: nobody has stood in it.
+    ///
+    /// # Errors
+    /// If its state cannot be read.
+    pub fn status(&self, line: &LineId) -> Result<Option<Summary>, StoreError> {
+        let slot = self.slot(line);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            let (journal, found) = Journal::open(&self.dir, line)?;
+            *slot = found.map(|line| Entry { line, journal });
         }
-        let (journal, found) = Journal::open(&self.dir, id)?;
-        let line = found.unwrap_or_else(|| Line::new(rules, self.read_clock(), &batch.known));
-        let entry = Arc::new(Mutex::new(Entry { line, journal }));
-        lines.insert(id.clone(), entry.clone());
-        Ok(entry)
+        Ok(slot.as_ref().map(|entry| entry.line.summary().clone()))
+    }
+
+    /// Begins a new epoch: every number, ticket and pass of the old one is void. The rate's window stays.
+    /// Returns the new epoch.
+    ///
+    /// # Errors
+    /// If the state cannot be read or written.
+    pub fn reset(&self, id: &LineId, rules: &Rules) -> Result<u64, StoreError> {
+        self.with(id, rules, &Batch::default(), |Entry { line, journal }| {
+            line.reset(rules);
+            journal.begin_anew(line)?;
+            Ok(line.known().epoch)
+        })
+    }
+
+    /// Looks at what each line takes on disk. The directory was good enough to be opened.
+    pub fn doctor(&self, lines: &[LineId]) -> Checkup {
+        let mut checkup = Checkup::default();
+        for line in lines {
+            match Journal::bytes(&self.dir, line) {
+                Ok(bytes) => checkup.memory.push((line.clone(), Some(bytes))),
+                Err(error) => {
+                    checkup.say(Severity::Fault, format!("The state of {line} cannot be read: {error}."));
+                    checkup.memory.push((line.clone(), None));
+                }
+            }
+        }
+        checkup
+    }
+
+    fn slot(&self, id: &LineId) -> Slot {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.entry(id.clone()).or_default().clone()
+    }
+
+    /// Does something to a line, which is read back, or begun, if need be.
+    fn with<T>(
+        &self,
+        id: &LineId,
+        rules: &Rules,
+        batch: &Batch,
+        act: impl FnOnce(&mut Entry) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let slot = self.slot(id);
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = match &mut *slot {
+            Some(entry) => entry,
+            empty => {
+                let (journal, found) = Journal::open(&self.dir, id)?;
+                let line = found.unwrap_or_else(|| Line::new(rules, self.read_clock(), &batch.known));
+                empty.insert(Entry { line, journal })
+            }
+        };
+        act(entry)
     }
 
     fn read_clock(&self) -> Reading {
@@ -82,14 +142,13 @@ impl Embedded {
     }
 
     fn step(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
-        let entry = self.entry(id, rules, batch)?;
-        let mut entry = entry.lock().unwrap_or_else(PoisonError::into_inner);
-        let Entry { line, journal } = &mut *entry;
-        journal.begin(line)?;
-        let reading = self.read_clock();
-        let outcome = line.sync(rules, reading, batch);
-        journal.record(rules, reading, batch)?;
-        Ok(outcome)
+        self.with(id, rules, batch, |Entry { line, journal }| {
+            journal.begin(line)?;
+            let reading = self.read_clock();
+            let outcome = line.sync(rules, reading, batch);
+            journal.record(rules, reading, batch)?;
+            Ok(outcome)
+        })
     }
 }
 

@@ -41,7 +41,6 @@ use std::{fmt, io, sync::Arc};
 use redis::{Cmd, Value};
 use sluice_config::{RedisSettings, RedisTopology};
 
-pub use self::doctor::{Checkup, Finding, Severity};
 use self::{
     cluster::Cluster,
     connect::{Connector, Target},
@@ -51,7 +50,7 @@ use self::{
     reply::Reply,
     request::Clock,
 };
-use super::{LineId, Store, StoreError};
+use super::{Checkup, LineId, Store, StoreError};
 use crate::line::{Batch, Outcome, Rules, Summary};
 
 /// A step whose line is lost between its calls is made once more.

@@ -11,7 +11,10 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::Instant,
+};
 
 use super::memory::Memory;
 use crate::{
@@ -36,6 +39,7 @@ pub struct Keepsake {
     next: Instant,
     writing: Option<JoinHandle<io::Result<()>>>,
     kept: Option<Counters>,
+    fails: bool,
 }
 
 /// What must have changed for a keepsake to be worth writing, seats apart.
@@ -49,10 +53,10 @@ struct Kept {
 }
 
 impl Keepsake {
-    /// The keepsake of a line in this directory, which must exist.
+    /// The keepsake of a line in this directory, which is made when it is written.
     pub fn of(dir: &Path, line: &LineId) -> Self {
         let file = dir.join(format!("{}.{}.{}.known", line.tenant, line.queue, line.lane));
-        Self { file, next: Instant::now(), writing: None, kept: None }
+        Self { file, next: Instant::now(), writing: None, kept: None, fails: false }
     }
 
     /// What was known when this node ended. `None` on the first start.
@@ -84,10 +88,8 @@ impl Keepsake {
         if wait || (memory.is_empty() && self.kept == Some(counters)) {
             return;
         }
-        if let Some(task) = self.writing.take()
-            && let Ok(Err(error)) = task.await
-        {
-            tracing::error!(keepsake = %self.file.display(), %error, "what is known of a line could not be written down");
+        if let Some(task) = self.writing.take() {
+            self.look_at(task.await);
         }
         let began = std::time::Instant::now();
         let kept = Kept { layout: LAYOUT, known: memory.all(summary) };
@@ -95,6 +97,22 @@ impl Keepsake {
         self.writing = Some(tokio::task::spawn_blocking(move || write(&file, &kept)));
         self.kept = Some(counters);
         self.next = now + KEEP_EVERY.max(began.elapsed() * WORK_SHARE);
+    }
+
+    /// Says so when writing begins to fail. A node serves without a keepsake as well; it only remembers less.
+    fn look_at(&mut self, written: Result<io::Result<()>, JoinError>) {
+        let failed = match written {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(error) = failed.as_ref().filter(|_| !self.fails) {
+            tracing::error!(
+                keepsake = %self, %error,
+                "cannot be written: if the store and every node are lost at once, numbers begin anew"
+            );
+        }
+        self.fails = failed.is_some();
     }
 }
 
@@ -107,6 +125,9 @@ impl fmt::Display for Keepsake {
 /// Replaces the file at once or not at all. It need not survive a power cut: then the store, elsewhere, has not been
 /// lost with it.
 fn write(file: &Path, kept: &Kept) -> io::Result<()> {
+    if let Some(dir) = file.parent() {
+        fs::create_dir_all(dir)?;
+    }
     let fresh = file.with_extension("known.new");
     fs::write(&fresh, serde_json::to_vec(kept)?)?;
     fs::rename(&fresh, file)

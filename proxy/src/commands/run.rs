@@ -1,7 +1,8 @@
 //! `sluice run`
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
+use sluice_admission::store::Severity;
 use sluice_config::Watch;
 use tracing_subscriber::{EnvFilter, fmt};
 
@@ -9,7 +10,7 @@ use super::Failed;
 use crate::{
     console,
     life::{self, Life},
-    node::Lines,
+    node::{Lines, Node},
     reload, unserved,
 };
 
@@ -41,10 +42,21 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         console::say(format_args!("admin on http://{addr}"));
     }
     tracing::info!(tenants = config.tenants.len(), "serving");
+    life.beside().spawn(look_at_store(life.node.clone()));
     life.beside().spawn(reload::watch(life.node.clone(), files, config));
     life.until(life::asked_to_end());
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Says what is wrong with the store. That is no reason not to start: whoever is inside is served without it.
+async fn look_at_store(node: Arc<Node>) {
+    for finding in node.store().doctor(&[]).await.findings {
+        match finding.severity {
+            Severity::Fault => tracing::error!("the store: {finding}"),
+            Severity::Warning => tracing::warn!("the store: {finding}"),
+        }
+    }
 }
 
 /// `RUST_LOG` chooses what is logged; `info` by default. `SLUICE_LOG=json` makes it JSON.

@@ -6,8 +6,8 @@ use std::{
 };
 
 use sluice_admission::{
-    line::{Batch, Outcome, Rules},
-    store::{Embedded, LineId, Redis, Store, StoreError},
+    line::{Batch, Outcome, Rules, Summary},
+    store::{Checkup, Embedded, LineId, Redis, Store, StoreError},
     usher::Keepsake,
 };
 
@@ -16,8 +16,8 @@ use sluice_admission::{
 pub(crate) enum Lines {
     /// In this process and its state directory.
     Embedded(Embedded),
-    /// Shared by a fleet; what this node knows of each line is kept in the directory, if it can be.
-    Redis(Redis, Option<PathBuf>),
+    /// Shared by a fleet; what this node knows of each line is kept in the directory.
+    Redis(Redis, PathBuf),
 }
 
 impl Lines {
@@ -31,7 +31,7 @@ impl Lines {
                 Self::Embedded(Embedded::open(state_dir).map_err(|error| (state_dir.as_path(), error))?)
             }
             sluice_config::Store::Redis { settings, state_dir, .. } => {
-                Self::Redis(Redis::new(settings), usable(state_dir))
+                Self::Redis(Redis::new(settings), state_dir.clone())
             }
         })
     }
@@ -39,26 +39,38 @@ impl Lines {
     /// Where the usher of a line keeps what it knows; `None` where the store itself is in this process.
     pub(crate) fn keepsake(&self, line: &LineId) -> Option<Keepsake> {
         match self {
-            Self::Redis(_, Some(state_dir)) => Some(Keepsake::of(state_dir, line)),
-            Self::Redis(_, None) | Self::Embedded(_) => None,
+            Self::Redis(_, state_dir) => Some(Keepsake::of(state_dir, line)),
+            Self::Embedded(_) => None,
         }
     }
-}
 
-/// A node serves without a directory of its own as well; it only remembers less when the store and all nodes are lost.
-fn usable(state_dir: &Path) -> Option<PathBuf> {
-    let probe = state_dir.join(".writable");
-    let tried = std::fs::create_dir_all(state_dir)
-        .and_then(|()| std::fs::write(&probe, []))
-        .and_then(|()| std::fs::remove_file(&probe));
-    match tried {
-        Ok(()) => Some(state_dir.to_owned()),
-        Err(error) => {
-            tracing::warn!(
-                state_dir = %state_dir.display(), %error,
-                "cannot be written: if the store and every node are lost at once, numbers begin anew"
-            );
-            None
+    /// The line as of its last step; `None`: nobody has stood in it.
+    ///
+    /// # Errors
+    /// As [`Store::sync`].
+    pub(crate) async fn status(&self, line: &LineId, rules: &Rules) -> Result<Option<Summary>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.status(line),
+            Self::Redis(store, _) => store.status(line, rules).await,
+        }
+    }
+
+    /// Begins a new epoch: every number, ticket and pass of the old one is void. Returns the new one.
+    ///
+    /// # Errors
+    /// As [`Store::sync`].
+    pub(crate) async fn reset(&self, line: &LineId, rules: &Rules) -> Result<u64, StoreError> {
+        match self {
+            Self::Embedded(store) => store.reset(line, rules),
+            Self::Redis(store, _) => store.reset(line, rules).await,
+        }
+    }
+
+    /// Looks for whatever would keep lines from working well.
+    pub(crate) async fn doctor(&self, lines: &[LineId]) -> Checkup {
+        match self {
+            Self::Embedded(store) => store.doctor(lines),
+            Self::Redis(store, _) => store.doctor(lines).await,
         }
     }
 }

@@ -11,8 +11,11 @@ mod crowd;
 mod kinds;
 mod reload;
 mod restart;
+#[path = "../../../admission/tests/redis/servers.rs"]
+mod servers;
 mod shutdown;
 mod sites;
+mod store;
 mod stories;
 mod support;
 mod tokens;

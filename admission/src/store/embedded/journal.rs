@@ -68,19 +68,7 @@ pub(super) struct Journal {
 impl Journal {
     /// Reads back the newest whole state of a line, if there is one.
     pub(super) fn open(dir: &Path, id: &LineId) -> Result<(Self, Option<Line>), StoreError> {
-        let name = id.to_string();
-        let mut journal = Self {
-            dir: dir.to_owned(),
-            name,
-            generation: 0,
-            file: None,
-            rules: None,
-            bytes: 0,
-            snapshot_bytes: 0,
-            disk_at: Instant::now(),
-            disk_busy: Arc::default(),
-            buffer: Vec::new(),
-        };
+        let mut journal = Self::closed(dir, id);
         let mut generations = journal.generations().map_err(|e| journal.failed(e))?;
         generations.sort_unstable();
         journal.generation = generations.last().copied().unwrap_or(0);
@@ -93,6 +81,21 @@ impl Journal {
         Ok((journal, None))
     }
 
+    fn closed(dir: &Path, id: &LineId) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            name: id.to_string(),
+            generation: 0,
+            file: None,
+            rules: None,
+            bytes: 0,
+            snapshot_bytes: 0,
+            disk_at: Instant::now(),
+            disk_busy: Arc::default(),
+            buffer: Vec::new(),
+        }
+    }
+
     /// Makes sure that the file holds the line's present state, and begins a new one when it has grown long.
     pub(super) fn begin(&mut self, line: &Line) -> Result<(), StoreError> {
         let long = self.bytes > REWRITE_BYTES_MIN.max(self.snapshot_bytes * REWRITE_FACTOR);
@@ -100,6 +103,18 @@ impl Journal {
             self.rewrite(line).map_err(|e| self.failed(e))?;
         }
         Ok(())
+    }
+
+    /// Begins a new file with a state that did not come from a step.
+    pub(super) fn begin_anew(&mut self, line: &Line) -> Result<(), StoreError> {
+        self.rewrite(line).map_err(|e| self.failed(e))
+    }
+
+    /// Bytes on disk of a line's state.
+    pub(super) fn bytes(dir: &Path, id: &LineId) -> io::Result<u64> {
+        let journal = Self::closed(dir, id);
+        let files = journal.generations()?.into_iter().map(|generation| fs::metadata(journal.path(generation)));
+        files.map(|file| file.map(|file| file.len())).sum()
     }
 
     /// Appends a step that was just made. After an error the file is given up: the next step begins a new one.

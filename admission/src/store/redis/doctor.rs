@@ -1,16 +1,13 @@
 //! Start-up checks: what would keep lines from working well on this store, in one sentence each.
 
-use std::{
-    fmt,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::{Cmd, Value};
 
 use super::{Fault, Keys, Redis, Route, request, script::KEY_NAMES};
 use crate::{
     line::{Batch, Rules},
-    store::LineId,
+    store::{Checkup, LineId, Severity},
 };
 use sluice_config::Mode;
 
@@ -24,56 +21,6 @@ const CLOCK_DRIFT_MAX: Duration = Duration::from_millis(50);
 const ROUND_TRIPS: usize = 20;
 /// A hash tag that no line has: names of tenants begin with a letter or digit.
 const TRIAL_TAG: &str = ".doctor";
-
-/// What a look at the store found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Checkup {
-    /// Sentences, the worst first. Empty: nothing to say.
-    pub findings: Vec<Finding>,
-    /// The servers looked at, each with its version; one, or the primaries of a cluster.
-    pub servers: Vec<(String, String)>,
-    /// Median and longest of some round trips; `None`: there was no answer.
-    pub round_trip: Option<(Duration, Duration)>,
-    /// How long the server worked on one step of an empty line, the way there and back included.
-    pub step: Option<Duration>,
-    /// Bytes that each line takes in the store; `None`: it could not be asked.
-    pub memory: Vec<(LineId, Option<u64>)>,
-}
-
-impl Checkup {
-    /// Whether lines will work here.
-    pub fn is_healthy(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity != Severity::Fault)
-    }
-
-    fn say(&mut self, severity: Severity, text: impl Into<String>) {
-        self.findings.push(Finding { severity, text: text.into() });
-    }
-}
-
-/// One sentence about the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is, and what to do.
-    pub text: String,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-/// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Lines do not work, or may be lost at any time.
-    Fault,
-    /// Lines work; something is not as it should be, or could not be looked at.
-    Warning,
-}
 
 pub(super) async fn check(store: &Redis, lines: &[LineId]) -> Checkup {
     let mut checkup = Checkup::default();
@@ -115,7 +62,8 @@ async fn servers(store: &Redis, checkup: &mut Checkup) -> Result<(), Fault> {
             Ok(info) => look_at(&name, &info, checkup),
             Err(Fault::Refused(_)) => {
                 checkup.servers.push((name.clone(), String::new()));
-                let missing = "its version and whether it may evict lines could not be checked";
+                let missing = "its version and whether it may evict lines could not be checked, and lines do not notice \
+                               when it is started anew from an old copy";
                 checkup.say(Severity::Warning, format!("{name}: the user may not run INFO, so {missing} (`+info`)."));
             }
             Err(fault) => return Err(fault),
