@@ -271,23 +271,12 @@ async fn a_slot_that_moves_takes_its_line_along() {
     let store = Redis::new(&cluster.settings());
     let line = &lines_on_each(&cluster)[0];
     store.sync(line, &rules(), &join(0..50)).await.unwrap();
-    let (from, to) = (&cluster.primaries[0], &cluster.primaries[1]);
-    let slot: u32 = from.command(&["CLUSTER", "KEYSLOT", &format!("{{{line}}}")]);
-    let slot = slot.to_string();
-    let id = |server: &Server| server.command::<String>(&["CLUSTER", "MYID"]);
-    to.command::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
-    from.command::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]);
-    let keys: Vec<String> = from.command(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
-    let port = to.port.to_string();
-    for key in &keys {
+    let while_torn = async || {
         // While the keys are on two servers no step is made on either.
         let outcome = store.sync(line, &rules(), &Batch::default()).await;
         assert!(matches!(outcome, Err(StoreError::Away(_))), "{outcome:?}");
-        from.command::<()>(&["MIGRATE", "127.0.0.1", &port, key, "0", "1000"]);
-    }
-    for server in [to, from, &cluster.primaries[2]] {
-        server.command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id(to)]);
-    }
+    };
+    cluster.move_slot(cluster.slot(&line.to_string()), 0, 1, while_torn).await;
     assert_eq!(when_back(&store, line, BACK_WITHIN).await.summary.issued, 50 + SKIP);
 }
 

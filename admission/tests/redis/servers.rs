@@ -18,10 +18,13 @@ use sluice_config::{RedisNode, RedisSettings, RedisTopology, Secret};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A `redis-server`, or a Sentinel; killed when dropped.
+#[derive(Debug)]
 pub struct Server {
     pub port: u16,
     password: Option<String>,
     child: Child,
+    options: Vec<String>,
+    env: Vec<(String, String)>,
     dir: tempfile::TempDir,
 }
 
@@ -38,6 +41,15 @@ impl Server {
 
     /// A server on a port that was another's.
     pub fn on(port: u16, config: &[&str]) -> Self {
+        Self::within(port, config, &[])
+    }
+
+    /// A server with these environment variables.
+    pub fn with_env(env: &[(String, String)]) -> Self {
+        Self::within(free_port(), &[], env)
+    }
+
+    fn within(port: u16, config: &[&str], env: &[(String, String)]) -> Self {
         let mut text = format!("port {port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\n");
         // No waiting for further replicas; DEBUG DIGEST tells whether anything has changed.
         text.push_str("repl-diskless-sync-delay 0\nenable-debug-command yes\n");
@@ -46,29 +58,39 @@ impl Server {
             text.push('\n');
         }
         let password = config.iter().find_map(|line| line.strip_prefix("requirepass ")).map(str::to_owned);
-        Self::run(port, &text, password, &[])
+        Self::run(port, &text, password, &[], env)
     }
 
     fn sentinel(config: &str) -> Self {
         let port = free_port();
-        Self::run(port, &format!("port {port}\nbind 127.0.0.1\n{config}"), None, &["--sentinel"])
+        Self::run(port, &format!("port {port}\nbind 127.0.0.1\n{config}"), None, &["--sentinel"], &[])
     }
 
-    fn run(port: u16, config: &str, password: Option<String>, options: &[&str]) -> Self {
+    fn run(port: u16, config: &str, password: Option<String>, options: &[&str], env: &[(String, String)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("redis.conf");
         let config = format!("{config}dir {}\nlogfile {}\n", dir.path().display(), dir.path().join("log").display());
-        fs::write(&file, config).unwrap();
-        let spawned = Command::new("redis-server").arg(&file).args(options).stdout(Stdio::null()).spawn();
-        let child = spawned.unwrap_or_else(|e| match e.kind() {
-            ErrorKind::NotFound => {
-                panic!("redis-server is not installed. These tests need it in PATH (Debian: apt install redis-server)")
-            }
-            _ => panic!("redis-server does not start: {e}"),
-        });
-        let server = Self { port, password, child, dir };
-        wait_until("redis-server answers", || server.try_command::<Value>(&["PING"]).is_ok());
+        fs::write(dir.path().join("redis.conf"), config).unwrap();
+        let options: Vec<_> = options.iter().map(ToString::to_string).collect();
+        let (child, env) = (spawn(dir.path(), &options, env), env.to_vec());
+        let server = Self { port, password, child, options, env, dir };
+        server.wait_until_up();
         server
+    }
+
+    fn wait_until_up(&self) {
+        wait_until("redis-server answers", || self.try_command::<Value>(&["PING"]).is_ok());
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again after [`Self::kill`], with what is in its directory.
+    pub fn restart(&mut self) {
+        self.child = spawn(self.dir.path(), &self.options, &self.env);
+        self.wait_until_up();
     }
 
     pub fn dir(&self) -> &Path {
@@ -122,9 +144,19 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
+}
+
+fn spawn(dir: &Path, options: &[String], env: &[(String, String)]) -> Child {
+    let mut command = Command::new("redis-server");
+    command.arg(dir.join("redis.conf")).args(options).envs(env.iter().cloned()).stdout(Stdio::null());
+    command.spawn().unwrap_or_else(|e| match e.kind() {
+        ErrorKind::NotFound => {
+            panic!("redis-server is not installed. These tests need it in PATH (Debian: apt install redis-server)")
+        }
+        _ => panic!("redis-server does not start: {e}"),
+    })
 }
 
 /// A cluster of three primaries, and their replicas if there are any.
@@ -174,6 +206,33 @@ impl Cluster {
         }
         for replica in &self.replicas {
             wait_until("the replica is in step", || replica.info("master_link_status").as_deref() == Some("up"));
+        }
+    }
+
+    /// Which slot a line's keys are in.
+    pub fn slot(&self, tag: &str) -> u16 {
+        self.primaries[0].command(&["CLUSTER", "KEYSLOT", &format!("{{{tag}}}")])
+    }
+
+    /// The primary that a slot was given at the start.
+    pub fn first_owner(&self, slot: u16) -> usize {
+        usize::from(slot.saturating_sub(1) / 5_461)
+    }
+
+    /// Moves a slot from one primary to another, key by key, and calls `between` before each.
+    pub async fn move_slot(&self, slot: u16, from: usize, to: usize, mut between: impl AsyncFnMut()) {
+        let id = |server: &Server| server.command::<String>(&["CLUSTER", "MYID"]);
+        let (slot, from, to) = (slot.to_string(), &self.primaries[from], &self.primaries[to]);
+        to.command::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
+        from.command::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]);
+        let port = to.port.to_string();
+        for key in from.command::<Vec<String>>(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]) {
+            between().await;
+            from.command::<()>(&["MIGRATE", "127.0.0.1", &port, &key, "0", "1000"]);
+        }
+        // The new owner first: for whoever asks the old one afterwards there is somebody to be sent to.
+        for server in [to, from].into_iter().chain(&self.primaries) {
+            server.command::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &id(to)]);
         }
     }
 

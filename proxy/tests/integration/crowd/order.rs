@@ -31,21 +31,23 @@ pub(super) struct Outage {
 #[derive(Clone, Copy, Debug)]
 struct Present {
     from: Instant,
-    /// The last request that was answered "wait".
+    /// The last request that was answered "wait" by a node that reached the line.
     until: Instant,
     /// When it was to ask again after that.
     told: Duration,
 }
 
-fn presences(story: &Story) -> Vec<Present> {
+fn presences(story: &Story, heard_within: Duration) -> Vec<Present> {
     let mut all: Vec<Present> = Vec::new();
     let mut due = None;
     for wait in &story.waits {
         match all.last_mut() {
             Some(present) if due.is_some_and(|due| wait.asked <= due) => {
-                (present.until, present.told) = (wait.asked, wait.told);
+                if !wait.held {
+                    (present.until, present.told) = (wait.asked, wait.told);
+                }
             }
-            _ => all.push(Present { from: wait.answered + HEARD_WITHIN, until: wait.asked, told: wait.told }),
+            _ => all.push(Present { from: wait.answered + heard_within, until: wait.asked, told: wait.told }),
         }
         due = Some(wait.answered + wait.told + GRACE);
     }
@@ -53,6 +55,10 @@ fn presences(story: &Story) -> Vec<Present> {
 }
 
 impl Judge {
+    fn presences(&self, story: &Story) -> Vec<Present> {
+        presences(story, self.limits.heard_within.max(HEARD_WITHIN))
+    }
+
     pub(super) fn nobody_was_overtaken(&self) {
         let overtaken = self.overtaken();
         assert!(overtaken.is_empty(), "{} were overtaken, such as {:?}", overtaken.len(), overtaken[0]);
@@ -66,7 +72,7 @@ impl Judge {
 
     pub(super) fn tell_of_order(&self) {
         let waited = self.stories.iter().filter(|story| !story.waits.is_empty());
-        let steady = waited.clone().filter(|story| presences(story).len() == 1).count();
+        let steady = waited.clone().filter(|story| self.presences(story).len() == 1).count();
         eprintln!(
             "{} waited, {steady} of them present all the time; {} overtaken, {} out of order at the origin",
             waited.clone().count(),
@@ -100,10 +106,11 @@ impl Judge {
     }
 
     /// Pairs of numbers: the one that was overtaken, and by whom.
-    fn overtaken(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn overtaken(&self) -> Vec<(u64, u64)> {
         self.pairs(|present, _, later| {
             let called_by = later.called_by?;
-            (present.from < later.called_after && called_by < present.until).then_some(())
+            let until = present.until - self.limits.heard_within;
+            (present.from < self.called_after(later) && called_by < until).then_some(())
         })
     }
 
@@ -113,7 +120,8 @@ impl Judge {
         self.pairs(|present, story, later| {
             let lost = if outage_explains { self.lost_to_outage(story) } else { Duration::ZERO };
             let learns_by = present.told.mul_f64(1.1) + ENTERS_WITHIN + lost;
-            let was_present = present.from < later.called_after && later.called_by? < present.until + present.told;
+            let was_present =
+                present.from < self.called_after(later) && later.called_by? < present.until + present.told;
             (was_present && self.entry(story)? > self.entry(later)? + learns_by).then_some(())
         })
     }
@@ -122,7 +130,7 @@ impl Judge {
     fn pairs(&self, is: impl Fn(&Present, &Story, &Story) -> Option<()>) -> Vec<(u64, u64)> {
         let mut found = Vec::new();
         for (at, story) in self.stories.iter().enumerate() {
-            for present in presences(story) {
+            for present in self.presences(story) {
                 for later in &self.stories[at + 1..] {
                     if is(&present, story, later).is_some() {
                         found.extend(story.numbers.first().copied().zip(later.numbers.first().copied()));

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{BURST, RELEASE_PER_MINUTE, SEATS, judge::Judge};
+use super::{
+    judge::Judge,
+    limits::{Fullest, MINUTE},
+};
 
-const PER_SECOND: f64 = RELEASE_PER_MINUTE as f64 / 60.0;
 const WINDOWS_S: [u64; 7] = [1, 2, 5, 10, 20, 30, 60];
-/// What the window is long.
-const MINUTE: Duration = Duration::from_secs(60);
-/// Seats taken from which on it may be the seats, not the rate, that limit the next call.
-const SEATS_SHORT: u64 = SEATS as u64 - 2 * BURST as u64;
 /// Calls that are still to come when there is certainly a line.
 const LINE_MIN: u64 = 150;
 
@@ -19,29 +17,20 @@ impl Judge {
     /// In no time were more called than the rate and one burst allow, and in no minute more than the rate.
     pub(super) fn the_rate_was_kept(&self) {
         // By the visitors: those who were called in a window without any doubt.
-        let mut calls: Vec<_> = self.stories.iter().filter_map(|s| Some((s.called_after, s.called_by?))).collect();
-        calls.sort_unstable();
-        for window_s in WINDOWS_S {
-            let allowed = allowed_within(Duration::from_secs(window_s));
-            for (at, &(from, _)) in calls.iter().enumerate() {
-                let until = from + Duration::from_secs(window_s);
-                let begun = calls[at..].iter().take_while(|call| call.0 <= until);
-                let called = begun.filter(|call| call.1 <= until).count();
-                assert!(called as f64 <= allowed, "{called} called within {window_s} s, {allowed} allowed");
-            }
-        }
+        let fullest = self.limits.fullest(&self.calls());
+        let Fullest { called, allowed, within } = fullest;
+        assert!(fullest.beyond() <= 0.0, "{called} called within {within:?}, {allowed} allowed");
         // By the metrics, which know of those as well who had gone.
         for (at, earlier) in self.samples.iter().enumerate() {
             for later in &self.samples[at..] {
-                let within = later.answered - earlier.asked;
-                let (called, allowed) = (later.calls.saturating_sub(earlier.calls), allowed_within(within));
+                // The earlier look may have shown what the node had heard a while before.
+                let within = later.answered - earlier.asked + self.limits.heard_within;
+                let (called, allowed) = (later.calls.saturating_sub(earlier.calls), self.limits.allowed_within(within));
                 assert!(called as f64 <= allowed, "{called} called within {within:?}, {allowed} allowed");
             }
         }
         // By the origin, which sees them when they have heard of it.
-        let mut entries: Vec<_> = self.stories.iter().filter_map(|story| self.entry(story)).collect();
-        entries.sort_unstable();
-        assert!(most_within(&entries, MINUTE) <= RELEASE_PER_MINUTE as usize);
+        assert!(most_within(&self.entries(), MINUTE) <= self.limits.release_per_minute as usize);
     }
 
     /// While a line stood and there were seats, at least 99 % of those were called who might have been.
@@ -51,8 +40,7 @@ impl Judge {
     }
 
     pub(super) fn tell_of_rate(&self) {
-        let mut entries: Vec<_> = self.stories.iter().filter_map(|story| self.entry(story)).collect();
-        entries.sort_unstable();
+        let entries = self.entries();
         for window_s in WINDOWS_S {
             let most = most_within(&entries, Duration::from_secs(window_s));
             eprintln!("at most {most} new visitors at the origin within {window_s} s");
@@ -64,7 +52,7 @@ impl Judge {
         let (mut called, mut allowed) = (0, 0.0);
         for [earlier, later] in self.limited_by_rate() {
             called += later.0 - earlier.0;
-            allowed += (later.1 - earlier.1).as_secs_f64() * PER_SECOND;
+            allowed += (later.1 - earlier.1).as_secs_f64() * self.limits.per_second();
         }
         called as f64 / allowed
     }
@@ -72,17 +60,15 @@ impl Judge {
     /// Neighbouring looks (calls, and when) between which the rate alone decided how many were called.
     fn limited_by_rate(&self) -> impl Iterator<Item = [(u64, Instant); 2]> {
         let last = self.samples.iter().map(|sample| sample.calls).max().unwrap_or(0).saturating_sub(LINE_MIN);
+        let burst = u64::from(self.limits.burst);
+        // Seats taken from which on it may be the seats, not the rate, that limit the next call.
+        let seats_short = u64::from(self.limits.seats) - 2 * burst;
         self.samples.windows(2).filter_map(move |pair| {
-            let line_stands = pair[0].calls >= u64::from(BURST) && pair[1].calls <= last;
-            let seats_free = pair.iter().all(|sample| sample.seats < SEATS_SHORT);
+            let line_stands = pair[0].calls >= burst && pair[1].calls <= last;
+            let seats_free = pair.iter().all(|sample| sample.seats < seats_short);
             (line_stands && seats_free).then(|| [0, 1].map(|i| (pair[i].calls, pair[i].answered)))
         })
     }
-}
-
-fn allowed_within(time: Duration) -> f64 {
-    let bucket = PER_SECOND * time.as_secs_f64() + f64::from(BURST);
-    if time <= MINUTE { bucket.min(f64::from(RELEASE_PER_MINUTE)) } else { bucket }
 }
 
 /// The largest number of instants in any window of this length.

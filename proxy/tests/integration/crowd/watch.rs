@@ -20,18 +20,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// One look.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sample {
-    pub(super) asked: Instant,
-    pub(super) answered: Instant,
+pub(crate) struct Sample {
+    pub(crate) asked: Instant,
+    pub(crate) answered: Instant,
     /// Calls in the last minute: all there were, in a test that is over within one.
-    pub(super) calls: u64,
+    pub(crate) calls: u64,
     /// Seats of visitors inside, and of those who were called and have not entered.
-    pub(super) seats: u64,
+    pub(crate) seats: u64,
 }
 
 /// All looks so far.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     shared: Arc<Shared>,
     looking: Mutex<Option<JoinHandle<()>>>,
 }
@@ -43,13 +43,13 @@ struct Shared {
 }
 
 impl Watch {
-    pub(super) fn start(admin: SocketAddr) -> Self {
+    pub(crate) fn start(admin: SocketAddr) -> Self {
         let shared = Arc::new(Shared::default());
         let looking = tokio::spawn(look(admin, shared.clone()));
         Self { shared, looking: Mutex::new(Some(looking)) }
     }
 
-    pub(super) async fn stop(&self) {
+    pub(crate) async fn stop(&self) {
         self.shared.over.store(true, Ordering::Relaxed);
         let looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(looking) = looking {
@@ -57,12 +57,12 @@ impl Watch {
         }
     }
 
-    pub(super) fn samples(&self) -> Vec<Sample> {
+    pub(crate) fn samples(&self) -> Vec<Sample> {
         self.shared.samples.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until so many calls were seen.
-    pub(super) async fn until_calls(&self, calls: u64) {
+    pub(crate) async fn until_calls(&self, calls: u64) {
         let look = async || self.samples().last().filter(|sample| sample.calls >= calls).map(drop);
         until_within(Duration::from_secs(60), "enough calls", look).await;
     }

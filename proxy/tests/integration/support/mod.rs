@@ -6,6 +6,8 @@
 pub(crate) mod browser;
 pub(crate) mod config;
 pub(crate) mod connection;
+pub(crate) mod dice;
+pub(crate) mod fleet;
 pub(crate) mod message;
 pub(crate) mod metrics;
 pub(crate) mod node;
@@ -23,6 +25,7 @@ pub(crate) use self::{
     browser::Status,
     config::Tenant,
     connection::Connection,
+    fleet::Fleet,
     message::{Request, Response},
     node::{Node, Setup},
     origin::Origin,

@@ -20,6 +20,7 @@ const SLUICE: &str = env!("CARGO_BIN_EXE_sluice");
 pub(crate) struct Setup {
     tenants: Vec<Tenant>,
     server: String,
+    store: String,
     env: Vec<(String, String)>,
     keeps_ports: bool,
 }
@@ -41,6 +42,12 @@ impl Setup {
         self
     }
 
+    /// A `[store]` of these lines.
+    pub(crate) fn store(mut self, lines: &str) -> Self {
+        self.store = format!("\n[store]\n{lines}\n");
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
@@ -57,7 +64,7 @@ impl Setup {
         let reserved = self.keeps_ports.then(|| [Reserved::new(), Reserved::new()]);
         let any = "127.0.0.1:0".parse().unwrap();
         let [http, admin]: [SocketAddr; 2] = reserved.as_ref().map_or([any, any], |r| [r[0].addr(), r[1].addr()]);
-        folder.write("sluice.toml", &server_file(http, admin, &self.server));
+        folder.write("sluice.toml", &(server_file(http, admin, &self.server) + &self.store));
         for tenant in &self.tenants {
             folder.write_tenant(tenant);
         }
