@@ -209,6 +209,7 @@ impl Line {
         if lost {
             self.issued += lives::SKIP;
             self.lives.begin(self.clock.now_ms);
+            self.rate.drain(self.clock.now_ms);
         }
         if batch.away_since_ms > 0 {
             self.settling.begin(batch.away_since_ms, self.clock.now_ms);

@@ -4,7 +4,8 @@
 //! steps than the state has made; a visitor holds a number that it never handed out; or the store is another
 //! server, or has been started anew, since the last step, and what it did last may not have survived.
 //!
-//! The line then begins a new *life*. For a moment it calls nobody, and since every node learns of the new life
+//! The line then begins a new *life*. For a moment it calls nobody, then no more than the rate allows from here on,
+//! since a burst may have been called that nobody remembers; and since every node learns of the new life
 //! with its next step, each sends along all it knows: calls of the last minute and seats. What one node alone
 //! remembers is thus not overlooked. And it skips numbers: those that were handed out after the copy was made are
 //! not known to it, and no number may be given twice.

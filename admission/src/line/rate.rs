@@ -35,6 +35,12 @@ impl Rate {
         Self { credit: cap(rules), filled_ms: now_ms, window: VecDeque::new() }
     }
 
+    /// Nothing may be called at once: of what the bucket held nothing is known any more.
+    pub(super) fn drain(&mut self, now_ms: u64) {
+        self.credit = 0;
+        self.filled_ms = now_ms;
+    }
+
     /// Takes over calls that a node knows of and this store has lost: slot by slot, the larger count.
     pub(super) fn merge(&mut self, calls: &[(u64, u32)]) {
         for &(slot, count) in calls {

@@ -131,6 +131,20 @@ fn a_number_that_was_never_handed_out_proves_that_the_state_was_lost() {
 }
 
 #[test]
+fn a_line_that_was_lost_calls_no_burst_a_second_time() {
+    let mut bench = Bench::new(rules());
+    let old = bench.line.clone();
+    let lost = bench.join(20);
+    assert_eq!(lost.called, 5);
+    // What is left is a copy from before, and nobody remembers whom it called.
+    bench.line = old;
+    let known = Known { epoch: 1, issued: 20, steps: lost.summary.steps, ..Known::default() };
+    assert_eq!(bench.after(100, Batch { known, ..Batch::default() }).summary.life, 1);
+    assert_eq!(bench.see(1_799, 1..=20).called, 0, "it listens");
+    assert_eq!(bench.see(201, 1..=20).called, 2, "what the rate has earned since, not a burst");
+}
+
+#[test]
 fn another_run_of_the_store_may_have_lost_its_last_numbers() {
     let mut bench = Bench::new(Rules { burst: 1, ..rules() });
     bench.join(3);

@@ -44,6 +44,7 @@ end
 local function begin_life()
   s.issued = s.issued + SKIP
   s.life, s.began = s.life + 1, s.now
+  s.credit, s.filled = 0, s.now
 end
 
 local function is_healing()
