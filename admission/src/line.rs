@@ -30,6 +30,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
+pub(crate) use self::rate::{SLOT_MS, SLOTS};
 pub use self::{
     batch::{Ask, Batch, Known, Newcomer, Outcome, Seen, Verdict},
     clock::Reading,
@@ -345,7 +346,7 @@ impl Line {
 
     /// How many may be called now.
     fn places(&mut self, rules: &Rules) -> u32 {
-        let rate = self.rate.allowed(rules, self.clock.now_ms);
+        let rate = self.rate.allowed(rules, self.clock.now_ms, self.clock.slack_ms);
         match rules.mode {
             Mode::Hold | Mode::Closed => 0,
             _ if self.lives.is_healing(self.clock.now_ms) => 0,

@@ -2,7 +2,9 @@
 //!
 //! The window is the promise: in no 60 s are more visitors called than `release_per_minute`. It is kept in
 //! tenths of a second, and a call counts until the whole tenth it fell into is 60 s old, so the bound holds
-//! for every window of 60 s, not only for aligned ones; at a steady rate that costs one part in 600.
+//! for every window of 60 s, not only for aligned ones; at a steady rate that costs one part in 600. A step of the
+//! wall clock may move the line's clock by the slack of a [reading](super::Reading): a call counts for so much longer,
+//! which is nothing inside one process, and one tenth more with a store that is shared.
 //!
 //! The bucket shapes the flow: at most `burst` at once. Filled at the plain rate it would, after a burst, run
 //! into the window and stand still for the last seconds of each minute. So it is filled at the steepest rate
@@ -16,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::rules::{CREDIT_PER_VISITOR, Rules};
 
 /// Length of a window slot.
-pub(super) const SLOT_MS: u64 = 100;
-/// Slots that count: the current one and 60 s before it.
-pub(super) const SLOTS: u64 = 601;
+pub(crate) const SLOT_MS: u64 = 100;
+/// Slots that count where the clock cannot move by itself: the current one, and 60 s before it.
+pub(crate) const SLOTS: u64 = 601;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Rate {
@@ -51,16 +53,17 @@ impl Rate {
         }
     }
 
-    /// Fills the bucket up to `now_ms` and gives how many visitors may be called.
-    pub(super) fn allowed(&mut self, rules: &Rules, now_ms: u64) -> u32 {
-        let slot = now_ms / SLOT_MS;
-        while self.window.front().is_some_and(|&(s, _)| s + SLOTS <= slot) {
+    /// Fills the bucket up to `now_ms` and gives how many visitors may be called. The clock may have been moved by
+    /// `slack_ms` since any call.
+    pub(super) fn allowed(&mut self, rules: &Rules, now_ms: u64, slack_ms: u64) -> u32 {
+        let (slot, slots) = (now_ms / SLOT_MS, SLOTS + slack_ms.div_ceil(SLOT_MS));
+        while self.window.front().is_some_and(|&(s, _)| s + slots <= slot) {
             self.window.pop_front();
         }
         let room = u64::from(rules.release_per_minute).saturating_sub(self.in_window());
         let gone_ms = now_ms.saturating_sub(self.filled_ms);
         self.filled_ms = self.filled_ms.max(now_ms);
-        let filled = self.sustainable(rules, room, now_ms).saturating_mul(gone_ms);
+        let filled = self.sustainable(rules, room, now_ms, slots).saturating_mul(gone_ms);
         self.credit = self.credit.saturating_add(filled).min(cap(rules));
         // At most `burst`, so it fits.
         u32::try_from((self.credit / CREDIT_PER_VISITOR).min(room)).unwrap_or(rules.burst)
@@ -96,12 +99,12 @@ impl Rate {
     /// The fill rate, in credit per millisecond (which is visitors per minute): the plain rate, or less where
     /// the window would run out before its next calls grow old. One percent of tolerance, at least one
     /// visitor, keeps an evenly running line from being slowed by its own granularity.
-    fn sustainable(&self, rules: &Rules, room: u64, now_ms: u64) -> u64 {
+    fn sustainable(&self, rules: &Rules, room: u64, now_ms: u64, slots: u64) -> u64 {
         let plain = u64::from(rules.release_per_minute);
         let mut free = room + (plain / 100).max(1);
         let mut rate = plain;
         for &(slot, count) in &self.window {
-            let leaves_ms = (slot + SLOTS) * SLOT_MS;
+            let leaves_ms = (slot + slots) * SLOT_MS;
             if let Some(ms) = leaves_ms.checked_sub(now_ms).filter(|&ms| ms > 0) {
                 rate = rate.min(free * CREDIT_PER_VISITOR / ms);
             }

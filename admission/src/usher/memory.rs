@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::line::{Batch, Known, Outcome, Rules, Summary, Verdict};
+use crate::line::{Batch, Known, Outcome, Rules, SLOT_MS, SLOTS, Summary, Verdict};
 
 /// Most seats remembered; beyond, those that lapse first are forgotten.
 const SEATS_MAX: usize = 1_000_000;
-/// Calls are remembered for so many tenths of a second.
-const SLOTS: u64 = 601;
+/// Calls are remembered for so many tenths of a second more than a line counts them whose clock is exact.
+const SLOTS_SLACK_MAX: u64 = 10;
 /// Lapsed seats are looked for when so many have come since the last look, or as many as there were.
 const SWEEP_EVERY_MIN: usize = 1_024;
 
@@ -109,7 +109,7 @@ impl Memory {
             let calls = self.calls.entry(slot).or_default();
             *calls = count.max(*calls);
         }
-        let oldest = (summary.now_ms / 100).saturating_sub(SLOTS);
+        let oldest = (summary.now_ms / SLOT_MS).saturating_sub(SLOTS + SLOTS_SLACK_MAX);
         self.calls = self.calls.split_off(&oldest);
 
         for &number in batch.inside.iter().chain(&batch.admitted) {

@@ -6,7 +6,7 @@ fn run(rules: &Rules, from_ms: u64, seconds: u64, rate: &mut Rate) -> Vec<(u64, 
     let mut calls = Vec::new();
     let mut now_ms = from_ms;
     while now_ms < from_ms + seconds * 1_000 {
-        let k = rate.allowed(rules, now_ms).min(rules.burst);
+        let k = rate.allowed(rules, now_ms, 0).min(rules.burst);
         rate.book(k, now_ms);
         calls.push((now_ms, k));
         now_ms += rules.tick_ms();
@@ -66,5 +66,18 @@ fn a_lower_rate_counts_the_calls_of_the_higher_one() {
     let fast = Rules { release_per_minute: 600, burst: 100, ..rules() };
     run(&fast, 1_000_000, 60, &mut rate);
     let slow = Rules { release_per_minute: 60, burst: 10, ..rules() };
-    assert_eq!(rate.allowed(&slow, 1_060_000), 0);
+    assert_eq!(rate.allowed(&slow, 1_060_000, 0), 0);
+}
+
+/// P2: a step of the wall clock moves the line's clock by no more than the slack, and that is allowed for.
+#[test]
+fn a_clock_that_is_moved_by_its_slack_lets_nobody_in_early() {
+    const SLACK_MS: u64 = 100;
+    let rules = Rules { release_per_minute: 60, burst: 60, ..rules() };
+    let mut rate = Rate::full(&rules, 1_000_000);
+    assert_eq!(rate.allowed(&rules, 1_000_099, SLACK_MS), 60);
+    rate.book(60, 1_000_099);
+    // 60 s later by the world's clock, when the line's has been moved ahead; and when the tenth is over.
+    assert_eq!(rate.allowed(&rules, 1_060_099 + SLACK_MS, SLACK_MS), 0);
+    assert!(rate.allowed(&rules, 1_060_100 + SLACK_MS, SLACK_MS) > 0);
 }

@@ -1,7 +1,8 @@
 -- How many may be called now: rate.rs. `window` is flat: slot and calls, oldest first.
 
 local CREDIT = 60000
-local SLOT_MS, SLOTS = 100, 601
+-- 601, and the slack of the clock (`Redis::SLACK_MS`).
+local SLOT_MS, SLOTS = 100, 602
 
 -- Where a slot stands in the window, or would stand.
 local function place_of(window, slot)
