@@ -32,7 +32,7 @@ use tokio::{
 };
 
 pub use self::keepsake::Keepsake;
-use self::pace::Anchor;
+use self::pace::{ASKS_OF_THE_NEXT, Anchor};
 use crate::{
     estimate::Speed,
     line::{Ask, Newcomer, Rules, Seen, Summary, Verdict},
@@ -236,6 +236,25 @@ impl Usher {
     pub async fn ask(&self, ask: Ask) -> Result<Verdict, Unanswered> {
         let (reply, answer) = oneshot::channel();
         self.put(Question::Ask(ask, reply), answer).await
+    }
+
+    /// Asks whether a number at or below the head is called, and asks again while it is about to be.
+    ///
+    /// Such a number is called with the next place, which is a tick or two away. A visitor who hears of it with this
+    /// answer need not come again for it: a hidden tab asks once a minute, and its place would stand empty meanwhile.
+    ///
+    /// # Errors
+    /// If the line could not be asked in time.
+    pub async fn ask_next(&self, ask: Ask) -> Result<Verdict, Unanswered> {
+        let mut verdict = self.ask(ask).await;
+        for _ in 1..ASKS_OF_THE_NEXT {
+            if verdict != Ok(Verdict::Waiting) || self.view().summary.reason.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(self.rules().tick_ms())).await;
+            verdict = self.ask(ask).await;
+        }
+        verdict
     }
 
     async fn put<T>(&self, question: Question, answer: oneshot::Receiver<T>) -> Result<T, Unanswered> {

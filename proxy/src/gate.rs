@@ -186,7 +186,7 @@ impl Gate {
             return self.wait(jar, &ticket, standing);
         }
         let enter = jar.request.errand == Errand::Enter;
-        match self.usher.ask(Ask { number: ticket.number, hold_ms, enter }).await {
+        match self.usher.ask_next(Ask { number: ticket.number, hold_ms, enter }).await {
             Ok(Verdict::Waiting) => self.wait(jar, &ticket, standing),
             Ok(Verdict::Called { .. }) => jar.close(Some(standing::called(&standing))),
             Ok(Verdict::Inside { since_ms, until_ms }) => self.enter(jar, ticket.number, since_ms, until_ms),

@@ -220,6 +220,24 @@ async fn an_idle_line_is_left_alone_and_a_waiting_one_is_served() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_comes_back_late_hears_of_the_call_with_the_same_question() {
+    let fast = Rules { release_per_minute: 600, burst: 1, ..rules() };
+    let world = world(Rules { mode: Mode::Hold, ..fast.clone() });
+    world.usher.join(Newcomer { hold_ms: 1, ..slip(1) }).await.unwrap();
+    world.usher.join(Newcomer { hold_ms: 20_000, ..slip(2) }).await.unwrap();
+    sleep(Duration::from_secs(10)).await;
+    world.usher.set_rules(fast);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.usher.view().summary.head, 2, "number 1 slept, and was passed over");
+    // Somebody takes the place that is free, so that number 1 has to wait for the next one, a tenth of a second.
+    world.usher.join(slip(3)).await.unwrap();
+    let late = Ask { number: 1, hold_ms: 3_500, enter: false };
+    assert!(matches!(world.usher.ask_next(late).await, Ok(Verdict::Called { .. })));
+    let asked = world.store.batches.lock().unwrap().iter().filter(|b| b.asks.contains(&late)).count();
+    assert!((2..=5).contains(&asked), "the line was asked {asked} times");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_reckoned_clock_keeps_pace_over_many_short_steps() {
     let world = world(rules());
     world.usher.join(slip(0)).await.unwrap();
