@@ -1,8 +1,16 @@
 //! How fast a line moves, how long a visitor will wait, when to ask again.
 //!
-//! The line in front of a visitor gets shorter because somebody is called and because the call passes over those
-//! who have left. Both show in one figure that can be measured: how many of those who were counted as waiting
-//! behind the head no longer are. Whoever has `a` of them ahead waits about `a` divided by that.
+//! The line in front of a visitor gets shorter because somebody is called and because somebody walks away. With `a`
+//! ahead, `c` calls a second and a share `h` of those in line who walk away each second, `da/dt = -c - h·a`, so the
+//! wait is `ln(1 + h·a/c) / h`, which is `a/c` where nobody leaves.
+//!
+//! `c` is measured within seconds. `h` is not: who has left is only noticed one and a half minutes later, since a
+//! background tab asks once a minute. Until then nobody can know whether a crowd will stay, and the range says so:
+//! its high end is the wait if all of them do, its low end the wait if they are as impatient as crowds get. From
+//! then on both ends follow what is measured. Simulated crowds show how often the range holds (`loadtest/`).
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 
@@ -17,11 +25,30 @@ pub const POLL_S_MIN: u32 = 2;
 pub const POLL_S_MAX: u32 = 20;
 /// How long after the time it was told a visitor may ask and still count as present: the way through a mobile
 /// network, and a timer that fires late.
-pub const GRACE_MS: u32 = 2_000;
+pub const GRACE_MS: u32 = 1_500;
 /// The line is taken to move at the configured rate for this long until enough is measured, in seconds.
 const PRIOR_S: f64 = 5.0;
-/// How far back is measured.
-const MEMORY_MS: u64 = 30_000;
+/// How far back calls are measured.
+const CALLS_MS: u64 = 30_000;
+/// How far back leaving is measured: two of the half minutes in which the line forgets who has left.
+const LEAVING_MS: u64 = 60_000;
+/// How long a line must have stood before leaving shows at all, and for how long it takes to be sure; in seconds.
+const LEAVING_SHOWS_S: f64 = 100.0;
+const LEAVING_SURE_S: f64 = 200.0;
+/// How long somebody who has left is counted, on the whole, in seconds.
+const UNNOTICED_S: f64 = 105.0;
+/// The most impatient crowd: a share of this leaves each second until it is known better.
+const LEAVING_PRIOR: f64 = 1.0 / 250.0;
+/// A crowd may become more impatient, or less, than it was found to be.
+const LEAVING_MORE: f64 = 2.0;
+const LEAVING_LESS: f64 = 0.5;
+/// Whatever is measured: a share of this may leave each second.
+const LEAVING_LEAST: f64 = 1.0 / 3_000.0;
+/// Until visits are seen to end: the shortest and the longest that they may take on the whole, beside the time for
+/// which a seat outlives its last request.
+const VISIT_SEATS: (f64, f64) = (0.25, 2.5);
+/// However impatient a crowd is, so many of it stay.
+const STAY_LEAST: f64 = 0.35;
 /// How far apart samples are.
 const SAMPLE_MS: u64 = 1_000;
 
@@ -30,10 +57,17 @@ pub fn hold_ms(poll_s: u32) -> u32 {
     poll_s * 1_000 + GRACE_MS
 }
 
-/// How fast the line in front of a visitor gets shorter.
+/// How fast the line in front of a visitor gets shorter. Of each figure the lowest and the highest to be expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Speed {
-    passed_per_s: f64,
+    calls_per_s: (f64, f64),
+    /// Seats that are free, and how many come free each second once they are taken; infinite without a bound.
+    seats_free: f64,
+    seats_per_s: (f64, f64),
+    /// The share of those in line who walk away each second.
+    leave_per_s: (f64, f64),
+    /// The share of those who are counted that are still there, at least.
+    there_at_least: f64,
 }
 
 /// Measures the speed of a line. One per queue and node, fed with each summary.
@@ -46,44 +80,108 @@ pub struct Speedometer {
 struct Sample {
     now_ms: u64,
     issued: u64,
+    called: u64,
     behind_head: u64,
+    seats: u64,
 }
 
 impl Speedometer {
     /// Takes in the next summary and gives the speed.
     pub fn observe(&mut self, rules: &Rules, summary: &Summary) -> Speed {
         let rate = f64::from(rules.release_per_minute) / 60.0;
+        let now = Sample {
+            now_ms: summary.now_ms,
+            issued: summary.issued,
+            called: summary.called_total,
+            behind_head: summary.waiting.saturating_sub(summary.late),
+            seats: summary.due + summary.inside,
+        };
         if !summary.standing {
             // Nobody has to stand: what is measured is how many come, not how fast the line could move.
             self.samples.clear();
-            return Speed { passed_per_s: rate };
+        } else if self.samples.back().is_none_or(|last| last.now_ms + SAMPLE_MS <= now.now_ms) {
+            self.samples.push_back(now);
         }
-        let behind_head = summary.waiting - summary.late;
-        let sample = Sample { now_ms: summary.now_ms, issued: summary.issued, behind_head };
-        if self.samples.back().is_none_or(|last| last.now_ms + SAMPLE_MS <= sample.now_ms) {
-            self.samples.push_back(sample);
-        }
-        while self.samples.front().is_some_and(|first| first.now_ms + MEMORY_MS < sample.now_ms) {
+        while self.samples.front().is_some_and(|first| first.now_ms + LEAVING_MS < now.now_ms) {
             self.samples.pop_front();
         }
-        let Some(first) = self.samples.front() else { return Speed { passed_per_s: rate } };
-        let span_s = (sample.now_ms - first.now_ms) as f64 / 1e3;
-        let came = sample.issued.saturating_sub(first.issued);
-        let passed = (first.behind_head + came).saturating_sub(behind_head) as f64;
+        let stood_s = match summary.standing_since_ms {
+            0 => 0.0,
+            since_ms => now.now_ms.saturating_sub(since_ms) as f64 / 1e3,
+        };
+        let sure = ((stood_s - LEAVING_SHOWS_S) / (LEAVING_SURE_S - LEAVING_SHOWS_S)).clamp(0.0, 1.0);
+        let leaving = self.leaving(now);
+        let leave_at_most = leaving * LEAVING_MORE * sure + LEAVING_PRIOR * (1.0 - sure) + LEAVING_LEAST;
+        let (seats_free, seats_per_s) = self.seats(rules, now);
+        Speed {
+            calls_per_s: self.calls(now, rate),
+            seats_free,
+            seats_per_s,
+            leave_per_s: (leaving * LEAVING_LESS * sure, leave_at_most),
+            there_at_least: (-leave_at_most * stood_s.min(UNNOTICED_S)).exp(),
+        }
+    }
+
+    /// Calls a second, at least and at most. Seats come free unevenly; a rate is kept evenly.
+    fn calls(&self, now: Sample, rate: f64) -> (f64, f64) {
+        let Some(first) = self.samples.iter().find(|s| s.now_ms + CALLS_MS >= now.now_ms) else { return (rate, rate) };
+        let span_s = (now.now_ms - first.now_ms) as f64 / 1e3;
         let prior_s = (PRIOR_S - span_s / 4.0).max(0.0);
-        Speed { passed_per_s: (passed + rate * prior_s) / (span_s + prior_s).max(1.0) }
+        let called = now.called.saturating_sub(first.called) as f64;
+        let measured = (called + rate * prior_s) / (span_s + prior_s).max(1.0);
+        if measured > rate * 0.8 {
+            (measured * 0.95, measured.max(rate) * 1.02)
+        } else {
+            (measured * 0.8, measured * 1.2)
+        }
+    }
+
+    /// How many seats are free, and how many come free each second once all are taken: each seat does after a visit.
+    fn seats(&self, rules: &Rules, now: Sample) -> (f64, (f64, f64)) {
+        let Some(max) = rules.max_active.map(f64::from) else { return (f64::INFINITY, (f64::INFINITY, f64::INFINITY)) };
+        let seat_s = (rules.seat_ms as f64 / 1e3).max(1.0);
+        let ends = self.samples.front().map_or(0.0, |first| {
+            let called = now.called.saturating_sub(first.called);
+            let span_s = (now.now_ms - first.now_ms) as f64 / 1e3;
+            let ended = (first.seats + called).saturating_sub(now.seats) as f64;
+            ended / ((first.seats + now.seats) as f64 / 2.0 * span_s).max(1.0)
+        });
+        // The first visits to end are the short ones, so that until a seat's time has gone by, nothing is sure.
+        let (short, long) = VISIT_SEATS;
+        let least = (ends * 0.8).max(1.0 / (seat_s * long));
+        let most = (ends * 1.25).max(1.0 / (seat_s * short));
+        ((max - now.seats as f64).max(0.0), (max * least, max * most))
+    }
+
+    /// The share of those in line who walk away each second: whoever was counted behind the head, no longer is, and
+    /// was not called.
+    fn leaving(&self, now: Sample) -> f64 {
+        let Some(first) = self.samples.front() else { return 0.0 };
+        let span_s = (now.now_ms - first.now_ms) as f64 / 1e3;
+        let were = first.behind_head + now.issued.saturating_sub(first.issued);
+        let left = were.saturating_sub(now.behind_head).saturating_sub(now.called.saturating_sub(first.called));
+        let counted = (first.behind_head + now.behind_head) as f64 / 2.0;
+        left as f64 / (counted * span_s).max(1.0)
     }
 }
 
 impl Speed {
     /// The wait of a visitor with so many ahead; `None` while nobody is being called.
     pub fn wait(&self, ahead: u64) -> Option<WaitRange> {
-        if self.passed_per_s <= 0.0 {
+        let (slow, fast) = self.calls_per_s;
+        if slow <= 0.0 {
             return None;
         }
-        let seconds = ahead as f64 / self.passed_per_s;
-        let (low, high) = (seconds * 0.8 - 1.0, seconds * 1.25 + 4.0);
-        Some(WaitRange { low_s: whole_seconds(low.floor()), high_s: whole_seconds(high.ceil()) })
+        let ahead = ahead as f64;
+        let (leave_least, leave_most) = self.leave_per_s;
+        let low = wait_s(ahead * self.there_at_least, fast, leave_most).max(ahead * STAY_LEAST / fast);
+        // Those for whom there is a seat are called at the rate; everybody else needs a seat that comes free.
+        let seated = ahead.min(self.seats_free);
+        let unseated = ahead - seated;
+        let slowest = slow.min(self.seats_per_s.0);
+        let high = wait_s(seated, slow, leave_least)
+            + if unseated > 0.0 { wait_s(unseated, slowest, leave_least) } else { 0.0 };
+        Some(WaitRange { low_s: whole_seconds((low * 0.95 - 1.0).floor()), high_s: whole_seconds((high + 4.0).ceil()) })
     }
 
     /// When a visitor with so many ahead should ask again, in seconds: four times on the remaining way, and no
@@ -95,6 +193,14 @@ impl Speed {
             None => POLL_S_MAX / 2,
         }
     }
+}
+
+/// How long it takes until `ahead` are called or have walked away.
+fn wait_s(ahead: f64, calls_per_s: f64, leave_per_s: f64) -> f64 {
+    let by_calls_s = ahead / calls_per_s;
+    let left = leave_per_s * by_calls_s;
+    // The formula is 0 / 0 where nobody leaves.
+    if left < 1e-6 { by_calls_s } else { left.ln_1p() / leave_per_s }
 }
 
 /// A wait of years is shown as what fits.

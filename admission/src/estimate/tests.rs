@@ -1,0 +1,108 @@
+//! What visitors are shown, for lines whose future is known. How often it holds for crowds whose future is not, the
+//! crowd simulator says (`loadtest/`).
+#![allow(clippy::unwrap_used)]
+
+use sluice_config::Mode;
+
+use super::*;
+
+const START_MS: u64 = 1_700_000_000_000;
+
+fn rules() -> Rules {
+    Rules {
+        release_per_minute: 600,
+        burst: 100,
+        max_active: None,
+        max_waiting: 1_000_000,
+        mode: Mode::Auto,
+        claim_within_ms: 120_000,
+        return_within_ms: 1_800_000,
+        seat_ms: 100_000,
+    }
+}
+
+/// A line of 20,000, of which so many are called and so many found to have left each second; told once a second.
+fn after(rules: &Rules, seconds: u64, calls_per_s: u64, leave_per_s: u64, seats: u64) -> Speed {
+    let mut speedometer = Speedometer::default();
+    let mut speed = Speed::default();
+    for second in 0..=seconds {
+        let summary = Summary {
+            now_ms: START_MS + second * 1_000,
+            issued: 20_000,
+            called_total: second * calls_per_s,
+            waiting: 20_000 - second * (calls_per_s + leave_per_s),
+            inside: seats,
+            standing: true,
+            standing_since_ms: START_MS,
+            ..Summary::default()
+        };
+        speed = speedometer.observe(rules, &summary);
+    }
+    speed
+}
+
+fn holds(speed: &Speed, ahead: u64, wait_s: u32) {
+    let range = speed.wait(ahead).unwrap();
+    assert!((range.low_s..=range.high_s).contains(&wait_s), "{wait_s} s with {ahead} ahead, shown {range:?}");
+}
+
+#[test]
+fn a_line_that_nobody_leaves_moves_at_the_rate() {
+    for stood_s in [0, 5, 30, 90, 150, 300, 900] {
+        let speed = after(&rules(), stood_s, 10, 0, 0);
+        for ahead in [1, 10, 100, 1_000, 5_000] {
+            holds(&speed, ahead, u32::try_from(ahead / 10).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_range_is_narrow_once_it_is_known_who_stays() {
+    let range = after(&rules(), 600, 10, 0, 0).wait(3_000).unwrap();
+    assert!(f64::from(range.high_s) < f64::from(range.low_s) * 1.5, "{range:?}");
+}
+
+#[test]
+fn whoever_leaves_shortens_the_wait_of_those_behind() {
+    // 20,000 - 600 · 20 = 8,000 are left, of whom 10 leave each second: 1 in 800.
+    let speed = after(&rules(), 600, 10, 10, 0);
+    let hazard = 10.0 / 8_600.0;
+    let wait_s = (hazard * 4_000.0 / 10.0_f64).ln_1p() / hazard;
+    assert!(wait_s < 340.0, "instead of 400");
+    holds(&speed, 4_000, whole_seconds(wait_s));
+    assert!(speed.wait(4_000).unwrap().high_s < 400);
+}
+
+#[test]
+fn before_it_can_be_known_who_left_the_range_allows_for_both() {
+    // After half a minute nobody has been noticed to leave; half of them may have.
+    let speed = after(&rules(), 30, 10, 0, 0);
+    holds(&speed, 5_000, 500);
+    holds(&speed, 5_000, 260);
+}
+
+#[test]
+fn a_line_in_which_nobody_is_called_shows_no_wait() {
+    assert_eq!(after(&rules(), 60, 0, 0, 0).wait(100), None);
+    assert!(after(&rules(), 60, 1, 0, 0).wait(100).is_some());
+}
+
+#[test]
+fn whoever_needs_a_seat_that_is_taken_may_wait_for_visits_to_end() {
+    // 100 seats, all but 10 taken; a visit takes about as long as a seat is kept, 100 s.
+    let bounded = Rules { max_active: Some(100), ..rules() };
+    let speed = after(&bounded, 0, 10, 0, 90);
+    let few = speed.wait(5).unwrap();
+    assert!(few.high_s <= 6, "there is a seat for them: {few:?}");
+    let many = speed.wait(510).unwrap();
+    assert!(many.high_s >= 500, "5 visits in each of 100 seats: {many:?}");
+}
+
+#[test]
+fn the_next_poll_comes_on_the_way_and_never_too_late_or_too_soon() {
+    let speed = after(&rules(), 60, 10, 0, 0);
+    assert_eq!(speed.poll_s(0), POLL_S_MIN);
+    assert_eq!(speed.poll_s(1_000_000), POLL_S_MAX);
+    let polls: Vec<_> = (0..2_000).step_by(50).map(|ahead| speed.poll_s(ahead)).collect();
+    assert!(polls.is_sorted(), "{polls:?}");
+}
