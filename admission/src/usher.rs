@@ -11,6 +11,7 @@ mod keepsake;
 pub mod memory;
 pub mod pace;
 mod round;
+pub mod trickle;
 
 #[cfg(test)]
 mod tests;
@@ -32,7 +33,10 @@ use tokio::{
 };
 
 pub use self::keepsake::Keepsake;
-use self::pace::{ASKS_OF_THE_NEXT, Anchor};
+use self::{
+    pace::{ASKS_OF_THE_NEXT, Anchor},
+    trickle::Trickle,
+};
 use crate::{
     estimate::Speed,
     line::{Ask, Newcomer, Rules, Seen, Summary, Verdict},
@@ -60,8 +64,15 @@ pub struct View {
     pub speed: Speed,
     /// Whether the last attempt reached the store.
     pub store_answers: bool,
-    away_since: Option<Instant>,
+    /// What the store's silence began with.
+    away: Option<Away>,
     anchor: Anchor,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Away {
+    since: Instant,
+    trickle: Option<Trickle>,
 }
 
 impl View {
@@ -72,7 +83,13 @@ impl View {
 
     /// For how long the store has been away; zero while it answers.
     pub fn away_for(&self) -> Duration {
-        self.away_since.map_or(Duration::ZERO, |since| since.elapsed())
+        self.away.map_or(Duration::ZERO, |away| away.since.elapsed())
+    }
+
+    /// Whether a number is called by time alone, while the store is away; see [`Trickle`].
+    pub fn trickles_to(&self, number: u64) -> bool {
+        let trickle = self.away.and_then(|away| away.trickle);
+        trickle.is_some_and(|trickle| trickle.calls(number, self.now_ms()))
     }
 
     /// What visitors are told from, in a queue that does `mode`.
@@ -121,6 +138,7 @@ enum Mark {
     Seen(Seen),
     Away(u64),
     Inside(u64),
+    Admitted(u64),
     Ended(u64),
 }
 
@@ -150,7 +168,7 @@ impl Usher {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
         let summary = Summary { now_ms: wall_ms, ..Summary::default() };
         let anchor = Anchor::new(wall_ms, Instant::now());
-        let view = View { summary, speed: Speed::default(), store_answers: false, away_since: None, anchor };
+        let view = View { summary, speed: Speed::default(), store_answers: false, away: None, anchor };
         let usher = Arc::new(Self {
             line,
             rules: ArcSwap::from_pointee(rules),
@@ -213,6 +231,11 @@ impl Usher {
     /// Somebody was seen inside.
     pub fn inside(&self, number: u64) {
         self.mark(Mark::Inside(number));
+    }
+
+    /// This node has let a number in by itself, while the store was away. Told with the first step after that.
+    pub fn admitted(&self, number: u64) {
+        self.mark(Mark::Admitted(number));
     }
 
     /// A visit is over.

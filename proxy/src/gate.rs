@@ -180,6 +180,9 @@ impl Gate {
     async fn with_ticket(&self, mut jar: Jar<'_>, ticket: Ticket, view: &View) -> Decision {
         let standing = self.look(view).in_line(&ticket);
         let hold_ms = estimate::hold_ms(standing.poll_after_s);
+        if self.trickles(view) && view.trickles_to(ticket.number) {
+            return self.let_in(jar, &ticket, &standing);
+        }
         // Above the head nobody has been called: no need to ask.
         if ticket.number > view.summary.head || !view.store_answers {
             self.usher.seen(ticket.number, hold_ms);
@@ -199,6 +202,24 @@ impl Gate {
             }
             Err(_) => self.wait(jar, &ticket, self.look(&self.usher.view()).in_line(&ticket)),
         }
+    }
+
+    /// Whether the head goes on by time, as the store does not answer.
+    fn trickles(&self, view: &View) -> bool {
+        let calls = matches!(self.queue.mode, Mode::Auto | Mode::Drain);
+        !view.store_answers && calls && self.queue.on_store_loss == Some(OnStoreLoss::Trickle)
+    }
+
+    /// Lets a visitor in whom the line could not be asked about; it is told when it answers again.
+    fn let_in(&self, jar: Jar<'_>, ticket: &Ticket, standing: &Standing) -> Decision {
+        if jar.request.errand == Errand::Status {
+            return jar.close(Some(standing::called(standing)));
+        }
+        self.usher.admitted(ticket.number);
+        self.counts.trickled.inc();
+        let until_ms = jar.now_ms + tokens::seat_ms(&self.queue);
+        let since_ms = jar.now_ms;
+        self.enter(jar, ticket.number, since_ms, until_ms)
     }
 
     async fn with_nothing(&self, mut jar: Jar<'_>, view: &View) -> Decision {

@@ -1,6 +1,6 @@
 //! What a config may ask for, and this version does not serve yet: `check` notes it, `run` and a reload refuse it.
 
-use sluice_config::{Config, OnStoreLoss};
+use sluice_config::Config;
 
 /// Everything of that sort in a config, each with what to do instead.
 pub(crate) fn in_config(config: &Config) -> Vec<String> {
@@ -11,15 +11,6 @@ pub(crate) fn in_config(config: &Config) -> Vec<String> {
              trusted_proxies and use server.http"
                 .to_owned(),
         );
-    }
-    for tenant in &config.tenants {
-        if tenant.queues.iter().any(|queue| queue.on_store_loss == Some(OnStoreLoss::Trickle)) {
-            all.push(format!(
-                "tenant {}: `on_store_loss = \"trickle\"` is not built yet; write \"hold\" (nobody new gets in while the \
-                 store is away) or \"admit\" (everybody does)",
-                tenant.name
-            ));
-        }
     }
     all
 }

@@ -8,11 +8,12 @@ use tokio::{
 };
 
 use super::{
-    Question, Usher, View,
+    Away, Question, Usher, View,
     keepsake::Keepsake,
     memory::Memory,
     pace::{ATTEMPT_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_MIN},
     round::Round,
+    trickle::Trickle,
 };
 use crate::{
     estimate::Speedometer,
@@ -106,7 +107,7 @@ fn publish(usher: &Usher, speedometer: &mut Speedometer, step: &Sent) {
     usher.counts.steps.fetch_add(1, Ordering::Relaxed);
     usher.counts.called.fetch_add(u64::from(step.outcome.called), Ordering::Relaxed);
     let anchor = usher.view.load().anchor.after(summary.now_ms, step.sent, step.answered);
-    usher.view.store(Arc::new(View { summary, speed, store_answers: true, away_since: None, anchor }));
+    usher.view.store(Arc::new(View { summary, speed, store_answers: true, away: None, anchor }));
     let _ = usher.heard.set(());
 }
 
@@ -144,7 +145,9 @@ async fn attempt<S: Store>(
             tracing::error!(line = %usher.line, %error, "the line does not answer; places are kept");
             let view = View::clone(&usher.view.load());
             away = Some((sent, view.now_ms()));
-            usher.view.store(Arc::new(View { store_answers: false, away_since: Some(sent), ..view }));
+            let trickle = Trickle::new(&rules, &view.summary, memory.calls());
+            let away = Some(Away { since: sent, trickle });
+            usher.view.store(Arc::new(View { store_answers: false, away, ..view }));
         }
         round.give_up_waiting();
         while inbox.try_recv().is_ok() {}

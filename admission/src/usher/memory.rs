@@ -76,6 +76,11 @@ impl Memory {
         known
     }
 
+    /// Calls of the last minute by tenth of a second of the line's clock, oldest first.
+    pub fn calls(&self) -> impl Iterator<Item = (u64, u32)> + Clone {
+        self.calls.iter().map(|(&slot, &count)| (slot, count))
+    }
+
     /// All of it, for a line that has lost it.
     fn tell(&self, known: &mut Known) {
         let seats = |seats: &HashMap<u64, u64>| {
@@ -85,7 +90,7 @@ impl Memory {
         };
         known.inside = seats(&self.inside);
         known.due = seats(&self.due);
-        known.calls = self.calls.iter().map(|(&slot, &count)| (slot, count)).collect();
+        known.calls = self.calls().collect();
     }
 
     /// Learns from a step that was answered.

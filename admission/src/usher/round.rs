@@ -51,6 +51,7 @@ impl Round {
                 Mark::Seen(seen) => self.batch.seen.push(seen),
                 Mark::Away(number) => self.batch.away.push(number),
                 Mark::Inside(number) => self.batch.inside.push(number),
+                Mark::Admitted(number) => self.batch.admitted.push(number),
                 Mark::Ended(number) => self.batch.ended.push(number),
             }
             taken += 1;
@@ -72,6 +73,7 @@ impl Round {
             && b.seen.is_empty()
             && b.away.is_empty()
             && b.inside.is_empty()
+            && b.admitted.is_empty()
             && b.ended.is_empty()
     }
 

@@ -14,6 +14,8 @@ pub(crate) struct Counts {
     pub(crate) passed_freely: Tally,
     /// Visitors who went in.
     pub(crate) entered: Tally,
+    /// Visitors who went in by time alone, while the store was away.
+    pub(crate) trickled: Tally,
     /// Numbers taken.
     pub(crate) joined: Tally,
     /// Requests parked.
@@ -30,6 +32,7 @@ impl Counts {
             admitted: Tally::default(),
             passed_freely: Tally::default(),
             entered: Tally::default(),
+            trickled: Tally::default(),
             joined: Tally::default(),
             parked: Tally::default(),
             polls: Tally::default(),
@@ -38,12 +41,13 @@ impl Counts {
     }
 
     /// What was counted, by outcome.
-    pub(crate) fn by_outcome(&self) -> [(&'static str, u64); 6] {
+    pub(crate) fn by_outcome(&self) -> [(&'static str, u64); 7] {
         let sum = |tally: &Tally| u64::try_from(tally.sum()).unwrap_or(0);
         [
             ("admitted", sum(&self.admitted)),
             ("passed_freely", sum(&self.passed_freely)),
             ("entered", sum(&self.entered)),
+            ("trickled", sum(&self.trickled)),
             ("joined", sum(&self.joined)),
             ("parked", sum(&self.parked)),
             ("polled", sum(&self.polls)),

@@ -3,6 +3,7 @@
 
 mod inside;
 mod modes;
+mod trickle;
 mod waiting;
 
 use std::{

@@ -128,7 +128,7 @@ impl<'a> Jar<'a> {
     /// The pass of a seat. Made from the seat alone, so a claim that is repeated gets the same one.
     pub(super) fn hand_out_pass(&mut self, epoch: u64, number: u64, since_ms: u64, until_ms: u64) {
         let queue = &self.gate.queue;
-        let minted_ms = until_ms.saturating_sub(ms(session::seat_life(queue.session_idle)));
+        let minted_ms = until_ms.saturating_sub(seat_ms(queue));
         self.sign_pass(&Pass {
             epoch,
             lane: 0,
@@ -218,6 +218,11 @@ impl<'a> Jar<'a> {
             Kind::Pass => &names.pass,
         }
     }
+}
+
+/// How long a seat is held after it was last heard of.
+pub(super) fn seat_ms(queue: &sluice_config::Queue) -> u64 {
+    ms(session::seat_life(queue.session_idle))
 }
 
 /// The id of a slip.

@@ -81,7 +81,8 @@ fn a_door_that_disagrees_is_not_hammered() {
     let dom = visit(&site.url(ADDRESS), Duration::from_secs(60));
     let lived_ms: Vec<u64> = serde_json::from_str(&element(&dom, "lived").unwrap()).unwrap();
     assert_eq!(lived_ms.len(), 3);
-    assert!(lived_ms[0] < 1000 && lived_ms[1] >= 4900 && lived_ms[2] >= 4900, "{lived_ms:?}");
+    // The first is left with its first poll, which a busy machine may make late.
+    assert!(lived_ms[0] < 4900 && lived_ms[1] >= 4900 && lived_ms[2] >= 4900, "{lived_ms:?}");
 }
 
 /// What was asked for may be a download, which leaves the page where it is.
