@@ -1,6 +1,6 @@
 //! What a line in Redis costs: server time and memory, measured by the server itself.
 //!
-//! `cargo run --release -p sluice-admission --example redis_cost`
+//! `./x cost`
 //!
 //! Starts a `redis-server` of its own on a free loopback port. Server time is that of the EVALSHA calls in
 //! `INFO commandstats`; memory is the sum of `MEMORY USAGE` over the line's keys.
@@ -14,18 +14,23 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use servers::Server;
 use sluice_admission::{
     line::{Batch, Known, Newcomer, Outcome, Rules, Seen},
     store::{LineId, Redis, Store},
+    usher::Usher,
 };
 use sluice_config::{Mode, Name};
+use tokio::{
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
 
 const WAITING: u64 = 1_000_000;
-const TICK_MS: u64 = 250;
+const TICK_MS: u64 = 100;
 /// Far back, visitors poll so far apart.
 const POLL_MS: u64 = 20_000;
 const HOLD_MS: u32 = 22_000;
@@ -59,8 +64,8 @@ impl Bench {
         let clock = wall_ms.clone();
         let store = Redis::with_clock(&server.settings(), move || clock.load(Ordering::SeqCst));
         let rules = Rules {
-            release_per_minute: 60_000,
-            burst: 1_000,
+            release_per_minute: 6_000,
+            burst: 100,
             max_active: None,
             max_waiting: 10_000_000,
             mode: Mode::Auto,
@@ -109,6 +114,82 @@ impl Bench {
     fn memory(&self, line: &LineId) -> u64 {
         let keys: Vec<String> = self.server.command(&["KEYS", &format!("sluice:{{{line}}}:*")]);
         keys.iter().map(|key| self.server.command::<u64>(&["MEMORY", "USAGE", key, "SAMPLES", "0"])).sum()
+    }
+}
+
+/// Three nodes on one server, in real time, each with its usher and its own connection.
+struct Fleet {
+    server: Server,
+    ushers: Vec<Arc<Usher>>,
+}
+
+impl Fleet {
+    async fn start() -> Self {
+        let server = Server::start();
+        let rules = Rules {
+            release_per_minute: 600,
+            burst: 10,
+            max_active: None,
+            max_waiting: 10_000_000,
+            mode: Mode::Auto,
+            claim_within_ms: 60_000,
+            return_within_ms: 600_000,
+            seat_ms: 60_000,
+        };
+        let node = |_| {
+            let store = Arc::new(Redis::new(&server.settings()));
+            Usher::start(line("fleet"), rules.clone(), store, 0)
+        };
+        let ushers: Vec<_> = (0..3).map(node).collect();
+        for usher in &ushers {
+            usher.heard().await;
+        }
+        Self { server, ushers }
+    }
+
+    /// Newcomers at this rate, evenly over the nodes. Gives how many were numbered.
+    async fn newcomers(&self, per_second: u64, seconds: u64) -> u64 {
+        let mut every = interval(Duration::from_millis(1));
+        every.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut joining = JoinSet::new();
+        for id in 0..per_second * seconds {
+            if id % (per_second / 1_000) == 0 {
+                every.tick().await;
+            }
+            let usher = self.ushers[(id % 3) as usize].clone();
+            let id = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let newcomer = Newcomer { id, hold_ms: HOLD_MS, enter: false, walk_in: false, arrived_ms: 0 };
+            joining.spawn(async move { usher.join(newcomer).await.is_ok_and(|(number, _)| number > 0) });
+        }
+        joining.join_all().await.into_iter().map(u64::from).sum()
+    }
+
+    fn commands(&self) -> u64 {
+        let stats = self.server.info("cmdstat_evalsha").unwrap();
+        stats.split(',').find_map(|f| f.strip_prefix("calls=")).unwrap().parse().unwrap()
+    }
+}
+
+async fn fleet() {
+    const PER_SECOND: u64 = 10_000;
+    println!("\nthree nodes on one server, in real time");
+    let fleet = Fleet::start().await;
+    let before = fleet.commands();
+    let numbered = fleet.newcomers(PER_SECOND, 5).await;
+    let commands = fleet.commands() - before;
+    println!("  {numbered} newcomers in 5 s: {commands} commands, {:.4} each", commands as f64 / numbered as f64);
+    // As many seconds with polls and without: what is left is what polls cost.
+    for (what, polls) in [("no polls", 0), ("100,000 polls far back", 100_000_u64)] {
+        let before = fleet.commands();
+        let mut every = interval(Duration::from_millis(1));
+        for ms in 0..5_000 {
+            every.tick().await;
+            for poll in 0..polls / 5_000 {
+                let number = numbered - (ms * (polls / 5_000) + poll) % (numbered / 2);
+                fleet.ushers[(poll % 3) as usize].seen(number, HOLD_MS);
+            }
+        }
+        println!("  5 s with {what}: {} commands, all of them ticks", fleet.commands() - before);
     }
 }
 
@@ -166,9 +247,9 @@ async fn main() {
         tick += 1;
         bench.step(&line, TICK_MS, polls(tick, WAITING)).await;
     }
-    println!("\na million waiting, calling 1,000 a second");
+    println!("\na million waiting, calling 100 a second");
     let mut memory = 0;
-    for (what, marks) in [("nothing else", false), ("12,500 polls", true)] {
+    for (what, marks) in [("nothing else", false), ("5,000 polls", true)] {
         bench.begin();
         let mut outcome = None;
         for _ in 0..200 {
@@ -196,6 +277,8 @@ async fn main() {
         }
     }
     println!("  memory of the line at most: {:.2} MB", memory as f64 / 1e6);
+    let due: u64 = bench.server.command(&["ZCARD", &format!("sluice:{{{line}}}:due")]);
+    println!("  of which {due} are called and have not entered, the most there can be at this rate");
 
     println!("\nmarks, with a million waiting");
     for (what, step) in [("200,000 at once, evenly spread", 5), ("2,000 at once, evenly spread", 500)] {
@@ -214,4 +297,5 @@ async fn main() {
             marks as f64 / spent.usec
         );
     }
+    fleet().await;
 }

@@ -11,7 +11,7 @@ use super::{
     Away, Question, Usher, View,
     keepsake::Keepsake,
     memory::Memory,
-    pace::{ATTEMPT_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_MIN},
+    pace::{ATTEMPT_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
     round::Round,
     trickle::Trickle,
 };
@@ -36,13 +36,15 @@ pub(super) async fn run<S: Store>(
         let sent = attempt(&handle, store.as_ref(), &mut round, &mut inbox, &memory).await;
         publish(&handle, &mut speedometer, &sent);
         memory.learn(&sent.rules, &round.batch, &sent.outcome);
+        let questions = round.questions();
         round.answer(&sent.outcome);
         if let Some(keepsake) = &mut keepsake {
             keepsake.keep(&memory, &sent.outcome.summary).await;
         }
+        let not_before = sent.answered + step_every_min(questions);
         let pace = Pace::of(&handle.view.load().summary, &handle.rules.load(), &memory);
         drop(handle);
-        match gather(&usher, &mut inbox, &pace, sent.answered).await {
+        match gather(&usher, &mut inbox, &pace, sent.answered, not_before).await {
             Some(next) => round = next,
             None => return,
         }
@@ -65,6 +67,7 @@ async fn gather(
     inbox: &mut mpsc::Receiver<Question>,
     pace: &Pace,
     last_step: Instant,
+    not_before: Instant,
 ) -> Option<Round> {
     let mut look = last_step + pace.look_every;
     loop {
@@ -73,7 +76,7 @@ async fn gather(
             () = sleep_until(look) => None,
         };
         if question.is_some() {
-            sleep_until(last_step + STEP_EVERY_MIN).await;
+            sleep_until(not_before).await;
         }
         let usher = usher.upgrade()?;
         let mut round = Round::default();

@@ -62,8 +62,13 @@ impl Round {
         usher.marks_len.fetch_sub(taken, Ordering::Relaxed);
     }
 
+    /// Questions that wait for an answer.
+    pub(super) fn questions(&self) -> usize {
+        self.newcomers.len() + self.asks.len()
+    }
+
     pub(super) fn is_full(&self) -> bool {
-        self.newcomers.len() + self.asks.len() >= ANSWERS_MAX
+        self.questions() >= ANSWERS_MAX
     }
 
     pub(super) fn is_empty(&self) -> bool {
