@@ -61,6 +61,8 @@ pub fn hold_ms(poll_s: u32) -> u32 {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Speed {
     calls_per_s: (f64, f64),
+    /// The rate by the settings, which a line that has stood still may have again at any time.
+    rate_per_s: f64,
     /// Seats that are free, and how many come free each second once they are taken; infinite without a bound.
     seats_free: f64,
     seats_per_s: (f64, f64),
@@ -73,6 +75,9 @@ pub struct Speed {
 /// Measures the speed of a line. One per queue and node, fed with each summary.
 #[derive(Clone, Debug, Default)]
 pub struct Speedometer {
+    /// In which life of the line the samples were taken: in the next one numbers are skipped, and it has to be seen
+    /// again who is there.
+    life: u64,
     samples: VecDeque<Sample>,
 }
 
@@ -96,6 +101,10 @@ impl Speedometer {
             behind_head: summary.waiting.saturating_sub(summary.late),
             seats: summary.due + summary.inside,
         };
+        if self.life != summary.life {
+            self.life = summary.life;
+            self.samples.clear();
+        }
         if !summary.standing {
             // Nobody has to stand: what is measured is how many come, not how fast the line could move.
             self.samples.clear();
@@ -107,7 +116,7 @@ impl Speedometer {
         }
         let stood_s = match summary.standing_since_ms {
             0 => 0.0,
-            since_ms => now.now_ms.saturating_sub(since_ms) as f64 / 1e3,
+            since_ms => now.now_ms.saturating_sub(since_ms.max(summary.life_began_ms)) as f64 / 1e3,
         };
         let sure = ((stood_s - LEAVING_SHOWS_S) / (LEAVING_SURE_S - LEAVING_SHOWS_S)).clamp(0.0, 1.0);
         let leaving = self.leaving(now);
@@ -115,6 +124,7 @@ impl Speedometer {
         let (seats_free, seats_per_s) = self.seats(rules, now);
         Speed {
             calls_per_s: self.calls(now, rate),
+            rate_per_s: rate,
             seats_free,
             seats_per_s,
             leave_per_s: (leaving * LEAVING_LESS * sure, leave_at_most),
@@ -173,8 +183,8 @@ impl Speed {
             return None;
         }
         let ahead = ahead as f64;
-        let (leave_least, leave_most) = self.leave_per_s;
-        let low = wait_s(ahead * self.there_at_least, fast, leave_most).max(ahead * STAY_LEAST / fast);
+        let leave_least = self.leave_per_s.0;
+        let low = self.soonest_s(ahead, fast);
         // Those for whom there is a seat are called at the rate; everybody else needs a seat that comes free.
         let seated = ahead.min(self.seats_free);
         let unseated = ahead - seated;
@@ -184,14 +194,20 @@ impl Speed {
         Some(WaitRange { low_s: whole_seconds((low * 0.95 - 1.0).floor()), high_s: whole_seconds((high + 4.0).ceil()) })
     }
 
-    /// When a visitor with so many ahead should ask again, in seconds: four times on the remaining way, and no
-    /// more often than every 2 s.
+    /// When a visitor with so many ahead should ask again, in seconds: four times on the shortest way there can be,
+    /// and no more often than every 2 s. Not by the speed that is measured: a line that has stood still and moves
+    /// again must find those at its head.
     pub fn poll_s(&self, ahead: u64) -> u32 {
-        match self.wait(ahead) {
-            Some(wait) => (wait.low_s / 4).clamp(POLL_S_MIN, POLL_S_MAX),
-            // Nothing moves: ask at an easy pace, but not so late that a line that moves again finds nobody.
-            None => POLL_S_MAX / 2,
+        if self.rate_per_s <= 0.0 {
+            return POLL_S_MAX / 2;
         }
+        let soonest_s = self.soonest_s(ahead as f64, self.rate_per_s.max(self.calls_per_s.1));
+        (whole_seconds(soonest_s * 0.95 - 1.0) / 4).clamp(POLL_S_MIN, POLL_S_MAX)
+    }
+
+    /// The wait if as many as can have left, or will leave.
+    fn soonest_s(&self, ahead: f64, calls_per_s: f64) -> f64 {
+        wait_s(ahead * self.there_at_least, calls_per_s, self.leave_per_s.1).max(ahead * STAY_LEAST / calls_per_s)
     }
 }
 

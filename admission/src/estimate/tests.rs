@@ -106,3 +106,36 @@ fn the_next_poll_comes_on_the_way_and_never_too_late_or_too_soon() {
     let polls: Vec<_> = (0..2_000).step_by(50).map(|ahead| speed.poll_s(ahead)).collect();
     assert!(polls.is_sorted(), "{polls:?}");
 }
+
+#[test]
+fn in_a_line_that_has_stood_still_those_at_the_head_go_on_asking() {
+    let [moving, standing] = [10, 0].map(|calls_per_s| after(&rules(), 60, calls_per_s, 0, 0));
+    for ahead in [0, 30, 300, 3_000] {
+        assert!(standing.poll_s(ahead) <= moving.poll_s(ahead), "{ahead}");
+    }
+}
+
+#[test]
+fn numbers_that_are_skipped_in_a_new_life_are_nobody_who_left() {
+    let mut speedometer = Speedometer::default();
+    let mut told = |second: u64, life: u64, skipped: u64| {
+        let summary = Summary {
+            now_ms: START_MS + second * 1_000,
+            issued: 20_000 + skipped,
+            called_total: second * 10,
+            waiting: 20_000 - second * 10,
+            standing: true,
+            standing_since_ms: START_MS,
+            life,
+            life_began_ms: if life > 0 { START_MS + 300_000 } else { 0 },
+            ..Summary::default()
+        };
+        speedometer.observe(&rules(), &summary)
+    };
+    for second in 0..300 {
+        told(second, 0, 0);
+    }
+    for second in 300..360 {
+        holds(&told(second, 1, 131_072), 3_000, 300);
+    }
+}
