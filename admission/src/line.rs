@@ -173,9 +173,15 @@ impl Line {
             steps: self.lives.steps(),
             life: self.lives.life(),
             calls: self.rate.calls().collect(),
-            due: self.due.iter().collect(),
+            due: self.due().collect(),
             inside: self.inside.iter().collect(),
         }
+    }
+
+    /// Numbers that are called and have not entered yet, and until when their seats are kept (ms on the line's clock),
+    /// the next to lapse first.
+    pub fn due(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.due.iter()
     }
 
     fn expire(&mut self, rules: &Rules) {

@@ -6,6 +6,7 @@ mod console;
 mod drive;
 mod origin;
 mod process;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ struct Cli {
 enum Command {
     /// CPU per request beside a bare pingora, and the speed of the core.
     Bench(bench::Options),
+    /// A crowd before the real line, in virtual time, and a judge of what Sluice promises.
+    Simulate(simulate::Options),
     /// A bare pingora: forwards everything, or answers everything with the bytes of a file.
     Bare(bare::Options),
 }
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     pingora_rustls::install_default_crypto_provider();
     let result = match Cli::parse().command {
         Command::Bench(options) => bench::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
         Command::Bare(options) => bare::run(options),
     };
     match result {

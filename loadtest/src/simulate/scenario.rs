@@ -1,0 +1,272 @@
+//! What a scenario file says: the queue, the fleet, what goes wrong, and who comes.
+//!
+//! Strict: a key that is not known is an error, and so is a value out of its bounds; the message says what to write.
+
+mod read;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use self::read::{duration_ms, optional_ms};
+use crate::Failed;
+
+/// Most visitors of all crowds together; one takes about 150 bytes.
+pub(crate) const VISITORS_MAX: u64 = 4_000_000;
+/// Most crowds in one scenario.
+pub(crate) const CROWDS_MAX: usize = 32;
+/// Most nodes of a fleet.
+pub(crate) const NODES_MAX: u32 = 64;
+/// Most faults in one scenario.
+pub(crate) const FAULTS_MAX: usize = 100;
+/// Longest run, in virtual time.
+pub(crate) const LASTS_MS_MAX: u64 = 7 * 24 * 3_600_000;
+/// Longest trace of arrivals, in bytes.
+const TRACE_BYTES_MAX: u64 = 64 << 20;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    pub(crate) title: String,
+    #[serde(default)]
+    pub(crate) about: String,
+    #[serde(default)]
+    pub(crate) seed: u64,
+    /// The run ends when everybody is through, or after this.
+    #[serde(rename = "lasts_at_most", deserialize_with = "duration_ms")]
+    pub(crate) lasts_ms_max: u64,
+    pub(crate) queue: Queue,
+    #[serde(default)]
+    pub(crate) fleet: Fleet,
+    #[serde(default)]
+    pub(crate) origin: Origin,
+    #[serde(default, rename = "fault")]
+    pub(crate) faults: Vec<Fault>,
+    #[serde(rename = "crowd")]
+    pub(crate) crowds: Vec<Crowd>,
+}
+
+/// The settings of the queue, under the names and with the defaults that they have in a tenant's file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Queue {
+    pub(crate) release_per_minute: u32,
+    pub(crate) burst: Option<u32>,
+    pub(crate) max_active: Option<u32>,
+    #[serde(default = "read::million")]
+    pub(crate) max_waiting: u32,
+    #[serde(default = "read::minutes::<10>", rename(deserialize = "session_idle"), deserialize_with = "duration_ms")]
+    pub(crate) session_idle_ms: u64,
+    #[serde(default = "read::minutes::<720>", rename(deserialize = "session_max"), deserialize_with = "duration_ms")]
+    pub(crate) session_max_ms: u64,
+    #[serde(default = "read::minutes::<2>", rename(deserialize = "claim_within"), deserialize_with = "duration_ms")]
+    pub(crate) claim_within_ms: u64,
+    #[serde(default = "read::minutes::<30>", rename(deserialize = "return_within"), deserialize_with = "duration_ms")]
+    pub(crate) return_within_ms: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Fleet {
+    pub(crate) nodes: u32,
+    pub(crate) store: StoreKind,
+    /// One way between a node and the store, the median.
+    #[serde(rename(deserialize = "to_store"), deserialize_with = "duration_ms")]
+    pub(crate) to_store_ms: u64,
+    /// One way between a visitor and a node, the median.
+    #[serde(rename(deserialize = "to_visitor"), deserialize_with = "duration_ms")]
+    pub(crate) to_visitor_ms: u64,
+    /// How much the nodes' clocks differ: the first one is so much slow, the last so much fast.
+    pub(crate) clock_drift_ppm: u32,
+    /// A visitor is served by one node throughout.
+    pub(crate) sticky: bool,
+}
+
+impl Default for Fleet {
+    fn default() -> Self {
+        Self {
+            nodes: 1,
+            store: StoreKind::Embedded,
+            to_store_ms: 0,
+            to_visitor_ms: 40,
+            clock_drift_ppm: 0,
+            sticky: false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum StoreKind {
+    /// In the process of the one node.
+    Embedded,
+    /// Shared by the fleet.
+    Redis,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Origin {
+    /// With more visitors than this inside, visits take longer, in proportion.
+    pub(crate) bears: Option<u32>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, tag = "what", rename_all = "snake_case")]
+pub(crate) enum Fault {
+    /// The store cannot be reached.
+    Away {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        #[serde(rename = "lasts", deserialize_with = "duration_ms")]
+        lasts_ms: u64,
+    },
+    /// The store has lost everything.
+    Wiped {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+    },
+    /// The store is as it was some time ago.
+    Restored {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        #[serde(rename = "age", deserialize_with = "duration_ms")]
+        age_ms: u64,
+    },
+    /// The store's wall clock is set.
+    ClockStep {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        /// By so much, forward if positive.
+        seconds: i64,
+    },
+}
+
+impl Fault {
+    pub(crate) fn at_ms(&self) -> u64 {
+        let (Self::Away { at_ms, .. }
+        | Self::Wiped { at_ms }
+        | Self::Restored { at_ms, .. }
+        | Self::ClockStep { at_ms, .. }) = self;
+        *at_ms
+    }
+}
+
+/// Visitors who have something in common.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Crowd {
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) kind: Kind,
+    /// How many; of `cookieless` ones how many requests they make.
+    #[serde(default)]
+    pub(crate) visitors: u64,
+    #[serde(default)]
+    pub(crate) arrive: Arrive,
+    #[serde(default, rename = "from", deserialize_with = "duration_ms")]
+    pub(crate) from_ms: u64,
+    #[serde(default, rename = "over", deserialize_with = "duration_ms")]
+    pub(crate) over_ms: u64,
+    /// A file with one time stamp a line, in seconds; relative to the scenario's file.
+    pub(crate) trace: Option<PathBuf>,
+    /// Share of those who lose patience soon.
+    #[serde(default)]
+    pub(crate) no_shows: f64,
+    /// When they do, on the whole.
+    #[serde(default = "read::minutes::<3>", rename = "no_show_after", deserialize_with = "duration_ms")]
+    pub(crate) no_show_after_ms: u64,
+    /// When everybody else loses patience, on the whole; without it never.
+    #[serde(default, rename = "patience", deserialize_with = "optional_ms")]
+    pub(crate) patience_ms: Option<u64>,
+    /// Share of those who go away that say so.
+    #[serde(default)]
+    pub(crate) goodbye: f64,
+    /// Share of those whose phone falls asleep once.
+    #[serde(default)]
+    pub(crate) asleep: f64,
+    #[serde(default = "read::minutes::<1>", rename = "asleep_after", deserialize_with = "duration_ms")]
+    pub(crate) asleep_after_ms: u64,
+    #[serde(default = "read::minutes::<3>", rename = "asleep_for", deserialize_with = "duration_ms")]
+    pub(crate) asleep_for_ms: u64,
+    /// Share of those whose tab is hidden, so that it asks once a minute.
+    #[serde(default)]
+    pub(crate) hidden: f64,
+    /// Share of those with a second tab.
+    #[serde(default)]
+    pub(crate) second_tab: f64,
+    /// Share of those who reload the page, and how far apart.
+    #[serde(default)]
+    pub(crate) reloaders: f64,
+    #[serde(default = "read::minutes::<1>", rename = "reload_every", deserialize_with = "duration_ms")]
+    pub(crate) reload_every_ms: u64,
+    /// How long a visit takes, on the whole.
+    #[serde(default = "read::minutes::<2>", rename = "inside", deserialize_with = "duration_ms")]
+    pub(crate) inside_ms: u64,
+    #[serde(default = "read::quarter_minute", rename = "request_every", deserialize_with = "duration_ms")]
+    pub(crate) request_every_ms: u64,
+    /// Share of visits that end with an answer that says so; the others just stop.
+    #[serde(default = "read::half")]
+    pub(crate) ends: f64,
+    /// Share of those who enter when they are called (of `collectors`: who hoard numbers).
+    #[serde(default = "read::whole")]
+    pub(crate) enters: f64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// People with browsers.
+    #[default]
+    Visitors,
+    /// Clients that never send a cookie back.
+    Cookieless,
+    /// Clients that take numbers and may never use them.
+    Collectors,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Arrive {
+    /// Most at once, and fewer and fewer after.
+    #[default]
+    Flash,
+    /// Evenly.
+    Steady,
+    /// More and more.
+    Ramp,
+    /// As a site's visitors come over a day: few at night, most in the evening.
+    Daily,
+    /// As a file says.
+    Trace,
+}
+
+impl Scenario {
+    /// Reads a file and checks it.
+    pub(crate) fn load(path: &Path) -> Result<(Self, Vec<Vec<u64>>), Failed> {
+        let place = path.display();
+        let text = std::fs::read_to_string(path).map_err(|e| format!("{place}: {e}"))?;
+        let scenario = Self::parse(&text).map_err(|e| format!("{place}: {e}"))?;
+        let dir = path.parent().unwrap_or(Path::new("."));
+        let mut traces = Vec::new();
+        for crowd in &scenario.crowds {
+            traces.push(match &crowd.trace {
+                Some(file) => read::trace(&dir.join(file), TRACE_BYTES_MAX)?,
+                None => Vec::new(),
+            });
+        }
+        let come = |(c, t): (&Crowd, &Vec<u64>)| if c.trace.is_some() { t.len() as u64 } else { c.visitors };
+        let all: u64 = scenario.crowds.iter().zip(&traces).map(come).fold(0, u64::saturating_add);
+        if all > VISITORS_MAX {
+            return Err(format!("{place}: {all} visitors in all; write at most {VISITORS_MAX}").into());
+        }
+        Ok((scenario, traces))
+    }
+
+    /// Reads a text and checks everything but the traces.
+    pub(crate) fn parse(text: &str) -> Result<Self, Failed> {
+        let scenario: Self = toml::from_str(text).map_err(|e| e.to_string())?;
+        let mistakes = read::mistakes(&scenario);
+        if mistakes.is_empty() { Ok(scenario) } else { Err(mistakes.join("\n").into()) }
+    }
+}

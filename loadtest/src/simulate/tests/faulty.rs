@@ -1,0 +1,126 @@
+//! Lines that are broken on purpose: the real one, with its inputs or its outputs bent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sluice_admission::line::{Batch, HOLD_MS_MAX, Known, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict};
+
+use crate::simulate::core::Core;
+
+/// Makes a faulty line out of the real one.
+macro_rules! faulty {
+    ($(#[$doc:meta])* $name:ident, $state:ty, $sync:expr) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub(super) struct $name {
+            line: Line,
+            state: $state,
+        }
+
+        impl Core for $name {
+            fn begin(rules: &Rules, reading: Reading, known: &Known) -> Self {
+                Self { line: Line::new(rules, reading, known), state: Default::default() }
+            }
+
+            fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
+                let sync: fn(&mut Line, &mut $state, &Rules, Reading, Batch) -> Outcome = $sync;
+                sync(&mut self.line, &mut self.state, rules, reading, batch.clone())
+            }
+
+            fn each_due(&self, each: &mut dyn FnMut(u64, u64)) {
+                self.line.each_due(each);
+            }
+        }
+    };
+}
+
+fn seen(number: u64) -> Seen {
+    Seen { number, hold_ms: HOLD_MS_MAX }
+}
+
+faulty!(
+    /// Calls absent numbers: whoever ever took a number counts as there.
+    CallsAbsentNumbers,
+    u64,
+    |line, issued, rules, reading, mut batch| {
+        let head = batch.known.head;
+        batch.seen.extend((head + 1..=*issued).map(seen));
+        let outcome = line.sync(rules, reading, &batch);
+        *issued = outcome.summary.issued;
+        outcome
+    }
+);
+
+faulty!(
+    /// Lets newcomers overtake: those who come while a place is free get it before all who stand in line.
+    LetsNewcomersOvertake,
+    (u64, BTreeSet<u64>),
+    |line, (issued, hidden), rules, reading, mut batch| {
+        batch.seen.extend(std::mem::take(hidden).into_iter().map(seen));
+        if !batch.newcomers.is_empty() {
+            // For this one step everybody else is taken to be away.
+            let standing = batch.known.head + 1..=*issued;
+            hidden.extend(standing.clone().filter(|n| batch.seen.iter().any(|s| s.number == *n)));
+            batch.seen.clear();
+            batch.away.extend(standing);
+        }
+        let outcome = line.sync(rules, reading, &batch);
+        *issued = outcome.summary.issued;
+        outcome
+    }
+);
+
+faulty!(
+    /// Banks credit while idle: what was not called for in quiet minutes may be called later, on top of the rate.
+    BanksCreditWhileIdle,
+    (u64, u32),
+    |line, (last_ms, banked), rules, reading, batch| {
+        let gone_ms = reading.wall_ms - std::mem::replace(last_ms, reading.wall_ms).max(reading.wall_ms - 10_000);
+        let earned = u64::from(rules.release_per_minute) * gone_ms / 60_000;
+        let lent = Rules {
+            release_per_minute: rules.release_per_minute + *banked,
+            burst: rules.burst + *banked,
+            ..rules.clone()
+        };
+        let outcome = line.sync(&lent, reading, &batch);
+        if outcome.summary.standing || outcome.called > 0 {
+            *banked = banked.saturating_sub(outcome.called);
+        } else {
+            *banked += u32::try_from(earned).unwrap();
+        }
+        outcome
+    }
+);
+
+faulty!(
+    /// Forgets seats: whoever is inside is not heard of again, and the seat is given away during the visit.
+    ForgetsSeats,
+    (),
+    |line, (), rules, reading, batch| line.sync(rules, reading, &Batch { inside: Vec::new(), ..batch })
+);
+
+faulty!(
+    /// Counts a late return twice: who comes back to a number that was passed over stands in line once more.
+    CountsALateReturnTwice,
+    BTreeMap<u64, u64>,
+    |line, twice, rules, reading, mut batch| {
+        let asked = batch.newcomers.len();
+        let late = batch.asks.iter().map(|ask| ask.number).filter(|n| !twice.contains_key(n));
+        let late: Vec<u64> = late.collect();
+        batch.newcomers.extend(late.iter().map(|&number| Newcomer {
+            id: u64::MAX - number,
+            hold_ms: HOLD_MS_MAX,
+            enter: false,
+            walk_in: false,
+            arrived_ms: 0,
+        }));
+        batch.seen.extend(twice.values().filter(|&&n| n > 0).map(|&n| seen(n)));
+        let mut outcome = line.sync(rules, reading, &batch);
+        for (number, (second, _)) in late.into_iter().zip(outcome.newcomers.split_off(asked)) {
+            // Whoever was called at once was not late.
+            let at = batch.asks.iter().position(|ask| ask.number == number).unwrap();
+            let is_late = outcome.asks[at] == Verdict::Waiting;
+            twice.insert(number, if is_late { second } else { 0 });
+        }
+        outcome
+    }
+);

@@ -1,0 +1,54 @@
+//! A judge that never finds anything proves nothing: each of these faults must be found, by the promise that it breaks,
+//! and the line without a fault must be found good.
+
+use super::{
+    CROWD, broken_promises,
+    faulty::{BanksCreditWhileIdle, CallsAbsentNumbers, CountsALateReturnTwice, ForgetsSeats, LetsNewcomersOvertake},
+    run_on, scenario,
+};
+use crate::simulate::core::Core;
+use sluice_admission::line::Line;
+
+fn breaks<C: Core>(promise: &str) {
+    finds::<C>(CROWD, promise);
+}
+
+fn finds<C: Core>(crowd: &str, promise: &str) {
+    let report = run_on::<C>(&scenario(crowd));
+    assert!(broken_promises(&report).iter().any(|p| p.name.starts_with(promise)), "not found:\n{}", report.to_text());
+}
+
+#[test]
+fn the_line_itself_keeps_every_promise() {
+    let report = run_on::<Line>(&scenario(CROWD));
+    assert!(report.held, "{}", report.to_text());
+}
+
+#[test]
+fn a_line_that_calls_absent_numbers_is_found() {
+    breaks::<CallsAbsentNumbers>("no waste: calls reach somebody");
+}
+
+#[test]
+fn a_line_that_lets_newcomers_overtake_is_found() {
+    breaks::<LetsNewcomersOvertake>("order");
+}
+
+#[test]
+fn a_line_that_banks_credit_while_idle_is_found() {
+    breaks::<BanksCreditWhileIdle>("rate");
+}
+
+#[test]
+fn a_line_that_forgets_seats_is_found() {
+    // A site for which seats are short, and a crowd that stays in line.
+    let crowd = CROWD.replace("max_active = 1600", "max_active = 800").replace("no_shows = 0.3", "no_shows = 0.0");
+    let report = run_on::<Line>(&scenario(&crowd));
+    assert!(report.held && report.figures.most_seats == 800, "{}", report.to_text());
+    finds::<ForgetsSeats>(&crowd, "seats");
+}
+
+#[test]
+fn a_line_that_counts_a_late_return_twice_is_found() {
+    breaks::<CountsALateReturnTwice>("no waste: calls reach somebody");
+}

@@ -1,0 +1,65 @@
+//! Every scenario in the folder, made smaller: the same crowd in front of a smaller site. `./x simulate` runs them whole.
+
+use std::path::Path;
+
+use super::{Line, Scenario, broken_promises, report_of};
+
+/// Visitors, besides cookieless ones, of a small run.
+const VISITORS: f64 = 6_000.0;
+const WITH_FAULTS_WHOLE_ONLY: [&str; 2] =
+    ["no waste: the rate is used while people stand", "truth: every shown wait holds"];
+/// Below this rate a single visitor is more than the promised percent.
+const RATE_MIN: f64 = 240.0;
+
+fn smaller(mut scenario: Scenario) -> Scenario {
+    let all: u64 = scenario.crowds.iter().map(|c| c.visitors).sum();
+    let factor = (all as f64 / VISITORS).min(f64::from(scenario.queue.release_per_minute) / RATE_MIN).max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "smaller than it was")]
+    let part = |n: u32| (f64::from(n) / factor).ceil() as u32;
+    let queue = &mut scenario.queue;
+    queue.release_per_minute = part(queue.release_per_minute);
+    queue.burst = queue.burst.map(part);
+    queue.max_active = queue.max_active.map(part);
+    scenario.origin.bears = scenario.origin.bears.map(part);
+    for crowd in &mut scenario.crowds {
+        crowd.visitors = u64::from(part(u32::try_from(crowd.visitors).unwrap()));
+    }
+    scenario
+}
+
+fn holds(name: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(name).with_extension("toml");
+    let (scenario, traces) = Scenario::load(&file).unwrap();
+    // A small line feels a fault for a larger part of its time: these two hold in the whole run only.
+    let whole_only: &[&str] = if scenario.faults.is_empty() { &[] } else { &WITH_FAULTS_WHOLE_ONLY };
+    let report = report_of::<Line>(&smaller(scenario), &traces, |_| ());
+    let broken = broken_promises(&report);
+    assert!(broken.iter().all(|p| whole_only.contains(&p.name)), "{}", report.to_text());
+}
+
+macro_rules! scenarios {
+    ($($test:ident = $file:literal,)*) => {
+        $(#[test] fn $test() { holds($file); })*
+
+        #[test]
+        fn none_is_left_out() {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+            let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+            files.retain(|f| f.extension().is_some_and(|e| e == "toml"));
+            let mut names: Vec<_> = files.iter().map(|f| f.file_stem().unwrap().to_str().unwrap()).collect();
+            names.sort_unstable();
+            assert_eq!(names, [$($file),*]);
+        }
+    };
+}
+
+scenarios! {
+    a_sale_with_bots = "bots",
+    an_ordinary_afternoon = "calm",
+    a_day = "daily-curve",
+    an_exam_registration = "exam-registration",
+    a_flash_sale = "flash-sale",
+    a_fleet = "fleet",
+    a_million_of_whom_most_walk_away = "million",
+    a_store_with_bad_luck = "store-faults",
+}

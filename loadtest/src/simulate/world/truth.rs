@@ -1,0 +1,235 @@
+//! What really happens, by the visitors' own account and by every call that is made: what the judge goes by.
+
+use sluice_admission::line::{Outcome, Verdict};
+
+use super::{TAB, World, gate::small};
+use crate::simulate::{
+    agenda::What,
+    core::Core,
+    facts::Demand,
+    node::Round,
+    visitor::{NEVER, State, flag},
+};
+
+/// Nobody has this number.
+const NOBODY: u32 = u32::MAX;
+/// For so long after people have begun to stand a burst may take from the rate.
+const SETTLED_MS: u64 = 60_000;
+/// Two calls of one number are further apart.
+const SAME_CALL_MS: u64 = 1_000;
+
+impl<C: Core> World<'_, C> {
+    /// Looks at what a step has done.
+    pub(super) fn after_step(&mut self, now_ms: u64, round: &Round, outcome: &Outcome) {
+        self.facts.step(&round.batch);
+        self.facts.step_begins();
+        let mut highest = 0;
+        for ((&source, newcomer), &(number, verdict)) in
+            round.newcomers().iter().zip(&round.batch.newcomers).zip(&outcome.newcomers)
+        {
+            let number = small(number);
+            if number == 0 {
+                continue;
+            }
+            let who = source & !TAB;
+            self.give(now_ms, number, who);
+            let visitor = &mut self.visitors[who as usize];
+            if visitor.state == State::Joining && visitor.number == 0 && !visitor.is(flag::HIDDEN | flag::DUE) {
+                self.present.insert(number);
+            }
+            visitor.number = number;
+            // Called in the step in which the number was taken, and inside with it.
+            if newcomer.enter && matches!(verdict, Verdict::Inside { .. }) && visitor.called_ms == NEVER {
+                highest = highest.max(self.call(now_ms, number, who, None));
+            }
+        }
+        for &who in &round.returning {
+            let visitor = &self.visitors[who as usize];
+            if visitor.is_present() {
+                self.present.insert(visitor.number);
+            }
+        }
+        if outcome.called > 0 {
+            let line_ms = outcome.summary.now_ms;
+            let mut due = Vec::new();
+            self.store.each_due(&mut |number, until_ms| due.push((number, until_ms)));
+            for (number, until_ms) in due {
+                highest = highest.max(self.see_due(now_ms, small(number), now_ms + until_ms.saturating_sub(line_ms)));
+            }
+            // Whoever asks, is called and enters in one step was never seen as due.
+            for (ask, verdict) in round.batch.asks.iter().zip(&outcome.asks) {
+                let who = self.holder(small(ask.number));
+                if let (Some(who), true, Verdict::Inside { since_ms, .. }) = (who, ask.enter, verdict)
+                    && *since_ms == line_ms
+                    && !self.visitors[who as usize].is(flag::DUE)
+                    && self.visitors[who as usize].state != State::Inside
+                {
+                    highest = highest.max(self.call(now_ms, small(ask.number), who, None));
+                }
+            }
+        }
+        self.facts.step_ends();
+        self.look_for_overtaken(highest);
+        self.measure_demand(now_ms, outcome);
+    }
+
+    fn give(&mut self, now_ms: u64, number: u32, who: u32) {
+        // Numbered while the line settled, and called before the next poll.
+        if let Some((called_ms, until_ms)) = self.facts.phantoms.remove(&number) {
+            let visitor = &mut self.visitors[who as usize];
+            visitor.called_ms = small(called_ms);
+            visitor.due_ms = small(until_ms);
+            visitor.set(flag::DUE | flag::SEATED);
+            self.facts.take_seat();
+            self.agenda.plan(until_ms.max(now_ms), What::CallEnd, who);
+        }
+        let place = number as usize;
+        if place >= self.by_number.len() {
+            self.by_number.resize(place + 1, NOBODY);
+        }
+        let holder = &mut self.by_number[place];
+        self.facts.given_twice += u64::from(*holder != NOBODY && *holder != who);
+        *holder = who;
+    }
+
+    fn holder(&self, number: u32) -> Option<u32> {
+        self.by_number.get(number as usize).copied().filter(|&who| who != NOBODY)
+    }
+
+    /// A number is due: is that news? Gives the number if it is.
+    fn see_due(&mut self, now_ms: u64, number: u32, until_ms: u64) -> u32 {
+        let Some(who) = self.holder(number) else {
+            self.facts.see_phantom(now_ms, number, until_ms);
+            return 0;
+        };
+        let visitor = &self.visitors[who as usize];
+        // The line's clock may lag a little behind since the call was seen, which is the same call then.
+        let known = visitor.due_ms > 0 && until_ms < u64::from(visitor.due_ms) + SAME_CALL_MS;
+        if known || matches!(visitor.state, State::Inside | State::Done) {
+            return 0;
+        }
+        self.call(now_ms, number, who, Some(until_ms))
+    }
+
+    fn call(&mut self, now_ms: u64, number: u32, who: u32, until_ms: Option<u64>) -> u32 {
+        self.present.remove(number);
+        let demand = self.facts.demand.is_on;
+        let visitor = &mut self.visitors[who as usize];
+        visitor.number = number;
+        visitor.called_ms = small(now_ms);
+        if demand {
+            visitor.set(flag::IN_DEMAND);
+        } else {
+            visitor.clear(flag::IN_DEMAND);
+        }
+        self.facts.called(now_ms, number);
+        if !visitor.is(flag::SEATED) {
+            visitor.set(flag::SEATED);
+            self.facts.take_seat();
+        }
+        if let Some(until_ms) = until_ms {
+            visitor.set(flag::DUE);
+            visitor.due_ms = small(until_ms);
+            self.agenda.plan(until_ms, What::CallEnd, who);
+        }
+        number
+    }
+
+    pub(super) fn call_ends(&mut self, now_ms: u64, who: u32) {
+        let visitor = &mut self.visitors[who as usize];
+        if !visitor.is(flag::DUE) || u64::from(visitor.due_ms) > now_ms {
+            return;
+        }
+        visitor.clear(flag::DUE);
+        let visitor = *visitor;
+        self.seat_ends(who);
+        self.facts.lapsed(&visitor);
+    }
+
+    pub(super) fn seat(&mut self, now_ms: u64, who: u32) {
+        let visitor = &mut self.visitors[who as usize];
+        self.present.remove(visitor.number);
+        visitor.clear(flag::DUE);
+        if !visitor.is(flag::SEATED) {
+            visitor.set(flag::SEATED);
+            self.facts.take_seat();
+        }
+        self.extend_seat(now_ms, who);
+    }
+
+    pub(super) fn extend_seat(&mut self, now_ms: u64, who: u32) {
+        let until_ms = now_ms + self.pass_life_ms();
+        self.visitors[who as usize].seat_ms = small(until_ms);
+    }
+
+    pub(super) fn seat_ends(&mut self, who: u32) {
+        let visitor = &mut self.visitors[who as usize];
+        if visitor.is(flag::SEATED) {
+            visitor.clear(flag::SEATED);
+            self.facts.seats -= 1;
+        }
+    }
+
+    /// A visitor learns the number.
+    pub(super) fn take_number(&mut self, now_ms: u64, who: u32, number: u64) {
+        let number = small(number);
+        let visitor = &mut self.visitors[who as usize];
+        if visitor.number != 0 && visitor.number != number && visitor.joined_ms != NEVER {
+            visitor.set(flag::LOST);
+        }
+        visitor.number = number;
+        if visitor.state == State::Joining {
+            visitor.state = State::Waiting;
+            if visitor.joined_ms == NEVER {
+                visitor.joined_ms = small(now_ms);
+                self.facts.joined += 1;
+            }
+        } else if visitor.state == State::Gone {
+            self.present.remove(number);
+        }
+    }
+
+    /// The line says that a number is of no use any more. The visitor joins anew.
+    pub(super) fn place_is_gone(&mut self, now_ms: u64, who: u32) {
+        self.present.remove(self.visitors[who as usize].number);
+        let visitor = &mut self.visitors[who as usize];
+        if visitor.is(flag::TOO_LATE) {
+            self.facts.too_late += 1;
+        } else {
+            visitor.set(flag::LOST);
+        }
+        visitor.state = State::Gone;
+        visitor.leaves_ms = small(now_ms);
+        self.active -= 1;
+    }
+
+    fn look_for_overtaken(&mut self, highest: u32) {
+        while let Some(number) = self.present.first().filter(|&n| n < highest) {
+            // Noted once each; who is polling on will be put back with the next poll.
+            self.present.remove(number);
+            if let Some(who) = self.holder(number) {
+                let visitor = &mut self.visitors[who as usize];
+                self.facts.overtaken += u64::from(!visitor.is(flag::OVERTAKEN));
+                visitor.set(flag::OVERTAKEN);
+            }
+        }
+    }
+
+    /// How much of the rate is used while people stand, seats are free and the store is there?
+    fn measure_demand(&mut self, now_ms: u64, outcome: &Outcome) {
+        let summary = &outcome.summary;
+        if self.rules.max_active.is_some_and(|max| summary.due + summary.inside >= u64::from(max)) {
+            self.facts.demand.seats_taken_ms = now_ms;
+        }
+        let last = self.facts.demand;
+        // Where seats were short within the last minute, it is not the rate that decides.
+        let seats = last.seats_taken_ms == 0 || now_ms >= last.seats_taken_ms + SETTLED_MS;
+        if last.is_on && seats && self.store.answered_since(last.at_ms) {
+            self.facts.demand.ms += now_ms - last.at_ms;
+            self.facts.demand.calls += u64::from(outcome.called);
+        }
+        let stands = summary.standing && summary.reason.is_none() && summary.standing_since_ms > 0;
+        let is_on = stands && seats && summary.now_ms >= summary.standing_since_ms + SETTLED_MS;
+        self.facts.demand = Demand { at_ms: now_ms, is_on, ..self.facts.demand };
+    }
+}
