@@ -5,6 +5,7 @@ mod bench;
 mod console;
 mod drive;
 mod origin;
+mod plan;
 mod process;
 mod simulate;
 
@@ -30,6 +31,8 @@ enum Command {
     Bench(bench::Options),
     /// A crowd before the real line, in virtual time, and a judge of what Sluice promises.
     Simulate(simulate::Options),
+    /// How long visitors of a sale will wait, and what it needs: by simulation.
+    Plan(plan::Options),
     /// A bare pingora: forwards everything, or answers everything with the bytes of a file.
     Bare(bare::Options),
 }
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(options) => bench::run(&options),
         Command::Simulate(options) => simulate::run(&options),
+        Command::Plan(options) => plan::run(&options),
         Command::Bare(options) => bare::run(options),
     };
     match result {
