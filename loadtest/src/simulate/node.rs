@@ -10,7 +10,7 @@ use sluice_admission::{
     usher::{
         QUESTIONS_MAX,
         memory::Memory,
-        pace::{ANSWERS_MAX, Anchor, MARKS_PER_ROUND, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_MIN},
+        pace::{ANSWERS_MAX, Anchor, MARKS_PER_ROUND, Pace, RETRY, SETTLE_AFTER, step_every_min},
     },
 };
 use tokio::time::Instant;
@@ -77,6 +77,8 @@ pub(super) struct Node {
     pub(super) attempt: u32,
     pause: Duration,
     last_step_ms: u64,
+    /// Not before then is the next one made.
+    not_before_ms: u64,
     pace: Pace,
     /// When this node looks for something to do next.
     pub(super) wake_ms: u64,
@@ -105,6 +107,7 @@ impl Node {
             attempt: 0,
             pause: RETRY.0,
             last_step_ms: 0,
+            not_before_ms: 0,
             wake_ms: 0,
         }
     }
@@ -158,7 +161,7 @@ impl Node {
         }
         self.questions.push_back((question, who));
         if self.round.is_none() {
-            self.wake_ms = self.wake_ms.min(now_ms.max(self.last_step_ms + ms(STEP_EVERY_MIN)));
+            self.wake_ms = self.wake_ms.min(now_ms.max(self.not_before_ms));
         }
         true
     }
@@ -239,8 +242,10 @@ impl Node {
         self.store_answers = true;
         self.pause = RETRY.0;
         self.last_step_ms = now_ms.max(1);
-        let soon_ms = now_ms + ms(STEP_EVERY_MIN);
-        self.wake_ms = if self.questions.is_empty() { now_ms + ms(self.pace.look_every) } else { soon_ms };
+        let waited = if round.abandoned { 0 } else { round.newcomers.len() + round.asks.len() };
+        self.not_before_ms = now_ms + ms(step_every_min(waited));
+        let look_ms = now_ms + ms(self.pace.look_every);
+        self.wake_ms = if self.questions.is_empty() { look_ms } else { self.not_before_ms };
         if round.abandoned {
             return;
         }
