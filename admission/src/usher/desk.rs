@@ -1,6 +1,12 @@
 //! The usher's own task: gather, step, answer, publish.
 
-use std::sync::{Arc, Weak, atomic::Ordering};
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, Weak, atomic::Ordering},
+    task::Poll,
+};
 
 use tokio::{
     sync::mpsc,
@@ -21,30 +27,58 @@ use crate::{
     store::Store,
 };
 
+/// Runs until every handle is gone. A step that panics costs what its batch said, and the usher begins anew: the
+/// line of a queue must not stand for ever because of one bad moment.
 pub(super) async fn run<S: Store>(
     usher: Weak<Usher>,
     store: Arc<S>,
     mut inbox: mpsc::Receiver<Question>,
     mut keepsake: Option<Keepsake>,
 ) {
-    let mut speedometer = Speedometer::default();
     let mut memory = keepsake.as_ref().and_then(recall).unwrap_or_default();
+    loop {
+        let mut work = pin!(work(&usher, store.as_ref(), &mut inbox, &mut keepsake, &mut memory));
+        // Nothing that the panic may have left half done is used again but the memory, which merges.
+        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(())) => Poll::Ready(true),
+            Err(_) => Poll::Ready(false),
+        });
+        if caught.await {
+            return;
+        }
+        if let Some(usher) = usher.upgrade() {
+            tracing::error!(line = %usher.line, "a step of the line panicked; its usher begins anew");
+            usher.counts.steps_failed.fetch_add(1, Ordering::Relaxed);
+        }
+        sleep(RETRY.1).await;
+    }
+}
+
+async fn work<S: Store>(
+    usher: &Weak<Usher>,
+    store: &S,
+    inbox: &mut mpsc::Receiver<Question>,
+    keepsake: &mut Option<Keepsake>,
+    memory: &mut Memory,
+) {
+    let mut speedometer = Speedometer::default();
     // The line is asked once at the start, so that the node knows it before the first visitor comes.
     let mut round = Round::default();
     loop {
         let Some(handle) = usher.upgrade() else { return };
-        let sent = attempt(&handle, store.as_ref(), &mut round, &mut inbox, &memory).await;
+        let sent = attempt(&handle, store, &mut round, inbox, memory).await;
         publish(&handle, &mut speedometer, &sent);
         memory.learn(&sent.rules, &round.batch, &sent.outcome);
         let questions = round.questions();
         round.answer(&sent.outcome);
-        if let Some(keepsake) = &mut keepsake {
-            keepsake.keep(&memory, &sent.outcome.summary).await;
+        if let Some(keepsake) = keepsake {
+            keepsake.keep(memory, &sent.outcome.summary).await;
         }
         let not_before = sent.answered + step_every_min(questions);
-        let pace = Pace::of(&handle.view.load().summary, &handle.rules.load(), &memory);
+        let pace = Pace::of(&handle.view.load().summary, &handle.rules.load(), memory);
         drop(handle);
-        match gather(&usher, &mut inbox, &pace, sent.answered, not_before).await {
+        match gather(usher, inbox, &pace, sent.answered, not_before).await {
             Some(next) => round = next,
             None => return,
         }

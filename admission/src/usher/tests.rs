@@ -27,6 +27,7 @@ struct Watched {
     wall: Instant,
     dirs: Mutex<Vec<tempfile::TempDir>>,
     away: AtomicBool,
+    panics: AtomicBool,
     lost_replies: AtomicU64,
     batches: Mutex<Vec<Batch>>,
 }
@@ -36,6 +37,7 @@ impl Store for Watched {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Away("switched off".into()));
         }
+        assert!(!self.panics.load(Ordering::SeqCst), "a step that panics, on purpose");
         self.batches.lock().unwrap().push(batch.clone());
         let inner = self.inner.lock().unwrap().clone();
         let outcome = inner.sync(line, rules, batch).await?;
@@ -52,6 +54,7 @@ impl Watched {
             wall,
             dirs: Mutex::new(vec![dir]),
             away: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             lost_replies: AtomicU64::new(0),
             batches: Mutex::default(),
         }
@@ -179,6 +182,19 @@ async fn a_line_that_is_wiped_is_told_who_is_inside_and_who_was_called() {
     sleep(Duration::from_secs(5)).await;
     let healed = world.usher.view().summary.clone();
     assert_eq!((healed.inside + healed.due, healed.called_total), (3, 0), "every seat is taken, by the same visitors");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_step_that_panicked_the_line_goes_on() {
+    let world = world(rules());
+    for id in 0..3 {
+        world.usher.join(slip(id)).await.unwrap();
+    }
+    world.store.panics.store(true, Ordering::SeqCst);
+    assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
+    world.store.panics.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.usher.join(slip(9)).await.unwrap().0, 4);
 }
 
 #[tokio::test(start_paused = true)]
