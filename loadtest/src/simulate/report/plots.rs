@@ -6,6 +6,8 @@ use super::Report;
 use crate::Failed;
 
 const SIZE: (u32, u32) = (920, 300);
+/// The vertical axis reaches so far above the highest point, so that the legend hides none.
+const Y_ROOM: f64 = 1.4;
 const BLUE_LINE: RGBColor = RGBColor(0x1F, 0x6F, 0xEB);
 const GREEN_LINE: RGBColor = RGBColor(0x1A, 0x7F, 0x37);
 const ORANGE_LINE: RGBColor = RGBColor(0xBC, 0x4C, 0x00);
@@ -93,7 +95,7 @@ pub(super) fn of(report: &Report) -> Result<Vec<Plot>, Failed> {
 fn draw(unit: &str, curves: &[Curve]) -> Result<String, Failed> {
     let all = || curves.iter().flat_map(|c| &c.points);
     let x_max = all().map(|p| p.0).fold(0.1, f64::max);
-    let y_max = all().map(|p| p.1).fold(1.0, f64::max) * 1.08;
+    let y_max = all().map(|p| p.1).fold(1.0, f64::max) * Y_ROOM;
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
