@@ -77,7 +77,7 @@ pub(super) struct Node {
     pub(super) attempt: u32,
     pause: Duration,
     last_step_ms: u64,
-    /// Not before then is the next one made.
+    /// Questions wait until then, so that many share a step.
     not_before_ms: u64,
     pace: Pace,
     /// When this node looks for something to do next.
@@ -242,10 +242,8 @@ impl Node {
         self.store_answers = true;
         self.pause = RETRY.0;
         self.last_step_ms = now_ms.max(1);
-        let waited = if round.abandoned { 0 } else { round.newcomers.len() + round.asks.len() };
-        self.not_before_ms = now_ms + ms(step_every_min(waited));
-        let look_ms = now_ms + ms(self.pace.look_every);
-        self.wake_ms = if self.questions.is_empty() { look_ms } else { self.not_before_ms };
+        self.not_before_ms = now_ms + ms(step_every_min(round.newcomers.len() + round.asks.len()));
+        self.wake_ms = if self.questions.is_empty() { now_ms + ms(self.pace.look_every) } else { self.not_before_ms };
         if round.abandoned {
             return;
         }
