@@ -355,7 +355,7 @@ impl Line {
         let rate = self.rate.allowed(rules, self.clock.now_ms, self.clock.slack_ms);
         match rules.mode {
             Mode::Hold | Mode::Closed => 0,
-            _ if self.lives.is_healing(self.clock.now_ms) || self.settling.is_gathering(self.clock.now_ms) => 0,
+            _ if self.lives.is_healing(self.clock.now_ms) => 0,
             Mode::Open | Mode::Auto | Mode::Drain => rate.min(self.seats_free(rules)),
         }
     }
@@ -495,7 +495,6 @@ impl Line {
         (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
         summary.life_began_ms = self.lives.began_ms();
         summary.settling = self.settling.is_on(now_ms);
-        summary.gathering = self.settling.is_gathering(now_ms);
         summary.last_calls = self.rate.last();
         summary.now_ms = now_ms;
         summary.called_total = self.called_total;

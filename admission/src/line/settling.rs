@@ -12,9 +12,6 @@ use serde::{Deserialize, Serialize};
 /// How long the line waits for those who came meanwhile: what a page is told to wait at most while the store is
 /// away, and time for the way.
 pub(super) const SETTLE_MS: u64 = 8_000;
-/// For so long at first nobody is called: other nodes were cut off as well, and what they have to tell of who is
-/// there is still on its way. A second for the attempt they are at, one for the pause after it, and some.
-pub(super) const GATHER_MS: u64 = 3_000;
 /// Most numbers handed out to them in one step, which bounds its time.
 pub(super) const NUMBERED_MAX: usize = 10_000;
 /// How long they count as present with their new number: until they have asked again.
@@ -39,11 +36,6 @@ impl Settling {
 
     pub(super) fn is_on(&self, now_ms: u64) -> bool {
         now_ms < self.until_ms || !self.by_time.is_empty()
-    }
-
-    /// Whether other nodes may not have told yet who is there.
-    pub(super) fn is_gathering(&self, now_ms: u64) -> bool {
-        now_ms + SETTLE_MS < self.until_ms + GATHER_MS
     }
 
     pub(super) fn len(&self) -> usize {

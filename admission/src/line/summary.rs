@@ -56,8 +56,6 @@ pub struct Summary {
     pub life_began_ms: u64,
     /// Newcomers are written down, and get their numbers when all who came while a node was cut off are back.
     pub settling: bool,
-    /// While it settles: nobody is called until every node has told who is there.
-    pub gathering: bool,
     /// The line's clock.
     pub now_ms: u64,
     /// Waiting numbers above the head by block.
@@ -118,7 +116,7 @@ impl Summary {
         match rules.mode {
             Mode::Closed => Some(Reason::Closed),
             Mode::Hold => Some(Reason::Paused),
-            _ if healing || self.gathering => Some(Reason::Recovering),
+            _ if healing => Some(Reason::Recovering),
             _ if seats_taken => Some(Reason::SeatsTaken),
             _ if full => Some(Reason::LineFull),
             _ => None,

@@ -150,7 +150,7 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
     world.usher.inside(1);
     sleep(Duration::from_secs(5)).await;
     world.store.away.store(false, Ordering::SeqCst);
-    sleep(Duration::from_secs(5)).await;
+    sleep(Duration::from_secs(3)).await;
     assert!(world.usher.view().store_answers);
     let summary = world.usher.view().summary.clone();
     assert_eq!(summary.inside, 1);

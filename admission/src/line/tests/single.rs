@@ -180,22 +180,6 @@ fn who_came_while_the_line_was_away_is_numbered_by_time_of_arrival() {
 }
 
 #[test]
-fn after_the_line_was_away_nobody_is_called_until_every_node_has_told_who_is_there() {
-    let mut bench = Bench::new(Rules { burst: 1, ..rules() });
-    bench.join(3);
-    let away_since_ms = bench.now_ms + 1_000;
-    let back = |number| Batch { away_since_ms, seen: vec![Seen { number, hold_ms: 4_000 }], ..Batch::default() };
-    // The node of number 3 is back first, that of number 2 a little later.
-    let outcome = bench.after(30_000, back(3));
-    assert_eq!((outcome.called, outcome.summary.gathering), (0, true));
-    assert_eq!(outcome.summary.reason, Some(Reason::Recovering));
-    assert_eq!(bench.after(2_000, back(2)).called, 0);
-    let outcome = bench.after(1_000, Batch::default());
-    assert_eq!((outcome.called, outcome.summary.gathering, outcome.summary.settling), (1, false, true));
-    assert!(matches!(bench.ask(2, false), Verdict::Called { .. }), "who stands first is called first");
-}
-
-#[test]
 fn who_was_let_in_while_the_line_was_away_is_counted_once() {
     let mut bench = Bench::new(Rules { burst: 2, max_active: Some(10), ..rules() });
     bench.join(5);

@@ -77,11 +77,9 @@ impl Numbers<'_> {
             called_total: self.next()?,
             last_calls: (self.next()?, self.next()?),
             life_began_ms: self.next()?,
+            settling: self.next::<u64>()? != 0,
             ..Summary::default()
         };
-        // 0: no; 1: yes; 2: yes, and it still gathers who is there.
-        let settling: u8 = self.next()?;
-        (summary.settling, summary.gathering) = (settling > 0, settling == 2);
         summary.reason = summary.reason(rules);
         let mode: u8 = self.next()?;
         summary.mode = Mode::ALL.iter().map(|m| m.1).find(|&m| mode_code(m) == mode);

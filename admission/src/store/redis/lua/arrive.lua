@@ -67,15 +67,10 @@ local function remember_slips()
 end
 
 -- Those who came while a node was cut off: settling.rs.
-local SETTLE_MS, GATHER_MS, NUMBERED_MAX, NUMBERED_HOLD_MS = 8000, 3000, 10000, 8000
+local SETTLE_MS, NUMBERED_MAX, NUMBERED_HOLD_MS = 8000, 10000, 8000
 
 local function is_settling()
   return s.now < s.settle_until or s.pool > 0
-end
-
--- Other nodes may not have told yet who is there.
-local function is_gathering()
-  return s.now + SETTLE_MS < s.settle_until + GATHER_MS
 end
 
 local function begin_settling(away_since)

@@ -7,7 +7,7 @@ local LOOK_BYTES = 128
 -- How many may be called now, and how many were in the last minute.
 local function places()
   local rate, calls = allowed()
-  if rules.mode == HOLD or rules.mode == CLOSED or is_healing() or is_gathering() then
+  if rules.mode == HOLD or rules.mode == CLOSED or is_healing() then
     return 0, calls
   elseif rules.max_active then
     local taken = call('ZCARD', KEY.due) + call('ZCARD', KEY.inside)

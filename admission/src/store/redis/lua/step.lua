@@ -172,7 +172,7 @@ local OUTCOME = {
 -- An outcome: the scalars, then the blocks and the answers, each with its length in front.
 local function outcome(called, newcomers, asks)
   local out = { DONE, called }
-  s.settling = is_gathering() and 2 or is_settling() and 1 or 0
+  s.settling = is_settling() and 1 or 0
   for _, name in ipairs(OUTCOME) do
     out[#out + 1] = s[name]
   end
