@@ -120,8 +120,10 @@ impl Line {
         let mut newcomers = self.arrive(rules, batch);
 
         // Whoever comes first in a tick does the calling. While nobody has to stand, everybody does: an empty
-        // line must not keep a newcomer waiting for the next tick.
-        let tick = !self.summary.standing || now_ms >= self.ticked_ms + rules.tick_ms() * 4 / 5;
+        // line must not keep a newcomer waiting for the next tick. A node that was cut off may be so still, and hear
+        // nothing of whom it calls.
+        let due = !self.summary.standing || now_ms >= self.ticked_ms + rules.tick_ms() * 4 / 5;
+        let tick = due && batch.away_since_ms == 0;
         let mut called = 0;
         if tick {
             let mut places = self.places(rules);
@@ -220,6 +222,10 @@ impl Line {
         }
         if batch.away_since_ms > 0 {
             self.settling.begin(batch.away_since_ms, self.clock.now_ms);
+            // If no other node could ask either, they have yet to say whom they saw meanwhile.
+            if self.clock.now_ms >= self.ticked_ms + lives::HEAL_MS {
+                self.lives.listen(self.clock.now_ms);
+            }
         }
         current
     }

@@ -200,7 +200,11 @@ impl Gate {
                 let slip = Slip { id: tokens::id_after(&ticket), issued_at_ms: jar.now_ms };
                 self.join(jar, slip, false).await
             }
-            Err(_) => self.wait(jar, &ticket, self.look(&self.usher.view()).in_line(&ticket)),
+            Err(_) => {
+                // The question is lost, that its visitor was there is not.
+                self.usher.seen(ticket.number, hold_ms);
+                self.wait(jar, &ticket, self.look(&self.usher.view()).in_line(&ticket))
+            }
         }
     }
 

@@ -54,8 +54,13 @@ impl Lives {
         self.began_ms = now_ms;
     }
 
+    /// Waits for what the nodes have to say, in the same life.
+    pub(super) fn listen(&mut self, now_ms: u64) {
+        self.began_ms = now_ms;
+    }
+
     pub(super) fn is_healing(&self, now_ms: u64) -> bool {
-        self.life > 0 && now_ms < self.began_ms + HEAL_MS
+        self.began_ms > 0 && now_ms < self.began_ms + HEAL_MS
     }
 
     pub(super) fn steps(&self) -> u64 {

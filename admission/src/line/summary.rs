@@ -110,7 +110,7 @@ impl Summary {
 
     /// Why nobody is called under these rules, when that is so.
     pub(crate) fn reason(&self, rules: &Rules) -> Option<Reason> {
-        let healing = self.life > 0 && self.now_ms < self.life_began_ms + lives::HEAL_MS;
+        let healing = self.life_began_ms > 0 && self.now_ms < self.life_began_ms + lives::HEAL_MS;
         let full = self.waiting >= u64::from(rules.max_waiting);
         let seats_taken = rules.max_active.is_some_and(|max| self.due + self.inside >= u64::from(max));
         match rules.mode {

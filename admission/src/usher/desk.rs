@@ -190,5 +190,7 @@ async fn attempt<S: Store>(
         while inbox.try_recv().is_ok() {}
         sleep(pause).await;
         pause = (pause * 2).min(RETRY.1);
+        // The line may have heard this attempt, only too slowly: it must not take those for gone who are here.
+        round.take_marks(usher);
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Round {
     newcomers: Vec<oneshot::Sender<(u64, Verdict)>>,
     asks: Vec<oneshot::Sender<Verdict>>,
     walk_ins: usize,
+    marks: usize,
 }
 
 impl Round {
@@ -43,10 +44,12 @@ impl Round {
         }
     }
 
-    /// Takes in the marks that have gathered.
+    /// Takes in the marks that have gathered, and more of them before another attempt.
     pub(super) fn take_marks(&mut self, usher: &Usher) {
-        let mut taken = 0;
-        while let Some(mark) = usher.marks.pop() {
+        let before = self.marks;
+        while self.marks < MARKS_PER_ROUND
+            && let Some(mark) = usher.marks.pop()
+        {
             match mark {
                 Mark::Seen(seen) => self.batch.seen.push(seen),
                 Mark::Away(number) => self.batch.away.push(number),
@@ -54,12 +57,9 @@ impl Round {
                 Mark::Admitted(number) => self.batch.admitted.push(number),
                 Mark::Ended(number) => self.batch.ended.push(number),
             }
-            taken += 1;
-            if taken == MARKS_PER_ROUND {
-                break;
-            }
+            self.marks += 1;
         }
-        usher.marks_len.fetch_sub(taken, Ordering::Relaxed);
+        usher.marks_len.fetch_sub(self.marks - before, Ordering::Relaxed);
     }
 
     /// Questions that wait for an answer.

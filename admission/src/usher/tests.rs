@@ -163,6 +163,21 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn marks_made_while_replies_are_lost_reach_the_line_all_the_same() {
+    let world = world(rules());
+    for id in 0..3 {
+        world.usher.join(slip(id)).await.unwrap();
+    }
+    world.store.lost_replies.store(100, Ordering::SeqCst);
+    assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
+    world.usher.seen(2, 20_000);
+    sleep(Duration::from_secs(3)).await;
+    assert!(!world.usher.view().store_answers);
+    let batches = world.store.batches.lock().unwrap();
+    assert!(batches.last().unwrap().seen.iter().any(|seen| seen.number == 2), "{:?}", batches.last());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_line_that_is_wiped_is_told_who_is_inside_and_who_was_called() {
     let world = world(Rules { release_per_minute: 60, burst: 3, max_active: Some(3), ..rules() });
     for id in 0..6 {

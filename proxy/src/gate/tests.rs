@@ -36,11 +36,15 @@ const SETTLES_WITHIN: Duration = Duration::from_millis(1_200);
 struct Watched {
     inner: Embedded,
     away: AtomicBool,
+    silent: AtomicBool,
     batches: Mutex<Vec<Batch>>,
 }
 
 impl Store for Watched {
     async fn sync(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
+        if self.silent.load(Ordering::SeqCst) {
+            return std::future::pending().await;
+        }
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Away("switched off".into()));
         }
@@ -92,7 +96,8 @@ impl World {
         let start = Instant::now();
         let clock = move || START_MS + u64::try_from(start.elapsed().as_millis()).unwrap();
         let inner = Embedded::with_clock(dir.path(), clock).unwrap();
-        let store = Arc::new(Watched { inner, away: AtomicBool::new(false), batches: Mutex::default() });
+        let [away, silent] = [AtomicBool::new(false), AtomicBool::new(false)];
+        let store = Arc::new(Watched { inner, away, silent, batches: Mutex::default() });
         let line = Gate::line_of(&Name::new("shop").unwrap(), &queue);
         let usher = Usher::start(line, Rules::of(&queue), store.clone(), START_MS);
         usher.heard().await;

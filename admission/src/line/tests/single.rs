@@ -145,6 +145,23 @@ fn a_line_that_was_lost_calls_no_burst_a_second_time() {
 }
 
 #[test]
+fn a_line_that_could_not_be_asked_listens_to_all_nodes_before_it_calls() {
+    let mut bench = Bench::new(Rules { burst: 1, ..rules() });
+    bench.join(3);
+    // One node is back and has seen number 3; another, which has seen number 2, is only about to be.
+    bench.now_ms += 20_000;
+    let seen = vec![Seen { number: 3, hold_ms: 8_000 }];
+    let away_since_ms = bench.now_ms - 19_000;
+    let outcome = bench.after(0, Batch { seen, away_since_ms, ..Batch::default() });
+    assert_eq!((outcome.called, outcome.summary.reason), (0, Some(Reason::Recovering)));
+    let seen = vec![Seen { number: 2, hold_ms: 8_000 }];
+    assert_eq!(bench.after(1_500, Batch::default()).called, 0);
+    assert_eq!(bench.after(400, Batch { seen, away_since_ms, ..Batch::default() }).called, 0);
+    assert_eq!(bench.after(100, Batch::default()).called, 1);
+    assert!(matches!(bench.ask(2, false), Verdict::Called { .. }));
+}
+
+#[test]
 fn another_run_of_the_store_may_have_lost_its_last_numbers() {
     let mut bench = Bench::new(Rules { burst: 1, ..rules() });
     bench.join(3);

@@ -51,7 +51,7 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         put_known(&mut cmd, if i == 0 { known } else { &rest });
         let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
         cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
-        cmd.arg(top).arg(newcomers.len()).arg(if i == 0 { batch.away_since_ms } else { 0 });
+        cmd.arg(top).arg(newcomers.len()).arg(batch.away_since_ms);
         put_pairs(&mut cmd, if i == 0 { &known.calls } else { &[] });
         part.put(&mut cmd);
         if i == last {

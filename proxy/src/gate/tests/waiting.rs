@@ -157,6 +157,28 @@ async fn a_full_line_gives_no_number_and_the_slip_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asked_in_vain_was_there_all_the_same() {
+    let (world, _inside, line) = World::with_a_line_of(2, queue()).await;
+    world.until(|view| view.summary.head == 3).await;
+    let [mut first, mut second] = line.try_into().unwrap();
+    world.store.silent.store(true, Ordering::SeqCst);
+    // One question is on its way when the store falls silent, the other waits behind it.
+    let behind = async {
+        sleep(Duration::from_millis(100)).await;
+        second.polls(&world).await
+    };
+    let (one, other) = tokio::join!(first.polls(&world), behind);
+    assert_eq!((one.state, other.state), (State::Held, State::Held));
+    world.store.batches.lock().unwrap().clear();
+    world.store.silent.store(false, Ordering::SeqCst);
+    world.until(|view| view.store_answers).await;
+    sleep(SETTLES_WITHIN).await;
+    let mut seen = world.told(|batch| batch.seen.iter().map(|seen| seen.number).collect());
+    seen.sort_unstable();
+    assert_eq!(seen, [2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_the_store_is_away_places_are_held_and_nobody_gets_in() {
     let (world, _inside, mut line) = World::with_a_line_of(2, queue()).await;
     world.until(|view| view.summary.head == 2).await;

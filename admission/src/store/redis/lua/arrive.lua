@@ -77,6 +77,10 @@ local function begin_settling(away_since)
   if not is_settling() then
     s.settle_from, s.settle_until = min(away_since, s.now), s.now + SETTLE_MS
   end
+  -- If no other node could ask either, they have yet to say whom they saw meanwhile.
+  if s.now >= s.ticked + HEAL_MS then
+    s.began = s.now
+  end
 end
 
 -- How many of them get a number in this step.

@@ -48,7 +48,7 @@ local function begin_life()
 end
 
 local function is_healing()
-  return s.life > 0 and s.now < s.began + HEAL_MS
+  return s.began > 0 and s.now < s.began + HEAL_MS
 end
 
 -- `heads` is flat: when, and where the head stood; the floor is where it stood `return_within` ago.

@@ -191,6 +191,8 @@ local function start(epoch)
   begin(epoch)
   start_clock()
   s.credit, s.filled = rules.burst * CREDIT, s.now
+  -- Numbers may be high already; blocks are counted from where the line is.
+  s.blocks_start = floor(known.head / BLOCK_FINE) * BLOCK_FINE
 end
 
 -- Opens the line and brings it up to date. Returns an answer if that is impossible.
@@ -246,7 +248,7 @@ local function sync()
   if lost or moved then
     begin_life()
   end
-  if away_since > 0 then
+  if begins and away_since > 0 then
     begin_settling(away_since)
   end
   rebase()
@@ -269,8 +271,9 @@ local function sync()
     return { DONE }
   end
 
-  -- Whoever comes first in a tick does the calling; while nobody has to stand, everybody does.
-  local tick = s.standing == 0 or s.now >= s.ticked + rules.tick
+  -- Whoever comes first in a tick does the calling; while nobody has to stand, everybody does. A node that was cut off
+  -- may be so still, and hear nothing of whom it calls.
+  local tick = away_since == 0 and (s.standing == 0 or s.now >= s.ticked + rules.tick)
   local settled_from, settled_to = settle()
   local runs = arrive(settled_to - settled_from + 1)
   local called, last_called, calls = 0, 0, 0
