@@ -122,12 +122,12 @@ impl Line {
         // Whoever comes first in a tick does the calling. While nobody has to stand, everybody does: an empty
         // line must not keep a newcomer waiting for the next tick. A node that was cut off may be so still, and hear
         // nothing of whom it calls.
-        let due = !self.summary.standing || now_ms >= self.ticked_ms + rules.tick_ms() * 4 / 5;
-        let tick = due && batch.away_since_ms == 0;
-        let mut called = 0;
+        let tick_due = !self.summary.standing || now_ms >= self.ticked_ms + rules.tick_ms() * 4 / 5;
+        let tick = tick_due && batch.away_since_ms == 0;
+        let (mut called, mut due) = (0, Vec::new());
         if tick {
             let mut places = self.places(rules);
-            called = self.call(rules, &mut places);
+            called = self.call(rules, &mut places, &mut due);
             called += self.walk_in(rules, batch, &mut newcomers, &mut places);
             self.rate.book(called, now_ms);
             self.called_total += u64::from(called);
@@ -144,7 +144,7 @@ impl Line {
             batch.asks.iter().map(|a| if current { self.verdict(rules, a.number, a.enter) } else { Verdict::Spent });
         let asks = asks.collect();
         self.summarise(rules, tick, called);
-        Outcome { newcomers, asks, called, summary: self.summary.clone() }
+        Outcome { newcomers, asks, called, due, summary: self.summary.clone() }
     }
 
     /// A new epoch: every number, ticket and pass of the old one is void. The rate's window stays, so that a
@@ -240,14 +240,20 @@ impl Line {
         self.rebase();
         self.rate.merge(&known.calls);
         let now_ms = self.clock.now_ms;
-        for &(number, until_ms) in known.inside.iter().filter(|seat| seat.1 > now_ms) {
+        for &(number, until_ms) in &known.inside {
+            if until_ms <= now_ms || self.ended.get(number).is_some() {
+                continue;
+            }
             self.issued = self.issued.max(number);
             self.head = self.head.max(number);
             self.set_called(number);
             self.due.free(number);
             self.inside.hold(number, now_ms, until_ms - now_ms);
         }
-        for &(number, until_ms) in known.due.iter().filter(|seat| seat.1 > now_ms) {
+        for &(number, until_ms) in &known.due {
+            if until_ms <= now_ms || self.ended.get(number).is_some() {
+                continue;
+            }
             self.issued = self.issued.max(number);
             if self.inside.get(number).is_none() {
                 self.head = self.head.max(number);
@@ -372,7 +378,7 @@ impl Line {
     }
 
     /// Calls the first present, uncalled numbers above the floor.
-    fn call(&mut self, rules: &Rules, places: &mut u32) -> u32 {
+    fn call(&mut self, rules: &Rules, places: &mut u32, due: &mut Vec<(u64, u64)>) -> u32 {
         let now_ms = self.clock.now_ms;
         let mut called = 0;
         let words = self.presence.len_words();
@@ -391,7 +397,8 @@ impl Line {
                 self.called.set(number - self.base);
                 // Nobody loses the seat before the poll that tells them of it.
                 let told_ms = self.presence.until_ms(number - self.base).saturating_sub(now_ms);
-                self.due.hold(number, now_ms, rules.claim_within_ms.max(told_ms));
+                let seat = self.due.hold(number, now_ms, rules.claim_within_ms.max(told_ms));
+                due.push((number, seat.until_ms));
                 self.head = self.head.max(number);
                 *places -= 1;
                 called += 1;

@@ -135,6 +135,8 @@ pub struct Outcome {
     pub asks: Vec<Verdict>,
     /// How many visitors this step called.
     pub called: u32,
+    /// Those of them who stood in line, and until when their seats wait for them: nobody else knows of it yet.
+    pub due: Vec<(u64, u64)>,
     /// The line after this step.
     pub summary: Summary,
 }

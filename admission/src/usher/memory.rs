@@ -1,14 +1,20 @@
-//! What this node remembers of a line for the day on which the line is lost: who holds a seat, and the calls of
-//! the last minute. Sent along once the line says that it has begun a new life.
+//! What this node remembers of a line for the day on which the line is lost: who holds a seat, the calls of the last
+//! minute, and who is there waiting. Sent along once the line says that it has begun a new life.
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::line::{Batch, Known, Outcome, Rules, SLOT_MS, SLOTS, Summary, Verdict};
+use crate::line::{Batch, Known, Outcome, Rules, SLOT_MS, SLOTS, Seen, Summary, Verdict};
 
 /// Most seats remembered; beyond, those that lapse first are forgotten.
 const SEATS_MAX: usize = 1_000_000;
 /// Calls are remembered for so many tenths of a second more than a line counts them whose clock is exact.
 const SLOTS_SLACK_MAX: u64 = 10;
+/// Who counts as present equally long, to within so much, is remembered together; as in the line.
+const PRESENT_MS: u64 = 2_000;
+/// Most of them remembered; nobody else is, until some have lapsed.
+const PRESENT_MAX: usize = 2_000_000;
+/// Most of them that a line is told, the lowest numbers: nobody behind will be called before they ask again.
+const PRESENT_TOLD_MAX: usize = 100_000;
 /// Lapsed seats are looked for when so many have come since the last look, or as many as there were.
 const SWEEP_EVERY_MIN: usize = 1_024;
 
@@ -19,7 +25,14 @@ pub struct Memory {
     /// Until when.
     inside: HashMap<u64, u64>,
     due: HashMap<u64, u64>,
+    /// Visits that have ended: other nodes may remember them as going on.
+    ended: HashMap<u64, u64>,
     calls: BTreeMap<u64, u32>,
+    /// Numbers seen waiting, by the time until which they count as present, in [`PRESENT_MS`]. Those of which the
+    /// line has heard more since are among them.
+    present: BTreeMap<u64, Vec<u64>>,
+    /// Numbers that the head has passed and that are not called, and until when they count as present.
+    late: HashMap<u64, u64>,
     /// The life of the line that has been told all this.
     told_life: u64,
     /// What this node knew when it last ended, until the line has answered.
@@ -42,7 +55,7 @@ impl Memory {
             calls: calls.into_iter().collect(),
             told_life: known.life,
             before: Some(known),
-            swept_len: 0,
+            ..Self::default()
         }
     }
 
@@ -53,11 +66,23 @@ impl Memory {
 
     /// Whether a loss of the line would be felt here.
     pub fn is_empty(&self) -> bool {
-        self.inside.is_empty() && self.due.is_empty() && self.calls.is_empty()
+        self.inside.is_empty() && self.due.is_empty() && self.calls.is_empty() && self.present.is_empty()
+    }
+
+    /// Stamps a batch with what a node knows that was last told `summary` and reckons the line's clock to be at
+    /// `clock_ms`. A line in a new life is told everything; who is there once in a batch, and `told_life` says for
+    /// which life it was.
+    pub fn stamp(&self, batch: &mut Batch, told_life: &mut u64, summary: &Summary, clock_ms: u64) {
+        batch.known = self.known(summary, clock_ms);
+        if summary.epoch > 0 && self.is_news_to(summary.life) && *told_life != summary.life {
+            batch.ended.extend(self.tell_ended(clock_ms));
+            batch.seen.extend(self.tell_present(summary.head, clock_ms));
+            *told_life = summary.life;
+        }
     }
 
     /// What a step is told by a node that was last told `summary` and reckons the line's clock to be at `clock_ms`.
-    pub fn known(&self, summary: &Summary, clock_ms: u64) -> Known {
+    fn known(&self, summary: &Summary, clock_ms: u64) -> Known {
         if summary.epoch == 0 {
             return self.before.clone().unwrap_or_default();
         }
@@ -93,6 +118,28 @@ impl Memory {
         known.calls = self.calls().collect();
     }
 
+    /// Visits that have ended, for a line that is told by others that they go on.
+    fn tell_ended(&self, now_ms: u64) -> impl Iterator<Item = u64> {
+        self.ended.iter().filter(move |&(_, &until_ms)| until_ms > now_ms).map(|(&number, _)| number)
+    }
+
+    /// Who is there, for a line that has lost it, of which `head` and the clock are known.
+    fn tell_present(&self, head: u64, now_ms: u64) -> Vec<Seen> {
+        let mut present = Vec::new();
+        for (&at, numbers) in &self.present {
+            let hold_ms = ((at + 1) * PRESENT_MS - 1).saturating_sub(now_ms);
+            let Some(hold_ms) = u32::try_from(hold_ms).ok().filter(|&ms| ms > 0) else { continue };
+            // Whoever the head has passed was called, as far as this node knows, or is late.
+            let waits = |&&number: &&u64| number > head || self.late.contains_key(&number);
+            present.extend(numbers.iter().filter(waits).map(|&number| Seen { number, hold_ms }));
+        }
+        if present.len() > PRESENT_TOLD_MAX {
+            present.select_nth_unstable_by_key(PRESENT_TOLD_MAX, |seen| seen.number);
+            present.truncate(PRESENT_TOLD_MAX);
+        }
+        present
+    }
+
     /// Learns from a step that was answered.
     pub fn learn(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome) {
         let summary = &outcome.summary;
@@ -101,13 +148,17 @@ impl Memory {
             // The calls still count: a reset is no way round the rate.
             self.inside.clear();
             self.due.clear();
+            self.ended.clear();
+            self.present.clear();
+            self.late.clear();
             self.epoch = summary.epoch;
         }
         if self.is_empty() {
             self.told_life = summary.life;
         } else if self.is_news_to(batch.known.life) {
-            // This very batch has told it, see `tell`.
+            // This very batch has told it, see `tell`; who is there is in it once more.
             self.told_life = batch.known.life;
+            self.present.clear();
         }
         let (slot, count) = summary.last_calls;
         if count > 0 {
@@ -117,16 +168,23 @@ impl Memory {
         let oldest = (summary.now_ms / SLOT_MS).saturating_sub(SLOTS + SLOTS_SLACK_MAX);
         self.calls = self.calls.split_off(&oldest);
 
+        self.learn_present(batch, outcome);
+        // First: whoever was called in this step may have entered in it as well.
+        self.due.extend(outcome.due.iter().copied());
         for &number in batch.inside.iter().chain(&batch.admitted) {
             self.sit(number, summary.now_ms + rules.seat_ms);
         }
         for number in &batch.ended {
             self.inside.remove(number);
             self.due.remove(number);
+            self.ended.entry(*number).or_insert(summary.now_ms + rules.seat_ms);
         }
         let joined = outcome.newcomers.iter().copied();
         let asked = batch.asks.iter().map(|ask| ask.number).zip(outcome.asks.iter().copied());
         for (number, verdict) in joined.chain(asked) {
+            if verdict != Verdict::Waiting {
+                self.late.remove(&number);
+            }
             match verdict {
                 Verdict::Inside { until_ms, .. } => self.sit(number, until_ms),
                 Verdict::Called { until_ms } => {
@@ -140,6 +198,34 @@ impl Memory {
         self.sweep(summary.now_ms);
     }
 
+    fn learn_present(&mut self, batch: &Batch, outcome: &Outcome) {
+        let (now_ms, head) = (outcome.summary.now_ms, outcome.summary.head);
+        self.present = self.present.split_off(&(now_ms / PRESENT_MS));
+        let mut room = PRESENT_MAX.saturating_sub(self.present.values().map(Vec::len).sum());
+        let mut note = |number, hold_ms| {
+            if room > 0 {
+                room -= 1;
+                self.present.entry((now_ms + u64::from(hold_ms)) / PRESENT_MS).or_default().push(number);
+            }
+        };
+        for (newcomer, &(number, verdict)) in batch.newcomers.iter().zip(&outcome.newcomers) {
+            if verdict == Verdict::Waiting {
+                note(number, newcomer.hold_ms);
+            }
+        }
+        for (ask, &verdict) in batch.asks.iter().zip(&outcome.asks) {
+            if verdict == Verdict::Waiting {
+                note(ask.number, ask.hold_ms);
+                if ask.number <= head {
+                    self.late.insert(ask.number, now_ms + u64::from(ask.hold_ms));
+                }
+            }
+        }
+        for seen in &batch.seen {
+            note(seen.number, seen.hold_ms);
+        }
+    }
+
     fn sit(&mut self, number: u64, until_ms: u64) {
         self.due.remove(&number);
         let until = self.inside.entry(number).or_default();
@@ -147,18 +233,24 @@ impl Memory {
     }
 
     fn sweep(&mut self, now_ms: u64) {
-        let len = self.inside.len() + self.due.len();
+        let len = self.len();
         if len < self.swept_len.saturating_mul(2).max(SWEEP_EVERY_MIN) {
             return;
         }
         self.inside.retain(|_, until_ms| *until_ms > now_ms);
         self.due.retain(|_, until_ms| *until_ms > now_ms);
+        self.late.retain(|_, until_ms| *until_ms > now_ms);
+        self.ended.retain(|_, until_ms| *until_ms > now_ms);
         if self.inside.len() > SEATS_MAX {
             let mut untils: Vec<u64> = self.inside.values().copied().collect();
             let (_, &mut least, _) = untils.select_nth_unstable(self.inside.len() - SEATS_MAX);
             self.inside.retain(|_, until_ms| *until_ms >= least);
         }
-        self.swept_len = self.inside.len() + self.due.len();
+        self.swept_len = self.len();
+    }
+
+    fn len(&self) -> usize {
+        self.inside.len() + self.due.len() + self.late.len() + self.ended.len()
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) struct Round {
     asks: Vec<oneshot::Sender<Verdict>>,
     walk_ins: usize,
     marks: usize,
+    /// The life of the line for which this batch tells who is there.
+    told_life: u64,
 }
 
 impl Round {
@@ -84,7 +86,7 @@ impl Round {
 
     /// Stamps what this node knows; done anew before each attempt, as the clock runs on.
     pub(super) fn stamp(&mut self, view: &View, memory: &Memory) {
-        self.batch.known = memory.known(&view.summary, view.now_ms());
+        memory.stamp(&mut self.batch, &mut self.told_life, &view.summary, view.now_ms());
     }
 
     /// Hands out the answers.

@@ -163,6 +163,46 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_that_is_wiped_is_told_whom_it_has_called_though_nobody_else_knows() {
+    let world = world(Rules { max_active: Some(2), burst: 2, ..rules() });
+    for id in 0..6 {
+        world.usher.join(Newcomer { enter: true, hold_ms: 22_000, ..slip(id) }).await.unwrap();
+    }
+    // One has left, and the third is called into the seat, but has not asked since.
+    world.usher.ended(1);
+    sleep(Duration::from_secs(5)).await;
+    let before = world.usher.view().summary.clone();
+    assert_eq!((before.head, before.due, before.inside), (3, 1, 1));
+    world.store.wipe();
+    for number in 4..=6 {
+        world.usher.seen(number, 22_000);
+    }
+    sleep(Duration::from_secs(5)).await;
+    let healed = world.usher.view().summary.clone();
+    assert_eq!((healed.due, healed.inside, healed.called_total), (1, 1, 0));
+    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: true });
+    assert!(matches!(ask(3).await, Ok(Verdict::Inside { .. })));
+    assert_eq!(ask(4).await, Ok(Verdict::Waiting));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_wiped_is_told_who_waits() {
+    let world = world(rules());
+    for id in 0..6 {
+        world.usher.join(Newcomer { hold_ms: 22_000, ..slip(id) }).await.unwrap();
+    }
+    // The first was called; of the others only the last asks again before the line calls.
+    world.store.wipe();
+    world.usher.seen(6, 22_000);
+    sleep(Duration::from_millis(2_900)).await;
+    let healed = world.usher.view().summary.clone();
+    assert_eq!((healed.life, healed.called_total), (1, 1), "{healed:?}");
+    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: false });
+    assert!(matches!(ask(2).await, Ok(Verdict::Called { .. })), "nobody overtakes who has not asked again yet");
+    assert_eq!(ask(6).await, Ok(Verdict::Waiting));
+}
+
+#[tokio::test(start_paused = true)]
 async fn marks_made_while_replies_are_lost_reach_the_line_all_the_same() {
     let world = world(rules());
     for id in 0..3 {

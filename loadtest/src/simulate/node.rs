@@ -41,6 +41,8 @@ pub(super) struct Round {
     newcomers: Vec<u32>,
     asks: Vec<u32>,
     walk_ins: usize,
+    /// The life of the line for which this batch tells who is there.
+    told_life: u64,
     /// Nobody waits for the answers any more.
     abandoned: bool,
     /// Visitors back from an absence, present again from this step on.
@@ -222,7 +224,7 @@ impl Node {
         self.wake_ms = u64::MAX;
         let clock_ms = self.line_ms(now_ms);
         if let Some(round) = self.round.as_mut().filter(|_| self.summary.epoch > 0) {
-            round.batch.known = self.memory.known(&self.summary, clock_ms);
+            self.memory.stamp(&mut round.batch, &mut round.told_life, &self.summary, clock_ms);
             if let Some((_, since_ms)) = self.away.filter(|away| now_ms >= away.0 + ms(SETTLE_AFTER)) {
                 round.batch.away_since_ms = since_ms;
             }

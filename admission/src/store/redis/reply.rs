@@ -89,7 +89,12 @@ impl Numbers<'_> {
         summary.blocks = Blocks { start, counts };
         let newcomers = self.answers(newcomers)?;
         let asks = self.answers(asks)?.into_iter().map(|answer| answer.1).collect();
-        Ok(Outcome { newcomers, asks, called, summary })
+        let due = (0..self.next::<usize>()? / 2).map(|_| {
+            let (until_ms, number) = (self.next()?, self.next()?);
+            Ok((number, until_ms))
+        });
+        let due = due.collect::<Result<_, _>>()?;
+        Ok(Outcome { newcomers, asks, called, due, summary })
     }
 
     /// Answers in runs: how many, the number of the first (0: none has one), what they may do, since and until.

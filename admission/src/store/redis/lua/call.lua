@@ -77,11 +77,11 @@ local function seats_of_called(numbers)
   return kept
 end
 
--- Calls the first present numbers that are not gone. Returns how many, and the highest of them.
+-- Calls the first present numbers that are not gone. Returns how many, the highest of them, and their seats.
 local function call_front(most)
   s.standing, s.late = 0, 0
   if not find_present(1, DOORS) then
-    return 0, 0
+    return 0, 0, {}
   end
   local numbers, more = front(most)
   local last = numbers[#numbers] or 0
@@ -89,8 +89,9 @@ local function call_front(most)
   -- Whoever the head has passed and is back at the door, but for those who are called now.
   s.late = count_upto(max(s.head, last)) - #numbers
   mark_called(numbers)
-  hold(KEY.due, seats_of_called(numbers))
-  return #numbers, last
+  local kept = seats_of_called(numbers)
+  hold(KEY.due, kept)
+  return #numbers, last, kept
 end
 
 -- The first number and the length of a block; the first block has index 0.

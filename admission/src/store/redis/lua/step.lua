@@ -20,10 +20,14 @@ end
 
 -- Seats that a node knows of and that have not lapsed, as for `hold`. Their numbers were issued.
 local function known_seats(from, to)
-  local kept = {}
+  local kept, numbers = {}, {}
+  for i = from, to, 2 do
+    numbers[#numbers + 1] = ARGV[i]
+  end
+  local gone = scores(KEY.ended, numbers)
   for i = from, to, 2 do
     local seat, until_ms = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
-    if until_ms > s.now then
+    if until_ms > s.now and not gone[ARGV[i]] then
       kept[#kept + 1], kept[#kept + 2] = until_ms, seat
       s.issued = max(s.issued, seat)
     end
@@ -170,13 +174,13 @@ local OUTCOME = {
 }
 
 -- An outcome: the scalars, then the blocks and the answers, each with its length in front.
-local function outcome(called, newcomers, asks)
+local function outcome(called, newcomers, asks, kept)
   local out = { DONE, called }
   s.settling = is_settling() and 1 or 0
   for _, name in ipairs(OUTCOME) do
     out[#out + 1] = s[name]
   end
-  for _, values in ipairs({ list('blocks'), newcomers, asks }) do
+  for _, values in ipairs({ list('blocks'), newcomers, asks, kept }) do
     local n = #out + 1
     out[n] = #values
     for i = 1, #values do
@@ -276,11 +280,11 @@ local function sync()
   local tick = away_since == 0 and (s.standing == 0 or s.now >= s.ticked + rules.tick)
   local settled_from, settled_to = settle()
   local runs = arrive(settled_to - settled_from + 1)
-  local called, last_called, calls = 0, 0, 0
+  local called, last_called, calls, kept = 0, 0, 0, {}
   if tick then
     local free
     free, calls = places()
-    called, last_called = call_front(free)
+    called, last_called, kept = call_front(free)
     called = called + walk_in(runs, free - called)
     book(called)
     s.called_total = s.called_total + called
@@ -305,7 +309,7 @@ local function sync()
   summarise(tick, called, calls + called)
   call('DEL', KEY.scratch)
   save()
-  return outcome(called, to_newcomers, to_asks)
+  return outcome(called, to_newcomers, to_asks, kept)
 end
 
 -- The line as of its last step.
@@ -314,7 +318,7 @@ local function look()
   if found then
     return found == 0 and { NO_LINE } or { UNKNOWN_LAYOUT, found }
   end
-  return outcome(0, {}, {})
+  return outcome(0, {}, {}, {})
 end
 
 -- A new epoch: every number, ticket and pass of the old one is void. The clock, the rate and the lives stay, so
@@ -335,7 +339,7 @@ local function reset()
   end
   set_list('window', window)
   save()
-  return outcome(0, {}, {})
+  return outcome(0, {}, {}, {})
 end
 
 if what == 'sync' then
