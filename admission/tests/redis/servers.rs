@@ -127,6 +127,11 @@ impl Server {
         info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned))
     }
 
+    /// Whether it says that it is a primary. One that is just becoming it drops its connections.
+    pub fn is_primary(&self) -> bool {
+        self.try_command::<String>(&["INFO", "replication"]).is_ok_and(|info| info.contains("role:master"))
+    }
+
     /// Stops the process without killing it, as a frozen machine would; [`Self::thaw`] lets it go on.
     pub fn freeze(&self) {
         signal(self.pid(), "STOP");

@@ -8,6 +8,7 @@
 mod command_line;
 mod cookieless;
 mod crowd;
+mod faults;
 mod kinds;
 mod reload;
 mod restart;

@@ -39,6 +39,11 @@ impl Door {
         let pool = Pool::new(nodes, CONNECTIONS);
         Self { queue, pages, limits, pool, start: Instant::now(), closed: watch::Sender::new(false) }
     }
+
+    /// Everybody stops where they are.
+    pub(crate) fn close(&self) {
+        self.closed.send_replace(true);
+    }
 }
 
 /// What a visitor saw.

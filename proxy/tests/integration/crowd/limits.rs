@@ -49,6 +49,12 @@ impl Limits {
         if time <= MINUTE { bucket.min(f64::from(self.release_per_minute)) } else { bucket }
     }
 
+    /// The most that were called in any minute, of those known to have been.
+    pub(crate) fn most_in_a_minute(&self, calls: &[(Instant, Instant)]) -> usize {
+        let within = |from: Instant| calls.iter().filter(|call| call.0 >= from && call.1 <= from + MINUTE).count();
+        calls.iter().map(|call| within(call.0)).max().unwrap_or(0)
+    }
+
     /// The stretch of time that comes nearest to what is allowed, or is farthest beyond it. Of each call it is known
     /// after and before what moment it was made, so only those count that were made in it without any doubt.
     pub(crate) fn fullest(&self, calls: &[(Instant, Instant)]) -> Fullest {
@@ -73,5 +79,10 @@ impl Fullest {
     /// How many too many; below 0: how many more might have been.
     pub(crate) fn beyond(&self) -> f64 {
         self.called as f64 - self.allowed
+    }
+    /// Whole visitors beyond what was allowed.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts from floats saturate")]
+    pub(crate) fn too_many(&self) -> usize {
+        self.beyond().ceil() as usize
     }
 }

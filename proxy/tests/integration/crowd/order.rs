@@ -114,6 +114,30 @@ impl Judge {
         })
     }
 
+    /// What the first who was overtaken saw, and who overtook; in seconds from some moment on.
+    pub(crate) fn tell_of_overtaken(&self, from: Instant) -> Option<String> {
+        let (number, later) = self.overtaken().into_iter().next()?;
+        let at = |instant: Instant| {
+            let before = from.saturating_duration_since(instant).as_secs_f64();
+            instant.saturating_duration_since(from).as_secs_f64() - before
+        };
+        let tell = |number: u64| {
+            let story = self.stories.iter().find(|story| story.numbers.first() == Some(&number))?;
+            let waits = story.waits.iter().rev().take(8).rev();
+            let waits: Vec<_> = waits
+                .map(|wait| {
+                    let held = if wait.held { ", held" } else { "" };
+                    format!("{:.2} to {:.2}: {} s{held}", at(wait.asked), at(wait.answered), wait.told.as_secs())
+                })
+                .collect();
+            let [called, entered] = [story.called_by, self.entry(story)].map(|instant| instant.map(at));
+            Some(format!(
+                "{number} was told to wait {waits:?}, called by {called:.2?}, at the origin at {entered:.2?}\n"
+            ))
+        };
+        Some(tell(number)? + &tell(later)?)
+    }
+
     /// The same by the origin's log. A call is learned of at the next poll, so only an order that this does not explain
     /// counts; nor can anybody learn of it from an answer that was lost.
     fn late_at_the_origin(&self, outage_explains: bool) -> Vec<(u64, u64)> {

@@ -1,9 +1,12 @@
 //! Several nodes of one shop that share their lines in Redis.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
-use super::{Node, Origin, Setup, Tenant};
+use super::{Node, Origin, Setup, Tenant, until_within};
 use crate::servers::Server;
+
+/// So long it may take until every node has found its store again: longer than any pause between two attempts.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 /// Nodes with a folder each and the same keys, and the origin behind them all.
 #[derive(Debug)]
@@ -28,6 +31,17 @@ impl Fleet {
     /// Where visitors are served.
     pub(crate) fn http(&self) -> [SocketAddr; 3] {
         self.nodes.each_ref().map(|node| node.http)
+    }
+
+    /// Waits until every node reaches all lines.
+    pub(crate) async fn until_whole(&self) {
+        for node in &self.nodes {
+            until_within(BACK_WITHIN, "the node reaches the store", async || {
+                let ready = node.admin("/health/ready").await.json();
+                ready["silent_lines"].as_array().unwrap().is_empty().then_some(())
+            })
+            .await;
+        }
     }
 }
 
