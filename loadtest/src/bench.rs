@@ -1,6 +1,7 @@
 //! CPU per request, paired: the same load in turn against Sluice and against a bare pingora of the same build.
 
 mod core;
+mod isolation;
 mod sluice;
 
 use std::{process::Command, sync::Arc, time::Duration};
@@ -39,6 +40,8 @@ enum Part {
     Poll,
     /// (c) The line by itself.
     Core,
+    /// (d) A flood in one queue beside newcomers to another, on one Redis.
+    Isolation,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failed> {
@@ -51,6 +54,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     }
     if wanted(Part::Core) {
         core::run();
+    }
+    if wanted(Part::Isolation) {
+        Runtime::new()?.block_on(isolation::run(options))?;
     }
     Ok(())
 }

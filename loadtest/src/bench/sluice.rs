@@ -12,6 +12,7 @@ use crate::{
 
 /// How many stand before the visitor who polls.
 const AHEAD: usize = 2_000;
+const HOST: &str = "shop.example.com";
 
 pub(super) struct Scene {
     dir: tempfile::TempDir,
@@ -54,9 +55,9 @@ impl Scene {
     /// The request of a visitor who is inside.
     pub(super) async fn admitted(&self) -> Result<Vec<u8>, Failed> {
         let mut connection = Connection::open(self.server.addr).await?;
-        let answer = connection.ask(&get("/", "")).await?;
+        let answer = connection.ask(&get(HOST, "/", "")).await?;
         let pass = cookie(answer, "sluice_pass_open").ok_or("no pass was given")?;
-        Ok(get("/", &pass))
+        Ok(get(HOST, "/", &pass))
     }
 
     /// The poll of a visitor far back in line, and its answer.
@@ -65,31 +66,31 @@ impl Scene {
         let status = "/.sluice/status?queue=long";
         let mut ticket = None;
         // The first walks in; everybody after stands in line.
-        connection.ask(&get("/long", "")).await?;
+        connection.ask(&get(HOST, "/long", "")).await?;
         for _ in 0..AHEAD {
             let slip =
-                cookie(connection.ask(&get(status, "")).await?, "sluice_slip_long").ok_or("no slip was given")?;
-            ticket = cookie(connection.ask(&get(status, &slip)).await?, "sluice_ticket_long");
+                cookie(connection.ask(&get(HOST, status, "")).await?, "sluice_slip_long").ok_or("no slip was given")?;
+            ticket = cookie(connection.ask(&get(HOST, status, &slip)).await?, "sluice_ticket_long");
         }
-        let poll = get(status, &ticket.ok_or("no ticket was given")?);
+        let poll = get(HOST, status, &ticket.ok_or("no ticket was given")?);
         let answer = connection.ask(&poll).await?.to_vec();
         Ok((poll, answer))
     }
 }
 
 /// A browser's request.
-fn get(path: &str, cookie: &str) -> Vec<u8> {
+pub(super) fn get(host: &str, path: &str, cookie: &str) -> Vec<u8> {
     let mode = if path.starts_with("/.sluice") { "same-origin" } else { "navigate" };
     let cookie = if cookie.is_empty() { String::new() } else { format!("Cookie: {cookie}\r\n") };
     format!(
-        "GET {path} HTTP/1.1\r\nHost: shop.example.com\r\nUser-Agent: bench\r\nAccept: text/html\r\nSec-Fetch-Mode: \
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: bench\r\nAccept: text/html\r\nSec-Fetch-Mode: \
          {mode}\r\n{cookie}\r\n"
     )
     .into_bytes()
 }
 
 /// `name=value` of a cookie that an answer sets.
-fn cookie(answer: &[u8], name: &str) -> Option<String> {
+pub(super) fn cookie(answer: &[u8], name: &str) -> Option<String> {
     let text = String::from_utf8_lossy(answer);
     let pair = text.split("\r\n").find_map(|line| {
         let (header, value) = line.split_once(": ")?;
