@@ -338,6 +338,10 @@ local function reset()
     s[name] = old[name]
   end
   set_list('window', window)
+  s.ticked = s.now
+  for i = 2, #window, 2 do
+    s.called_last_minute = s.called_last_minute + window[i]
+  end
   save()
   return outcome(0, {}, {}, {})
 end
