@@ -197,7 +197,7 @@ impl Mode {
 pub enum OnStoreLoss {
     /// Nobody new gets in.
     Hold,
-    /// Each node goes on calling within its share of the rate.
+    /// The head goes on by time at the release rate.
     Trickle,
     /// Everyone gets in; said loudly.
     Admit,

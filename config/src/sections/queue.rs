@@ -121,8 +121,8 @@ fn on_store_loss(table: &Table<'_>, is_store_shared: bool) -> Read<Option<OnStor
             "`on_store_loss` is missing: with [store], say what newcomers get while the store is away",
             "write one of\n\
              on_store_loss = \"hold\": nobody new gets in until the store is back; visitors inside never notice.\n\
-             on_store_loss = \"trickle\": each node goes on calling within its share of the release rate, and \
-             settles up when the store is back.\n\
+             on_store_loss = \"trickle\": the line goes on by time at the release rate, and settles up when the store \
+             is back.\n\
              on_store_loss = \"admit\": everyone gets in at once, whatever the site can take; logs and metrics \
              say so loudly.",
         ));

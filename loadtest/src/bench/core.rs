@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sluice_admission::line::{Batch, Known, Line, Newcomer, Reading, Rules, Seen};
+use sluice_admission::line::{Batch, HOLD_MS_MAX, Known, Line, Newcomer, Reading, Rules, Seen};
 use sluice_config::Mode;
 
 use super::median_us;
@@ -41,14 +41,15 @@ pub(super) fn run() {
     });
     say(format_args!("{:<44} {us:>8.0}", "(c) sync with 1,000 newcomers"));
 
-    while line.known().issued < 1_000_000 {
+    // Some are called meanwhile.
+    while line.known().issued < 1_010_000 {
         now_ms += 1;
         join(&mut line, now_ms, 10_000);
     }
     // Everybody polls once, spread over several generations, so that every bitmap is as full as it gets.
-    for part in 0..10 {
+    for part in 0..11 {
         now_ms += 2_000;
-        let seen = (part * 100_000 + 1..=(part + 1) * 100_000).map(|number| Seen { number, hold_ms: 20_000 });
+        let seen = (part * 100_000 + 1..=(part + 1) * 100_000).map(|number| Seen { number, hold_ms: HOLD_MS_MAX });
         let batch = Batch { seen: seen.collect(), ..Batch::default() };
         line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &batch);
     }

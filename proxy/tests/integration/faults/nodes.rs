@@ -39,6 +39,24 @@ async fn all_nodes_and_the_store_are_killed_together() {
     sale.over("all nodes and Redis (`appendonly yes`) killed, back after 3 s").await.nobody_came_in_meanwhile().judge();
 }
 
+/// Nothing is left but what the nodes have written down, and the visitors' cookies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_nodes_are_killed_and_the_store_is_lost() {
+    let mut redis = Server::start();
+    let mut sale = Sale::open_with(&fleet::one(&redis), |_, setup: Setup| setup.keeps_ports()).await;
+    sale.now();
+    redis.kill();
+    for node in &mut sale.fleet.nodes {
+        node.kill();
+    }
+    sale.wait(3 * SECOND).await;
+    redis.restart();
+    for node in &mut sale.fleet.nodes {
+        node.start().await;
+    }
+    sale.over("all nodes and Redis killed, Redis back empty after 3 s").await.nobody_came_in_meanwhile().judge();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "long: ./x faults"]
 async fn the_wall_clocks_of_two_nodes_are_wrong_and_step() {
