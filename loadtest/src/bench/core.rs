@@ -47,9 +47,9 @@ pub(super) fn run() {
         join(&mut line, now_ms, 10_000);
     }
     // Everybody polls once, spread over several generations, so that every bitmap is as full as it gets.
-    for part in 0..11 {
+    for part in 0..10 {
         now_ms += 2_000;
-        let seen = (part * 100_000 + 1..=(part + 1) * 100_000).map(|number| Seen { number, hold_ms: HOLD_MS_MAX });
+        let seen = (part * 101_000 + 1..=(part + 1) * 101_000).map(|number| Seen { number, hold_ms: HOLD_MS_MAX });
         let batch = Batch { seen: seen.collect(), ..Batch::default() };
         line.sync(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &batch);
     }
