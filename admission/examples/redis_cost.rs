@@ -178,18 +178,28 @@ async fn fleet() {
     let numbered = fleet.newcomers(PER_SECOND, 5).await;
     let commands = fleet.commands() - before;
     println!("  {numbered} newcomers in 5 s: {commands} commands, {:.4} each", commands as f64 / numbered as f64);
-    // As many seconds with polls and without: what is left is what polls cost.
-    for (what, polls) in [("no polls", 0), ("100,000 polls far back", 100_000_u64)] {
+    // As many seconds without anything, with polls and with passes that are minted anew: what differs is what those
+    // cost. A request of a visitor inside tells the usher nothing but the last, once in an eighth of `session_idle`.
+    const MARKS: u64 = 100_000;
+    for (what, is_polls) in
+        [("marks, nobody asking", None), ("polls far back", Some(true)), ("passes minted anew", Some(false))]
+    {
         let before = fleet.commands();
         let mut every = interval(Duration::from_millis(1));
         for ms in 0..5_000 {
             every.tick().await;
-            for poll in 0..polls / 5_000 {
-                let number = numbered - (ms * (polls / 5_000) + poll) % (numbered / 2);
-                fleet.ushers[(poll % 3) as usize].seen(number, HOLD_MS);
+            for mark in 0..MARKS / 5_000 {
+                let usher = &fleet.ushers[(mark % 3) as usize];
+                match is_polls {
+                    Some(true) => usher.seen(numbered - (ms * (MARKS / 5_000) + mark) % (numbered / 2), HOLD_MS),
+                    // Among those who have been called.
+                    Some(false) => usher.inside(mark % 10 + 1),
+                    None => {}
+                }
             }
         }
-        println!("  5 s with {what}: {} commands, all of them ticks", fleet.commands() - before);
+        let marks = if is_polls.is_some() { MARKS } else { 0 };
+        println!("  5 s with {marks} {what}: {} commands", fleet.commands() - before);
     }
 }
 

@@ -104,7 +104,7 @@ fn loss_of_a_shared_store_has_to_be_thought_about() {
     let dir = Dir::node("[store]\nurl = \"redis://127.0.0.1\"\n").with("tenants/shop.toml", &text);
     let mistake = dir.mistake();
     assert!(mistake.message().contains("`on_store_loss` is missing"), "{mistake:?}");
-    for choice in ["\"hold\": nobody new gets in", "\"trickle\": each node goes on", "\"admit\": everyone gets in"] {
+    for choice in ["\"hold\": nobody new gets in", "\"trickle\": the line goes on", "\"admit\": everyone gets in"] {
         assert!(mistake.help().contains(choice), "{mistake:?}");
     }
     // However wrong the store is, the choice has to be made.
