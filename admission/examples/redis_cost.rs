@@ -63,16 +63,7 @@ impl Bench {
         let wall_ms = Arc::new(AtomicU64::new(1_700_000_000_000));
         let clock = wall_ms.clone();
         let store = Redis::with_clock(&server.settings(), move || clock.load(Ordering::SeqCst));
-        let rules = Rules {
-            release_per_minute: 6_000,
-            burst: 100,
-            max_active: None,
-            max_waiting: 10_000_000,
-            mode: Mode::Auto,
-            claim_within_ms: 60_000,
-            return_within_ms: 600_000,
-            seat_ms: 60_000,
-        };
+        let rules = rules(6_000, 100);
         Self { server, store, wall_ms, rules, ids: 0, known: Known::default() }
     }
 
@@ -126,16 +117,7 @@ struct Fleet {
 impl Fleet {
     async fn start() -> Self {
         let server = Server::start();
-        let rules = Rules {
-            release_per_minute: 600,
-            burst: 10,
-            max_active: None,
-            max_waiting: 10_000_000,
-            mode: Mode::Auto,
-            claim_within_ms: 60_000,
-            return_within_ms: 600_000,
-            seat_ms: 60_000,
-        };
+        let rules = rules(600, 10);
         let node = |_| {
             let store = Arc::new(Redis::new(&server.settings()));
             Usher::start(line("fleet"), rules.clone(), store, 0)
@@ -200,6 +182,19 @@ async fn fleet() {
         }
         let marks = if is_polls.is_some() { MARKS } else { 0 };
         println!("  5 s with {marks} {what}: {} commands", fleet.commands() - before);
+    }
+}
+
+fn rules(release_per_minute: u32, burst: u32) -> Rules {
+    Rules {
+        release_per_minute,
+        burst,
+        max_active: None,
+        max_waiting: 10_000_000,
+        mode: Mode::Auto,
+        claim_within_ms: 60_000,
+        return_within_ms: 600_000,
+        seat_ms: 60_000,
     }
 }
 

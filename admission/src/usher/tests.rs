@@ -78,7 +78,7 @@ struct World {
     usher: Arc<Usher>,
 }
 
-fn rules() -> Rules {
+pub(super) fn rules() -> Rules {
     Rules {
         release_per_minute: 60,
         burst: 1,

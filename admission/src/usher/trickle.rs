@@ -100,16 +100,7 @@ mod tests {
     const NOW_MS: u64 = 1_700_000_000_000;
 
     fn rules(release_per_minute: u32) -> Rules {
-        Rules {
-            release_per_minute,
-            burst: 1,
-            max_active: None,
-            max_waiting: 100_000,
-            mode: Mode::Auto,
-            claim_within_ms: 60_000,
-            return_within_ms: 600_000,
-            seat_ms: 600_000,
-        }
+        Rules { release_per_minute, ..crate::usher::tests::rules() }
     }
 
     fn summary(called_last_minute: u64) -> Summary {

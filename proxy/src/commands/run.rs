@@ -1,9 +1,10 @@
 //! `sluice run`
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sluice_admission::store::Severity;
 use sluice_config::Watch;
+use tokio::time::sleep;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
@@ -13,6 +14,9 @@ use crate::{
     node::{Lines, Node},
     reload, unserved,
 };
+
+/// A store that was away at the start is looked at again after so long.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     let (files, config) = Watch::load(dir);
@@ -49,13 +53,24 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Says what is wrong with the store. That is no reason not to start: whoever is inside is served without it.
+/// Says what is wrong with the store, and if it is away, once more when it is there. That is no reason not to start:
+/// whoever is inside is served without it.
 async fn look_at_store(node: Arc<Node>) {
-    for finding in node.store().doctor(&[]).await.findings {
-        match finding.severity {
-            Severity::Fault => tracing::error!("the store: {finding}"),
-            Severity::Warning => tracing::warn!("the store: {finding}"),
+    let mut said_away = false;
+    loop {
+        let checkup = node.store().doctor(&[]).await;
+        let away = !checkup.is_healthy() && checkup.servers.is_empty();
+        for finding in checkup.findings.iter().filter(|_| !(away && said_away)) {
+            match finding.severity {
+                Severity::Fault => tracing::error!("the store: {finding}"),
+                Severity::Warning => tracing::warn!("the store: {finding}"),
+            }
         }
+        if !away {
+            return;
+        }
+        said_away = true;
+        sleep(LOOK_AGAIN).await;
     }
 }
 

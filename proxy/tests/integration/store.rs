@@ -7,8 +7,9 @@ use serde_json::Value;
 use crate::{
     servers::Server,
     support::{
-        Tenant,
+        Setup, Tenant, fleet,
         node::{ConfigFolder, run, server_file},
+        until,
     },
 };
 
@@ -87,4 +88,14 @@ fn the_doctor_says_what_is_wrong_in_one_sentence() {
     assert!(text(&away).contains("The store is away"), "{}", text(&away));
 
     assert_eq!(store(&config(""), "doctor", &[]).status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn run_serves_and_says_what_is_wrong_with_its_store() {
+    let evicting = Server::with(&["maxmemory 100mb", "maxmemory-policy allkeys-lru"]);
+    let shop = Tenant::shop("127.0.0.1:9000".parse().unwrap());
+    let shop = shop.queue("shop", "release_per_minute = 600\non_store_loss = \"hold\"");
+    let node = Setup::new(shop).store(&fleet::one(&evicting)).start().await;
+    until("the finding is in the log", async || node.log().contains("may evict a line").then_some(())).await;
+    assert_eq!(node.admin("/health/ready").await.status, 200);
 }

@@ -24,25 +24,17 @@ async fn a_node_is_killed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_and_the_store_are_killed_together() {
     // As the manual recommends it.
-    let mut redis = Server::with(&["appendonly yes", "appendfsync everysec"]);
-    let mut sale = Sale::open_with(&fleet::one(&redis), |_, setup: Setup| setup.keeps_ports()).await;
-    sale.now();
-    redis.kill();
-    for node in &mut sale.fleet.nodes {
-        node.kill();
-    }
-    sale.wait(3 * SECOND).await;
-    redis.restart();
-    for node in &mut sale.fleet.nodes {
-        node.start().await;
-    }
-    sale.over("all nodes and Redis (`appendonly yes`) killed, back after 3 s").await.nobody_came_in_meanwhile().judge();
+    let redis = Server::with(&["appendonly yes", "appendfsync everysec"]);
+    all_are_killed(redis, "all nodes and Redis (`appendonly yes`) killed, back after 3 s").await;
 }
 
 /// Nothing is left but what the nodes have written down, and the visitors' cookies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_nodes_are_killed_and_the_store_is_lost() {
-    let mut redis = Server::start();
+    all_are_killed(Server::start(), "all nodes and Redis killed, Redis back empty after 3 s").await;
+}
+
+async fn all_are_killed(mut redis: Server, fault: &'static str) {
     let mut sale = Sale::open_with(&fleet::one(&redis), |_, setup: Setup| setup.keeps_ports()).await;
     sale.now();
     redis.kill();
@@ -54,7 +46,7 @@ async fn all_nodes_are_killed_and_the_store_is_lost() {
     for node in &mut sale.fleet.nodes {
         node.start().await;
     }
-    sale.over("all nodes and Redis killed, Redis back empty after 3 s").await.nobody_came_in_meanwhile().judge();
+    sale.over(fault).await.nobody_came_in_meanwhile().judge();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

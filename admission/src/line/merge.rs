@@ -1,0 +1,126 @@
+//! What nodes tell: what they know of the line, and whom they have seen.
+//!
+//! Nearly all of it merges: by maximum, by the later end of a seat, by bits that are set. So it may come late, twice or
+//! in any order, and from nodes that know of each other's news or do not.
+
+use super::{Batch, Known, Line, Rules, lives, seats};
+
+impl Line {
+    /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`Lives::step`].
+    pub(super) fn merge(&mut self, batch: &Batch, moved: bool) -> bool {
+        let known = &batch.known;
+        let current = known.epoch == 0 || known.epoch >= self.epoch;
+        let mut lost = moved;
+        if current && known.epoch > 0 {
+            lost |= self.lives.compare(known);
+            self.merge_known(known);
+        }
+        // A number that was never handed out is proof of a state that was.
+        if current && self.issued < batch.top() {
+            self.issued = batch.top();
+            lost = true;
+        }
+        if lost {
+            self.issued += lives::SKIP;
+            self.lives.begin(self.clock.now_ms);
+            self.rate.drain(self.clock.now_ms);
+        }
+        if batch.away_since_ms > 0 {
+            self.settling.begin(batch.away_since_ms, self.clock.now_ms);
+            // If no other node could ask either, they have yet to say whom they saw meanwhile.
+            if self.clock.now_ms >= self.ticked_ms + lives::HEAL_MS {
+                self.lives.listen(self.clock.now_ms);
+            }
+        }
+        current
+    }
+
+    fn merge_known(&mut self, known: &Known) {
+        self.epoch = known.epoch;
+        self.head = self.head.max(known.head);
+        self.heads.raise_floor(known.floor);
+        // Whatever was called or passed over was issued, even if this node has not heard so.
+        self.issued = self.issued.max(known.issued).max(self.head).max(self.heads.floor());
+        // A line that is healed begins at its floor, however high the numbers are by now.
+        self.rebase();
+        self.rate.merge(&known.calls);
+        let now_ms = self.clock.now_ms;
+        for &(number, until_ms) in &known.inside {
+            if until_ms <= now_ms || self.ended.get(number).is_some() {
+                continue;
+            }
+            self.issued = self.issued.max(number);
+            self.head = self.head.max(number);
+            self.set_called(number);
+            self.due.free(number);
+            self.inside.hold(number, now_ms, until_ms - now_ms);
+        }
+        for &(number, until_ms) in &known.due {
+            if until_ms <= now_ms || self.ended.get(number).is_some() {
+                continue;
+            }
+            self.issued = self.issued.max(number);
+            if self.inside.get(number).is_none() {
+                self.head = self.head.max(number);
+                self.set_called(number);
+                self.due.hold(number, now_ms, until_ms - now_ms);
+            }
+        }
+    }
+
+    pub(super) fn mark(&mut self, rules: &Rules, batch: &Batch) {
+        let now_ms = self.clock.now_ms;
+        self.book_admitted(rules, batch);
+        for &number in &batch.inside {
+            // A node may have seen inside who has left through another one since.
+            if self.ended.get(number).is_some() {
+                continue;
+            }
+            self.due.free(number);
+            self.head = self.head.max(number);
+            self.set_called(number);
+            self.inside.hold(number, now_ms, rules.seat_ms);
+        }
+        // After the line above: whoever is seen inside and then says good-bye, in one batch, has gone.
+        for &number in &batch.ended {
+            self.inside.free(number);
+            self.due.free(number);
+            self.ended.hold(number, now_ms, seats::ENDED_MS);
+        }
+        for seen in &batch.seen {
+            self.see(seen.number, seen.hold_ms);
+        }
+        for ask in &batch.asks {
+            self.see(ask.number, ask.hold_ms);
+        }
+        for &number in &batch.away {
+            if let Some(offset) = self.offset(number) {
+                self.presence.forget(offset);
+            }
+        }
+    }
+
+    /// Settles up with a node that let visitors in by itself: whoever had not been called yet is called now.
+    fn book_admitted(&mut self, rules: &Rules, batch: &Batch) {
+        let now_ms = self.clock.now_ms;
+        let mut called = 0;
+        for &number in &batch.admitted {
+            let seated = self.due.get(number).is_some() || self.inside.get(number).is_some();
+            called += u32::from(!seated);
+            self.due.free(number);
+            self.head = self.head.max(number);
+            self.set_called(number);
+            self.inside.hold(number, now_ms, rules.seat_ms);
+        }
+        self.rate.book(called, now_ms);
+        self.called_total += u64::from(called);
+    }
+
+    /// Marks a number as present. Bits of numbers that are called, or at or below the floor, mean nothing and
+    /// are masked where they are read, so they need not be told apart here.
+    pub(super) fn see(&mut self, number: u64, hold_ms: u32) {
+        if let Some(offset) = self.offset(number) {
+            self.presence.mark(offset, self.clock.now_ms, hold_ms);
+        }
+    }
+}
