@@ -6,12 +6,11 @@ use sluice_config::Mode;
 use super::{Rules, lives};
 use crate::standing::Reason;
 
-/// Numbers per block right behind the head.
-pub const BLOCK_FINE: u64 = 256;
-/// How many fine blocks there are; those behind are coarse.
-pub const BLOCKS_FINE: u64 = 128;
-/// Numbers per block far behind the head.
-pub const BLOCK_COARSE: u64 = 8_192;
+/// Numbers in each of the blocks right behind the head.
+pub const BLOCK: u64 = 256;
+/// So many blocks cover the way from any distance behind the head to twice that distance, so that none is longer than
+/// a sixteenth of the way to it.
+pub const BLOCKS_PER_DOUBLING: u64 = 16;
 
 /// The line after a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,37 +61,35 @@ pub struct Summary {
     pub blocks: Blocks,
 }
 
-/// Counts of waiting numbers per block of the number line. Near the head blocks are small, so that a position
-/// is close to exact where it matters; far back they are large, so that a million waiting take 1 kB.
+/// Counts of waiting numbers per block of the number line. Near the head blocks are small, so that a position is
+/// close to exact where it matters; they are twice as long wherever the way from the head has doubled, as the buckets
+/// of a log-linear histogram are. A million waiting take 143 of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Blocks {
     /// First number of the first block.
     pub start: u64,
-    /// Counts, fine blocks first.
+    /// Counts, the block at the head first.
     pub counts: Vec<u32>,
 }
 
 impl Blocks {
     /// Where the blocks of a line with this head start.
     pub fn start_for(head: u64) -> u64 {
-        head / BLOCK_FINE * BLOCK_FINE
+        head / BLOCK * BLOCK
     }
 
     /// The first number and the length of block `index`.
     pub fn span(start: u64, index: u64) -> (u64, u64) {
-        match index.checked_sub(BLOCKS_FINE) {
-            None => (start + index * BLOCK_FINE, BLOCK_FINE),
-            Some(coarse) => (start + BLOCKS_FINE * BLOCK_FINE + coarse * BLOCK_COARSE, BLOCK_COARSE),
-        }
+        let doublings = (index / BLOCKS_PER_DOUBLING).saturating_sub(1);
+        let len = BLOCK << doublings;
+        (start + (index - doublings * BLOCKS_PER_DOUBLING) * len, len)
     }
 
     /// The block that holds `number`.
     pub fn index_of(start: u64, number: u64) -> u64 {
-        let offset = number.saturating_sub(start);
-        match offset.checked_sub(BLOCKS_FINE * BLOCK_FINE) {
-            None => offset / BLOCK_FINE,
-            Some(far) => BLOCKS_FINE + far / BLOCK_COARSE,
-        }
+        let steps = number.saturating_sub(start) / BLOCK;
+        let doublings = (steps / BLOCKS_PER_DOUBLING).checked_ilog2().map_or(0, u64::from);
+        doublings * BLOCKS_PER_DOUBLING + (steps >> doublings)
     }
 }
 
@@ -137,5 +134,36 @@ impl Summary {
         let last = (first + len - 1).min(self.issued).max(number);
         let inside = u64::from(count(index)) * (number - first_uncalled) / (last - first_uncalled + 1);
         self.late + before + inside
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn blocks_follow_each_other_without_a_gap_and_double_with_the_way() {
+        let start = 5 * BLOCK;
+        let mut next = start;
+        for index in 0..300 {
+            let (first, len) = Blocks::span(start, index);
+            assert_eq!(first, next, "block {index}");
+            assert!(len == BLOCK || len * BLOCKS_PER_DOUBLING <= first - start, "block {index} is {len} long");
+            assert_eq!(Blocks::index_of(start, first), index);
+            assert_eq!(Blocks::index_of(start, first + len - 1), index);
+            next = first + len;
+        }
+        assert_eq!(Blocks::index_of(start, start + 1_000_000), 142, "a million take 143");
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_is_in_its_block(head in 0..1_u64 << 40, way in 0..1_u64 << 40) {
+            let start = Blocks::start_for(head);
+            let (first, len) = Blocks::span(start, Blocks::index_of(start, head + way));
+            prop_assert!((first..first + len).contains(&(head + way)));
+        }
     }
 }

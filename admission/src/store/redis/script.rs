@@ -17,7 +17,7 @@ pub(super) const TEXT: &str = concat!(
 );
 
 /// Version of the state's layout, as in `state.lua`. A state of another layout is left alone.
-pub(super) const LAYOUT: u32 = 3;
+pub(super) const LAYOUT: u32 = 4;
 
 /// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
 pub(super) const KEY_NAMES: [&str; 30] = [

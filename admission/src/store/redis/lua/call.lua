@@ -1,6 +1,6 @@
 -- Who is called, and how many wait where: `call`, `places` and `count` of line.rs, summary.rs.
 
-local BLOCK_FINE, BLOCKS_FINE, BLOCK_COARSE = 256, 128, 8192
+local BLOCK, BLOCKS_PER_DOUBLING = 256, 16
 -- Candidates are looked at by so many bytes of the bitmap at a time.
 local LOOK_BYTES = 128
 
@@ -96,37 +96,43 @@ end
 
 -- The first number and the length of a block; the first block has index 0.
 local function block_span(start, index)
-  if index < BLOCKS_FINE then
-    return start + index * BLOCK_FINE, BLOCK_FINE
-  end
-  return start + BLOCKS_FINE * BLOCK_FINE + (index - BLOCKS_FINE) * BLOCK_COARSE, BLOCK_COARSE
+  local doublings = max(floor(index / BLOCKS_PER_DOUBLING) - 1, 0)
+  local len = BLOCK * 2 ^ doublings
+  return start + (index - doublings * BLOCKS_PER_DOUBLING) * len, len
 end
 
 local function block_of(start, number)
-  local offset = max(number - start, 0)
-  local far = offset - BLOCKS_FINE * BLOCK_FINE
-  return far < 0 and floor(offset / BLOCK_FINE) or BLOCKS_FINE + floor(far / BLOCK_COARSE)
+  local steps = floor(max(number - start, 0) / BLOCK)
+  -- The exponent is that of the next higher power of two.
+  local _, exponent = math.frexp(floor(steps / BLOCKS_PER_DOUBLING))
+  local doublings = max(exponent - 1, 0)
+  return doublings * BLOCKS_PER_DOUBLING + floor(steps / 2 ^ doublings)
 end
 
 -- Counts who is waiting, over the whole line.
 local function count()
-  local start, blocks = floor(s.head / BLOCK_FINE) * BLOCK_FINE, {}
+  local start, blocks = floor(s.head / BLOCK) * BLOCK, {}
   s.waiting, s.blocks_start = s.late, start
   if find_present(DOORS + 1, DOORS + WAITINGS) then
     local _, at = count_upto(s.head)
     local filled, from = 0, string.format('%d', at)
-    for index = 0, block_of(start, s.issued) do
-      local first, len = block_span(start, index)
-      local after = (first + len - s.base) / 8
-      blocks[index + 1] = 0
+    -- As `block_span` has it, from one block to the next.
+    local ends, len, left = start - s.base, BLOCK, 2 * BLOCKS_PER_DOUBLING
+    for index = 1, block_of(start, s.issued) + 1 do
+      ends = ends + len
+      local after, counted = ends / 8, 0
       if after > at then
         -- The end of one block is the beginning of the next; as text, which costs less to pass on.
-        local to = string.format('%d', after - 1)
-        local counted = call('BITCOUNT', KEY.scratch, from, to)
-        at, from = after, string.format('%d', after)
+        counted = call('BITCOUNT', KEY.scratch, from, string.format('%d', after - 1))
+        from = string.format('%d', after)
         if counted > 0 then
-          s.waiting, blocks[index + 1], filled = s.waiting + counted, counted, index + 1
+          s.waiting, filled = s.waiting + counted, index
         end
+      end
+      blocks[index] = counted
+      left = left - 1
+      if left == 0 then
+        len, left = len * 2, BLOCKS_PER_DOUBLING
       end
     end
     for index = #blocks, filled + 1, -1 do

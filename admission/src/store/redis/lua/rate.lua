@@ -31,11 +31,11 @@ end
 
 local function sustainable(window, room)
   local free = room + max(floor(rules.rate / 100), 1)
-  local rate = rules.rate
+  local rate, now = rules.rate, s.now
   for i = 1, #window, 2 do
-    local leaves_ms = (window[i] + SLOTS) * SLOT_MS - s.now
-    if leaves_ms > 0 then
-      rate = min(rate, floor(free * CREDIT / leaves_ms))
+    local leaves_ms = (window[i] + SLOTS) * SLOT_MS - now
+    if leaves_ms > 0 and free * CREDIT / leaves_ms < rate then
+      rate = floor(free * CREDIT / leaves_ms)
     end
     free = free + window[i + 1]
   end

@@ -196,7 +196,7 @@ local function start(epoch)
   start_clock()
   s.credit, s.filled = rules.burst * CREDIT, s.now
   -- Numbers may be high already; blocks are counted from where the line is.
-  s.blocks_start = floor(known.head / BLOCK_FINE) * BLOCK_FINE
+  s.blocks_start = floor(known.head / BLOCK) * BLOCK
 end
 
 -- Opens the line and brings it up to date. Returns an answer if that is impossible.
