@@ -17,7 +17,7 @@ pub(crate) mod cors;
 pub(crate) mod kind;
 mod list;
 pub(crate) mod path;
-mod scan;
+pub(crate) mod scan;
 pub(crate) mod strict;
 pub(crate) mod wire;
 

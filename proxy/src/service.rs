@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora_core::{
     Error, ErrorType, Result,
+    modules::http::HttpModules,
     protocols::http::ServerSession as HttpSession,
     upstreams::peer::{HttpPeer, PeerOptions},
 };
@@ -91,6 +92,10 @@ impl ProxyHttp for Service {
             attempts: 0,
             _in_flight: InFlight(in_flight),
         }
+    }
+
+    fn init_downstream_modules(&self, _: &mut HttpModules) {
+        // Pingora would put in compression that is switched off. What the origin sends is passed on as it is.
     }
 
     async fn early_request_filter(&self, session: &mut Session, _: &mut Passage) -> Result<()> {

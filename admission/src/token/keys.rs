@@ -189,10 +189,10 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn split(token: &'a [u8]) -> Option<Self> {
-        let mut parts = token.split(|b| *b == b'.');
-        let (header, payload, mac) = (parts.next()?, parts.next()?, parts.next()?);
-        let signed = &token[..token.len() - mac.len() - 1];
-        parts.next().is_none().then_some(Self { header, payload, mac, signed })
+        let mut dots = memchr::memchr_iter(b'.', token);
+        let (first, second) = (dots.next()?, dots.next()?);
+        let (header, payload, mac) = (&token[..first], &token[first + 1..second], &token[second + 1..]);
+        dots.next().is_none().then_some(Self { header, payload, mac, signed: &token[..second] })
     }
 }
 

@@ -136,11 +136,20 @@ impl<'a> Reader<'a> {
         self.expect(r#",""#)?;
         self.expect(key)?;
         self.expect(r#"":"#)?;
-        let digits = self.take_while(u8::is_ascii_digit);
-        if digits.is_empty() || (digits[0] == b'0' && digits.len() > 1) {
-            return None;
+        let text = self.rest;
+        let (mut value, mut len) = (0_u64, 0);
+        while let Some(digit) = text.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+            // Of fewer digits no number is too large.
+            value = if len + 1 < DIGITS_MAX {
+                value * 10 + u64::from(digit)
+            } else {
+                value.checked_mul(10)?.checked_add(u64::from(digit))?
+            };
+            len += 1;
         }
-        digits.iter().try_fold(0_u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+        self.rest = &text[len..];
+        let leading_zero = len > 1 && text[0] == b'0';
+        (len > 0 && !leading_zero).then_some(value)
     }
 
     /// A claim that is a time in ms.

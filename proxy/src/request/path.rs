@@ -84,7 +84,7 @@ impl<'a> NormalPath<'a> {
         if glance.needs_rewriting {
             return rewrite(raw);
         }
-        if glance.dot_after_slash && raw.split(|&b| b == b'/').any(|segment| matches!(segment, b"." | b"..")) {
+        if glance.dot_after_slash && has_dot_segment(raw) {
             return Err(Ambiguous::DotSegment);
         }
         // It is printable ASCII: this cannot fail.
@@ -163,6 +163,12 @@ struct Glance {
     needs_rewriting: bool,
     /// A segment that starts with a dot: `..`, or just `.well-known`.
     dot_after_slash: bool,
+}
+
+fn has_dot_segment(path: &[u8]) -> bool {
+    let starts_segment = |&at: &usize| at > 0 && path[at - 1] == b'/';
+    let is_all = |at: usize| matches!(&path[at + 1..], [] | [b'/', ..] | [b'.'] | [b'.', b'/', ..]);
+    memchr::memchr_iter(b'.', path).filter(starts_segment).any(is_all)
 }
 
 impl Glance {

@@ -10,8 +10,8 @@
 //! |---|---|---|
 //! | obs-fold, space before `:`, odd bytes in names or values, bare CR, other versions | answers 400 | pingora |
 //! | several `Host`, `Host` unlike an absolute target, user info in either | answers 400 | pingora, and here |
-//! | `Content-Length` beside `Transfer-Encoding` | drops the length, closes after the answer | [`head`] |
-//! | bare LF as a line end, a fragment in the target | takes both | [`head`] |
+//! | `Content-Length` beside `Transfer-Encoding` | drops the length, closes after the answer | here, in the raw head |
+//! | bare LF as a line end, a fragment in the target | takes both | [`wire`](super::wire) |
 //! | NUL, space or control bytes in the target | escapes them (`%00`, `%20`) and parses again | [`wire`](super::wire) |
 //! | chunk sizes and extensions of any sort | ignores extensions, reads an empty size as 0 | [`wire`](super::wire) |
 //! | equal `Content-Length`s, `5, 5` | merges them | here |
@@ -27,7 +27,6 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version, header};
 
 mod framing;
-mod head;
 mod host;
 mod target;
 
@@ -96,8 +95,9 @@ pub(crate) fn check(head: Head<'_>) -> Result<Facts<'_>, Violation> {
     let host = host::read(target.authority, head.uri.authority(), fields.host)?;
     let body = framing::read_body(head.version, &fields)?;
     let upgrade = if fields.upgrade { framing::read_upgrade(head.version, head.headers, body)? } else { None };
-    if let Some(raw) = head.raw {
-        head::check(raw, body == Body::Chunked)?;
+    // Pingora drops the length when there is a coding, so only here can the two be seen together.
+    if body == Body::Chunked && head.raw.is_some_and(framing::has_length) {
+        return Err(Violation::LengthWithCoding);
     }
     Ok(Facts {
         host: host.name,

@@ -29,17 +29,16 @@ pub(crate) const REFUSAL: &[u8] = b"\r\r";
 #[derive(Debug, Default)]
 pub(crate) struct Wire {
     state: State,
-    /// A head or line of which only the start has been seen. Empty, and not allocated, when reads end where lines do.
+    /// A line of which only the start has been seen. Empty, and not allocated, when reads end where lines do.
     partial: Vec<u8>,
     /// Whole heads seen.
     heads: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Before the end of a request's head.
-    #[default]
-    Head,
+    Head(Head),
     /// So many bytes of a sized body are to come.
     Body(u64),
     /// In a chunk-size line.
@@ -54,6 +53,34 @@ enum State {
     LookAway,
     /// Refused.
     Refused(Violation),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Head(Head::default())
+    }
+}
+
+/// What has been seen of a request's head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Head {
+    bytes: usize,
+    /// Empty lines in front of the request line.
+    empty_lines: usize,
+    /// The request line has been seen.
+    begun: bool,
+    framing: Framing,
+}
+
+/// How the body is framed, by the fields seen so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Framing {
+    #[default]
+    None,
+    Length(u64),
+    Chunked,
+    /// Not as it should be, which is for others to say.
+    Odd,
 }
 
 impl Wire {
@@ -87,16 +114,16 @@ impl Wire {
 
     /// Whether the start of a head has been seen, and not its end.
     pub(crate) fn in_head(&self) -> bool {
-        self.state == State::Head && !self.partial.is_empty()
+        matches!(self.state, State::Head(head) if head.bytes > 0)
     }
 
     /// Takes some bytes and gives back the rest.
     fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
         match self.state {
-            State::Head => self.head(bytes),
+            State::Head(head) => self.head(head, bytes),
             State::Body(left) => {
                 let (left, rest) = skip(left, bytes);
-                self.state = if left == 0 { State::Head } else { State::Body(left) };
+                self.state = if left == 0 { State::default() } else { State::Body(left) };
                 Ok(rest)
             }
             State::Chunk(left) => {
@@ -110,26 +137,29 @@ impl Wire {
         }
     }
 
-    fn head<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
-        let seen = self.partial.len();
-        if seen == 0 {
+    fn head<'a>(&mut self, mut head: Head, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
+        let mut start = 0;
+        for feed in memchr::memchr_iter(b'\n', bytes) {
             // Nearly always the whole head comes in one read, and is looked at where it is.
-            if let Some(end) = head_end(bytes, 0)? {
-                self.state = body_after(&bytes[..end])?;
-                self.heads += 1;
-                return Ok(&bytes[end..]);
+            let mut line = &bytes[start..feed];
+            start = feed + 1;
+            if !self.partial.is_empty() {
+                self.partial.extend_from_slice(line);
+                line = &self.partial;
             }
-            self.partial.extend_from_slice(bytes);
-        } else {
-            self.partial.extend_from_slice(bytes);
-            if let Some(end) = head_end(&self.partial, seen)? {
-                self.state = body_after(&self.partial[..end])?;
-                self.heads += 1;
+            let ended = head.line(line.strip_suffix(b"\r").ok_or(Violation::LineEnd)?)?;
+            self.partial.clear();
+            if ended {
                 self.partial = Vec::new();
-                return Ok(&bytes[end - seen..]);
+                self.heads += 1;
+                self.state = head.followed_by();
+                return Ok(&bytes[start..]);
             }
         }
-        if self.partial.len() > HEAD_BYTES_MAX { Err(Violation::FieldSize) } else { Ok(&[]) }
+        self.partial.extend_from_slice(&bytes[start..]);
+        head.bytes += bytes.len();
+        self.state = State::Head(head);
+        if head.bytes > HEAD_BYTES_MAX { Err(Violation::FieldSize) } else { Ok(&[]) }
     }
 
     fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
@@ -145,7 +175,7 @@ impl Wire {
             let line = self.partial.strip_suffix(b"\r\n").ok_or(Violation::LineEnd)?;
             self.state = after_line(self.state, line)?;
             // Kept from chunk to chunk, but not by an idle connection.
-            if self.state == State::Head { self.partial = Vec::new() } else { self.partial.clear() }
+            if self.state == State::default() { self.partial = Vec::new() } else { self.partial.clear() }
         }
         Ok(rest)
     }
@@ -157,58 +187,51 @@ fn skip(left: u64, bytes: &[u8]) -> (u64, &[u8]) {
     (left - here as u64, &bytes[here..])
 }
 
-/// Where the head ends, if it does. The first `seen` bytes have been looked at before.
-fn head_end(head: &[u8], seen: usize) -> Result<Option<usize>, Violation> {
-    let mut from = seen;
-    while let Some(feed) = find(b'\n', &head[from..]) {
-        from += feed + 1;
-        match &head[..from] {
-            [b'\r', b'\n', ..] if is_empty_lines(&head[..from]) => {
-                if from > 2 * EMPTY_LINES_MAX {
-                    return Err(Violation::LineEnd);
-                }
+impl Head {
+    /// Takes a line without its end; true: it was the last one.
+    fn line(&mut self, line: &[u8]) -> Result<bool, Violation> {
+        if !self.begun {
+            if !line.is_empty() {
+                self.begun = true;
+                check_request_line(line)?;
+            } else if self.empty_lines == EMPTY_LINES_MAX {
+                return Err(Violation::LineEnd);
+            } else {
+                self.empty_lines += 1;
             }
-            [.., b'\r', b'\n', b'\r', b'\n'] => return Ok(Some(from)),
-            [.., b'\r', b'\n'] => {}
-            _ => return Err(Violation::LineEnd),
+            return Ok(false);
         }
-    }
-    Ok(None)
-}
-
-/// Nothing but empty lines so far. Few, or they would have been refused.
-fn is_empty_lines(bytes: &[u8]) -> bool {
-    bytes.len() <= 2 * (EMPTY_LINES_MAX + 1) && bytes.chunks(2).all(|pair| pair == b"\r\n")
-}
-
-/// Checks the request line of a whole head, and says what follows the head.
-fn body_after(head: &[u8]) -> Result<State, Violation> {
-    let lines = split(b'\n', head).map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let mut lines = lines.skip_while(|line| line.is_empty());
-    check_request_line(lines.next().unwrap_or_default())?;
-    let (mut length, mut coding) = (None, None);
-    for line in lines {
-        // The name decides most lines by its first letter.
-        let field = match line.first() {
-            Some(b'c' | b'C') => value_of(line, b"content-length:").map(|value| (&mut length, value)),
-            Some(b't' | b'T') => value_of(line, b"transfer-encoding:").map(|value| (&mut coding, value)),
+        // The first letter decides about most names.
+        let framing = match line.first() {
+            None => return Ok(true),
+            Some(b'c' | b'C') => value_of(line, b"content-length:").map(Framing::of_length),
+            Some(b't' | b'T') => value_of(line, b"transfer-encoding:").map(Framing::of_coding),
             _ => None,
         };
-        let Some((field, value)) = field else { continue };
-        if field.replace(value).is_some() {
-            return Ok(State::LookAway);
+        if let Some(framing) = framing {
+            self.framing = if self.framing == Framing::None { framing } else { Framing::Odd };
+        }
+        Ok(false)
+    }
+
+    fn followed_by(&self) -> State {
+        match self.framing {
+            Framing::None | Framing::Length(0) => State::default(),
+            Framing::Length(length) => State::Body(length),
+            Framing::Chunked => State::ChunkSize,
+            Framing::Odd => State::LookAway,
         }
     }
-    Ok(match (length, coding) {
-        (None, None) => State::Head,
-        (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => State::ChunkSize,
-        (Some(length), None) => match number(length, 10) {
-            Some(0) => State::Head,
-            Some(length) => State::Body(length),
-            None => State::LookAway,
-        },
-        _ => State::LookAway,
-    })
+}
+
+impl Framing {
+    fn of_length(value: &[u8]) -> Self {
+        number(value, 10).map_or(Self::Odd, Self::Length)
+    }
+
+    fn of_coding(value: &[u8]) -> Self {
+        if value.eq_ignore_ascii_case(b"chunked") { Self::Chunked } else { Self::Odd }
+    }
 }
 
 fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
@@ -234,7 +257,7 @@ fn after_line(state: State, line: &[u8]) -> Result<State, Violation> {
             size => Ok(State::Chunk(size)),
         },
         State::ChunkEnd if line.is_empty() => Ok(State::ChunkSize),
-        State::Trailers(_) if line.is_empty() => Ok(State::Head),
+        State::Trailers(_) if line.is_empty() => Ok(State::default()),
         State::Trailers(count) if count < TRAILERS_MAX && is_field(line) => Ok(State::Trailers(count + 1)),
         _ => Err(Violation::ChunkSize),
     }

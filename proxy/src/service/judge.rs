@@ -16,6 +16,7 @@ use crate::{
         cookies, cors,
         kind::{self, Kind},
         path::NormalPath,
+        scan::split,
         strict::{self, Facts, Form, Head, Upgrade},
     },
     routes::Site,
@@ -188,12 +189,11 @@ struct Query<'a> {
 impl<'a> Query<'a> {
     fn read(query: Option<&'a [u8]>) -> Self {
         let mut read = Self::default();
-        let text = query.and_then(|q| str::from_utf8(q).ok()).unwrap_or("");
-        for pair in text.split('&') {
-            match pair.split_once('=') {
-                Some(("queue", name)) => read.queue = Some(name),
-                Some(("away", "1")) => read.away = true,
-                _ => {}
+        for pair in split(b'&', query.unwrap_or_default()) {
+            if let Some(name) = pair.strip_prefix(b"queue=") {
+                read.queue = str::from_utf8(name).ok();
+            } else if pair == b"away=1" {
+                read.away = true;
             }
         }
         read

@@ -3,7 +3,7 @@
 use http::{HeaderMap, Version, header};
 
 use super::{Fields, One, Violation};
-use crate::request::list::members;
+use crate::request::{list::members, scan::split};
 
 /// How a request's body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,14 @@ pub(super) fn read_body(version: Version, fields: &Fields<'_>) -> Result<Body, V
         (None, false) if version == Version::HTTP_2 => Ok(Body::Stream),
         (None, false) => Ok(Body::None),
     }
+}
+
+/// Whether a head, as it came, has a `Content-Length`.
+pub(super) fn has_length(head: &[u8]) -> bool {
+    const NAME: &[u8] = b"content-length:";
+    split(b'\n', head)
+        .skip(1)
+        .any(|line| line.split_at_checked(NAME.len()).is_some_and(|(name, _)| name.eq_ignore_ascii_case(NAME)))
 }
 
 /// RFC 9110, 8.6 lets a recipient merge equal lengths. No client sends two, and not every origin merges them.

@@ -6,6 +6,7 @@ use std::net::Ipv6Addr;
 use http::uri::Authority;
 
 use super::{One, Violation};
+use crate::request::scan::{find, split};
 
 /// A host, ready to look a tenant up by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +65,8 @@ fn parse(text: &[u8]) -> Result<Host<'_>, Violation> {
 
 /// `None` if there is a port and it is not one of 1 to 65535 in at most five plain digits.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
-    let after_brackets = text.rfind(']').map_or(0, |at| at + 1);
-    let Some(colon) = text[after_brackets..].find(':').map(|at| at + after_brackets) else {
+    let after_brackets = if text.starts_with('[') { text.rfind(']').map_or(0, |at| at + 1) } else { 0 };
+    let Some(colon) = find(b':', &text.as_bytes()[after_brackets..]).map(|at| at + after_brackets) else {
         return Some((text, None));
     };
     let (name, digits) = (&text[..colon], &text[colon + 1..]);
@@ -80,9 +81,9 @@ fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
 /// more (`%`, `!`, `,`…), none of which resolves, and all of which has been used to confuse.
 fn is_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
-        && name.split('.').all(|label| {
+        && split(b'.', name.as_bytes()).all(|label| {
             (1..=LABEL_BYTES_MAX).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+                && label.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         })
 }
 

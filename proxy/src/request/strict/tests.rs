@@ -306,28 +306,17 @@ fn fields() {
 }
 
 #[test]
-fn what_only_the_bytes_show() {
-    let get = Request::new("/");
-    for (raw, violation) in [
-        (&b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..], None),
-        (b"\r\n\r\nGET / HTTP/1.1\r\n\r\n", None),
-        (b"\r\n\r\n\r\nGET / HTTP/1.1\r\n\r\n", Some(Violation::LineEnd)),
-        (b"\nGET / HTTP/1.1\r\n\r\n", Some(Violation::LineEnd)),
-        (b"GET / HTTP/1.1\nHost: a\r\n\r\n", Some(Violation::LineEnd)),
-        (b"GET / HTTP/1.1\r\nHost: a\n\r\n", Some(Violation::LineEnd)),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n\n", Some(Violation::LineEnd)),
-        (b"GET /#x HTTP/1.1\r\n\r\n", Some(Violation::TargetBytes)),
-        (b"G#T / HTTP/1.1\r\nX: #\r\n\r\n", None),
-        (b"GET / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", None),
-    ] {
-        assert_eq!(get.clone().raw(raw).violation(), violation, "{}", raw.escape_ascii());
-    }
+fn a_length_beside_a_coding_shows_only_in_the_bytes() {
     // As pingora hands it over: the length is gone from the map.
     let chunked = Request::new("/").field("transfer-encoding", "chunked");
-    let raw = b"GET / HTTP/1.1\r\nContent-LENGTH: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
-    assert_eq!(chunked.clone().raw(raw).violation(), Some(Violation::LengthWithCoding));
-    let raw = b"GET / HTTP/1.1\r\nX-Content-Length: 5\r\nX: content-length: 5\r\nTransfer-Encoding: chunked\r\n\r\n";
-    assert_eq!(chunked.raw(raw).violation(), None);
+    for (fields, violation) in [
+        ("Content-LENGTH: 5\r\n", Some(Violation::LengthWithCoding)),
+        ("X-Content-Length: 5\r\nX: content-length: 5\r\n", None),
+        ("", None),
+    ] {
+        let raw = format!("GET / HTTP/1.1\r\n{fields}Transfer-Encoding: chunked\r\n\r\n");
+        assert_eq!(chunked.clone().raw(raw.as_bytes()).violation(), violation, "{fields}");
+    }
 }
 
 fn fields_of_framing() -> impl Strategy<Value = Vec<(&'static str, String)>> {
