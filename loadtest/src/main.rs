@@ -1,5 +1,6 @@
 //! Measures Sluice beside its peers, on this machine, in one run.
 
+mod attack;
 mod bare;
 mod bench;
 mod console;
@@ -8,6 +9,7 @@ mod origin;
 mod plan;
 mod process;
 mod simulate;
+mod soak;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,10 @@ enum Command {
     Bench(bench::Options),
     /// A crowd before the real line, in virtual time, and a judge of what Sluice promises.
     Simulate(simulate::Options),
+    /// A crowd over real sockets before real nodes, and a judge of what Sluice promises.
+    Attack(attack::Options),
+    /// A line that stands for half an hour at half load: memory, descriptors and errors.
+    Soak(soak::Options),
     /// How long visitors of a sale will wait, and what it needs: by simulation.
     Plan(plan::Options),
     /// A bare pingora: forwards everything, or answers everything with the bytes of a file.
@@ -45,6 +51,8 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Bench(options) => bench::run(&options),
         Command::Simulate(options) => simulate::run(&options),
+        Command::Attack(options) => attack::run(&options),
+        Command::Soak(options) => soak::run(&options),
         Command::Plan(options) => plan::run(&options),
         Command::Bare(options) => bare::run(options),
     };

@@ -4,13 +4,16 @@ use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Failed;
 
 /// A server in a process of its own, ended with this value.
+#[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
     /// Where it listens.
@@ -45,18 +48,39 @@ impl Server {
         Err("the server ended before it listened".into())
     }
 
+    /// The process, as the system numbers it.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Failed> {
+        kill_process(Pid::from_child(&self.child), signal)?;
+        Ok(())
+    }
+
     /// CPU time used so far, user and system.
     pub(crate) fn cpu(&self) -> Result<Duration, Failed> {
-        let mut total = Duration::ZERO;
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // Nanoseconds on the CPU; the clock ticks of `stat` are too coarse for a short run.
-            // A thread may end between the two looks.
-            let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            let ns = text.split(' ').next().and_then(|n| n.parse().ok()).ok_or("no schedstat")?;
-            total += Duration::from_nanos(ns);
-        }
-        Ok(total)
+        cpu_of(self.child.id())
     }
+
+    /// How it ended, if it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+}
+
+/// CPU time that a process and its threads have used so far, user and system.
+pub(crate) fn cpu_of(pid: u32) -> Result<Duration, Failed> {
+    let mut total = Duration::ZERO;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        // Nanoseconds on the CPU; the clock ticks of `stat` are too coarse for a short run.
+        // A thread may end between the two looks.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        let ns = text.split(' ').next().and_then(|n| n.parse().ok()).ok_or("no schedstat")?;
+        total += Duration::from_nanos(ns);
+    }
+    Ok(total)
 }
 
 impl Drop for Server {

@@ -23,7 +23,8 @@ use sluice_admission::line::Line;
 
 use self::{core::Core, world::World};
 pub(crate) use self::{
-    dice::whole,
+    dice::{Dice, whole},
+    judge::{Promise, Quantiles, percent, tau},
     report::{OverTime, Report, clock},
     scenario::Scenario,
 };

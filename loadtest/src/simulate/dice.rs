@@ -3,7 +3,7 @@
 
 /// Splitmix64: small, fast, and good enough for crowds.
 #[derive(Clone, Debug)]
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
@@ -11,28 +11,28 @@ impl Dice {
     }
 
     /// Dice for one of many, independent of the others.
-    pub(super) fn of(seed: u64, which: u64) -> Self {
+    pub(crate) fn of(seed: u64, which: u64) -> Self {
         Self(mix(seed ^ mix(which.wrapping_add(1))))
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.0)
     }
 
     /// Evenly from 0 up to, not including, 1.
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
     /// Evenly from 0 up to, not including, `end`.
-    pub(super) fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end.max(1)
     }
 
     /// A time after which something happens that happens by chance, once in `mean_ms` on the whole. At most 20
     /// times that.
-    pub(super) fn after_ms(&mut self, mean_ms: u64) -> u64 {
+    pub(crate) fn after_ms(&mut self, mean_ms: u64) -> u64 {
         whole(-(1.0 - self.unit()).max(2e-9).ln() * mean_ms as f64)
     }
 }

@@ -308,7 +308,7 @@ fn waits(facts: &Facts) -> Quantiles {
 
 /// Kendall's tau between an order and that of the numbers, 1 if they are the same, by Knight's merge sort; and the
 /// pairs that are the wrong way round.
-fn tau(order: &[u32]) -> (f64, u64) {
+pub(crate) fn tau(order: &[u32]) -> (f64, u64) {
     let n = order.len() as f64;
     if n < 2.0 {
         return (1.0, 0);

@@ -1,0 +1,159 @@
+//! What is attacked: Sluice nodes with their store, in processes of their own, and configs as an operator writes them.
+
+use std::{
+    fs::{self, File},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use rustix::process::Signal;
+
+use super::{
+    browser::{HOST, OTHER_QUEUE, QUEUE},
+    clock::Clock,
+    ledger::Mishap,
+    limits::Limits,
+    origin::OTHER,
+};
+use crate::{
+    Failed,
+    process::{Server, free_addr, sibling},
+};
+
+/// Where the lines live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Where {
+    /// In the one node.
+    Embedded,
+    /// In a Redis that all nodes share.
+    Redis,
+}
+
+/// Nodes, their store, and the folder in which all of them keep what they have. Everything ends with this.
+#[derive(Debug)]
+pub(crate) struct Fleet {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) store: Option<Store>,
+    dir: tempfile::TempDir,
+}
+
+/// A node in a process of its own.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) server: Server,
+    /// Where its metrics are.
+    pub(crate) admin: SocketAddr,
+    folder: PathBuf,
+}
+
+/// A Redis of our own, without persistence: when it is started again it is empty.
+#[derive(Debug)]
+pub(crate) struct Store {
+    server: Option<Server>,
+    addr: SocketAddr,
+    dir: PathBuf,
+}
+
+impl Fleet {
+    /// Starts so many nodes before an origin.
+    pub(crate) fn start(nodes: usize, lines: Where, limits: &Limits, origin: SocketAddr) -> Result<Self, Failed> {
+        let dir = tempfile::Builder::new().prefix("sluice-attack-").tempdir()?;
+        let store = match lines {
+            Where::Embedded => None,
+            Where::Redis => Some(Store::start(dir.path())?),
+        };
+        let mut fleet = Self { nodes: Vec::new(), store, dir };
+        for number in 0..nodes {
+            let node = fleet.start_node(number, limits, origin)?;
+            fleet.nodes.push(node);
+        }
+        Ok(fleet)
+    }
+
+    pub(crate) fn http(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.server.addr).collect()
+    }
+
+    /// Writes the tenant's file anew for every node and has it read.
+    pub(crate) fn reload(&self, limits: &Limits, more: &str, origin: SocketAddr) -> Result<(), Failed> {
+        for node in &self.nodes {
+            fs::write(node.folder.join("tenants/shop.toml"), tenant(limits, more, self.store.is_some(), origin))?;
+            node.server.signal(Signal::HUP)?;
+        }
+        Ok(())
+    }
+
+    /// Nodes that have ended, and what nodes complained of.
+    pub(crate) fn ended(&mut self, clock: Clock) -> Vec<Mishap> {
+        let mut mishaps = Vec::new();
+        for (number, node) in self.nodes.iter_mut().enumerate() {
+            if let Some(status) = node.server.ended() {
+                mishaps.push(Mishap { at_us: clock.now_us(), kind: format!("node {number} has ended: {status}") });
+            }
+        }
+        mishaps
+    }
+
+    fn start_node(&self, number: usize, limits: &Limits, origin: SocketAddr) -> Result<Node, Failed> {
+        let folder = self.dir.path().join(format!("node-{number}"));
+        fs::create_dir_all(folder.join("tenants"))?;
+        let admin = free_addr()?;
+        let store = self.store.as_ref().map(|store| format!("[store]\nurl = \"redis://{}\"\n\n", store.addr));
+        fs::write(
+            folder.join("sluice.toml"),
+            format!(
+                "[server]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\n{}[keys]\ncurrent = \"attack\"\nsecrets = {{ \
+                 attack = {{ env = \"SLUICE_ATTACK_KEY\" }} }}\n",
+                store.unwrap_or_default()
+            ),
+        )?;
+        fs::write(folder.join("tenants/shop.toml"), tenant(limits, "", self.store.is_some(), origin))?;
+        let mut command = Command::new(sibling("sluice")?);
+        command.arg("run").arg("--config").arg(&folder);
+        command.stderr(File::create(folder.join("stderr.log"))?);
+        // A key for this run only: an attack needs no secret.
+        command.env("SLUICE_ATTACK_KEY", BASE64_STANDARD.encode([7; 32])).env("RUST_LOG", "error");
+        Ok(Node { server: Server::start_and_listen(command)?, admin, folder })
+    }
+}
+
+/// The tenant's file: the queue that is stormed, and another one whose passes anybody can have.
+fn tenant(limits: &Limits, more: &str, shared: bool, origin: SocketAddr) -> String {
+    let loss = if shared { "on_store_loss = \"hold\"\n" } else { "" };
+    format!(
+        "name = \"shop\"\nhosts = [\"{HOST}\"]\n\n[origin]\nservers = [\"{origin}\"]\n\n[[queue]]\nname = \
+         \"{QUEUE}\"\npaths = [\"/\"]\n{}{loss}{more}\n[[queue]]\nname = \"{OTHER_QUEUE}\"\npaths = \
+         [\"{OTHER}\"]\nrelease_per_minute = 60000\n{loss}",
+        limits.settings()
+    )
+}
+
+impl Store {
+    fn start(dir: &Path) -> Result<Self, Failed> {
+        let mut store = Self { server: None, addr: free_addr()?, dir: dir.to_owned() };
+        store.begin()?;
+        Ok(store)
+    }
+
+    /// Starts it, at the same address each time.
+    pub(crate) fn begin(&mut self) -> Result<(), Failed> {
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args(["--port", &self.addr.port().to_string()]).arg("--dir").arg(&self.dir);
+        let server = Server::start(command, self.addr).map_err(|error| format!("redis-server: {error}"))?;
+        self.server = Some(server);
+        Ok(())
+    }
+
+    /// Ends it, with all it holds.
+    pub(crate) fn end(&mut self) {
+        self.server = None;
+    }
+
+    pub(crate) fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+}

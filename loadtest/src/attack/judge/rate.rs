@@ -1,0 +1,225 @@
+//! Were too many called, or too few?
+//!
+//! Of each call it is known after and before what moment it was made. Only those that were made in a stretch of time
+//! without any doubt are counted as made in it.
+
+use serde::Serialize;
+
+use super::{Case, JUDGED_MIN};
+use crate::attack::{
+    clock::{SECOND_US, Us},
+    limits::{Limits, WINDOW_S},
+};
+
+/// Stretches of time begin and end at whole steps of this.
+const STEP_US: Us = 100_000;
+const STEPS_A_SECOND: usize = 10;
+/// How long after people began to stand, and seats were free, the origin sees the whole rate: a poll, and entering.
+const SETTLES_STEPS: usize = 5 * STEPS_A_SECOND;
+/// A line of so many seconds' worth of calls certainly stands.
+const LINE_S: f64 = 3.0;
+/// How long it takes on the whole until who was called comes to the origin: a poll, and entering.
+const COMES_S: f64 = 2.0;
+/// How far ahead somebody must be known to be there to count as standing: near the head one asks every 2 s.
+const STANDS_US: Us = 2 * SECOND_US;
+
+/// A stretch of time that comes nearest to what is allowed in it, or is farthest beyond it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Fullest {
+    pub(crate) called: u64,
+    pub(crate) allowed: f64,
+    pub(crate) within_s: f64,
+}
+
+/// A tenth of a second: how many came to the origin in it, were certainly in line, and had a seat, as far as can be seen.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    entered: u64,
+    standing: i64,
+    inside: i64,
+    /// Somebody was told that the line could not be asked.
+    held: bool,
+}
+
+/// The same of a second.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Second {
+    pub(crate) entered: u64,
+    pub(crate) standing: i64,
+    pub(crate) inside: i64,
+}
+
+/// Second by second.
+pub(super) fn seconds(over_time: &[Step]) -> Vec<Second> {
+    let second = |steps: &[Step]| Second {
+        entered: steps.iter().map(|step| step.entered).sum(),
+        standing: steps.iter().map(|step| step.standing).max().unwrap_or(0),
+        inside: steps.iter().map(|step| step.inside).max().unwrap_or(0),
+    };
+    over_time.chunks(STEPS_A_SECOND).map(second).collect()
+}
+
+/// A call: after and before what moment it was made.
+pub(super) type Call = (Us, Us);
+
+impl Fullest {
+    /// Over all stretches of a minute and less.
+    pub(super) fn of(calls: &[Call], limits: &Limits) -> Self {
+        let mut fullest = Self { called: 0, allowed: f64::from(limits.burst), within_s: 0.0 };
+        let longest = steps(WINDOW_S * SECOND_US);
+        stretches(calls, longest, |length, called| {
+            let allowed = limits.allowed_within(length as u64 * STEP_US);
+            if called as f64 - allowed > fullest.called as f64 - fullest.allowed {
+                fullest = Self { called, allowed, within_s: length as f64 / STEPS_A_SECOND as f64 };
+            }
+        });
+        fullest
+    }
+}
+
+/// The most that were made in any stretch of this length.
+pub(super) fn most_called(calls: &[Call], within_us: Us) -> u64 {
+    let mut most = 0;
+    stretches(calls, steps(within_us), |_, called| most = most.max(called));
+    most
+}
+
+/// Shows every stretch up to a length, in steps, and how many calls were certainly made in it.
+fn stretches(calls: &[Call], longest: usize, mut show: impl FnMut(usize, u64)) {
+    let mut by_start: Vec<(usize, usize)> =
+        calls.iter().map(|&(after_us, by_us)| (steps(after_us), steps(by_us) + 1)).collect();
+    by_start.sort_unstable();
+    let last = by_start.iter().map(|call| call.1).max().unwrap_or(0);
+    // Calls that began in this stretch or later, by the step in which they had been made.
+    let mut made = vec![0_u64; last + 1];
+    while let Some(&(start, _)) = by_start.last() {
+        while let Some((_, end)) = by_start.pop_if(|call| call.0 == start) {
+            made[end] += 1;
+        }
+        let mut called = 0;
+        for length in 1..=longest.min(last - start) {
+            called += made[start + length];
+            show(length, called);
+        }
+    }
+}
+
+impl Case<'_> {
+    pub(super) fn calls(&self) -> Vec<Call> {
+        let call = |story: &&super::Story| Some((self.called_after_us(story), self.called_by_us(story)?));
+        self.stories.iter().filter_map(call).map(|(after_us, by_us)| (after_us.min(by_us), by_us)).collect()
+    }
+
+    /// When visitors first reached the origin, one after the other.
+    pub(super) fn entries(&self) -> Vec<Us> {
+        let mut entries: Vec<_> = self.stories.iter().filter_map(|story| self.entry_us(story)).collect();
+        entries.sort_unstable();
+        entries
+    }
+
+    pub(super) fn most_entered(&self) -> u64 {
+        most_within(&self.entries(), WINDOW_S * SECOND_US)
+    }
+
+    /// How it went, step by step.
+    pub(super) fn steps(&self) -> Vec<Step> {
+        let entries = self.entries();
+        let Some(&last_us) = entries.last() else { return Vec::new() };
+        let count = steps(last_us) + 1;
+        let mut entered = vec![0_u64; count];
+        for &entry_us in &entries {
+            entered[steps(entry_us)] += 1;
+        }
+        let (standing, inside, held) = (self.standing(count), self.inside(count), self.held(count));
+        let step = |at| Step { entered: entered[at], standing: standing[at], inside: inside[at], held: held[at] };
+        (0..count).map(step).collect()
+    }
+
+    /// Share of the rate that reached the origin while a line certainly stood and seats were free; and how long that
+    /// was, in seconds.
+    pub(super) fn rate_used(&self, over_time: &[Step]) -> (Option<f64>, f64) {
+        let rate = f64::from(self.limits.release_per_minute);
+        let burst = f64::from(self.limits.burst);
+        let line = self.limits.per_second() * LINE_S + burst;
+        // Seats that are kept for those who were called and have not come yet cannot be seen.
+        let free = f64::from(self.limits.seats) - 2.0 * burst - self.limits.per_second() * COMES_S;
+        // After the first burst the window leaves room for so much less, for a minute.
+        let first = over_time.iter().position(|step| step.entered > 0).unwrap_or(0);
+        let window_opens = first + steps(WINDOW_S * SECOND_US);
+        let (mut came, mut allowed, mut demanded, mut since) = (0, 0.0, 0, 0);
+        for (at, step) in over_time.iter().enumerate() {
+            let demands = step.standing as f64 >= line && (step.inside as f64) < free && !step.held;
+            since = if demands { since + 1 } else { 0 };
+            if since > SETTLES_STEPS {
+                let a_minute = if at < window_opens { (rate - burst).max(0.0) } else { rate };
+                came += step.entered;
+                allowed += a_minute / WINDOW_S as f64 / STEPS_A_SECOND as f64;
+                demanded += 1;
+            }
+        }
+        let judged = allowed >= JUDGED_MIN as f64;
+        (judged.then(|| came as f64 / allowed), f64::from(demanded) / STEPS_A_SECOND as f64)
+    }
+
+    /// How many were present for a while from each step on.
+    fn standing(&self, count: usize) -> Vec<i64> {
+        let mut changes = vec![0; count + 1];
+        for story in &self.stories {
+            for present in super::order::presences(story, self.limits.heard_within_us) {
+                let until_us = present.until_us.saturating_sub(STANDS_US);
+                if present.from_us < until_us {
+                    changes[steps(present.from_us).min(count)] += 1;
+                    changes[steps(until_us).min(count)] -= 1;
+                }
+            }
+        }
+        running(changes)
+    }
+
+    /// In which steps somebody was told that the line could not be asked.
+    fn held(&self, count: usize) -> Vec<bool> {
+        let mut held = vec![false; count];
+        for wait in self.stories.iter().flat_map(|story| &story.waits).filter(|wait| wait.held) {
+            for step in steps(wait.asked_us)..=steps(wait.answered_us) {
+                held.get_mut(step).into_iter().for_each(|held| *held = true);
+            }
+        }
+        held
+    }
+
+    /// How many had a seat at each step, as far as it can be seen.
+    fn inside(&self, count: usize) -> Vec<i64> {
+        let mut changes = vec![0; count + 1];
+        for (from_us, until_us) in self.seats() {
+            changes[steps(from_us).min(count)] += 1;
+            changes[steps(until_us).min(count)] -= 1;
+        }
+        running(changes)
+    }
+}
+
+fn running(mut changes: Vec<i64>) -> Vec<i64> {
+    let mut sum = 0;
+    for change in &mut changes {
+        sum += *change;
+        *change = sum;
+    }
+    changes
+}
+
+fn steps(us: Us) -> usize {
+    usize::try_from(us / STEP_US).unwrap_or(usize::MAX)
+}
+
+/// The largest number of moments in any stretch of this length.
+fn most_within(sorted: &[Us], within_us: Us) -> u64 {
+    let mut from = 0;
+    let mut most = 0;
+    for (at, &us) in sorted.iter().enumerate() {
+        while us - sorted[from] > within_us {
+            from += 1;
+        }
+        most = most.max(at - from + 1);
+    }
+    most as u64
+}

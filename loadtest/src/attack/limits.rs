@@ -1,0 +1,56 @@
+//! What the settings of the stormed queue promise, and how it is counted from outside.
+
+use serde::Serialize;
+
+use super::clock::{SECOND_US, Us};
+
+/// What the rate's window is long, in seconds.
+pub(crate) const WINDOW_S: u64 = 60;
+/// A tick of the line (at most 100 ms) and the time after which a node that has no answer from its store says that it
+/// is held (`response_timeout`, 500 ms by default): a node that still answers "wait" has heard from the line within so
+/// long, and the line hears of a poll within so long.
+const HEARD_WITHIN_FLEET_US: Us = 600_000;
+/// The same where the line is in the node itself: a tick, on a busy machine.
+const HEARD_WITHIN_ALONE_US: Us = 250_000;
+
+/// The bounds of the queue, as the judge knows them.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Limits {
+    pub(crate) release_per_minute: u32,
+    pub(crate) burst: u32,
+    /// `max_active`.
+    pub(crate) seats: u32,
+    pub(crate) session_idle_s: u32,
+    pub(crate) claim_within_s: u32,
+    /// How long ago it may be that a node has heard from the line, or the line of a poll.
+    pub(crate) heard_within_us: Us,
+}
+
+impl Limits {
+    pub(crate) fn heard_within_us(shared_store: bool) -> Us {
+        if shared_store { HEARD_WITHIN_FLEET_US } else { HEARD_WITHIN_ALONE_US }
+    }
+
+    pub(crate) fn per_second(&self) -> f64 {
+        f64::from(self.release_per_minute) / WINDOW_S as f64
+    }
+
+    /// How many may be called within so long, wherever that begins.
+    pub(crate) fn allowed_within(&self, time_us: Us) -> f64 {
+        let bucket = self.per_second() * time_us as f64 / SECOND_US as f64 + f64::from(self.burst);
+        if time_us <= WINDOW_S * SECOND_US { bucket.min(f64::from(self.release_per_minute)) } else { bucket }
+    }
+
+    pub(crate) fn session_idle_us(&self) -> Us {
+        u64::from(self.session_idle_s) * SECOND_US
+    }
+
+    /// As an operator would write them.
+    pub(crate) fn settings(&self) -> String {
+        let Self { release_per_minute, burst, seats, session_idle_s, claim_within_s, .. } = self;
+        format!(
+            "release_per_minute = {release_per_minute}\nburst = {burst}\nmax_active = {seats}\nsession_idle = \
+             \"{session_idle_s}s\"\nclaim_within = \"{claim_within_s}s\"\n"
+        )
+    }
+}
