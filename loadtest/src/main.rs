@@ -2,6 +2,7 @@
 
 mod bare;
 mod bench;
+mod compare;
 mod console;
 mod drive;
 mod origin;
@@ -29,6 +30,8 @@ struct Cli {
 enum Command {
     /// CPU per request beside a bare pingora, and the speed of the core.
     Bench(bench::Options),
+    /// CPU, latency and memory beside bare pingora, nginx and HAProxy, and waiting rooms made of these.
+    Compare(compare::Options),
     /// A crowd before the real line, in virtual time, and a judge of what Sluice promises.
     Simulate(simulate::Options),
     /// How long visitors of a sale will wait, and what it needs: by simulation.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
     pingora_rustls::install_default_crypto_provider();
     let result = match Cli::parse().command {
         Command::Bench(options) => bench::run(&options),
+        Command::Compare(options) => compare::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Plan(options) => plan::run(&options),
         Command::Bare(options) => bare::run(options),
