@@ -26,7 +26,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Requests of each round.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
     requests: u32,
     /// Rounds after the one that warms up; medians are told.
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1_000))]

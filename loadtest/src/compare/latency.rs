@@ -1,7 +1,7 @@
 //! Latency at a fixed rate: every request has its time, and is late from then on, whoever is to blame.
 //!
-//! The rate is half of what Sluice does on this machine with the load generator and the origin beside it, found by a short closed
-//! loop, and the same for all.
+//! The rate is half of what Sluice does on this machine with the same generator and the origin beside it, found by short
+//! closed loops, and the same for all.
 
 use std::{
     io::{Read, Write},
@@ -16,7 +16,7 @@ use nix::sys::prctl;
 use serde::Serialize;
 
 use super::{
-    Load, cpu,
+    Load,
     peers::Peer,
     work::{Expect, Work},
 };
@@ -29,6 +29,8 @@ use crate::{
 
 /// Closed loops that find what Sluice can do.
 const TRIALS: usize = 5;
+const TRIAL: Duration = Duration::from_secs(1);
+const PANICKED: &str = "a connection's thread panicked";
 /// How long one round is.
 const ROUND: Duration = Duration::from_secs(3);
 /// A request that takes longer than this is an error.
@@ -42,6 +44,8 @@ const TIMER_SLACK_NS: u64 = 1_000;
 pub(super) struct Latency {
     /// Requests a second.
     pub(super) rate: f64,
+    /// Whether that is half of what Sluice can do, or was asked for.
+    pub(super) half_load: bool,
     pub(super) servers: Vec<Quantiles>,
 }
 
@@ -55,6 +59,8 @@ pub(super) struct Quantiles {
     pub(super) added_p99_us: f64,
     /// How late the generator sent, p99: its own part in the above.
     pub(super) sent_late_p99_us: f64,
+    /// p99 of each round.
+    pub(super) rounds_p99_us: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +71,10 @@ struct Round {
 }
 
 pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -> Result<Latency, Failed> {
+    let half_load = rate.is_none();
     let rate = match (rate, peers.first_mut()) {
         (Some(rate), _) => rate,
-        (None, Some(sluice)) => half_load(sluice, load).await?,
+        (None, Some(sluice)) => half_of_what_it_can(sluice, load).await?,
         (None, None) => return Err("nobody is there to be measured".into()),
     };
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); peers.len()];
@@ -87,19 +94,52 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
     }
     let bare: Vec<f64> = rounds.get(1).into_iter().flatten().map(|round| round.p99_us).collect();
     let servers = peers.iter().zip(&rounds).map(|(peer, rounds)| quantiles(peer.name, rounds, &bare)).collect();
-    Ok(Latency { rate, servers })
+    Ok(Latency { rate, half_load, servers })
 }
 
-/// Half of the requests a second that Sluice forwards when it is asked as fast as it answers.
-async fn half_load(sluice: &mut Peer, load: Load) -> Result<f64, Failed> {
+/// Half of the requests a second that Sluice forwards when each connection asks as soon as it was answered.
+async fn half_of_what_it_can(sluice: &mut Peer, load: Load) -> Result<f64, Failed> {
     let mut rates = Vec::new();
     for _ in 0..TRIALS {
         let requests = sluice.prepare(Work::Admitted).await?;
         let task = sluice.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
-        let took = cpu::pour(task.server.addr, &requests, &task.expect, load).await?;
-        rates.push(load.requests as f64 / took.as_secs_f64());
+        let (to, expect) = (task.server.addr, task.expect.clone());
+        let trial = move || at_once(to, &requests, &expect, load.connections);
+        rates.push(tokio::task::spawn_blocking(trial).await?? as f64 / TRIAL.as_secs_f64());
     }
     Ok((median(rates) / 200.0).round() * 100.0)
+}
+
+/// How many requests are answered within a trial.
+fn at_once(to: SocketAddr, requests: &[Arc<[u8]>], expect: &Expect, connections: usize) -> Result<usize, Failed> {
+    let end = Instant::now() + TRIAL;
+    std::thread::scope(|scope| {
+        let lanes: Vec<_> = requests
+            .iter()
+            .cycle()
+            .take(connections)
+            .map(|request| {
+                scope.spawn(move || {
+                    let mut tcp = connect(to)?;
+                    let mut buffer = vec![0; ANSWER_BYTES_MAX];
+                    let mut answered = 0;
+                    while Instant::now() < end {
+                        expect.check(ask(&mut tcp, &mut buffer, request)?)?;
+                        answered += 1;
+                    }
+                    Ok::<usize, Failed>(answered)
+                })
+            })
+            .collect();
+        lanes.into_iter().map(|lane| lane.join().map_err(|_| PANICKED)?).sum()
+    })
+}
+
+fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
+    let tcp = TcpStream::connect(to)?;
+    tcp.set_nodelay(true)?;
+    tcp.set_read_timeout(Some(LONGEST))?;
+    Ok(tcp)
 }
 
 fn quantiles(name: &'static str, rounds: &[Round], bare: &[f64]) -> Quantiles {
@@ -110,6 +150,7 @@ fn quantiles(name: &'static str, rounds: &[Round], bare: &[f64]) -> Quantiles {
         p99_us: of(|round| round.p99_us),
         added_p99_us: median(rounds.iter().zip(bare).map(|(round, bare)| round.p99_us - bare).collect()),
         sent_late_p99_us: of(|round| round.late_us),
+        rounds_p99_us: rounds.iter().map(|round| round.p99_us).collect(),
     }
 }
 
@@ -138,7 +179,7 @@ fn paced(
             })
             .collect();
         for lane in lanes {
-            let (waits, sent_late) = lane.join().map_err(|_| "a connection's thread panicked")??;
+            let (waits, sent_late) = lane.join().map_err(|_| PANICKED)??;
             all.add(waits)?;
             late.add(sent_late)?;
         }
@@ -171,9 +212,7 @@ fn lane(
     end: Instant,
 ) -> Result<(Histogram<u64>, Histogram<u64>), Failed> {
     prctl::set_timerslack(TIMER_SLACK_NS)?;
-    let mut tcp = TcpStream::connect(to)?;
-    tcp.set_nodelay(true)?;
-    tcp.set_read_timeout(Some(LONGEST))?;
+    let mut tcp = connect(to)?;
     let (mut waits, mut late) = (new_histogram()?, new_histogram()?);
     let mut buffer = vec![0; ANSWER_BYTES_MAX];
     let mut due = begin;

@@ -14,6 +14,10 @@ use super::{
     work::Work,
 };
 
+const A_MILLION: f64 = 1e6;
+/// `connections_max` of a node that is not told otherwise.
+const CONNECTIONS_MAX_DEFAULT: f64 = 15_000.0;
+
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     cores: usize,
@@ -99,9 +103,10 @@ fn cell(cost: &Cost) -> String {
 }
 
 fn latency_table(latency: &Latency, rounds: usize) -> String {
+    let half = if latency.half_load { ", half of what Sluice does with generator and origin beside it" } else { "" };
     let mut text = format!(
-        "Latency of an {} in ms at {:.0} requests a second, half of what Sluice does with generator and origin beside it: \
-         medians of {rounds} paired rounds.\n\n| latency, ms | p50 | p99 | p99 over bare pingora |\n|---|--:|--:|--:|\n",
+        "Latency of an {} in ms at {:.0} requests a second{half}: medians of {rounds} paired rounds.\n\n| latency, ms | \
+         p50 | p99 | p99 over bare pingora |\n|---|--:|--:|--:|\n",
         Work::Admitted.title(),
         latency.rate
     );
@@ -126,6 +131,16 @@ fn idle_table(idle: &Idle) -> String {
             server.per_connection / 1e3,
             server.after.saturating_sub(server.before) as f64 / 1e6,
             server.before as f64 / 1e6
+        );
+    }
+    if let Some(sluice) = idle.servers.first() {
+        let gb = sluice.per_connection * A_MILLION / 1e9;
+        let nodes = A_MILLION / CONNECTIONS_MAX_DEFAULT;
+        let mb = gb * 1e3 / nodes;
+        let _ = writeln!(
+            text,
+            "\nFor a million: {gb:.1} GB; at {CONNECTIONS_MAX_DEFAULT} connections a node {:.0} nodes with {mb:.0} MB each.",
+            nodes.ceil()
         );
     }
     text
@@ -166,9 +181,15 @@ mod tests {
         let servers =
             || vec![cost("Sluice", 11.0, None), cost("bare pingora", 10.0, None), cost("room", 30.0, Some(4.25))];
         report.cpu = [Work::Admitted, Work::Poll].map(|work| Costs { work, servers: servers() }).into();
-        let quantiles =
-            Quantiles { name: "Sluice", p50_us: 120.0, p99_us: 900.0, added_p99_us: -20.0, sent_late_p99_us: 9.0 };
-        report.latency = Some(Latency { rate: 9_000.0, servers: vec![quantiles] });
+        let quantiles = Quantiles {
+            name: "Sluice",
+            p50_us: 120.0,
+            p99_us: 900.0,
+            added_p99_us: -20.0,
+            sent_late_p99_us: 9.0,
+            rounds_p99_us: vec![],
+        };
+        report.latency = Some(Latency { rate: 9_000.0, half_load: true, servers: vec![quantiles] });
         report.left_out.push("nginx: it is not installed".to_owned());
         report.judge();
         let text = report.to_markdown();
