@@ -46,6 +46,8 @@ pub(super) struct Memory {
     /// With everybody's connection, and whatever else the server keeps of them.
     pub(super) after: u64,
     pub(super) per_connection: f64,
+    /// What the kernel keeps for a connection: half of what both ends take together.
+    pub(super) in_kernel: f64,
 }
 
 pub(super) async fn measure(origin: SocketAddr, count: usize) -> Result<Idle, Failed> {
@@ -83,13 +85,24 @@ async fn of(
 ) -> Result<Memory, Failed> {
     complain(format_args!("idle: {name}"));
     let failed = |error| format!("{name}: {error}");
+    let slab = slab_bytes()?;
     let mut connections = open(server.addr, visitors, expect).await.map_err(failed)?;
     let after = settled(server).await?;
+    let slab = slab_bytes()? - slab;
     let mut buffer = Vec::new();
     for (tcp, request) in connections.iter_mut().step_by(ASKED_AGAIN_EACH) {
         expect.check(ask(tcp, &mut buffer, request).await.map_err(failed)?).map_err(failed)?;
     }
-    Ok(Memory { name, before, after, per_connection: (after as f64 - before as f64) / visitors.len() as f64 })
+    let each = |bytes: f64| bytes / visitors.len() as f64;
+    let per_connection = each(after as f64 - before as f64);
+    Ok(Memory { name, before, after, per_connection, in_kernel: each(slab / 2.0) })
+}
+
+/// What the kernel has allocated for its own objects: sockets, files, what is watched of them.
+fn slab_bytes() -> Result<f64, Failed> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo")?;
+    let slab = meminfo.lines().find_map(|line| line.strip_prefix("Slab:")?.trim().strip_suffix(" kB"));
+    Ok(slab.ok_or("no Slab in meminfo")?.parse::<f64>()? * 1024.0)
 }
 
 /// Opens a connection for each visitor, who polls once. The connections, each with its request.

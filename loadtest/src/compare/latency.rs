@@ -31,8 +31,10 @@ use crate::{
 const TRIALS: usize = 5;
 const TRIAL: Duration = Duration::from_secs(1);
 const PANICKED: &str = "a connection's thread panicked";
-/// How long one round is.
-const ROUND: Duration = Duration::from_secs(3);
+/// How long one round is: short, so that servers that are compared are measured close to each other in time.
+const ROUND: Duration = Duration::from_secs(1);
+/// So many rounds for each one of CPU.
+const ROUNDS_EACH: usize = 3;
 /// A request that takes longer than this is an error.
 const LONGEST: Duration = Duration::from_secs(10);
 /// Until all connections stand.
@@ -46,6 +48,7 @@ pub(super) struct Latency {
     pub(super) rate: f64,
     /// Whether that is half of what Sluice can do, or was asked for.
     pub(super) half_load: bool,
+    pub(super) rounds: usize,
     pub(super) servers: Vec<Quantiles>,
 }
 
@@ -77,9 +80,10 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
         (None, Some(sluice)) => half_of_what_it_can(sluice, load).await?,
         (None, None) => return Err("nobody is there to be measured".into()),
     };
+    let all_rounds = load.rounds * ROUNDS_EACH;
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); peers.len()];
-    for number in 0..=load.rounds {
-        complain(format_args!("latency at {rate:.0}/s: round {number} of {}", load.rounds));
+    for number in 0..=all_rounds {
+        complain(format_args!("latency at {rate:.0}/s: round {number} of {all_rounds}"));
         for (peer, rounds) in peers.iter_mut().zip(&mut rounds) {
             let requests = peer.prepare(Work::Admitted).await?;
             let task = peer.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
@@ -94,7 +98,7 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
     }
     let bare: Vec<f64> = rounds.get(1).into_iter().flatten().map(|round| round.p99_us).collect();
     let servers = peers.iter().zip(&rounds).map(|(peer, rounds)| quantiles(peer.name, rounds, &bare)).collect();
-    Ok(Latency { rate, half_load, servers })
+    Ok(Latency { rate, half_load, rounds: all_rounds, servers })
 }
 
 /// Half of the requests a second that Sluice forwards when each connection asks as soon as it was answered.

@@ -13,6 +13,7 @@ use super::{
     template::program,
     work::Work,
 };
+use crate::bench::median;
 
 const A_MILLION: f64 = 1e6;
 /// `connections_max` of a node that is not told otherwise.
@@ -63,7 +64,7 @@ impl Report {
             let _ = write!(text, "\n{}", self.cpu_table());
         }
         if let Some(latency) = &self.latency {
-            let _ = write!(text, "\n{}", latency_table(latency, self.rounds));
+            let _ = write!(text, "\n{}", latency_table(latency));
         }
         if let Some(idle) = &self.idle {
             let _ = write!(text, "\n{}", idle_table(idle));
@@ -102,13 +103,14 @@ fn cell(cost: &Cost) -> String {
     format!("{:.1} ({:.2}){redis}", cost.us, cost.to_bare)
 }
 
-fn latency_table(latency: &Latency, rounds: usize) -> String {
+fn latency_table(latency: &Latency) -> String {
     let half = if latency.half_load { ", half of what Sluice does with generator and origin beside it" } else { "" };
     let mut text = format!(
-        "Latency of an {} in ms at {:.0} requests a second{half}: medians of {rounds} paired rounds.\n\n| latency, ms | \
-         p50 | p99 | p99 over bare pingora |\n|---|--:|--:|--:|\n",
+        "Latency of an {} in ms at {:.0} requests a second{half}: medians of {} paired rounds of a second.\n\n| \
+         latency, ms | p50 | p99 | p99 over bare pingora |\n|---|--:|--:|--:|\n",
         Work::Admitted.title(),
-        latency.rate
+        latency.rate,
+        latency.rounds
     );
     for server in &latency.servers {
         let [p50, p99, added] = [server.p50_us, server.p99_us, server.added_p99_us].map(|us| us / 1e3);
@@ -133,13 +135,16 @@ fn idle_table(idle: &Idle) -> String {
             server.before as f64 / 1e6
         );
     }
+    let kernel = median(idle.servers.iter().map(|server| server.in_kernel).collect());
+    let _ = writeln!(text, "\nThe kernel keeps {:.1} kB more for each, whichever the server.", kernel / 1e3);
     if let Some(sluice) = idle.servers.first() {
-        let gb = sluice.per_connection * A_MILLION / 1e9;
+        let gb = (sluice.per_connection + kernel) * A_MILLION / 1e9;
         let nodes = A_MILLION / CONNECTIONS_MAX_DEFAULT;
         let mb = gb * 1e3 / nodes;
         let _ = writeln!(
             text,
-            "\nFor a million: {gb:.1} GB; at {CONNECTIONS_MAX_DEFAULT} connections a node {:.0} nodes with {mb:.0} MB each.",
+            "A million at Sluice take {gb:.1} GB, the kernel's part included: at {CONNECTIONS_MAX_DEFAULT} connections a node \
+             {:.0} nodes with {mb:.0} MB each.",
             nodes.ceil()
         );
     }
@@ -189,7 +194,7 @@ mod tests {
             sent_late_p99_us: 9.0,
             rounds_p99_us: vec![],
         };
-        report.latency = Some(Latency { rate: 9_000.0, half_load: true, servers: vec![quantiles] });
+        report.latency = Some(Latency { rate: 9_000.0, half_load: true, rounds: 9, servers: vec![quantiles] });
         report.left_out.push("nginx: it is not installed".to_owned());
         report.judge();
         let text = report.to_markdown();
