@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// Visitors who idle.
     #[arg(long, default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(100..=16_000))]
     visitors: u32,
-    /// Requests a second for latencies; without it half of what Sluice can do here.
+    /// Requests a second for latencies; without it as many as take half of the CPU.
     #[arg(long)]
     rate: Option<f64>,
     /// Measure only this.

@@ -1,18 +1,22 @@
 //! Latency at a fixed rate: every request has its time, and is late from then on, whoever is to blame.
 //!
-//! The rate is half of what Sluice does on this machine with the same generator and the origin beside it, found by short
-//! closed loops, and the same for all.
+//! The rate is that at which Sluice, with the generator and the origin beside it, takes half of this machine's CPU, and the
+//! same for all.
 
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     sync::Arc,
-    thread::sleep,
+    thread::{available_parallelism, sleep},
     time::{Duration, Instant},
 };
 
 use hdrhistogram::Histogram;
-use nix::sys::prctl;
+use nix::sys::{
+    prctl,
+    resource::{UsageWho, getrusage},
+    time::TimeValLike,
+};
 use serde::Serialize;
 
 use super::{
@@ -27,9 +31,9 @@ use crate::{
     drive::{ANSWER_BYTES_MAX, answer_length},
 };
 
-/// Closed loops that find what Sluice can do.
+/// Trials that find the rate, after a first one.
 const TRIALS: usize = 5;
-const TRIAL: Duration = Duration::from_secs(1);
+const FIRST_TRIAL_RATE: f64 = 4_000.0;
 const PANICKED: &str = "a connection's thread panicked";
 /// How long one round is: short, so that servers that are compared are measured close to each other in time.
 const ROUND: Duration = Duration::from_secs(1);
@@ -71,6 +75,7 @@ struct Round {
     p50_us: f64,
     p99_us: f64,
     late_us: f64,
+    asked: u64,
 }
 
 pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -> Result<Latency, Failed> {
@@ -101,42 +106,34 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
     Ok(Latency { rate, half_load, rounds: all_rounds, servers })
 }
 
-/// Half of the requests a second that Sluice forwards when each connection asks as soon as it was answered.
+/// The rate at which Sluice, generator and origin together take half of all cores' time. Paced requests cost more than
+/// those of a closed loop, in which everybody finds several at a time; so the cost is measured paced, and the rate of the
+/// first trial, which is low, is put right by the others.
 async fn half_of_what_it_can(sluice: &mut Peer, load: Load) -> Result<f64, Failed> {
+    let half = available_parallelism()?.get() as f64 / 2.0;
+    let mut rate = FIRST_TRIAL_RATE;
     let mut rates = Vec::new();
-    for _ in 0..TRIALS {
+    for trial in 0..=TRIALS {
         let requests = sluice.prepare(Work::Admitted).await?;
         let task = sluice.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
         let (to, expect) = (task.server.addr, task.expect.clone());
-        let trial = move || at_once(to, &requests, &expect, load.connections);
-        rates.push(tokio::task::spawn_blocking(trial).await?? as f64 / TRIAL.as_secs_f64());
+        let before = task.server.cpu()? + own_cpu()?;
+        let paced = tokio::task::spawn_blocking(move || paced(to, &requests, &expect, rate, load.connections, ROUND));
+        let asked = paced.await??.asked;
+        let used = task.server.cpu()? + own_cpu()? - before;
+        rate = half / (used.as_secs_f64() / asked as f64);
+        if trial > 0 {
+            rates.push(rate);
+        }
     }
-    Ok((median(rates) / 200.0).round() * 100.0)
+    Ok((median(rates) / 100.0).round() * 100.0)
 }
 
-/// How many requests are answered within a trial.
-fn at_once(to: SocketAddr, requests: &[Arc<[u8]>], expect: &Expect, connections: usize) -> Result<usize, Failed> {
-    let end = Instant::now() + TRIAL;
-    std::thread::scope(|scope| {
-        let lanes: Vec<_> = requests
-            .iter()
-            .cycle()
-            .take(connections)
-            .map(|request| {
-                scope.spawn(move || {
-                    let mut tcp = connect(to)?;
-                    let mut buffer = vec![0; ANSWER_BYTES_MAX];
-                    let mut answered = 0;
-                    while Instant::now() < end {
-                        expect.check(ask(&mut tcp, &mut buffer, request)?)?;
-                        answered += 1;
-                    }
-                    Ok::<usize, Failed>(answered)
-                })
-            })
-            .collect();
-        lanes.into_iter().map(|lane| lane.join().map_err(|_| PANICKED)?).sum()
-    })
+/// CPU of this process, threads that have ended included: generator and origin.
+fn own_cpu() -> Result<Duration, Failed> {
+    let usage = getrusage(UsageWho::RUSAGE_SELF)?;
+    let us = [usage.user_time(), usage.system_time()].iter().map(|time| time.num_microseconds()).sum::<i64>();
+    Ok(Duration::from_micros(u64::try_from(us)?))
 }
 
 fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
@@ -191,6 +188,7 @@ fn paced(
     })?;
     let us = |ns: u64| ns as f64 / 1e3;
     Ok(Round {
+        asked: all.len(),
         p50_us: us(all.value_at_quantile(0.5)),
         p99_us: us(all.value_at_quantile(0.99)),
         late_us: us(late.value_at_quantile(0.99)),
@@ -294,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_is_added_is_of_the_same_round() {
-        let round = |p99_us| Round { p50_us: 1.0, p99_us, late_us: 0.0 };
+        let round = |p99_us| Round { p50_us: 1.0, p99_us, late_us: 0.0, asked: 1 };
         let quantiles = quantiles("it", &[round(150.0), round(900.0), round(120.0)], &[100.0, 850.0, 100.0]);
         assert!((quantiles.p99_us - 150.0).abs() < 1e-9);
         assert!((quantiles.added_p99_us - 50.0).abs() < 1e-9);

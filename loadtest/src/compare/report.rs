@@ -104,7 +104,7 @@ fn cell(cost: &Cost) -> String {
 }
 
 fn latency_table(latency: &Latency) -> String {
-    let half = if latency.half_load { ", half of what Sluice does with generator and origin beside it" } else { "" };
+    let half = if latency.half_load { ", at which Sluice, generator and origin take half of the CPU" } else { "" };
     let mut text = format!(
         "Latency of an {} in ms at {:.0} requests a second{half}: medians of {} paired rounds of a second.\n\n| \
          latency, ms | p50 | p99 | p99 over bare pingora |\n|---|--:|--:|--:|\n",
