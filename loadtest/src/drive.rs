@@ -11,7 +11,7 @@ use tokio::{
 use crate::Failed;
 
 /// Longest answer that is read.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 << 10;
 
 /// A connection that asks and reads whole answers.
 pub(crate) struct Connection {
@@ -28,26 +28,31 @@ impl Connection {
 
     /// Sends a request and gives the whole answer.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<&[u8], Failed> {
-        self.tcp.write_all(request).await?;
-        self.buffer.clear();
-        loop {
-            if self.tcp.read_buf(&mut self.buffer).await? == 0 {
-                return Err("the connection was closed".into());
-            }
-            if let Some(length) = answer_length(&self.buffer)
-                && self.buffer.len() >= length
-            {
-                return Ok(&self.buffer[..length]);
-            }
-            if self.buffer.len() >= ANSWER_BYTES_MAX {
-                return Err("the answer is too long".into());
-            }
+        ask(&mut self.tcp, &mut self.buffer, request).await
+    }
+}
+
+/// Sends a request over a connection and reads the whole answer into `buffer`.
+pub(crate) async fn ask<'a>(tcp: &mut TcpStream, buffer: &'a mut Vec<u8>, request: &[u8]) -> Result<&'a [u8], Failed> {
+    tcp.write_all(request).await?;
+    buffer.clear();
+    loop {
+        if tcp.read_buf(buffer).await? == 0 {
+            return Err("the connection was closed".into());
+        }
+        if let Some(length) = answer_length(buffer)
+            && buffer.len() >= length
+        {
+            return Ok(&buffer[..length]);
+        }
+        if buffer.len() >= ANSWER_BYTES_MAX {
+            return Err("the answer is too long".into());
         }
     }
 }
 
 /// The length of an answer, once its head is there.
-fn answer_length(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn answer_length(bytes: &[u8]) -> Option<usize> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let length = head.split("\r\n").find_map(|line| {

@@ -3,6 +3,7 @@
 mod attack;
 mod bare;
 mod bench;
+mod compare;
 mod console;
 mod drive;
 mod origin;
@@ -31,6 +32,8 @@ struct Cli {
 enum Command {
     /// CPU per request beside a bare pingora, and the speed of the core.
     Bench(bench::Options),
+    /// CPU, latency and memory beside bare pingora, nginx and HAProxy, and waiting rooms made of these.
+    Compare(compare::Options),
     /// A crowd before the real line, in virtual time, and a judge of what Sluice promises.
     Simulate(simulate::Options),
     /// A crowd over real sockets before real nodes, and a judge of what Sluice promises.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     pingora_rustls::install_default_crypto_provider();
     let result = match Cli::parse().command {
         Command::Bench(options) => bench::run(&options),
+        Command::Compare(options) => compare::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Attack(options) => attack::run(&options),
         Command::Soak(options) => soak::run(&options),

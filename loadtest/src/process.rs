@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 use crate::Failed;
 
@@ -24,9 +24,12 @@ impl Server {
     /// Starts a command that listens on `addr`.
     pub(crate) fn start(mut command: Command, addr: SocketAddr) -> Result<Self, Failed> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        let server = Self { child, addr };
+        let mut server = Self { child, addr };
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(addr).is_err() {
+            if let Some(status) = server.child.try_wait()? {
+                return Err(format!("the server ended before it listened, with {status}").into());
+            }
             if Instant::now() > deadline {
                 return Err(format!("nothing listens on {addr}").into());
             }
@@ -59,14 +62,60 @@ impl Server {
         Ok(())
     }
 
-    /// CPU time used so far, user and system.
-    pub(crate) fn cpu(&self) -> Result<Duration, Failed> {
-        cpu_of(self.child.id())
-    }
-
     /// How it ended, if it has ended by itself.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
+    }
+
+    /// CPU time used so far, user and system, of all its processes.
+    pub(crate) fn cpu(&self) -> Result<Duration, Failed> {
+        self.processes().into_iter().map(cpu_of).sum()
+    }
+
+    /// Memory of all its processes, in bytes; what they share is counted once.
+    pub(crate) fn memory_bytes(&self) -> Result<u64, Failed> {
+        let mut total_kib = 0;
+        for pid in self.processes() {
+            let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+            total_kib += pss_kib(&rollup).ok_or("no Pss in smaps_rollup")?;
+        }
+        Ok(total_kib * 1024)
+    }
+
+    /// Its process, and those that it has started.
+    fn processes(&self) -> Vec<u32> {
+        let mut pids = vec![self.child.id()];
+        let mut next = 0;
+        while let Some(pid) = pids.get(next) {
+            // Whoever has ended meanwhile has no children.
+            let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            let children = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+            let children: Vec<u32> = children
+                .flat_map(|text| text.split_whitespace().filter_map(|p| p.parse().ok()).collect::<Vec<_>>())
+                .collect();
+            pids.extend(children);
+            next += 1;
+        }
+        pids
+    }
+
+    /// Workers outlive a master that is killed, so it is asked to end them first.
+    fn end_workers(&mut self) {
+        let workers = self.processes().split_off(1);
+        if workers.is_empty() {
+            return;
+        }
+        let _ = self.signal(Signal::TERM);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for worker in workers {
+            send(worker, Signal::KILL);
+        }
     }
 }
 
@@ -85,9 +134,35 @@ pub(crate) fn cpu_of(pid: u32) -> Result<Duration, Failed> {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.end_workers();
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn send(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Proportional set size, of `smaps_rollup`.
+fn pss_kib(rollup: &str) -> Option<u64> {
+    rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+/// Raises this process' limit of descriptors to `wanted`; servers started later inherit it.
+pub(crate) fn allow_descriptors(wanted: u64) -> Result<(), Failed> {
+    let limit = getrlimit(Resource::Nofile);
+    // None: without a limit.
+    if let Some(hard) = limit.maximum.filter(|&hard| hard < wanted) {
+        return Err(format!("a process may open {hard} descriptors here, {wanted} are needed: see ulimit -Hn").into());
+    }
+    if limit.current.is_some_and(|soft| soft < wanted) {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum })?;
+    }
+    Ok(())
 }
 
 /// A loopback address that is free now.
@@ -99,4 +174,41 @@ pub(crate) fn free_addr() -> std::io::Result<SocketAddr> {
 pub(crate) fn sibling(name: &str) -> Result<PathBuf, Failed> {
     let path = std::env::current_exe()?.with_file_name(name);
     if path.exists() { Ok(path) } else { Err(format!("{} is not built", path.display()).into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn pss_is_read_whatever_stands_around_it() {
+        let rollup = "5581-7ffd ---p 0 00:00 0 [rollup]\nRss:   1200 kB\nPss:    845 kB\nPss_Dirty:  7 kB\n";
+        assert_eq!(pss_kib(rollup), Some(845));
+        assert_eq!(pss_kib("Rss: 1 kB\n"), None);
+    }
+
+    #[test]
+    fn workers_are_counted_and_end_with_their_master() {
+        // A master with a worker that would outlive it, and that the harness must find by itself.
+        let addr = free_addr().unwrap();
+        let listener = TcpListener::bind(addr).unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap 'kill $!; exit' TERM; sleep 600 & wait"]);
+        let server = Server::start(command, addr).unwrap();
+        drop(listener);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while server.processes().len() < 2 {
+            assert!(Instant::now() < deadline, "the worker did not start");
+            std::thread::yield_now();
+        }
+        let worker = server.processes()[1];
+        assert!(server.memory_bytes().unwrap() > 0);
+        drop(server);
+        while std::path::Path::new(&format!("/proc/{worker}/schedstat")).exists() {
+            assert!(Instant::now() < deadline, "the worker is still there");
+            std::thread::yield_now();
+        }
+    }
 }

@@ -41,6 +41,9 @@ pub(crate) struct Options {
     /// Writes a page and a JSON document for each scenario into this folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Writes the line and its calls over time as one picture (SVG); of one scenario.
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     /// Takes the place of the seeds in the files.
     #[arg(long)]
     seed: Option<u64>,
@@ -48,6 +51,9 @@ pub(crate) struct Options {
 
 /// Runs every scenario; an error if one of them finds a promise broken.
 pub(crate) fn run(options: &Options) -> Result<(), Failed> {
+    if options.plot.is_some() && options.scenarios.len() != 1 {
+        return Err("--plot is for one scenario".into());
+    }
     let mut broken = Vec::new();
     for path in &options.scenarios {
         let (mut scenario, traces) = Scenario::load(path)?;
@@ -58,6 +64,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
         say(report.to_text());
         if let Some(dir) = &options.out {
             report.write(dir, &name)?;
+        }
+        if let Some(file) = &options.plot {
+            std::fs::write(file, report.to_picture()?).map_err(|e| format!("{}: {e}", file.display()))?;
         }
         say(format_args!("  (took {:.1} s)\n", start.elapsed().as_secs_f64()));
         if !report.held {

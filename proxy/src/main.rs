@@ -7,6 +7,7 @@ mod admin;
 mod answer;
 mod commands;
 mod console;
+mod descriptors;
 mod downstream;
 mod gate;
 mod life;

@@ -2,8 +2,8 @@
 
 use crate::simulate::{Report, whole};
 
-/// What one of each costs. The defaults were measured on one machine with 2 cores: CPU by `./x bench`, bytes with curl
-/// at the demo. Measure yours, and say so.
+/// What one of each costs. The defaults were measured on one machine with 2 cores: CPU by `./x bench`, memory by `./x
+/// compare --only idle`, bytes with curl at the demo. Measure yours, and say so.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Costs {
     /// CPU of a node for a status poll, in microseconds.
@@ -27,6 +27,9 @@ pub(super) struct Costs {
     /// `connections_max` of a node; each visitor who waits or is inside keeps one.
     #[arg(long, default_value_t = 15_000)]
     connections: u32,
+    /// Memory of a node for each of these connections, in bytes; what the kernel keeps comes on top.
+    #[arg(long, default_value_t = 3_100)]
+    connection_bytes: u32,
 }
 
 /// Redis keeps a million waiting numbers in 3.4 MB, and takes 0.8 ms for a tick over them: `./x cost`.
@@ -90,6 +93,13 @@ impl Needs {
                 format!(
                     "{nodes}, and one to spare: {} for {:.2} cores of work, {} for connections ({} each)",
                     self.nodes_for_cpu, self.cpu_cores, self.nodes_for_connections, costs.connections
+                ),
+            ),
+            (
+                "  memory of each",
+                format!(
+                    "{:.0} MB for its connections, beside what it takes without them",
+                    self.visitors as f64 / nodes as f64 * f64::from(costs.connection_bytes) / 1e6
                 ),
             ),
             (

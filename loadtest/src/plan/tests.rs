@@ -50,7 +50,7 @@ fn nodes_follow_work_and_connections() {
     let needs = Needs::of(&report, 1.0, &busy.costs);
     assert!((needs.nodes() as f64 - needs.requests_per_s).abs() < 2.0, "a second of CPU each: {needs:?}");
     let text = text(&few, &report, &report);
-    for word in ["median", "worst", "nodes", "Redis", "Mbit/s"] {
+    for word in ["median", "worst", "nodes", "9 MB for its connections", "Redis", "Mbit/s"] {
         assert!(text.contains(word), "{text}");
     }
 }

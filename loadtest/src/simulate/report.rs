@@ -3,6 +3,7 @@
 //! Nothing in it depends on the machine or on the time of day: the same scenario gives the same bytes.
 
 mod page;
+mod picture;
 mod plots;
 mod series;
 mod text;
@@ -81,6 +82,11 @@ impl Report {
 
     pub(crate) fn to_html(&self) -> Result<String, Failed> {
         page::of(self)
+    }
+
+    /// The line and its calls over time, as an SVG that stands by itself.
+    pub(crate) fn to_picture(&self) -> Result<String, Failed> {
+        picture::of(self)
     }
 
     pub(crate) fn to_json(&self) -> Result<String, Failed> {

@@ -9,7 +9,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
 use crate::{
-    console,
+    console, descriptors,
     life::{self, Life},
     node::{Lines, Node},
     reload, unserved,
@@ -34,6 +34,7 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         return Err(Failed::Because(unserved.join("\nsluice: ")));
     }
     log_to_stderr();
+    descriptors::raise(config.server.connections_max);
     let store = Lines::open(&config.store)
         .map_err(|(dir, error)| Failed::Because(format!("state directory {}: {error}", dir.display())))?;
     let life = Life::start(&config, &keys, store)?;

@@ -132,7 +132,7 @@ fn draw(unit: &str, curves: &[Curve]) -> Result<String, Failed> {
 }
 
 /// A number on an axis, as short as it can be.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     match value.abs() {
         v if v >= 10_000.0 => format!("{:.0} k", value / 1e3),
         v if v >= 10.0 || value.fract().abs() < 1e-9 => format!("{value:.0}"),

@@ -1,0 +1,116 @@
+//! Sluice beside what else one would put there: CPU, latency and memory, all in one run on one machine.
+
+mod bars;
+mod cpu;
+mod idle;
+mod latency;
+mod peers;
+mod redis;
+mod report;
+mod template;
+mod visitor;
+mod work;
+
+use std::path::PathBuf;
+
+use tokio::runtime::Runtime;
+
+use self::{report::Report, work::Work};
+use crate::{
+    Failed,
+    console::{complain, say},
+    origin,
+    process::allow_descriptors,
+};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Requests of each round.
+    #[arg(long, default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    requests: u32,
+    /// Rounds after the one that warms up; medians are told.
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    rounds: u32,
+    /// Keep-alive connections, each with a visitor of its own.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=512))]
+    connections: u32,
+    /// Visitors who idle.
+    #[arg(long, default_value_t = 15_000, value_parser = clap::value_parser!(u32).range(100..=16_000))]
+    visitors: u32,
+    /// Requests a second for latencies; without it as many as take half of the CPU.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Measure only this.
+    #[arg(long)]
+    only: Option<Part>,
+    /// Writes all figures, those of each round included, into this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+    /// CPU: a visitor inside.
+    Admitted,
+    /// CPU: a poll of somebody far back in line.
+    Poll,
+    /// CPU: the waiting page of somebody far back in line.
+    Page,
+    /// CPU: a first request while a line stands.
+    Newcomers,
+    /// Latency of a visitor inside, at half load.
+    Latency,
+    /// Memory of connections that idle.
+    Idle,
+}
+
+/// How much of a load.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    requests: usize,
+    rounds: usize,
+    connections: usize,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), Failed> {
+    if cfg!(debug_assertions) {
+        complain("note: this is a debug build; the figures mean nothing");
+    }
+    allow_descriptors(peers::DESCRIPTORS)?;
+    let report = Runtime::new()?.block_on(measure(options))?;
+    say(report.to_markdown());
+    if let Some(file) = &options.json {
+        let text = serde_json::to_string_pretty(&report)? + "\n";
+        std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    Ok(())
+}
+
+async fn measure(options: &Options) -> Result<Report, Failed> {
+    let load = Load {
+        requests: options.requests as usize,
+        rounds: options.rounds as usize,
+        connections: options.connections as usize,
+    };
+    let wanted = |part| options.only.is_none_or(|only| only == part);
+    let origin = origin::start().await?;
+    let mut report = Report::new(load);
+    if options.only != Some(Part::Idle) {
+        let (mut peers, left_out) = peers::start(origin, load.connections).await?;
+        report.left_out = left_out;
+        let parts = [Part::Admitted, Part::Poll, Part::Page, Part::Newcomers];
+        for (work, part) in Work::ALL.into_iter().zip(parts) {
+            if wanted(part) {
+                report.cpu.push(cpu::measure(work, &mut peers, load).await?);
+            }
+        }
+        if wanted(Part::Latency) {
+            report.latency = Some(latency::measure(&mut peers, load, options.rate).await?);
+        }
+    }
+    if wanted(Part::Idle) {
+        report.idle = Some(idle::measure(origin, options.visitors as usize).await?);
+    }
+    report.judge();
+    Ok(report)
+}

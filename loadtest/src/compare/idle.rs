@@ -1,0 +1,147 @@
+//! Memory of visitors who wait: each keeps a connection on which nothing happens between two polls.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+use tokio::{
+    net::{TcpSocket, TcpStream},
+    task::JoinSet,
+    time::sleep,
+};
+
+use super::{
+    peers::{self, Peer, Sluice},
+    visitor::{Visitor, all_ask},
+    work::{Expect, Work},
+};
+use crate::{Failed, console::complain, drive::ask, process::Server};
+
+/// Connections that are opened at a time.
+const OPENING: usize = 64;
+/// Client addresses, so that ports do not run out over several servers.
+const SOURCES: u8 = 8;
+/// Memory has settled when it moves by less than this share from one look to the next.
+const SETTLED: f64 = 0.005;
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+const SETTLE_WITHIN: Duration = Duration::from_secs(20);
+/// Of those that idle, each so-many-th is asked at the end whether its connection was kept.
+const ASKED_AGAIN_EACH: usize = 50;
+
+#[derive(Debug, Serialize)]
+pub(super) struct Idle {
+    pub(super) visitors: usize,
+    pub(super) servers: Vec<Memory>,
+}
+
+/// Memory of one server, of all its processes, in bytes.
+#[derive(Debug, Serialize)]
+pub(super) struct Memory {
+    pub(super) name: &'static str,
+    /// After the start, and the first answer.
+    pub(super) before: u64,
+    /// With everybody's connection, and whatever else the server keeps of them.
+    pub(super) after: u64,
+    pub(super) per_connection: f64,
+    /// What the kernel keeps for a connection: half of what both ends take together.
+    pub(super) in_kernel: f64,
+}
+
+pub(super) async fn measure(origin: SocketAddr, count: usize) -> Result<Idle, Failed> {
+    let mut servers = Vec::new();
+    // One at a time: their clients' descriptors are all in this process.
+    let sluice = Sluice::start(origin, None).await?;
+    // What the line keeps of its visitors counts too.
+    let before = settled(sluice.server()).await?;
+    let visitors = sluice.join(count).await?;
+    servers.push(of("Sluice", sluice.server(), before, &visitors, &peers::poll()).await?);
+    let (sluice, answers) = sluice.peer("Sluice", 1).await?;
+    drop(sluice);
+    servers.push(of_peer(peers::start_bare(origin, &answers)?, count).await?);
+    for peer in peers::start_fixed(origin, &answers)? {
+        servers.push(of_peer(peer, count).await?);
+    }
+    Ok(Idle { visitors: count, servers })
+}
+
+/// A peer with a fixed answer to everybody's poll.
+async fn of_peer(peer: Peer, count: usize) -> Result<Memory, Failed> {
+    let task = peer.tasks.get(&Work::Poll).ok_or("nothing to do")?;
+    all_ask(task.server.addr, &task.visitors, std::slice::from_ref(&task.expect)).await?;
+    let before = settled(&task.server).await?;
+    let visitors: Vec<_> = task.visitors.iter().cycle().take(count).cloned().collect();
+    of(peer.name, &task.server, before, &visitors, &task.expect).await
+}
+
+async fn of(
+    name: &'static str,
+    server: &Server,
+    before: u64,
+    visitors: &[Visitor],
+    expect: &Expect,
+) -> Result<Memory, Failed> {
+    complain(format_args!("idle: {name}"));
+    let failed = |error| format!("{name}: {error}");
+    let slab = slab_bytes()?;
+    let mut connections = open(server.addr, visitors, expect).await.map_err(failed)?;
+    let after = settled(server).await?;
+    let slab = slab_bytes()? - slab;
+    let mut buffer = Vec::new();
+    for (tcp, request) in connections.iter_mut().step_by(ASKED_AGAIN_EACH) {
+        expect.check(ask(tcp, &mut buffer, request).await.map_err(failed)?).map_err(failed)?;
+    }
+    let each = |bytes: f64| bytes / visitors.len() as f64;
+    let per_connection = each(after as f64 - before as f64);
+    Ok(Memory { name, before, after, per_connection, in_kernel: each(slab / 2.0) })
+}
+
+/// What the kernel has allocated for its own objects: sockets, files, what is watched of them.
+fn slab_bytes() -> Result<f64, Failed> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo")?;
+    let slab = meminfo.lines().find_map(|line| line.strip_prefix("Slab:")?.trim().strip_suffix(" kB"));
+    Ok(slab.ok_or("no Slab in meminfo")?.parse::<f64>()? * 1024.0)
+}
+
+/// Opens a connection for each visitor, who polls once. The connections, each with its request.
+async fn open(to: SocketAddr, visitors: &[Visitor], expect: &Expect) -> Result<Vec<(TcpStream, Arc<[u8]>)>, Failed> {
+    let mut groups = JoinSet::new();
+    for (at, group) in visitors.chunks(visitors.len().div_ceil(OPENING).max(1)).enumerate() {
+        let requests: Vec<Arc<[u8]>> = group.iter().map(|visitor| visitor.request().into()).collect();
+        let expect = expect.clone();
+        let source = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(at % usize::from(SOURCES))?);
+        groups.spawn(async move {
+            let mut buffer = Vec::new();
+            let mut connections = Vec::with_capacity(requests.len());
+            for request in requests {
+                let socket = TcpSocket::new_v4()?;
+                socket.bind((source, 0).into())?;
+                let mut tcp = socket.connect(to).await?;
+                expect.check(ask(&mut tcp, &mut buffer, &request).await?)?;
+                connections.push((tcp, request));
+            }
+            Ok::<_, Failed>(connections)
+        });
+    }
+    let mut all = Vec::with_capacity(visitors.len());
+    while let Some(group) = groups.join_next().await {
+        all.extend(group??);
+    }
+    Ok(all)
+}
+
+/// Memory once it no longer moves: allocators give back with a delay.
+async fn settled(server: &Server) -> Result<u64, Failed> {
+    let deadline = Instant::now() + SETTLE_WITHIN;
+    let mut last = server.memory_bytes()?;
+    loop {
+        sleep(LOOK_EVERY).await;
+        let now = server.memory_bytes()?;
+        if (now as f64 - last as f64).abs() <= SETTLED * now as f64 || Instant::now() > deadline {
+            return Ok(now);
+        }
+        last = now;
+    }
+}

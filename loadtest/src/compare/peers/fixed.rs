@@ -1,0 +1,129 @@
+//! nginx and HAProxy as plain proxies: no gate, and the bytes of Sluice's answers as their own.
+
+use std::{net::SocketAddr, path::Path, process::Command, sync::Arc};
+
+use super::{
+    Answers, CONNECTIONS_MAX, DESCRIPTORS, LONG, Peer, STATUS, Task, WORKERS, admitted, body, folder, page, poll,
+    visitors,
+};
+use crate::{
+    Failed,
+    compare::{
+        template::{fill, nginx_quoted, program},
+        work::Work,
+    },
+    process::{Server, free_addr},
+};
+
+pub(super) fn nginx(origin: SocketAddr, count: usize, answers: &Answers) -> Result<Option<Peer>, Failed> {
+    let Some(program) = program("nginx") else { return Ok(None) };
+    let status = nginx_quoted(std::str::from_utf8(body(&answers.poll)?)?)?;
+    let dir = folder()?;
+    let addr = free_addr()?;
+    let config = configure(
+        include_str!("../../../peers/nginx.conf"),
+        dir.path(),
+        addr,
+        origin,
+        answers,
+        &[("status_text", &status)],
+    )?;
+    let server = Arc::new(Server::start(nginx_command(&program, dir.path(), &config), addr)?);
+    Ok(Some(peer("nginx", server, dir, count)))
+}
+
+pub(super) fn haproxy(origin: SocketAddr, count: usize, answers: &Answers) -> Result<Option<Peer>, Failed> {
+    let Some(program) = program("haproxy") else { return Ok(None) };
+    let dir = folder()?;
+    let addr = free_addr()?;
+    let config = configure(include_str!("../../../peers/haproxy.cfg"), dir.path(), addr, origin, answers, &[])?;
+    let server = Arc::new(Server::start(haproxy_command(&program, &config), addr)?);
+    Ok(Some(peer("HAProxy", server, dir, count)))
+}
+
+fn peer(name: &'static str, server: Arc<Server>, dir: tempfile::TempDir, count: usize) -> Peer {
+    let task = |path, expect| Task::new(&server, visitors(path, count), expect);
+    let tasks = [
+        (Work::Admitted, task("/", admitted())),
+        (Work::Poll, task(STATUS, poll())),
+        (Work::Page, task(LONG, page())),
+        // There is no line to join: a newcomer is anybody who is parked.
+        (Work::Newcomers, task(LONG, page())),
+    ];
+    Peer { name, redis: None, tasks: tasks.into(), crowd: None, _dir: Some(dir) }
+}
+
+/// Writes a config and the answers it uses; gives the path of the config.
+pub(super) fn configure(
+    template: &str,
+    dir: &Path,
+    listen: SocketAddr,
+    origin: SocketAddr,
+    answers: &Answers,
+    words: &[(&str, &str)],
+) -> Result<String, Failed> {
+    std::fs::write(dir.join("status.json"), body(&answers.poll)?)?;
+    std::fs::write(dir.join("page.html"), body(&answers.page)?)?;
+    let folder = dir.to_str().ok_or("a strange path")?;
+    let (listen, origin, descriptors) = (listen.to_string(), origin.to_string(), DESCRIPTORS.to_string());
+    let mut all = vec![
+        ("workers", WORKERS),
+        ("connections", CONNECTIONS_MAX),
+        ("descriptors", &descriptors),
+        ("dir", folder),
+        ("listen", &listen),
+        ("origin", &origin),
+    ];
+    all.extend_from_slice(words);
+    let file = dir.join("server.conf");
+    std::fs::write(&file, fill(template, &all)?)?;
+    Ok(file.to_str().ok_or("a strange path")?.to_owned())
+}
+
+pub(super) fn nginx_command(program: &Path, dir: &Path, config: &str) -> Command {
+    let mut command = Command::new(program);
+    // Without -e it opens the log of the system's nginx first.
+    command.arg("-e").arg("stderr").arg("-p").arg(dir).args(["-c", config]);
+    command
+}
+
+pub(super) fn haproxy_command(program: &Path, config: &str) -> Command {
+    let mut command = Command::new(program);
+    // In the foreground, and without what it says when all is well.
+    command.args(["-db", "-q", "-f", config]);
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn every_config_is_filled_in_and_alike() {
+        let answer = |body: &str| format!("HTTP/1.1 200 OK\r\n\r\n{body}").into_bytes();
+        let answers = Answers { poll: answer("{}"), page: answer("<html></html>"), newcomer: answer("") };
+        let words = [("status_text", "{}"), ("modules", "/usr/lib/nginx/modules"), ("seats", "64")];
+        let dir = folder().unwrap();
+        let (listen, origin) = (free_addr().unwrap(), free_addr().unwrap());
+        for template in [
+            include_str!("../../../peers/nginx.conf"),
+            include_str!("../../../peers/nginx-lua.conf"),
+            include_str!("../../../peers/haproxy.cfg"),
+            include_str!("../../../peers/haproxy-table.cfg"),
+        ] {
+            let file = configure(template, dir.path(), listen, origin, &answers, &words).unwrap();
+            let config = std::fs::read_to_string(file).unwrap();
+            assert!(!config.contains('@'), "{config}");
+            // The same for all, or it is no comparison.
+            assert!(config.contains(&listen.to_string()) && config.contains(&origin.to_string()), "{config}");
+            let nginx = [format!("worker_processes {WORKERS};"), "access_log off;".into(), "keepalive 512;".into()];
+            let haproxy = [format!("nbthread {WORKERS}\n"), "http-reuse always".into(), "pool-max-conn 512".into()];
+            let wanted = if config.contains("http {") { nginx } else { haproxy };
+            assert!(wanted.iter().all(|setting| config.contains(setting)), "{config}");
+            assert!(config.contains("75s") && !config.contains("\n    log "), "{config}");
+        }
+        assert_eq!(std::fs::read(dir.path().join("page.html")).unwrap(), b"<html></html>");
+    }
+}
