@@ -6,7 +6,6 @@
 pub(crate) mod browser;
 pub(crate) mod clock;
 pub(crate) mod crowd;
-pub(crate) mod descriptors;
 pub(crate) mod fleet;
 pub(crate) mod judge;
 pub(crate) mod ledger;
@@ -40,7 +39,7 @@ use self::{
     visitor::Door,
     wire::Net,
 };
-use crate::{Failed, console::say, process::cpu_of};
+use crate::{Failed, console::say, descriptors, process::cpu_of};
 
 /// Who just stops gives the seat back while the attack runs; longer than the slowest answer on a busy machine.
 const SESSION_IDLE_S: u32 = 10;

@@ -19,8 +19,7 @@ use self::{report::Report, work::Work};
 use crate::{
     Failed,
     console::{complain, say},
-    origin,
-    process::allow_descriptors,
+    descriptors, origin,
 };
 
 #[derive(Debug, clap::Args)]
@@ -76,7 +75,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     if cfg!(debug_assertions) {
         complain("note: this is a debug build; the figures mean nothing");
     }
-    allow_descriptors(peers::DESCRIPTORS)?;
+    descriptors::at_least(peers::DESCRIPTORS)?;
     let report = Runtime::new()?.block_on(measure(options))?;
     say(report.to_markdown());
     if let Some(file) = &options.json {

@@ -5,6 +5,7 @@ mod bare;
 mod bench;
 mod compare;
 mod console;
+mod descriptors;
 mod drive;
 mod origin;
 mod plan;

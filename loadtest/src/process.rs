@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::Failed;
 
@@ -150,19 +150,6 @@ fn send(pid: u32, signal: Signal) {
 /// Proportional set size, of `smaps_rollup`.
 fn pss_kib(rollup: &str) -> Option<u64> {
     rollup.lines().find_map(|line| line.strip_prefix("Pss:"))?.trim().strip_suffix(" kB")?.parse().ok()
-}
-
-/// Raises this process' limit of descriptors to `wanted`; servers started later inherit it.
-pub(crate) fn allow_descriptors(wanted: u64) -> Result<(), Failed> {
-    let limit = getrlimit(Resource::Nofile);
-    // None: without a limit.
-    if let Some(hard) = limit.maximum.filter(|&hard| hard < wanted) {
-        return Err(format!("a process may open {hard} descriptors here, {wanted} are needed: see ulimit -Hn").into());
-    }
-    if limit.current.is_some_and(|soft| soft < wanted) {
-        setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum: limit.maximum })?;
-    }
-    Ok(())
 }
 
 /// A loopback address that is free now.

@@ -26,7 +26,6 @@ use crate::{
     attack::{
         clock::{Clock, SECOND_US, Us},
         crowd::LiveView,
-        descriptors,
         fleet::{Fleet, Where},
         judge::{Evidence, Figures},
         ledger::Ledger,
@@ -39,6 +38,7 @@ use crate::{
         wire::Net,
     },
     console::say,
+    descriptors,
     simulate::whole,
 };
 

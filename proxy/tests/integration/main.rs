@@ -8,6 +8,7 @@
 mod command_line;
 mod cookieless;
 mod crowd;
+mod descriptors;
 mod faults;
 mod kinds;
 mod reload;
