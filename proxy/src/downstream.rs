@@ -6,6 +6,7 @@
 
 use std::{
     io,
+    net::{IpAddr, SocketAddr},
     os::fd::AsRawFd,
     pin::Pin,
     sync::{
@@ -17,6 +18,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use pingora_core::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
     UniqueID, raw_connect::ProxyDigest,
@@ -25,13 +27,15 @@ use prometheus::IntCounter;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use crate::request::wire::{REFUSAL, Wire};
 
 /// A request's head must be whole within this, however it trickles in.
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
+/// So many bytes of a request are read ahead of the parser at most: more than the head of a poll has.
+const AHEAD_BYTES: usize = 4 << 10;
 /// Writes are handed to the kernel once so much has gathered.
 const WRITE_BYTES: usize = 16 << 10;
 
@@ -40,6 +44,8 @@ const WRITE_BYTES: usize = 16 << 10;
 pub(crate) struct Downstream {
     tcp: TcpStream,
     wire: Wire,
+    /// What has been read ahead of the parser, and looked at.
+    ahead: Bytes,
     /// Set when the connection has switched to another protocol.
     switched: AtomicBool,
     /// Since when a head has been coming in.
@@ -66,6 +72,7 @@ impl Downstream {
         Self {
             tcp,
             wire: Wire::default(),
+            ahead: Bytes::new(),
             switched: AtomicBool::new(false),
             head_since: None,
             refused: Refused::No,
@@ -84,13 +91,62 @@ impl Downstream {
         }
     }
 
+    /// The same, to keep.
+    pub(crate) fn from_stream(stream: Stream) -> Box<Self> {
+        match stream.into_any().downcast() {
+            Ok(downstream) => downstream,
+            Err(_) => unreachable!("every client connection is a Downstream"),
+        }
+    }
+
     /// Waits for the next request to begin. `served` have been served before it.
     pub(crate) fn poll_next_request(&self, served: u64, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // A client may have sent it along with the one before; then it has been read already.
-        if self.wire.heads() > served || self.wire.in_head() {
+        if self.is_with_parser(served) {
             return Poll::Ready(Ok(()));
         }
         self.tcp.poll_read_ready(cx)
+    }
+
+    /// Whether some of the next request is with the parser already.
+    pub(crate) fn is_with_parser(&self, served: u64) -> bool {
+        self.wire.heads() > served || self.wire.in_head()
+    }
+
+    /// Reads what has come in, before the parser asks for it. False: there was nothing after all.
+    ///
+    /// # Errors
+    /// If the client is gone.
+    pub(crate) fn read_ahead(&mut self) -> io::Result<bool> {
+        let mut bytes = Vec::with_capacity(AHEAD_BYTES);
+        match self.tcp.try_read_buf(&mut bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        self.ahead = if self.look(&bytes)? { bytes.into() } else { Bytes::from_static(REFUSAL) };
+        Ok(true)
+    }
+
+    /// What has been read ahead, if that is one whole request without a body.
+    pub(crate) fn whole_request(&self) -> Option<Bytes> {
+        let is_whole = !self.ahead.is_empty() && self.wire.is_between_requests() && self.refused == Refused::No;
+        is_whole.then(|| self.ahead.clone())
+    }
+
+    /// Sends an answer to what has been read ahead, which the parser does not get to see.
+    ///
+    /// # Errors
+    /// If the client is gone, or takes nothing for `within`.
+    pub(crate) async fn answer(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
+        self.ahead = Bytes::new();
+        timeout(within, self.tcp.write_all(bytes)).await?
+    }
+
+    /// The address at the other end.
+    pub(crate) fn peer(&self) -> Option<IpAddr> {
+        self.socket.peer_addr().and_then(|addr| addr.as_inet()).map(SocketAddr::ip)
     }
 
     /// The connection has switched to another protocol: what follows is not HTTP.
@@ -98,12 +154,13 @@ impl Downstream {
         self.switched.store(true, Ordering::Relaxed);
     }
 
-    /// Looks at what has come in; refused bytes are replaced by what the parser answers with 400.
-    fn look(&mut self, buf: &mut ReadBuf<'_>, from: usize) -> io::Result<()> {
+    /// Looks at what has come in. False: it is refused, and the parser is to get [`REFUSAL`] instead, which it answers with
+    /// 400.
+    fn look(&mut self, bytes: &[u8]) -> io::Result<bool> {
         if self.switched.load(Ordering::Relaxed) {
             self.wire.switch();
         }
-        let result = self.wire.feed(&buf.filled()[from..]);
+        let result = self.wire.feed(bytes);
         if self.wire.in_head() {
             let since = *self.head_since.get_or_insert_with(Instant::now);
             if since.elapsed() > HEAD_WITHIN {
@@ -117,11 +174,8 @@ impl Downstream {
             self.rejected.inc();
             tracing::debug!(reason = violation.reason(), "a client sent what cannot be a request");
             self.refused = Refused::Told;
-            buf.set_filled(from);
-            let room = buf.remaining().min(REFUSAL.len());
-            buf.put_slice(&REFUSAL[..room]);
         }
-        Ok(())
+        Ok(result.is_ok())
     }
 
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -139,12 +193,22 @@ impl Downstream {
 
 impl AsyncRead for Downstream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.ahead.is_empty() {
+            let room = buf.remaining().min(self.ahead.len());
+            buf.put_slice(&self.ahead.split_to(room));
+            return Poll::Ready(Ok(()));
+        }
         if self.refused == Refused::Told {
             return Poll::Ready(Ok(()));
         }
         let from = buf.filled().len();
         ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
-        Poll::Ready(self.look(buf, from))
+        if !self.look(&buf.filled()[from..])? {
+            buf.set_filled(from);
+            let room = buf.remaining().min(REFUSAL.len());
+            buf.put_slice(&REFUSAL[..room]);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

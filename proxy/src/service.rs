@@ -2,6 +2,7 @@
 
 mod body;
 mod judge;
+pub(crate) mod poll;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,7 +28,7 @@ use crate::{
 };
 
 /// The proxy's request filters.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
     pub(crate) trusted_proxies: Arc<[ipnet::IpNet]>,
@@ -56,6 +57,14 @@ pub(crate) struct Passage {
 #[derive(Debug)]
 struct InFlight(Tally);
 
+impl InFlight {
+    fn begin(node: &Node) -> Self {
+        let in_flight = node.metrics.requests_in_flight.clone();
+        in_flight.inc();
+        Self(in_flight)
+    }
+}
+
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
@@ -67,7 +76,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two messages on a WebSocket.
 const WEBSOCKET_IDLE: Duration = Duration::from_secs(3_600);
 /// Between two writes to a client.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// A client that takes its answer more slowly than this, in bytes a second, is cut off.
 const SEND_RATE_MIN: usize = 128;
 /// What is left of a request's body is read away for at most this long.
@@ -78,8 +87,6 @@ impl ProxyHttp for Service {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
-        let in_flight = self.node.metrics.requests_in_flight.clone();
-        in_flight.inc();
         Passage {
             site: None,
             gate: None,
@@ -90,7 +97,7 @@ impl ProxyHttp for Service {
             handed_out: Vec::new(),
             edits: Vec::new(),
             attempts: 0,
-            _in_flight: InFlight(in_flight),
+            _in_flight: InFlight::begin(&self.node),
         }
     }
 

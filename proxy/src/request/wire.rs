@@ -112,6 +112,11 @@ impl Wire {
         self.heads
     }
 
+    /// Whether everything that was seen so far belongs to requests that are whole.
+    pub(crate) fn is_between_requests(&self) -> bool {
+        self.state == State::default()
+    }
+
     /// Whether the start of a head has been seen, and not its end.
     pub(crate) fn in_head(&self) -> bool {
         matches!(self.state, State::Head(head) if head.bytes > 0)

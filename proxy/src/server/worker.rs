@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::TcpStream as StdTcpStream,
+    net::{IpAddr, Ipv4Addr, TcpStream as StdTcpStream},
     pin::pin,
     sync::{
         Arc,
@@ -17,7 +17,7 @@ use std::{
 
 use pingora_core::{
     apps::{HttpPersistentSettings, HttpServerApp as _},
-    protocols::{Stream, http::ServerSession},
+    protocols::http::ServerSession,
     server::{ShutdownWatch, configuration::ServerConf},
 };
 use pingora_proxy::HttpProxy;
@@ -28,7 +28,11 @@ use tokio::{
 };
 
 use super::idle::Idle;
-use crate::{downstream::Downstream, node::Node, service::Service};
+use crate::{
+    downstream::Downstream,
+    node::Node,
+    service::{Service, WRITE_TIMEOUT, poll::may_be_poll},
+};
 
 /// Requests on one connection; then it is closed, so that a rebalanced fleet gets its share.
 const REQUESTS_PER_CONNECTION_MAX: u32 = 10_000;
@@ -65,8 +69,9 @@ impl Worker {
         let load_of = load.clone();
         std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
             runtime.block_on(async {
-                let proxy = proxy(node.clone(), trusted_proxies);
-                Floor { node, proxy, load: load_of, shutdown }.serve(inbox).await;
+                let service = Service { node: node.clone(), trusted_proxies };
+                let proxy = proxy(service.clone());
+                Floor { node, proxy, service, load: load_of, shutdown }.serve(inbox).await;
             });
         })?;
         Ok(Self { clients, load })
@@ -85,14 +90,14 @@ impl Worker {
     }
 }
 
-fn proxy(node: Arc<Node>, trusted_proxies: Arc<[ipnet::IpNet]>) -> Arc<HttpProxy<Service>> {
+fn proxy(service: Service) -> Arc<HttpProxy<Service>> {
     let conf = ServerConf {
         threads: 1,
         max_retries: ATTEMPTS_MAX,
         upstream_keepalive_pool_size: ORIGIN_POOL,
         ..ServerConf::default()
     };
-    let mut proxy = HttpProxy::new(Service { node, trusted_proxies }, Arc::new(conf));
+    let mut proxy = HttpProxy::new(service, Arc::new(conf));
     proxy.handle_init_modules();
     Arc::new(proxy)
 }
@@ -102,6 +107,7 @@ fn proxy(node: Arc<Node>, trusted_proxies: Arc<[ipnet::IpNet]>) -> Arc<HttpProxy
 struct Floor {
     node: Arc<Node>,
     proxy: Arc<HttpProxy<Service>>,
+    service: Service,
     load: Arc<AtomicUsize>,
     shutdown: ShutdownWatch,
 }
@@ -138,22 +144,44 @@ impl Floor {
 
     /// Request after request. Between two of them nothing is held but the socket and one timer: visitors in a
     /// waiting room are connections that idle.
-    async fn requests(&self, mut stream: Stream) {
+    async fn requests(&self, mut client: Box<Downstream>) {
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let mut settings = None;
         for served in 0.. {
-            let client = Downstream::of(&stream);
-            if !idle.as_mut().wait(|cx| client.poll_next_request(served, cx)).await {
-                return;
+            loop {
+                if !idle.as_mut().wait(|cx| client.poll_next_request(served, cx)).await {
+                    return;
+                }
+                if client.is_with_parser(served) {
+                    break;
+                }
+                match client.read_ahead() {
+                    Ok(true) => break,
+                    Ok(false) => {}
+                    Err(_) => return,
+                }
             }
-            let mut session = ServerSession::new_http1(stream);
+            let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
+            if let Some(head) = client.whole_request().filter(|head| may_be_poll(head)) {
+                // In a box, so that an idle connection does not keep room for it.
+                let peer = client.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+                if let Some(answer) = Box::pin(self.service.poll(&head, peer, last)).await {
+                    if client.answer(&answer, WRITE_TIMEOUT).await.is_err() || last {
+                        return;
+                    }
+                    idle.as_mut().restart(KEEPALIVE);
+                    continue;
+                }
+            }
+            let mut session = ServerSession::new_http1(client);
             match settings.take() {
                 Some(settings) => HttpPersistentSettings::apply_to_session(settings, &mut session),
                 None => session.set_keepalive_reuses_remaining(Some(REQUESTS_PER_CONNECTION_MAX)),
             }
             session.set_keepalive(Some(KEEPALIVE.as_secs()));
             let Some(next) = self.proxy.process_new_http(session, &self.shutdown).await else { return };
-            (stream, settings) = next.consume();
+            let (stream, next_settings) = next.consume();
+            (client, settings) = (Downstream::from_stream(stream), next_settings);
             idle.as_mut().restart(KEEPALIVE);
         }
     }

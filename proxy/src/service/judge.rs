@@ -1,6 +1,6 @@
 //! From a request's head to a verdict: forward it, or answer it here.
 
-use http::{HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_proxy::Session;
 use sluice_admission::standing::Standing;
@@ -24,7 +24,7 @@ use crate::{
 
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Ours, on every tenant's host.
-const OWN_PREFIX: &str = "/.sluice/";
+pub(super) const OWN_PREFIX: &str = "/.sluice/";
 
 impl Service {
     /// Judges a request. `None`: it is to be forwarded, and the passage says how.
@@ -108,13 +108,10 @@ impl Service {
         let gate = site.gate_named(query.queue);
         match (own, gate) {
             ("status", Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
-                let decision = gate.decide(request(session, passage, Errand::Status)).await;
-                let standing = take(passage, decision);
-                passage.handed_out.extend(cors::parked(site.tenant.cors.as_ref(), headers));
-                match standing {
-                    Some(standing) => answer::status_document(&gate.queue, &standing),
-                    None => answer::preflight(),
-                }
+                let (answer, fields, inside) =
+                    Self::status(site, gate, request(session, passage, Errand::Status)).await;
+                (passage.handed_out, passage.inside) = (fields, inside);
+                answer
             }
             ("leave", Some(gate)) if *method == Method::POST => {
                 let decision = gate.leave(request(session, passage, Errand::Status), query.away);
@@ -125,6 +122,24 @@ impl Service {
             ("status" | "leave", None) => answer::plain(404, "No such queue: name it with ?queue=NAME.\n"),
             _ => answer::plain(404, "Not found.\n"),
         }
+    }
+}
+
+impl Service {
+    /// Where a visitor stands: the answer, fields that are added to it, and the number of one who is inside.
+    pub(super) async fn status(
+        site: &Site,
+        gate: &Gate,
+        request: Request<'_>,
+    ) -> (Answer, Vec<(HeaderName, HeaderValue)>, Option<u64>) {
+        let decision = gate.decide(request).await;
+        let mut fields = decision.handed_out;
+        fields.extend(cors::parked(site.tenant.cors.as_ref(), request.headers));
+        let answer = match decision.parked {
+            Some(standing) => answer::status_document(&gate.queue, &standing),
+            None => answer::preflight(),
+        };
+        (answer, fields, decision.inside)
     }
 }
 
@@ -164,9 +179,12 @@ async fn at_the_gate(
 
 fn request<'s>(session: &'s Session, passage: &Passage, errand: Errand) -> Request<'s> {
     let headers = &session.req_header().headers;
-    // Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.
-    let app = passage.kind != Kind::Navigation && !headers.contains_key(&SEC_FETCH_MODE);
-    Request { headers, secure: passage.secure, errand, app }
+    Request { headers, secure: passage.secure, errand, app: is_app(passage.kind, headers) }
+}
+
+/// Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.
+pub(super) fn is_app(kind: Kind, headers: &HeaderMap) -> bool {
+    kind != Kind::Navigation && !headers.contains_key(&SEC_FETCH_MODE)
 }
 
 fn take(passage: &mut Passage, decision: Decision) -> Option<Standing> {
@@ -181,13 +199,13 @@ fn is_browser(kind: Kind) -> bool {
 
 /// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.
 #[derive(Default)]
-struct Query<'a> {
-    queue: Option<&'a str>,
+pub(super) struct Query<'a> {
+    pub(super) queue: Option<&'a str>,
     away: bool,
 }
 
 impl<'a> Query<'a> {
-    fn read(query: Option<&'a [u8]>) -> Self {
+    pub(super) fn read(query: Option<&'a [u8]>) -> Self {
         let mut read = Self::default();
         for pair in split(b'&', query.unwrap_or_default()) {
             if let Some(name) = pair.strip_prefix(b"queue=") {

@@ -11,6 +11,7 @@ mod crowd;
 mod descriptors;
 mod faults;
 mod kinds;
+mod polls;
 mod reload;
 mod restart;
 #[path = "../../../admission/tests/redis/servers.rs"]

@@ -1,0 +1,114 @@
+//! Polls: what most requests are while a line stands, answered without what a proxy needs.
+//!
+//! A visitor who waits asks `/.sluice/status` again and again. Pingora prepares every request to be forwarded, cached and
+//! compressed, which costs more than the answer. So a poll that came whole, is spelt as nearly all are, and is followed
+//! by nothing is read here, by the parser and the rooms that every request goes through, and is answered at once.
+//! Whatever is unusual about a request is left to pingora, as if nobody had looked.
+
+use std::{mem::MaybeUninit, net::IpAddr};
+
+use bytes::{BufMut, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
+use pingora_core::protocols::http::date::get_cached_date;
+
+use super::{InFlight, Service};
+use crate::{
+    answer::Answer,
+    gate::{Errand, Request},
+    request::{
+        client,
+        kind::{self, Kind},
+        path::NormalPath,
+        strict::{self, Body, FIELDS_MAX, Form, Head},
+    },
+    service::judge::{OWN_PREFIX, Query, is_app},
+};
+
+/// What a poll begins with.
+const BEGINS: &[u8] = b"GET /.sluice/status?";
+
+/// Whether a request may be a poll, by its first bytes.
+pub(crate) fn may_be_poll(head: &[u8]) -> bool {
+    head.starts_with(BEGINS) && head.ends_with(b"\r\n\r\n")
+}
+
+impl Service {
+    /// Answers a poll: status line, head and body. `None`: it is none, or an unusual one; nothing has been done.
+    ///
+    /// `head` is all that the client has sent, `last` says that the connection is to be closed afterwards.
+    pub(crate) async fn poll(&self, head: &Bytes, peer: IpAddr, last: bool) -> Option<Vec<u8>> {
+        let (target, headers) = read(head)?;
+        let uri = Uri::default();
+        let facts = strict::check(Head {
+            method: &Method::GET,
+            target,
+            uri: &uri,
+            version: Version::HTTP_11,
+            headers: &headers,
+            raw: Some(head),
+        })
+        .ok()?;
+        if facts.body != Body::None || facts.upgrade.is_some() || facts.form != Form::Origin {
+            return None;
+        }
+        let site = self.node.routes().find(&facts.host)?.clone();
+        let path = NormalPath::parse(facts.path).ok()?;
+        let queue = Query::read(facts.query).queue;
+        let gate = site.gate_named(queue).filter(|_| path.as_str().strip_prefix(OWN_PREFIX) == Some("status"))?;
+        let kind = kind::classify(&Method::GET, Version::HTTP_11, &headers);
+        if kind == Kind::Preflight {
+            return None;
+        }
+        let _in_flight = InFlight::begin(&self.node);
+        let secure = client::resolve(peer, false, &self.trusted_proxies, &headers).secure;
+        let request = Request { headers: &headers, secure, errand: Errand::Status, app: is_app(kind, &headers) };
+        let (answer, fields, _) = Self::status(&site, gate, request).await;
+        Some(write(answer, fields, last))
+    }
+}
+
+/// The target and the fields of a head that is a whole request and keeps its connection.
+fn read(head: &Bytes) -> Option<(&[u8], HeaderMap)> {
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut []);
+    let parsed = request.parse_with_uninit_headers(head, &mut fields).ok()?;
+    if parsed != httparse::Status::Complete(head.len()) || request.version != Some(1) || request.method != Some("GET") {
+        return None;
+    }
+    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    for field in request.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).ok()?;
+        let usual = match name {
+            header::CONNECTION => value.as_bytes().eq_ignore_ascii_case(b"keep-alive"),
+            header::EXPECT | header::UPGRADE | header::TRANSFER_ENCODING | header::CONTENT_LENGTH => false,
+            _ => true,
+        };
+        if !usual {
+            return None;
+        }
+        headers.append(name, value);
+    }
+    Some((request.path?.as_bytes(), headers))
+}
+
+/// The answer's bytes, as pingora would have written them.
+fn write(answer: Answer, fields: Vec<(HeaderName, HeaderValue)>, last: bool) -> Vec<u8> {
+    let Answer { mut head, body } = answer;
+    for (name, value) in fields {
+        // Fails only for more fields than any answer of ours has.
+        let _ = head.append_header(name, value);
+    }
+    let mut out = Vec::with_capacity(512 + body.len());
+    out.put_slice(b"HTTP/1.1 ");
+    out.put_slice(head.status.as_str().as_bytes());
+    out.put_slice(b" ");
+    out.put_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
+    out.put_slice(b"\r\n");
+    head.header_to_h1_wire(&mut out);
+    out.put_slice(b"Date: ");
+    out.put_slice(get_cached_date().as_bytes());
+    out.put_slice(if last { b"\r\nConnection: close\r\n\r\n" } else { b"\r\nConnection: keep-alive\r\n\r\n" });
+    out.put_slice(&body);
+    out
+}
