@@ -45,7 +45,7 @@ pub(crate) struct Downstream {
     tcp: TcpStream,
     wire: Wire,
     /// What has been read ahead of the parser, and looked at.
-    ahead: Bytes,
+    ahead: Vec<u8>,
     /// Set when the connection has switched to another protocol.
     switched: AtomicBool,
     /// Since when a head has been coming in.
@@ -72,7 +72,7 @@ impl Downstream {
         Self {
             tcp,
             wire: Wire::default(),
-            ahead: Bytes::new(),
+            ahead: Vec::new(),
             switched: AtomicBool::new(false),
             head_since: None,
             refused: Refused::No,
@@ -125,22 +125,26 @@ impl Downstream {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         }
-        self.ahead = if self.look(&bytes)? { bytes.into() } else { Bytes::from_static(REFUSAL) };
+        self.ahead = if self.look(&bytes)? { bytes } else { REFUSAL.to_vec() };
         Ok(true)
     }
 
-    /// What has been read ahead, if that is one whole request without a body.
-    pub(crate) fn whole_request(&self) -> Option<Bytes> {
-        let is_whole = !self.ahead.is_empty() && self.wire.is_between_requests() && self.refused == Refused::No;
-        is_whole.then(|| self.ahead.clone())
+    /// Takes what has been read ahead, if that is one whole request without a body which looks like the one wanted.
+    pub(crate) fn take_request(&mut self, wanted: impl FnOnce(&[u8]) -> bool) -> Option<Bytes> {
+        let is_whole = wanted(&self.ahead) && self.wire.is_between_requests() && self.refused == Refused::No;
+        is_whole.then(|| std::mem::take(&mut self.ahead).into())
     }
 
-    /// Sends an answer to what has been read ahead, which the parser does not get to see.
+    /// Gives it back, for the parser to read.
+    pub(crate) fn give_back(&mut self, request: Bytes) {
+        self.ahead = request.into();
+    }
+
+    /// Sends an answer to a request that the parser does not get to see.
     ///
     /// # Errors
     /// If the client is gone, or takes nothing for `within`.
     pub(crate) async fn answer(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
-        self.ahead = Bytes::new();
         timeout(within, self.tcp.write_all(bytes)).await?
     }
 
@@ -195,7 +199,12 @@ impl AsyncRead for Downstream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             let room = buf.remaining().min(self.ahead.len());
-            buf.put_slice(&self.ahead.split_to(room));
+            buf.put_slice(&self.ahead[..room]);
+            if room == self.ahead.len() {
+                self.ahead = Vec::new();
+            } else {
+                self.ahead.drain(..room);
+            }
             return Poll::Ready(Ok(()));
         }
         if self.refused == Refused::Told {

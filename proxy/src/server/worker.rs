@@ -162,7 +162,7 @@ impl Floor {
                 }
             }
             let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
-            if let Some(head) = client.whole_request().filter(|head| may_be_poll(head)) {
+            if let Some(head) = client.take_request(may_be_poll) {
                 // In a box, so that an idle connection does not keep room for it.
                 let peer = client.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
                 if let Some(answer) = Box::pin(self.service.poll(&head, peer, last)).await {
@@ -172,6 +172,7 @@ impl Floor {
                     idle.as_mut().restart(KEEPALIVE);
                     continue;
                 }
+                client.give_back(head);
             }
             let mut session = ServerSession::new_http1(client);
             match settings.take() {

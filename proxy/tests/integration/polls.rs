@@ -105,7 +105,9 @@ async fn a_node_that_leaves_says_so_to_those_who_poll() {
     scene.node.signal("TERM");
     // Until it does, polls are answered as ever.
     loop {
-        let Some(response) = connection.try_ask(&visitor.browser.poll()).await.ok() else { panic!("cut without a word") };
+        let Some(response) = connection.try_ask(&visitor.browser.poll()).await.ok() else {
+            panic!("cut without a word")
+        };
         assert_eq!(response.status, 200);
         if response.closes() {
             break;
