@@ -99,22 +99,26 @@ impl Server {
         pids
     }
 
-    /// Workers outlive a master that is killed, so it is asked to end them first.
+    /// Workers outlive a master that is killed, so it is asked to end them first; those that it leaves behind are killed.
     fn end_workers(&mut self) {
         let workers = self.processes().split_off(1);
         if workers.is_empty() {
             return;
         }
+        // With the time at which each began: another process may get its number.
+        let workers: Vec<_> = workers.into_iter().map(|pid| (pid, began(pid))).collect();
         let _ = self.signal(Signal::TERM);
         let deadline = Instant::now() + Duration::from_secs(5);
         while Instant::now() < deadline {
             if !matches!(self.child.try_wait(), Ok(None)) {
-                return;
+                break;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        for worker in workers {
-            send(worker, Signal::KILL);
+        for (worker, since) in workers {
+            if since.is_some() && began(worker) == since {
+                send(worker, Signal::KILL);
+            }
         }
     }
 }
@@ -138,6 +142,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// `starttime` of proc(5): when a process began, in ticks since the system did.
+fn began(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it is in brackets and may hold anything.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
 fn send(pid: u32, signal: Signal) {

@@ -1,8 +1,8 @@
 //! A client's connection under pingora: no buffer while it idles, every byte looked at, heads within a deadline.
 //!
 //! Pingora's own stream keeps a read buffer for as long as a connection lives. Visitors in a waiting room are
-//! connections that idle between two polls, so here buffers exist only while there is something in them: reads
-//! go straight into the parser's buffer, writes gather until they are flushed and then let go of the memory.
+//! connections that idle between two polls, so here buffers exist only while there is something in them: what is read
+//! is handed on, writes gather until they are flushed and then let go of the memory.
 
 use std::{
     io,

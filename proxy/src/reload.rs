@@ -1,10 +1,10 @@
 //! Takes a changed config: on SIGHUP, or when the files change. Whole, or not at all.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use sluice_config::{Config, Errors, Watch};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::sleep,
 };
 
@@ -15,18 +15,19 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a reload waits for new lines to answer.
 const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
+/// Catches SIGHUP from now on; before, it would end the process. Needs a tokio context.
+///
+/// # Errors
+/// If the system refuses.
+pub(crate) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
 /// Watches a config directory for as long as the node lives.
-pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config) {
-    let mut hangup = match signal(SignalKind::hangup()) {
-        Ok(hangup) => hangup,
-        Err(error) => {
-            tracing::error!(%error, "SIGHUP cannot be caught; config changes are not taken");
-            return;
-        }
-    };
+pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config, mut hangups: Signal) {
     loop {
         let asked = tokio::select! {
-            _ = hangup.recv() => true,
+            _ = hangups.recv() => true,
             () = sleep(LOOK_EVERY) => false,
         };
         // Reads files and resolves names, neither of which may hold up a line.

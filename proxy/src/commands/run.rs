@@ -39,6 +39,11 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         .map_err(|(dir, error)| Failed::Because(format!("state directory {}: {error}", dir.display())))?;
     let life = Life::start(&config, &keys, store)?;
     life.node.metrics.config_current.set(1);
+    // Whoever has heard that we listen may ask for a reload.
+    let hangups = {
+        let _context = life.beside().enter();
+        reload::hangups().map_err(|error| Failed::Because(format!("SIGHUP cannot be caught: {error}")))?
+    };
     // For whoever started us: the ports, which may have been chosen by the system.
     for addr in &life.addresses {
         console::say(format_args!("listening on http://{addr}"));
@@ -48,7 +53,7 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     }
     tracing::info!(tenants = config.tenants.len(), "serving");
     life.beside().spawn(look_at_store(life.node.clone()));
-    life.beside().spawn(reload::watch(life.node.clone(), files, config));
+    life.beside().spawn(reload::watch(life.node.clone(), files, config, hangups));
     life.until(life::asked_to_end());
     tracing::info!("stopped");
     Ok(())

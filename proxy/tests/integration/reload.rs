@@ -214,6 +214,16 @@ async fn another_server_section_waits_for_the_next_start() {
 }
 
 #[tokio::test]
+async fn a_hangup_right_after_the_start_is_a_reload_and_no_end() {
+    for _ in 0..5 {
+        let mut scene = Scene::shop(FAST).await;
+        scene.node.signal("HUP");
+        scene.node.until_metrics("the config is taken", |m| m.sum("config_reloads_total", &[]) > 0.0).await;
+        assert!(scene.node.is_running());
+    }
+}
+
+#[tokio::test]
 async fn a_reload_under_load_drops_no_request() {
     let scene = Scene::shop(FAST).await;
     let mut visitors = Vec::new();
