@@ -38,7 +38,7 @@ pub use self::{
     lives::SKIP,
     presence::HOLD_MS_MAX,
     rules::{CREDIT_PER_VISITOR, Rules},
-    summary::{BLOCK, BLOCKS_PER_DOUBLING, Blocks, Summary},
+    summary::{Blocks, Summary},
 };
 use self::{
     bits::Bits,

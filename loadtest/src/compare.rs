@@ -22,6 +22,12 @@ use crate::{
     descriptors, origin,
 };
 
+/// In which order so many servers are measured in a round: each is the first one once in so many rounds, since what comes
+/// first after a pause may be dearer. Who stands behind whom stays, so that neighbours can be compared.
+fn in_turn(round: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |at| (round + at) % count)
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Requests of each round.
@@ -112,4 +118,18 @@ async fn measure(options: &Options) -> Result<Report, Failed> {
     }
     report.judge();
     Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_turn;
+
+    #[test]
+    fn everybody_is_first_in_turn_and_measured_once_a_round() {
+        let firsts: Vec<_> = (0..4).filter_map(|round| in_turn(round, 4).next()).collect();
+        assert_eq!(firsts, [0, 1, 2, 3]);
+        let mut second: Vec<_> = in_turn(5, 4).collect();
+        second.sort_unstable();
+        assert_eq!(second, [0, 1, 2, 3]);
+    }
 }

@@ -91,9 +91,6 @@ pub(crate) struct Options {
 
 /// Soaks; an error if a promise was found broken.
 pub(crate) fn run(options: &Options) -> Result<(), Failed> {
-    if options.nodes > 1 && options.store == Where::Embedded {
-        return Err("an embedded line has one node: --nodes 1, or --store redis".into());
-    }
     if cfg!(debug_assertions) {
         say("note: this is a debug build; figures mean nothing");
     }

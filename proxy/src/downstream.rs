@@ -145,6 +145,7 @@ impl Downstream {
     /// # Errors
     /// If the client is gone, or takes nothing for `within`.
     pub(crate) async fn answer(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
+        debug_assert!(self.out.is_empty(), "the answer before this one has been flushed");
         timeout(within, self.tcp.write_all(bytes)).await?
     }
 

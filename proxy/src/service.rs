@@ -55,10 +55,10 @@ pub(crate) struct Passage {
 
 /// Counts a request for as long as it lives.
 #[derive(Debug)]
-struct InFlight(Tally);
+pub(crate) struct InFlight(Tally);
 
 impl InFlight {
-    fn begin(node: &Node) -> Self {
+    pub(crate) fn begin(node: &Node) -> Self {
         let in_flight = node.metrics.requests_in_flight.clone();
         in_flight.inc();
         Self(in_flight)

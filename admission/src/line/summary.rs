@@ -7,10 +7,10 @@ use super::{Rules, lives};
 use crate::standing::Reason;
 
 /// Numbers in each of the blocks right behind the head.
-pub const BLOCK: u64 = 256;
+const BLOCK: u64 = 256;
 /// So many blocks cover the way from any distance behind the head to twice that distance, so that none is longer than
 /// a sixteenth of the way to it.
-pub const BLOCKS_PER_DOUBLING: u64 = 16;
+const BLOCKS_PER_DOUBLING: u64 = 16;
 
 /// The line after a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -60,6 +60,9 @@ pub(crate) struct Store {
 impl Fleet {
     /// Starts so many nodes before an origin.
     pub(crate) fn start(nodes: usize, lines: Where, limits: &Limits, origin: SocketAddr) -> Result<Self, Failed> {
+        if nodes > 1 && lines == Where::Embedded {
+            return Err("an embedded line has one node: --nodes 1, or --store redis".into());
+        }
         let dir = tempfile::Builder::new().prefix("sluice-attack-").tempdir()?;
         let store = match lines {
             Where::Embedded => None,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::task::JoinSet;
 
 use super::{
-    Load,
+    Load, in_turn,
     peers::Peer,
     work::{Expect, Work},
 };
@@ -45,7 +45,8 @@ pub(super) async fn measure(work: Work, peers: &mut [Peer], load: Load) -> Resul
     // The first round warms up.
     for number in 0..=load.rounds {
         complain(format_args!("{}: round {number} of {}", work.title(), load.rounds));
-        for (peer, rounds) in peers.iter_mut().zip(&mut rounds) {
+        for at in in_turn(number, peers.len()) {
+            let (peer, rounds) = (&mut peers[at], &mut rounds[at]);
             let measured = round(work, peer, load).await?;
             if number > 0 {
                 rounds.push(measured);

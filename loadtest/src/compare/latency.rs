@@ -17,7 +17,7 @@ use rustix::{param::clock_ticks_per_second, thread::set_current_timer_slack};
 use serde::Serialize;
 
 use super::{
-    Load,
+    Load, in_turn,
     peers::Peer,
     work::{Expect, Work},
 };
@@ -86,7 +86,8 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); peers.len()];
     for number in 0..=all_rounds {
         complain(format_args!("latency at {rate:.0}/s: round {number} of {all_rounds}"));
-        for (peer, rounds) in peers.iter_mut().zip(&mut rounds) {
+        for at in in_turn(number, peers.len()) {
+            let (peer, rounds) = (&mut peers[at], &mut rounds[at]);
             let requests = peer.prepare(Work::Admitted).await?;
             let task = peer.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
             let (to, expect) = (task.server.addr, task.expect.clone());

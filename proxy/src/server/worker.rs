@@ -31,7 +31,7 @@ use super::idle::Idle;
 use crate::{
     downstream::Downstream,
     node::Node,
-    service::{Service, WRITE_TIMEOUT, poll::may_be_poll},
+    service::{InFlight, Service, WRITE_TIMEOUT, poll::may_be_poll},
 };
 
 /// Requests on one connection; then it is closed, so that a rebalanced fleet gets its share.
@@ -163,6 +163,8 @@ impl Floor {
             }
             let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
             if let Some(head) = client.take_request(may_be_poll) {
+                // Until its answer is with the kernel: a node that leaves waits for it.
+                let _in_flight = InFlight::begin(&self.node);
                 // In a box, so that an idle connection does not keep room for it.
                 let peer = client.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
                 if let Some(answer) = Box::pin(self.service.poll(&head, peer, last)).await {

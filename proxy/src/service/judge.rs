@@ -24,7 +24,7 @@ use crate::{
 
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Ours, on every tenant's host.
-pub(super) const OWN_PREFIX: &str = "/.sluice/";
+const OWN_PREFIX: &str = "/.sluice/";
 
 impl Service {
     /// Judges a request. `None`: it is to be forwarded, and the passage says how.

@@ -11,17 +11,15 @@ use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use pingora_core::protocols::http::date::get_cached_date;
 
-use super::{InFlight, Service};
+use super::Service;
 use crate::{
     answer::Answer,
     gate::{Errand, Request},
     request::{
-        client,
-        kind::{self, Kind},
-        path::NormalPath,
-        strict::{self, Body, FIELDS_MAX, Form, Head},
+        client, kind,
+        strict::{self, Body, FIELDS_MAX, Head},
     },
-    service::judge::{OWN_PREFIX, Query, is_app},
+    service::judge::{Query, is_app},
 };
 
 /// What a poll begins with.
@@ -48,18 +46,13 @@ impl Service {
             raw: Some(head),
         })
         .ok()?;
-        if facts.body != Body::None || facts.upgrade.is_some() || facts.form != Form::Origin {
+        if facts.body != Body::None || facts.upgrade.is_some() {
             return None;
         }
+        // The path is what a poll begins with, which is in normal form.
         let site = self.node.routes().find(&facts.host)?.clone();
-        let path = NormalPath::parse(facts.path).ok()?;
-        let queue = Query::read(facts.query).queue;
-        let gate = site.gate_named(queue).filter(|_| path.as_str().strip_prefix(OWN_PREFIX) == Some("status"))?;
+        let gate = site.gate_named(Query::read(facts.query).queue)?;
         let kind = kind::classify(&Method::GET, Version::HTTP_11, &headers);
-        if kind == Kind::Preflight {
-            return None;
-        }
-        let _in_flight = InFlight::begin(&self.node);
         let secure = client::resolve(peer, false, &self.trusted_proxies, &headers).secure;
         let request = Request { headers: &headers, secure, errand: Errand::Status, app: is_app(kind, &headers) };
         let (answer, fields, _) = Self::status(&site, gate, request).await;
@@ -81,7 +74,7 @@ fn read(head: &Bytes) -> Option<(&[u8], HeaderMap)> {
         let value = HeaderValue::from_maybe_shared(head.slice_ref(field.value)).ok()?;
         let usual = match name {
             header::CONNECTION => value.as_bytes().eq_ignore_ascii_case(b"keep-alive"),
-            header::EXPECT | header::UPGRADE | header::TRANSFER_ENCODING | header::CONTENT_LENGTH => false,
+            header::EXPECT => false,
             _ => true,
         };
         if !usual {
