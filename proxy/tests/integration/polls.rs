@@ -32,7 +32,7 @@ async fn a_poll_is_answered_alike_whichever_way_it_takes() {
     let usual = scene.node.ask(&poll).await;
     assert_eq!(usual.status, 200, "{usual:?}");
     assert!(usual.header("date").is_some() && !usual.closes(), "{usual:?}");
-    // Each of these is unusual enough to be left to pingora.
+    // Each of these but a body of no bytes is unusual enough to be left to pingora.
     let cookie = format!("Cookie: {}", "x=y; ".repeat(1_000));
     for oddity in ["Connection: keep-alive, te", "Content-Length: 0", "Expect: 100-continue", &cookie] {
         let (name, value) = oddity.split_once(": ").unwrap();
