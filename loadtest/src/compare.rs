@@ -7,6 +7,7 @@ mod latency;
 mod peers;
 mod redis;
 mod report;
+mod stalls;
 mod template;
 mod visitor;
 mod work;

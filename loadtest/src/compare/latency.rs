@@ -1,7 +1,7 @@
 //! Latency at a fixed rate: every request has its time, and is late from then on, whoever is to blame.
 //!
 //! The rate is that at which Sluice, with the generator and the origin beside it, takes half of this machine's CPU, and the
-//! same for all.
+//! same for all. Who may have felt that the machine itself stood still is set aside, at every server.
 
 use std::{
     io::{Read, Write},
@@ -19,6 +19,7 @@ use serde::Serialize;
 use super::{
     Load, in_turn,
     peers::Peer,
+    stalls::{Meter, Stalls},
     work::{Expect, Work},
 };
 use crate::{
@@ -41,7 +42,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Until all connections stand.
 const LEAD: Duration = Duration::from_millis(200);
 /// A sleep may be longer by so many nanoseconds; the default is fifty times as much.
-const TIMER_SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
+pub(super) const TIMER_SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
 
 #[derive(Debug, Serialize)]
 pub(super) struct Latency {
@@ -50,6 +51,8 @@ pub(super) struct Latency {
     /// Whether that is half of what Sluice can do, or was asked for.
     pub(super) half_load: bool,
     pub(super) rounds: usize,
+    /// Why stalls of the machine itself could not be told apart, if so.
+    pub(super) stalls_unknown: Option<String>,
     pub(super) servers: Vec<Quantiles>,
 }
 
@@ -63,6 +66,10 @@ pub(super) struct Quantiles {
     pub(super) added_p99_us: f64,
     /// How late the generator sent, p99: its own part in the above.
     pub(super) sent_late_p99_us: f64,
+    /// The share of all requests that is not counted above, since the machine itself stood still.
+    pub(super) set_aside: f64,
+    /// Of which rounds more than half would have been set aside, so that they count whole.
+    pub(super) rounds_disturbed: Vec<usize>,
     /// p99 of each round.
     pub(super) rounds_p99_us: Vec<f64>,
 }
@@ -73,6 +80,20 @@ struct Round {
     p99_us: f64,
     late_us: f64,
     asked: u64,
+    set_aside: u64,
+    /// More than half would have been set aside, so nobody was.
+    disturbed: bool,
+}
+
+/// How requests are sent.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Requests a second.
+    rate: f64,
+    connections: usize,
+    lasts: Duration,
+    /// Whether stalls of the machine itself are looked for.
+    looks_for_stalls: bool,
 }
 
 pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -> Result<Latency, Failed> {
@@ -82,18 +103,15 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
         (None, Some(sluice)) => half_of_what_it_can(sluice, load).await?,
         (None, None) => return Err("nobody is there to be measured".into()),
     };
+    let stalls_unknown = Meter::start().map(Meter::end).err().map(|error| error.to_string());
+    let pace = Pace { rate, connections: load.connections, lasts: ROUND, looks_for_stalls: stalls_unknown.is_none() };
     let all_rounds = load.rounds * ROUNDS_EACH;
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); peers.len()];
     for number in 0..=all_rounds {
         complain(format_args!("latency at {rate:.0}/s: round {number} of {all_rounds}"));
         for at in in_turn(number, peers.len()) {
             let (peer, rounds) = (&mut peers[at], &mut rounds[at]);
-            let requests = peer.prepare(Work::Admitted).await?;
-            let task = peer.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
-            let (to, expect) = (task.server.addr, task.expect.clone());
-            let paced =
-                tokio::task::spawn_blocking(move || paced(to, &requests, &expect, rate, load.connections, ROUND));
-            let measured = paced.await?.map_err(|error| format!("{}: {error}", peer.name))?;
+            let (measured, _) = round(peer, pace).await.map_err(|error| format!("{}: {error}", peer.name))?;
             if number > 0 {
                 rounds.push(measured);
             }
@@ -101,7 +119,17 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
     }
     let bare: Vec<f64> = rounds.get(1).into_iter().flatten().map(|round| round.p99_us).collect();
     let servers = peers.iter().zip(&rounds).map(|(peer, rounds)| quantiles(peer.name, rounds, &bare)).collect();
-    Ok(Latency { rate, half_load, rounds: all_rounds, servers })
+    Ok(Latency { rate, half_load, rounds: all_rounds, stalls_unknown, servers })
+}
+
+/// One round, and the CPU that the server, the generator and the origin took for it.
+async fn round(peer: &mut Peer, pace: Pace) -> Result<(Round, Duration), Failed> {
+    let requests = peer.prepare(Work::Admitted).await?;
+    let task = peer.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
+    let (to, expect) = (task.server.addr, task.expect.clone());
+    let before = task.server.cpu()? + own_cpu()?;
+    let round = tokio::task::spawn_blocking(move || paced(to, &requests, &expect, pace)).await??;
+    Ok((round, task.server.cpu()? + own_cpu()? - before))
 }
 
 /// The rate at which Sluice, generator and origin together take half of all cores' time. Paced requests cost more than
@@ -112,14 +140,9 @@ async fn half_of_what_it_can(sluice: &mut Peer, load: Load) -> Result<f64, Faile
     let mut rate = FIRST_TRIAL_RATE;
     let mut rates = Vec::new();
     for trial in 0..=TRIALS {
-        let requests = sluice.prepare(Work::Admitted).await?;
-        let task = sluice.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
-        let (to, expect) = (task.server.addr, task.expect.clone());
-        let before = task.server.cpu()? + own_cpu()?;
-        let paced = tokio::task::spawn_blocking(move || paced(to, &requests, &expect, rate, load.connections, ROUND));
-        let asked = paced.await??.asked;
-        let used = task.server.cpu()? + own_cpu()? - before;
-        rate = half / (used.as_secs_f64() / asked as f64);
+        let pace = Pace { rate, connections: load.connections, lasts: ROUND, looks_for_stalls: false };
+        let (round, used) = round(sluice, pace).await?;
+        rate = half / (used.as_secs_f64() / round.asked as f64);
         if trial > 0 {
             rates.push(rate);
         }
@@ -150,54 +173,69 @@ fn connect(to: SocketAddr) -> std::io::Result<TcpStream> {
 
 fn quantiles(name: &'static str, rounds: &[Round], bare: &[f64]) -> Quantiles {
     let of = |value: fn(&Round) -> f64| median(rounds.iter().map(value).collect());
+    let sum = |value: fn(&Round) -> u64| rounds.iter().map(value).sum::<u64>() as f64;
     Quantiles {
         name,
         p50_us: of(|round| round.p50_us),
         p99_us: of(|round| round.p99_us),
         added_p99_us: median(rounds.iter().zip(bare).map(|(round, bare)| round.p99_us - bare).collect()),
         sent_late_p99_us: of(|round| round.late_us),
+        set_aside: sum(|round| round.set_aside) / sum(|round| round.asked),
+        rounds_disturbed: rounds.iter().enumerate().filter(|(_, round)| round.disturbed).map(|(at, _)| at).collect(),
         rounds_p99_us: rounds.iter().map(|round| round.p99_us).collect(),
     }
 }
 
 /// One round. A thread for each connection, since timers of an event loop are good to a millisecond only.
-fn paced(
-    to: SocketAddr,
-    requests: &[Arc<[u8]>],
-    expect: &Expect,
-    rate: f64,
-    connections: usize,
-    lasts: Duration,
-) -> Result<Round, Failed> {
+fn paced(to: SocketAddr, requests: &[Arc<[u8]>], expect: &Expect, pace: Pace) -> Result<Round, Failed> {
+    let meter = if pace.looks_for_stalls { Some(Meter::start()?) } else { None };
     let start = Instant::now() + LEAD;
-    let mut all = new_histogram()?;
+    let end = start + pace.lasts;
+    let mut asked = Vec::new();
     let mut late = new_histogram()?;
     std::thread::scope(|scope| {
         let lanes: Vec<_> = requests
             .iter()
             .cycle()
-            .take(connections)
+            .take(pace.connections)
             .enumerate()
             .map(|(first, request)| {
-                let gap = Duration::from_secs_f64(connections as f64 / rate);
-                let begin = start + gap.mul_f64(first as f64 / connections as f64);
-                scope.spawn(move || lane(to, request, expect, begin, gap, start + lasts))
+                let gap = Duration::from_secs_f64(pace.connections as f64 / pace.rate);
+                let begin = start + gap.mul_f64(first as f64 / pace.connections as f64);
+                scope.spawn(move || lane(to, request, expect, begin, gap, end))
             })
             .collect();
         for lane in lanes {
             let (waits, sent_late) = lane.join().map_err(|_| PANICKED)??;
-            all.add(waits)?;
+            asked.extend(waits);
             late.add(sent_late)?;
         }
         Ok::<_, Failed>(())
     })?;
+    let stalls = meter.map(Meter::end).unwrap_or_default();
+    let mut counted = waits(&asked, &stalls)?;
+    let disturbed = counted.len() * 2 < asked.len() as u64;
+    if disturbed {
+        counted = waits(&asked, &Stalls::default())?;
+    }
     let us = |ns: u64| ns as f64 / 1e3;
     Ok(Round {
-        asked: all.len(),
-        p50_us: us(all.value_at_quantile(0.5)),
-        p99_us: us(all.value_at_quantile(0.99)),
+        disturbed,
+        asked: asked.len() as u64,
+        set_aside: asked.len() as u64 - counted.len(),
+        p50_us: us(counted.value_at_quantile(0.5)),
+        p99_us: us(counted.value_at_quantile(0.99)),
         late_us: us(late.value_at_quantile(0.99)),
     })
+}
+
+/// How long they waited whom no stall touched.
+fn waits(asked: &[Asked], stalls: &Stalls) -> Result<Histogram<u64>, Failed> {
+    let mut waits = new_histogram()?;
+    for asked in asked.iter().filter(|asked| !stalls.touch(asked.due, asked.due + asked.wait)) {
+        waits.record(nanoseconds(asked.wait)).map_err(|_| "a request took longer than ten seconds")?;
+    }
+    Ok(waits)
 }
 
 fn new_histogram() -> Result<Histogram<u64>, Failed> {
@@ -208,8 +246,15 @@ fn nanoseconds(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// What one connection measured: from when each request should have been sent until its answer was there, and how late
-/// it was sent if nothing was before it.
+/// A request that was answered.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    due: Instant,
+    /// From when it was due until its answer was there.
+    wait: Duration,
+}
+
+/// What one connection measured: its requests, and how late each was sent if nothing was before it.
 fn lane(
     to: SocketAddr,
     request: &[u8],
@@ -217,10 +262,11 @@ fn lane(
     begin: Instant,
     gap: Duration,
     end: Instant,
-) -> Result<(Histogram<u64>, Histogram<u64>), Failed> {
+) -> Result<(Vec<Asked>, Histogram<u64>), Failed> {
     set_current_timer_slack(Some(TIMER_SLACK_NS))?;
     let mut tcp = connect(to)?;
-    let (mut waits, mut late) = (new_histogram()?, new_histogram()?);
+    let mut asked = Vec::new();
+    let mut late = new_histogram()?;
     let mut buffer = vec![0; ANSWER_BYTES_MAX];
     let mut due = begin;
     while due < end {
@@ -232,10 +278,10 @@ fn lane(
         let answer = ask(&mut tcp, &mut buffer, request)?;
         let wait = due.elapsed();
         expect.check(answer)?;
-        waits.record(nanoseconds(wait)).map_err(|_| "a request took longer than ten seconds")?;
+        asked.push(Asked { due, wait });
         due += gap;
     }
-    Ok((waits, late))
+    Ok((asked, late))
 }
 
 fn ask<'a>(tcp: &mut TcpStream, buffer: &'a mut [u8], request: &[u8]) -> Result<&'a [u8], Failed> {
@@ -276,12 +322,17 @@ mod tests {
         addr
     }
 
+    fn pace(lasts_ms: u64) -> Pace {
+        let lasts = Duration::from_millis(lasts_ms);
+        Pace { rate: 1_000.0, connections: 1, lasts, looks_for_stalls: false }
+    }
+
     #[test]
     fn a_stall_is_felt_by_everybody_who_would_have_come_meanwhile() {
         let stall = Duration::from_millis(200);
         let to = server_that_stalls(stall);
         let request: Arc<[u8]> = b"GET / HTTP/1.1\r\n\r\n".to_vec().into();
-        let round = paced(to, &[request], &Expect::new(200, "hi"), 1_000.0, 1, Duration::from_millis(300)).unwrap();
+        let round = paced(to, &[request], &Expect::new(200, "hi"), pace(300)).unwrap();
         // Two thirds came during the stall, though one request alone was under way.
         assert!(round.p50_us > 20_000.0, "{round:?}");
         assert!(round.p99_us > 150_000.0, "{round:?}");
@@ -292,14 +343,17 @@ mod tests {
         let to = server_that_stalls(Duration::ZERO);
         let request: Arc<[u8]> = b"GET / HTTP/1.1\r\n\r\n".to_vec().into();
         let expect = Expect::new(503, "hi");
-        assert!(paced(to, &[request], &expect, 1_000.0, 1, Duration::from_millis(10)).is_err());
+        assert!(paced(to, &[request], &expect, pace(10)).is_err());
     }
 
     #[test]
     fn what_is_added_is_of_the_same_round() {
-        let round = |p99_us| Round { p50_us: 1.0, p99_us, late_us: 0.0, asked: 1 };
+        let round =
+            |p99_us| Round { p50_us: 1.0, p99_us, late_us: 0.0, asked: 4, set_aside: 1, disturbed: p99_us > 500.0 };
         let quantiles = quantiles("it", &[round(150.0), round(900.0), round(120.0)], &[100.0, 850.0, 100.0]);
         assert!((quantiles.p99_us - 150.0).abs() < 1e-9);
         assert!((quantiles.added_p99_us - 50.0).abs() < 1e-9);
+        assert!((quantiles.set_aside - 0.25).abs() < 1e-9);
+        assert_eq!(quantiles.rounds_disturbed, [1]);
     }
 }

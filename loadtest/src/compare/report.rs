@@ -106,15 +106,24 @@ fn cell(cost: &Cost) -> String {
 fn latency_table(latency: &Latency) -> String {
     let half = if latency.half_load { ", at which Sluice, generator and origin take half of the CPU" } else { "" };
     let mut text = format!(
-        "Latency of an {} in ms at {:.0} requests a second{half}: medians of {} paired rounds of a second.\n\n| \
-         latency, ms | p50 | p99 | p99 over bare pingora |\n|---|--:|--:|--:|\n",
+        "Latency of an {} in ms at {:.0} requests a second{half}: medians of {} paired rounds of a second. {}.\n\n\
+         | latency, ms | p50 | p99 | p99 over bare pingora | set aside |\n|---|--:|--:|--:|--:|\n",
         Work::Admitted.title(),
         latency.rate,
-        latency.rounds
+        latency.rounds,
+        match &latency.stalls_unknown {
+            None => "Set aside is who may have felt that the machine itself stood still".to_owned(),
+            Some(why) => format!("Stalls of the machine itself could not be told apart: {why}"),
+        }
     );
     for server in &latency.servers {
         let [p50, p99, added] = [server.p50_us, server.p99_us, server.added_p99_us].map(|us| us / 1e3);
-        let _ = writeln!(text, "| {} | {p50:.2} | {p99:.2} | {added:+.2} |", server.name);
+        let _ = writeln!(
+            text,
+            "| {} | {p50:.2} | {p99:.2} | {added:+.2} | {:.1} % |",
+            server.name,
+            server.set_aside * 100.0
+        );
     }
     text
 }
@@ -192,16 +201,19 @@ mod tests {
             p99_us: 900.0,
             added_p99_us: -20.0,
             sent_late_p99_us: 9.0,
+            set_aside: 0.125,
+            rounds_disturbed: vec![],
             rounds_p99_us: vec![],
         };
-        report.latency = Some(Latency { rate: 9_000.0, half_load: true, rounds: 9, servers: vec![quantiles] });
+        report.latency =
+            Some(Latency { rate: 9_000.0, half_load: true, rounds: 9, stalls_unknown: None, servers: vec![quantiles] });
         report.left_out.push("nginx: it is not installed".to_owned());
         report.judge();
         let text = report.to_markdown();
         for line in [
             "| CPU per request, µs | admitted GET | status poll |\n|---|--:|--:|\n| Sluice | 11.0 (1.10) | 11.0 (1.10) |\n",
             "| room | 30.0 (3.00) + 4.2 | 30.0 (3.00) + 4.2 |\n",
-            "| Sluice | 0.12 | 0.90 | -0.02 |\n",
+            "| Sluice | 0.12 | 0.90 | -0.02 | 12.5 % |\n",
             "Left out: nginx: it is not installed.\n",
             "| **does not hold** |\n",
         ] {
