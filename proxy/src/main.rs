@@ -7,7 +7,6 @@ mod admin;
 mod answer;
 mod commands;
 mod console;
-mod descriptors;
 mod downstream;
 mod gate;
 mod life;
@@ -15,6 +14,7 @@ mod metrics;
 mod node;
 mod reload;
 mod request;
+mod resources;
 mod routes;
 mod server;
 mod service;
@@ -28,6 +28,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // While there is little memory of which any could have been made.
+    resources::refuse_huge_pages();
     // Before anything else can ask for TLS: rustls wants to be told which cryptography to use.
     pingora_rustls::install_default_crypto_provider();
     commands::run()

@@ -9,10 +9,10 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
 use crate::{
-    console, descriptors,
+    console,
     life::{self, Life},
     node::{Lines, Node},
-    reload, unserved,
+    reload, resources, unserved,
 };
 
 /// A store that was away at the start is looked at again after so long.
@@ -34,7 +34,7 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         return Err(Failed::Because(unserved.join("\nsluice: ")));
     }
     log_to_stderr();
-    descriptors::raise(config.server.connections_max);
+    resources::raise_descriptors(config.server.connections_max);
     let store = Lines::open(&config.store)
         .map_err(|(dir, error)| Failed::Because(format!("state directory {}: {error}", dir.display())))?;
     let life = Life::start(&config, &keys, store)?;

@@ -8,11 +8,11 @@
 mod command_line;
 mod cookieless;
 mod crowd;
-mod descriptors;
 mod faults;
 mod kinds;
 mod polls;
 mod reload;
+mod resources;
 mod restart;
 #[path = "../../../admission/tests/redis/servers.rs"]
 mod servers;

@@ -1,4 +1,4 @@
-//! How many connections the system lets us have.
+//! What a node takes of the system: as many descriptors as it may have, and memory in small pages.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -7,7 +7,7 @@ const BESIDE_CLIENTS: u64 = 1_000;
 
 /// Raises the limit of open descriptors as far as it may be raised: shells and services often start programs with 1,024,
 /// for the sake of old ones that cannot deal with more. Says so if `connections_max` clients do not fit all the same.
-pub(crate) fn raise(connections_max: usize) {
+pub(crate) fn raise_descriptors(connections_max: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let open_max = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
@@ -22,4 +22,11 @@ pub(crate) fn raise(connections_max: usize) {
             open_max.unwrap_or_default()
         );
     }
+}
+
+/// No huge pages: the kernel makes them of memory that is in use here and there, and what lay between counts as used from
+/// then on, so that a node that needs 36 MB may take 55 all at once. A kernel without them has nothing to refuse.
+pub(crate) fn refuse_huge_pages() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }

@@ -1,4 +1,4 @@
-//! How many files the system lets a node have open: every client is one.
+//! What a node takes of the system: descriptors, every client is one; and memory.
 
 use std::fs;
 
@@ -21,4 +21,14 @@ async fn a_node_takes_all_descriptors_that_it_may_have() {
     assert_eq!([soft_and_hard.next(), soft_and_hard.next()], [Some(hard); 2]);
     let said = scene.node.log();
     assert!(said.contains("connections_max is") && said.contains("Raise the limit"), "{said}");
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_node_has_no_huge_pages_whose_holes_would_count_as_memory_in_use() {
+    let scene = Scene::shop(FAST).await;
+
+    let status = fs::read_to_string(format!("/proc/{}/status", scene.node.pid())).unwrap();
+    let huge_pages = status.lines().find_map(|line| line.strip_prefix("THP_enabled:"));
+    assert_eq!(huge_pages.map(str::trim), Some("0"), "{status}");
 }
