@@ -1,11 +1,14 @@
-//! A client's connection under pingora: no buffer while it idles, every byte looked at, heads within a deadline.
+//! A client's connection under pingora: no buffer while it idles, every byte looked at, heads and answers within a
+//! deadline.
 //!
 //! Pingora's own stream keeps a read buffer for as long as a connection lives. Visitors in a waiting room are
 //! connections that idle between two polls, so here buffers exist only while there is something in them: what is read
 //! is handed on, writes gather until they are flushed and then let go of the memory.
 
 use std::{
+    future::poll_fn,
     io,
+    mem::MaybeUninit,
     net::{IpAddr, SocketAddr},
     os::fd::AsRawFd,
     pin::Pin,
@@ -27,17 +30,21 @@ use prometheus::IntCounter;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::{Instant, Sleep, sleep},
 };
 
 use crate::request::wire::{REFUSAL, Wire};
 
 /// A request's head must be whole within this, however it trickles in.
-const HEAD_WITHIN: Duration = Duration::from_secs(20);
+pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(20);
 /// So many bytes of a request are read ahead of the parser at most: more than the head of a poll has.
 const AHEAD_BYTES: usize = 4 << 10;
 /// Writes are handed to the kernel once so much has gathered.
 const WRITE_BYTES: usize = 16 << 10;
+/// A client that takes its answers more slowly than this, in bytes a second, is cut off.
+pub(crate) const SEND_RATE_MIN: usize = 128;
+/// But not before so long.
+const SEND_WITHIN_MIN: Duration = Duration::from_secs(10);
 
 /// A client's connection.
 #[derive(Debug)]
@@ -52,6 +59,8 @@ pub(crate) struct Downstream {
     head_since: Option<Instant>,
     refused: Refused,
     out: Vec<u8>,
+    /// Runs while the client does not take what is in `out`.
+    late: Option<Pin<Box<Sleep>>>,
     socket: Arc<SocketDigest>,
     since: SystemTime,
     rejected: IntCounter,
@@ -63,6 +72,8 @@ enum Refused {
     No,
     /// The parser has been given [`REFUSAL`] and gets the end of the stream next.
     Told,
+    /// So it has, since the client went away within a head; nobody is there to be told.
+    Gone,
 }
 
 impl Downstream {
@@ -77,6 +88,7 @@ impl Downstream {
             head_since: None,
             refused: Refused::No,
             out: Vec::new(),
+            late: None,
             socket,
             since: SystemTime::now(),
             rejected,
@@ -99,34 +111,27 @@ impl Downstream {
         }
     }
 
-    /// Waits for the next request to begin. `served` have been served before it.
-    pub(crate) fn poll_next_request(&self, served: u64, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A client may have sent it along with the one before; then it has been read already.
-        if self.is_with_parser(served) {
-            return Poll::Ready(Ok(()));
-        }
-        self.tcp.poll_read_ready(cx)
-    }
-
-    /// Whether some of the next request is with the parser already.
-    pub(crate) fn is_with_parser(&self, served: u64) -> bool {
-        self.wire.heads() > served || self.wire.in_head()
-    }
-
-    /// Reads what has come in, before the parser asks for it. False: there was nothing after all.
+    /// Waits for the next request to begin, and reads what has come of it before the parser asks. `served` have been
+    /// served before it.
     ///
     /// # Errors
     /// If the client is gone.
-    pub(crate) fn read_ahead(&mut self) -> io::Result<bool> {
-        let mut bytes = Vec::with_capacity(AHEAD_BYTES);
-        match self.tcp.try_read_buf(&mut bytes) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error),
+    pub(crate) fn poll_next_request(&mut self, served: u64, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A client may have sent it along with the one before; then some of it is with the parser already.
+        if self.wire.heads() > served || self.wire.in_head() {
+            self.head_since = self.wire.in_head().then(Instant::now);
+            return Poll::Ready(Ok(()));
         }
-        self.ahead = if self.look(&bytes)? { bytes } else { REFUSAL.to_vec() };
-        Ok(true)
+        let mut room = [const { MaybeUninit::uninit() }; AHEAD_BYTES];
+        let mut read = ReadBuf::uninit(&mut room);
+        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut read))?;
+        let bytes = read.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let for_parser = if self.look(bytes) { bytes } else { REFUSAL };
+        self.ahead = for_parser.to_vec();
+        Poll::Ready(Ok(()))
     }
 
     /// Takes what has been read ahead, if that is one whole request without a body which looks like the one wanted.
@@ -143,10 +148,11 @@ impl Downstream {
     /// Sends an answer to a request that the parser does not get to see.
     ///
     /// # Errors
-    /// If the client is gone, or takes nothing for `within`.
-    pub(crate) async fn answer(&mut self, bytes: &[u8], within: Duration) -> io::Result<()> {
+    /// If the client is gone, or takes it too slowly.
+    pub(crate) async fn answer(&mut self, bytes: Vec<u8>) -> io::Result<()> {
         debug_assert!(self.out.is_empty(), "the answer before this one has been flushed");
-        timeout(within, self.tcp.write_all(bytes)).await?
+        self.out = bytes;
+        poll_fn(|cx| self.poll_out(cx)).await
     }
 
     /// The address at the other end.
@@ -161,36 +167,41 @@ impl Downstream {
 
     /// Looks at what has come in. False: it is refused, and the parser is to get [`REFUSAL`] instead, which it answers with
     /// 400.
-    fn look(&mut self, bytes: &[u8]) -> io::Result<bool> {
+    fn look(&mut self, bytes: &[u8]) -> bool {
         if self.switched.load(Ordering::Relaxed) {
             self.wire.switch();
         }
-        let result = self.wire.feed(bytes);
+        let mut refused = self.wire.feed(bytes).err().map(|violation| violation.reason());
         if self.wire.in_head() {
             let since = *self.head_since.get_or_insert_with(Instant::now);
             if since.elapsed() > HEAD_WITHIN {
-                self.rejected.inc();
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the request's head took too long"));
+                refused = Some("head_too_slow");
             }
         } else {
             self.head_since = None;
         }
-        if let Err(violation) = result {
+        if let Some(reason) = refused {
             self.rejected.inc();
-            tracing::debug!(reason = violation.reason(), "a client sent what cannot be a request");
+            tracing::debug!(reason, "a client sent what cannot be a request");
             self.refused = Refused::Told;
         }
-        Ok(result.is_ok())
+        refused.is_none()
     }
 
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
-            let written = ready!(Pin::new(&mut self.tcp).poll_write(cx, &self.out))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            match Pin::new(&mut self.tcp).poll_write(cx, &self.out)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(written) => drop(self.out.drain(..written)),
+                Poll::Pending => {
+                    let at_rate = Duration::from_secs((self.out.len() / SEND_RATE_MIN) as u64);
+                    let late = self.late.get_or_insert_with(|| Box::pin(sleep(at_rate.max(SEND_WITHIN_MIN))));
+                    ready!(late.as_mut().poll(cx));
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no answer")));
+                }
             }
-            self.out.drain(..written);
         }
+        self.late = None;
         self.out = Vec::new();
         Poll::Ready(Ok(()))
     }
@@ -208,12 +219,19 @@ impl AsyncRead for Downstream {
             }
             return Poll::Ready(Ok(()));
         }
-        if self.refused == Refused::Told {
+        if self.refused != Refused::No {
             return Poll::Ready(Ok(()));
         }
         let from = buf.filled().len();
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, buf))?;
-        if !self.look(&buf.filled()[from..])? {
+        let read = ready!(Pin::new(&mut self.tcp).poll_read(cx, buf));
+        let ended = read.is_err() || (buf.filled().len() == from && buf.remaining() > 0);
+        if ended && self.wire.in_head() {
+            // To the parser that would be an error worth a line in the log, which anybody could fill.
+            self.refused = Refused::Gone;
+        } else {
+            read?;
+        }
+        if self.refused == Refused::Gone || !self.look(&buf.filled()[from..]) {
             buf.set_filled(from);
             let room = buf.remaining().min(REFUSAL.len());
             buf.put_slice(&REFUSAL[..room]);
@@ -224,6 +242,9 @@ impl AsyncRead for Downstream {
 
 impl AsyncWrite for Downstream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.refused == Refused::Gone {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         if self.out.len() + bytes.len() > WRITE_BYTES {
             ready!(self.poll_out(cx))?;
             // A large write gains nothing from a copy.
@@ -278,5 +299,74 @@ impl GetProxyDigest for Downstream {
 impl GetSocketDigest for Downstream {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
         Some(self.socket.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, TcpStream},
+        time::advance,
+    };
+
+    use super::*;
+
+    /// A node's end of a connection, and a client's.
+    async fn pair() -> (Downstream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (tcp, _) = listener.accept().await.unwrap();
+        (Downstream::new(tcp, IntCounter::new("cut", "cut").unwrap()), client)
+    }
+
+    async fn next_request(node: &mut Downstream, served: u64) {
+        poll_fn(|cx| node.poll_next_request(served, cx)).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_takes_no_answer_is_cut_off() {
+        let (mut node, _client) = pair().await;
+        let since = Instant::now();
+        let error = loop {
+            // As an answer without a body is written: gathered, and flushed.
+            let _ = node.write(&[b'x'; 1_000]).await.unwrap();
+            if let Err(error) = node.flush().await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(since.elapsed() >= SEND_WITHIN_MIN);
+        assert_eq!(node.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut, "nor does it last any longer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_came_early_is_not_late_because_the_answer_before_it_took_long() {
+        let (mut node, mut client) = pair().await;
+        client.write_all(b"GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\nGET /next").await.unwrap();
+        next_request(&mut node, 0).await;
+        let _ = node.read(&mut [0; AHEAD_BYTES]).await.unwrap();
+        advance(HEAD_WITHIN * 2).await;
+        next_request(&mut node, 1).await;
+        client.write_all(b" HTTP/1.1\r\nHost: shop.example.com\r\n\r\n").await.unwrap();
+        let mut rest = [0; 100];
+        let read = node.read(&mut rest).await.unwrap();
+        assert!(rest[..read].ends_with(b"\r\n\r\n"), "{:?}", rest[..read].escape_ascii().to_string());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_that_trickles_in_is_refused() {
+        let (mut node, mut client) = pair().await;
+        client.write_all(b"GET / HT").await.unwrap();
+        next_request(&mut node, 0).await;
+        let mut bytes = [0; 100];
+        assert_eq!(node.read(&mut bytes).await.unwrap(), 8);
+        advance(HEAD_WITHIN + Duration::from_secs(1)).await;
+        client.write_all(b"TP/1.1\r\n").await.unwrap();
+        assert_eq!(node.read(&mut bytes).await.unwrap(), REFUSAL.len());
+        assert_eq!(node.read(&mut bytes).await.unwrap(), 0);
+        assert_eq!(node.rejected.get(), 1);
     }
 }

@@ -19,7 +19,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::{
     answer::{self, Answer},
-    downstream::Downstream,
+    downstream::{Downstream, SEND_RATE_MIN},
     gate::Gate,
     node::Node,
     request::{Edit, kind::Kind},
@@ -75,10 +75,6 @@ impl Drop for InFlight {
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two messages on a WebSocket.
 const WEBSOCKET_IDLE: Duration = Duration::from_secs(3_600);
-/// Between two writes to a client.
-pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
-/// A client that takes its answer more slowly than this, in bytes a second, is cut off.
-const SEND_RATE_MIN: usize = 128;
 /// What is left of a request's body is read away for at most this long.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -109,7 +105,6 @@ impl ProxyHttp for Service {
         // Every one of these is unbounded, or close to it, unless it is set on each request.
         let session = session.as_downstream_mut();
         session.set_read_timeout(Some(READ_TIMEOUT));
-        session.set_write_timeout(Some(WRITE_TIMEOUT));
         session.set_min_send_rate(Some(SEND_RATE_MIN));
         session.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
         session.set_pipelining_enabled(true);
@@ -197,7 +192,7 @@ impl ProxyHttp for Service {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
         let (code, reason) = failure(error);
-        if let Some(site) = &passage.site {
+        if let (Some(site), Some(reason)) = (&passage.site, reason) {
             self.node.metrics.origin_error(site.tenant.name.as_str(), reason);
         }
         if code > 0 && session.response_written().is_none() {
@@ -230,9 +225,10 @@ async fn write(session: &mut Session, passage: &mut Passage, answer: Answer) -> 
     }
     body::settle(session).await;
     let bodiless = session.req_header().method == Method::HEAD || body.is_empty();
-    session.write_response_header(Box::new(head), bodiless).await?;
+    // No origin has a part in this: whatever fails is between us and the client.
+    session.write_response_header(Box::new(head), bodiless).await.map_err(Error::into_down)?;
     if !bodiless {
-        session.write_response_body(Some(body), true).await?;
+        session.write_response_body(Some(body), true).await.map_err(Error::into_down)?;
     }
     Ok(())
 }
@@ -257,17 +253,18 @@ fn peer_options(origin: &sluice_config::Origin) -> PeerOptions {
     options
 }
 
-/// Status and metric label of a failed forwarding; 0: the client is to blame, or gone.
-fn failure(error: &Error) -> (u16, &'static str) {
+/// Status of a failed forwarding, and its metric label; 0: the client is gone. No label: the client is to blame.
+fn failure(error: &Error) -> (u16, Option<&'static str>) {
     use pingora_core::ErrorSource;
     match (error.esource(), error.etype()) {
-        (ErrorSource::Downstream, ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed) => {
-            (0, "client_gone")
-        }
-        (ErrorSource::Downstream, _) => (400, "client_broken"),
-        (_, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout) => (504, "timeout"),
-        (_, ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError) => (502, "connect"),
-        (ErrorSource::Upstream, _) => (502, "broken_answer"),
-        (_, _) => (502, "other"),
+        (
+            ErrorSource::Downstream,
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::WriteTimedout | ErrorType::ConnectionClosed,
+        ) => (0, None),
+        (ErrorSource::Downstream, _) => (400, None),
+        (_, ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout) => (504, Some("timeout")),
+        (_, ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError) => (502, Some("connect")),
+        (ErrorSource::Upstream, _) => (502, Some("broken_answer")),
+        (_, _) => (502, Some("other")),
     }
 }

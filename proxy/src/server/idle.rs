@@ -33,7 +33,7 @@ impl Idle {
     /// Waits for `event`. False: it failed, or the limit was over first.
     pub(super) async fn wait(
         mut self: Pin<&mut Self>,
-        event: impl Fn(&mut Context<'_>) -> Poll<io::Result<()>>,
+        mut event: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
     ) -> bool {
         poll_fn(|cx| {
             if let Poll::Ready(result) = event(cx) {

@@ -21,6 +21,7 @@ use pingora_core::{
     server::{ShutdownWatch, configuration::ServerConf},
 };
 use pingora_proxy::HttpProxy;
+use prometheus::IntGauge;
 use tokio::{
     net::TcpStream,
     runtime::Builder,
@@ -29,9 +30,9 @@ use tokio::{
 
 use super::idle::Idle;
 use crate::{
-    downstream::Downstream,
+    downstream::{Downstream, HEAD_WITHIN},
     node::Node,
-    service::{InFlight, Service, WRITE_TIMEOUT, poll::may_be_poll},
+    service::{InFlight, Service, poll::may_be_poll},
 };
 
 /// Requests on one connection; then it is closed, so that a rebalanced fleet gets its share.
@@ -102,6 +103,27 @@ fn proxy(service: Service) -> Arc<HttpProxy<Service>> {
     Arc::new(proxy)
 }
 
+/// A connection that counts for as long as it is served, however that ends.
+struct Here {
+    connections: IntGauge,
+    load: Arc<AtomicUsize>,
+}
+
+impl Here {
+    /// The worker's load counts it since it was handed over.
+    fn begin(connections: IntGauge, load: Arc<AtomicUsize>) -> Self {
+        connections.inc();
+        Self { connections, load }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.connections.dec();
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What a worker's connections share.
 #[derive(Clone)]
 struct Floor {
@@ -135,10 +157,8 @@ impl Floor {
 
     async fn connection(self, tcp: TcpStream, place: OwnedSemaphorePermit) {
         let metrics = &self.node.metrics;
-        metrics.connections.inc();
+        let _here = Here::begin(metrics.connections.clone(), self.load.clone());
         self.requests(Box::new(Downstream::new(tcp, metrics.connections_cut.clone()))).await;
-        metrics.connections.dec();
-        self.load.fetch_sub(1, Ordering::Relaxed);
         drop(place);
     }
 
@@ -148,18 +168,8 @@ impl Floor {
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let mut settings = None;
         for served in 0.. {
-            loop {
-                if !idle.as_mut().wait(|cx| client.poll_next_request(served, cx)).await {
-                    return;
-                }
-                if client.is_with_parser(served) {
-                    break;
-                }
-                match client.read_ahead() {
-                    Ok(true) => break,
-                    Ok(false) => {}
-                    Err(_) => return,
-                }
+            if !idle.as_mut().wait(|cx| client.poll_next_request(served, cx)).await {
+                return;
             }
             let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
             if let Some(head) = client.take_request(may_be_poll) {
@@ -168,7 +178,7 @@ impl Floor {
                 // In a box, so that an idle connection does not keep room for it.
                 let peer = client.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
                 if let Some(answer) = Box::pin(self.service.poll(&head, peer, last)).await {
-                    if client.answer(&answer, WRITE_TIMEOUT).await.is_err() || last {
+                    if client.answer(answer).await.is_err() || last {
                         return;
                     }
                     idle.as_mut().restart(KEEPALIVE);
@@ -177,11 +187,13 @@ impl Floor {
                 client.give_back(head);
             }
             let mut session = ServerSession::new_http1(client);
-            match settings.take() {
-                Some(settings) => HttpPersistentSettings::apply_to_session(settings, &mut session),
-                None => session.set_keepalive_reuses_remaining(Some(REQUESTS_PER_CONNECTION_MAX)),
+            if let Some(settings) = settings.take() {
+                HttpPersistentSettings::apply_to_session(settings, &mut session);
             }
-            session.set_keepalive(Some(KEEPALIVE.as_secs()));
+            let more = u64::from(REQUESTS_PER_CONNECTION_MAX).saturating_sub(served + 1);
+            session.set_keepalive_reuses_remaining(u32::try_from(more).ok());
+            // How long pingora waits for more of a head. Something of it is there, or on its way from `client`.
+            session.set_keepalive(Some(HEAD_WITHIN.as_secs()));
             let Some(next) = self.proxy.process_new_http(session, &self.shutdown).await else { return };
             let (stream, next_settings) = next.consume();
             (client, settings) = (Downstream::from_stream(stream), next_settings);
