@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use conformance::{ask, join, line, rules};
+use conformance::{Clock, ask, join, line, rules};
 use servers::{Cluster, Sentinels, Server, logged_in};
 use sluice_admission::{
     line::{Batch, Known, Outcome, SKIP, Summary},
@@ -290,23 +290,20 @@ async fn a_slot_that_moves_takes_its_line_along() {
     assert_eq!(when_back(&store, line, BACK_WITHIN).await.summary.issued, 50 + SKIP);
 }
 
-/// The user of the manual: `redis.rs` names the least permissions.
-fn least_permissions() -> Vec<String> {
-    let manual = include_str!("../src/store/redis.rs");
-    let user =
-        manual.lines().skip_while(|line| !line.contains("user sluice on")).take_while(|line| !line.contains("```"));
-    let words: Vec<_> =
-        user.flat_map(|line| line.trim_start_matches("//!").split_whitespace()).map(str::to_owned).collect();
-    words[1..].iter().map(|word| word.replace("PASSWORD", "least")).collect()
+/// A piece of the manual that a reader copies: the block with this line in it.
+fn manual(line: &str) -> String {
+    let manual = include_str!("../../deploy/fleet.md");
+    let found = manual.split("```").skip(1).step_by(2).find(|block| block.lines().any(|l| l.trim().starts_with(line)));
+    found.unwrap().lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
 #[tokio::test]
-async fn the_least_permissions_are_enough_for_everything() {
-    let server = Server::start();
-    let user = least_permissions();
-    let mut set: Vec<&str> = vec!["ACL", "SETUSER"];
-    set.extend(user.iter().map(String::as_str));
-    server.command::<()>(&set);
+async fn the_manual_s_redis_starts_and_its_user_may_do_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let users = dir.path().join("users.acl");
+    std::fs::write(&users, manual("user sluice on").replace("PASSWORD", "least")).unwrap();
+    let config = manual("aclfile").replace("/etc/redis/users.acl", users.to_str().unwrap());
+    let server = Server::with(&config.lines().collect::<Vec<_>>());
     let mut settings = logged_in(server.settings(), Some("sluice"), "least");
     settings.database = 3;
     let store = Redis::new(&settings);
@@ -319,6 +316,19 @@ async fn the_least_permissions_are_enough_for_everything() {
         batch.seen = (1..3_000).map(conformance::see).collect();
         store.sync(&sale, &rules, &batch).await.unwrap();
     }
+    // A node is back that was cut off, and those who came meanwhile get their numbers.
+    let (clock, late) = (Clock::default(), line("late"));
+    let timed = Redis::with_clock(&settings, {
+        let clock = clock.clone();
+        move || clock.now_ms()
+    });
+    let cut_off = Batch { away_since_ms: clock.now_ms(), ..join(0..5) };
+    let before = timed.sync(&late, &rules, &cut_off).await.unwrap();
+    assert!(before.newcomers.iter().all(|answer| answer.0 == 0), "{before:?}");
+    clock.pass_ms(60_000);
+    let after = timed.sync(&late, &rules, &join(0..5)).await.unwrap();
+    assert!(after.newcomers.iter().all(|answer| answer.0 > 0), "{after:?}");
+    timed.forget(&late).await.unwrap();
     assert!(store.status(&sale, &rules).await.unwrap().is_some());
     assert_eq!(store.reset(&sale, &rules).await.unwrap(), 2);
     let checkup = store.doctor(std::slice::from_ref(&sale)).await;
@@ -328,7 +338,9 @@ async fn the_least_permissions_are_enough_for_everything() {
     assert!(checkup.servers[0].1.starts_with("Redis "), "{checkup:?}");
     store.forget(&sale).await.unwrap();
     assert_eq!(store.status(&sale, &rules).await.unwrap(), None);
-    assert_eq!(server.info("db3"), None, "something was left behind");
+    let everyone = redis::Client::open(format!("redis://sluice:least@127.0.0.1:{}/3", server.port)).unwrap();
+    let info: String = redis::cmd("INFO").query(&mut everyone.get_connection().unwrap()).unwrap();
+    assert!(!info.contains("db3:"), "something was left behind: {info}");
 }
 
 #[tokio::test]

@@ -12,18 +12,8 @@
 //! services have as their default; what an idle line leaves behind is a few kilobytes, and a queue that is
 //! gone from the configuration can be removed with [`Redis::forget`].
 //!
-//! # Least permissions
-//!
-//! All that the store does, with the default `key_prefix` (without the last line: [`Redis::doctor`] sees less):
-//!
-//! ```text
-//! user sluice on >PASSWORD resetkeys ~sluice:* resetchannels -@all
-//! +evalsha +script|load +time +hget +hmget +hset +hdel +del +unlink +rename +exists
-//! +strlen +getrange +setrange +getbit +bitcount +bitfield +bitop +bitpos
-//! +zadd +zcard +zmscore +zrangebyscore +zrem +zremrangebyscore
-//! +select +role +cluster|slots +info
-//! +ping +memory|usage
-//! ```
+//! The least permissions of its user are in `deploy/fleet.md`, for the default `key_prefix`; without the last two,
+//! [`Redis::doctor`] sees less.
 
 mod cluster;
 mod connect;

@@ -17,7 +17,7 @@ use super::{
     Away, Question, Usher, View,
     keepsake::Keepsake,
     memory::Memory,
-    pace::{ATTEMPT_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
+    pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
     round::Round,
     trickle::Trickle,
 };
@@ -157,7 +157,7 @@ async fn attempt<S: Store>(
     inbox: &mut mpsc::Receiver<Question>,
     memory: &Memory,
 ) -> Sent {
-    let mut pause = RETRY.0;
+    let (mut pause, mut patience) = (RETRY.0, ATTEMPT_MAX);
     // Since when the line is away, here and on its own clock.
     let mut away: Option<(Instant, u64)> = None;
     loop {
@@ -167,7 +167,7 @@ async fn attempt<S: Store>(
             round.batch.away_since_ms = since_ms;
         }
         let rules = usher.rules.load_full();
-        let error = match timeout(ATTEMPT_MAX, store.sync(&usher.line, &rules, &round.batch)).await {
+        let error = match timeout(patience, store.sync(&usher.line, &rules, &round.batch)).await {
             Ok(Ok(outcome)) => {
                 if let Some((since, _)) = away {
                     tracing::warn!(line = %usher.line, away_ms = since.elapsed().as_millis(), "the line answers again");
@@ -175,7 +175,11 @@ async fn attempt<S: Store>(
                 return Sent { rules, outcome, sent, answered: Instant::now() };
             }
             Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", ATTEMPT_MAX.as_millis()),
+            Err(_) => {
+                let within = patience;
+                patience = (patience * 2).min(PATIENCE_MAX);
+                format!("no answer within {} ms", within.as_millis())
+            }
         };
         usher.counts.steps_failed.fetch_add(1, Ordering::Relaxed);
         if away.is_none() {

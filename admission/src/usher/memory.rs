@@ -108,8 +108,10 @@ impl Memory {
 
     /// All of it, for a line that has lost it.
     fn tell(&self, known: &mut Known) {
+        let now_ms = known.clock_ms.unwrap_or_default();
         let seats = |seats: &HashMap<u64, u64>| {
-            let mut seats: Vec<_> = seats.iter().map(|(&number, &until_ms)| (number, until_ms)).collect();
+            let kept = seats.iter().filter(|&(_, &until_ms)| until_ms > now_ms);
+            let mut seats: Vec<_> = kept.map(|(&number, &until_ms)| (number, until_ms)).collect();
             seats.sort_unstable();
             seats
         };

@@ -20,8 +20,11 @@ pub const BUSY_FROM: usize = 4;
 pub const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// How often marks are taken to a line in which nobody waits.
 pub const MARKS_EVERY: Duration = Duration::from_secs(1);
-/// Longest wait for one attempt.
+/// Longest wait for one attempt; after that those who wait for its answer are let go.
 pub const ATTEMPT_MAX: Duration = Duration::from_secs(1);
+/// Each attempt in vain gives the next one twice as long, up to this: a line that was lost is told of up to a million
+/// seats in one step, and a store that is far away needs its time for that.
+pub const PATIENCE_MAX: Duration = Duration::from_secs(64);
 /// A line that was away for longer settles when it is back: newcomers have gathered meanwhile.
 pub const SETTLE_AFTER: Duration = Duration::from_secs(2);
 /// First and longest pause after a failed attempt.

@@ -28,6 +28,8 @@ struct Watched {
     dirs: Mutex<Vec<tempfile::TempDir>>,
     away: AtomicBool,
     panics: AtomicBool,
+    /// How long a step takes.
+    step_ms: AtomicU64,
     lost_replies: AtomicU64,
     batches: Mutex<Vec<Batch>>,
 }
@@ -38,6 +40,9 @@ impl Store for Watched {
             return Err(StoreError::Away("switched off".into()));
         }
         assert!(!self.panics.load(Ordering::SeqCst), "a step that panics, on purpose");
+        if let step_ms @ 1.. = self.step_ms.load(Ordering::SeqCst) {
+            sleep(Duration::from_millis(step_ms)).await;
+        }
         self.batches.lock().unwrap().push(batch.clone());
         let inner = self.inner.lock().unwrap().clone();
         let outcome = inner.sync(line, rules, batch).await?;
@@ -55,6 +60,7 @@ impl Watched {
             dirs: Mutex::new(vec![dir]),
             away: AtomicBool::new(false),
             panics: AtomicBool::new(false),
+            step_ms: AtomicU64::new(0),
             lost_replies: AtomicU64::new(0),
             batches: Mutex::default(),
         }
@@ -160,6 +166,20 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
     assert!(world.usher.view().summary.settling);
     sleep(Duration::from_secs(8)).await;
     assert_eq!(world.usher.join(slip(9)).await.unwrap().0, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_takes_longer_than_an_attempt_is_made_in_the_end() {
+    let world = world(rules());
+    world.usher.join(slip(0)).await.unwrap();
+    world.store.step_ms.store(5_000, Ordering::SeqCst);
+    assert_eq!(world.usher.join(slip(1)).await, Err(Unanswered), "nobody waits for so long");
+    world.usher.inside(1);
+    sleep(Duration::from_secs(15)).await;
+    assert_eq!(world.usher.view().summary.inside, 1);
+    world.store.step_ms.store(0, Ordering::SeqCst);
+    sleep(Duration::from_secs(15)).await;
+    assert_eq!(world.usher.join(slip(1)).await.unwrap().0, 2);
 }
 
 #[tokio::test(start_paused = true)]

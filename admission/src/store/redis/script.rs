@@ -38,11 +38,31 @@ pub(super) static SHA: LazyLock<String> = LazyLock::new(|| {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn both_sides_name_the_same_layout() {
         assert!(TEXT.contains(&format!("\nlocal LAYOUT = {LAYOUT}\n")));
+    }
+
+    /// Permissions that others need than the script: connections, the doctor, and [`super::super::Redis::forget`].
+    const BESIDE: [&str; 9] =
+        ["cluster|slots", "evalsha", "info", "memory|usage", "ping", "role", "script|load", "select", "unlink"];
+
+    #[test]
+    fn the_manual_permits_every_command_of_the_script_and_no_other() {
+        let manual = include_str!("../../../../deploy/fleet.md");
+        let user = manual.lines().find(|line| line.trim().starts_with("user sluice on")).unwrap();
+        let permitted: BTreeSet<_> =
+            user.split_whitespace().filter_map(|word| word.strip_prefix('+')).map(str::to_owned).collect();
+        let called = TEXT.split("call('").skip(1).filter_map(|rest| rest.split('\'').next());
+        let split = TEXT.lines().filter(|line| line.contains("over(")).filter_map(|line| line.split('\'').nth(1));
+        let needed: BTreeSet<_> = called.chain(split).map(str::to_lowercase).chain(BESIDE.map(str::to_owned)).collect();
+        assert_eq!(permitted, needed);
     }
 
     #[test]
