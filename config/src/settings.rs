@@ -29,7 +29,7 @@ pub struct Server {
     pub http: Vec<SocketAddr>,
     /// TLS listeners.
     pub https: Vec<SocketAddr>,
-    /// Health, metrics and API; `None` switches it off.
+    /// Health and metrics; `None` switches it off.
     pub admin: Option<SocketAddr>,
     /// Peers whose `X-Forwarded-For` / `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -199,7 +199,7 @@ pub enum OnStoreLoss {
     Hold,
     /// The head goes on by time at the release rate.
     Trickle,
-    /// Everyone gets in; said loudly.
+    /// Everyone gets in once the store has been away for 5 s.
     Admit,
 }
 

@@ -38,7 +38,7 @@ struct Server {
         extend("default" = [])
     )]
     https: Option<Vec<String>>,
-    /// Address (IP:port) of health, metrics and API; false or "off": none. An address that other machines can reach
+    /// Address (IP:port) of health and metrics; false or "off": none. An address that other machines can reach
     /// needs admin_public.
     #[schemars(schema_with = "admin", default, extend("default" = "127.0.0.1:9900"))]
     admin: Option<String>,

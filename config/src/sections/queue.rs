@@ -123,8 +123,8 @@ fn on_store_loss(table: &Table<'_>, is_store_shared: bool) -> Read<Option<OnStor
              on_store_loss = \"hold\": nobody new gets in until the store is back; visitors inside never notice.\n\
              on_store_loss = \"trickle\": the line goes on by time at the release rate, and settles up when the store \
              is back.\n\
-             on_store_loss = \"admit\": everyone gets in at once, whatever the site can take; logs and metrics \
-             say so loudly.",
+             on_store_loss = \"admit\": everyone gets in once the store has been away for 5 s, whatever the site can \
+             take; counted as sluice_requests_total{outcome=\"passed_freely\"}.",
         ));
     }
     Ok(choice)

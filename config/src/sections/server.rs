@@ -87,7 +87,7 @@ fn listeners(
 
 /// The admin listener: an address, or `false` or `"off"` for none.
 ///
-/// It can close queues and show who waits, so it stays on this machine unless somebody says otherwise in so many
+/// It shows the names and figures of all queues, so it stays on this machine unless somebody says otherwise in so many
 /// words.
 fn admin(table: &Table<'_>, taken: &mut Claims<SocketAddr>) -> Read<Option<SocketAddr>> {
     let public = table.or("admin_public", false, Value::bool);

@@ -41,7 +41,6 @@ pub(super) struct Options {
 const QUEUE: &str = "shop";
 
 pub(super) fn run(options: &Options) -> Result<(), Failed> {
-    // The crowd has a connection each.
     let state = StateDir::new()?;
     let shop = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = config(options, shop.local_addr()?, &state)?;
