@@ -87,8 +87,8 @@ pub struct Newcomer {
     /// No slip has come back yet, so the visitor takes a number only if it can be called in this very step:
     /// a client that keeps no cookies must not lengthen a line.
     pub walk_in: bool,
-    /// When the slip was handed out, on the line's clock, if that was a while ago; 0: just now. Counts only while
-    /// the line [settles](Batch::away_since_ms).
+    /// When the slip was handed out, on the line's clock, if that was a while ago, or when it came back, if the line
+    /// did not answer then; 0: just now. Counts only while the line [settles](Batch::away_since_ms).
     pub arrived_ms: u64,
 }
 

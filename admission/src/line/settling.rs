@@ -42,14 +42,20 @@ impl Settling {
         self.by_time.len()
     }
 
-    /// Writes down who came when; who is written down already keeps the earlier place. False: was there already.
+    /// Writes down who came when. Of the times told for one slip the earliest counts, whichever is told first: a batch
+    /// that was on its way for long may not say when its newcomers came. False: was there already.
     pub(super) fn write_down(&mut self, id: u64, arrived_ms: u64, now_ms: u64) -> bool {
-        if self.by_id.contains_key(&id) {
+        let arrived_ms = if arrived_ms == 0 { now_ms } else { arrived_ms.clamp(self.from_ms.min(now_ms), now_ms) };
+        let before_ms = self.by_id.get(&id).copied();
+        if before_ms.is_some_and(|before_ms| before_ms <= arrived_ms) {
             return false;
         }
-        let arrived_ms = if arrived_ms == 0 { now_ms } else { arrived_ms.clamp(self.from_ms.min(now_ms), now_ms) };
+        if let Some(before_ms) = before_ms {
+            self.by_time.remove(&(before_ms, id));
+        }
         self.by_id.insert(id, arrived_ms);
-        self.by_time.insert((arrived_ms, id))
+        self.by_time.insert((arrived_ms, id));
+        before_ms.is_none()
     }
 
     /// Those whose turn it is to get a number, in their order.

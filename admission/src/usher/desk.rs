@@ -186,6 +186,7 @@ async fn attempt<S: Store>(
             tracing::error!(line = %usher.line, %error, "the line does not answer; places are kept");
             let view = View::clone(&usher.view.load());
             away = Some((sent, view.now_ms()));
+            round.came_by(view.anchor.reckon(sent));
             let trickle = Trickle::new(&rules, &view.summary, memory.calls());
             let away = Some(Away { since: sent, trickle });
             usher.view.store(Arc::new(View { store_answers: false, away, ..view }));

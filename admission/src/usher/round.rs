@@ -89,6 +89,14 @@ impl Round {
         memory.stamp(&mut self.batch, &mut self.told_life, &view.summary, view.now_ms());
     }
 
+    /// The line did not answer those who had come by `now_ms` of its clock. Who has not said when that was came just
+    /// then, not when the line hears of it: others will have come by then.
+    pub(super) fn came_by(&mut self, now_ms: u64) {
+        for newcomer in self.batch.newcomers.iter_mut().filter(|newcomer| newcomer.arrived_ms == 0) {
+            newcomer.arrived_ms = now_ms;
+        }
+    }
+
     /// Hands out the answers.
     pub(super) fn answer(self, outcome: &Outcome) {
         for (reply, answer) in self.newcomers.into_iter().zip(&outcome.newcomers) {

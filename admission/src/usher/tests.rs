@@ -183,6 +183,25 @@ async fn a_step_that_takes_longer_than_an_attempt_is_made_in_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_was_on_the_way_when_the_store_went_away_is_numbered_before_who_came_meanwhile() {
+    let world = world(rules());
+    world.usher.join(slip(1)).await.unwrap();
+    world.store.away.store(true, Ordering::SeqCst);
+    let went_ms = world.usher.view().now_ms();
+    assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
+    sleep(Duration::from_secs(20)).await;
+    world.store.away.store(false, Ordering::SeqCst);
+    sleep(Duration::from_secs(2)).await;
+    assert!(world.usher.view().summary.settling);
+    // Slip 9 has not asked again: all that the line knows of it is what was on the way.
+    let meanwhile = Newcomer { arrived_ms: went_ms + 10_000, ..slip(8) };
+    assert_eq!(world.usher.join(meanwhile).await, Ok((0, Verdict::Refused)));
+    sleep(Duration::from_secs(8)).await;
+    let numbers = (world.usher.join(slip(9)).await.unwrap().0, world.usher.join(slip(8)).await.unwrap().0);
+    assert_eq!(numbers, (2, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_line_that_is_wiped_is_told_whom_it_has_called_though_nobody_else_knows() {
     let world = world(Rules { max_active: Some(2), burst: 2, ..rules() });
     for id in 0..6 {

@@ -197,6 +197,25 @@ fn who_came_while_the_line_was_away_is_numbered_by_time_of_arrival() {
 }
 
 #[test]
+fn who_was_on_the_way_when_the_line_went_away_moves_up_to_the_time_of_arrival() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, max_waiting: 5, ..rules() });
+    bench.join(2);
+    let begin_ms = bench.now_ms;
+    let came =
+        |id, after_ms| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: begin_ms + after_ms };
+    let away = |newcomers| Batch { away_since_ms: begin_ms + 1_000, newcomers, ..Batch::default() };
+    // What a node had sent before the line went away says of nobody when they came.
+    let on_the_way = Newcomer { arrived_ms: 0, ..came(100, 0) };
+    bench.after(30_000, away(vec![on_the_way, came(101, 5_000)]));
+    // Its visitor asks again, and says when. A later time changes nothing, and nobody takes a second place: of the two
+    // who are new there is room for one.
+    let again = vec![came(100, 2_000), came(101, 20_000), came(102, 25_000), came(103, 26_000)];
+    bench.after(1_000, away(again.clone()));
+    let outcome = bench.after(7_000, Batch { newcomers: again, ..Batch::default() });
+    assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [3, 4, 5, 0]);
+}
+
+#[test]
 fn who_was_let_in_while_the_line_was_away_is_counted_once() {
     let mut bench = Bench::new(Rules { burst: 2, max_active: Some(10), ..rules() });
     bench.join(5);

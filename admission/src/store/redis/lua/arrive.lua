@@ -104,14 +104,15 @@ local function settle()
   return first, s.issued
 end
 
--- Writes down the slips in arguments `from` to `to`, who came at the times from `arrived` on, or just now. Who is
--- written down already keeps the earlier place. Returns for how many more there is room.
+-- Writes down the slips in arguments `from` to `to`, who came at the times from `arrived` on, or just now. Of the
+-- times told for one slip the earliest counts, whichever is told first. Returns for how many more there is room.
 local function write_down(from, to, arrived, room, found)
   for i = from, to do
     if room > 0 and not found[i] then
       local at_ms = arrived and tonumber(ARGV[arrived + i - from]) or s.now
       at_ms = min(max(at_ms, min(s.settle_from, s.now)), s.now)
-      local new = call('ZADD', KEY.pool, 'NX', at_ms, ARGV[i])
+      -- Who only moves up is not among those it counts.
+      local new = call('ZADD', KEY.pool, 'LT', at_ms, ARGV[i])
       s.pool, room = s.pool + new, room - new
     end
   end
