@@ -327,10 +327,12 @@ impl Line {
             let Seat { since_ms, until_ms } = self.inside.hold(number, self.clock.now_ms, rules.seat_ms);
             return Verdict::Inside { since_ms, until_ms };
         }
-        match self.offset(number) {
-            Some(offset) if number > self.heads.floor() && !self.called.get(offset) => Verdict::Waiting,
-            _ => Verdict::Spent,
-        }
+        if self.is_gone(number) { Verdict::Spent } else { Verdict::Waiting }
+    }
+
+    /// Whether a number has been called, or was passed over too long ago to be; below the base every number was.
+    fn is_gone(&self, number: u64) -> bool {
+        number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
     }
 
     fn set_called(&mut self, number: u64) {

@@ -100,17 +100,20 @@ impl Line {
         }
     }
 
-    /// Settles up with a node that let visitors in by itself: whoever had not been called yet is called now.
+    /// Settles up with a node that let visitors in by itself: whoever had not been called yet is called now, once,
+    /// however often it is told.
     fn book_admitted(&mut self, rules: &Rules, batch: &Batch) {
         let now_ms = self.clock.now_ms;
         let mut called = 0;
         for &number in &batch.admitted {
-            let seated = self.due.get(number).is_some() || self.inside.get(number).is_some();
-            called += u32::from(!seated);
+            called += u32::from(!self.is_gone(number));
             self.due.free(number);
             self.head = self.head.max(number);
             self.set_called(number);
-            self.inside.hold(number, now_ms, rules.seat_ms);
+            // The visit counts as a call even if it is over by now, as another node may have said; but it has no seat.
+            if self.ended.get(number).is_none() {
+                self.inside.hold(number, now_ms, rules.seat_ms);
+            }
         }
         self.rate.book(called, now_ms);
         self.called_total += u64::from(called);

@@ -227,6 +227,46 @@ fn who_was_let_in_while_the_line_was_away_is_counted_once() {
 }
 
 #[test]
+fn who_was_let_in_while_the_line_was_away_and_has_left_is_counted_once() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(5);
+    for after_ms in [1_000, 10, 20_000] {
+        let outcome = bench.after(after_ms, Batch { admitted: vec![3], ended: vec![3], ..Batch::default() });
+        assert_eq!((outcome.summary.called_total, outcome.summary.inside), (1, 0), "{after_ms} ms later");
+    }
+    assert_eq!(bench.ask(3, true), Verdict::Spent);
+}
+
+#[test]
+fn who_was_let_in_while_the_line_was_away_takes_no_seat_after_the_visit() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(5);
+    // The visit ends through one node before the other tells that it let the visitor in.
+    bench.after(1_000, Batch { ended: vec![3], ..Batch::default() });
+    let outcome = bench.after(1_000, Batch { admitted: vec![3], ..Batch::default() });
+    assert_eq!((outcome.summary.inside, outcome.summary.due, outcome.summary.called_total), (0, 0, 1));
+    assert_eq!(bench.ask(3, true), Verdict::Spent);
+}
+
+#[test]
+fn who_is_told_twice_to_have_been_let_in_is_counted_once() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(8);
+    let outcome = bench.after(1_000, Batch { admitted: vec![7, 7], ..Batch::default() });
+    assert_eq!((outcome.summary.called_total, outcome.summary.inside), (1, 1));
+}
+
+#[test]
+fn who_was_called_and_then_let_in_is_counted_again_only_if_the_seat_was_given_back() {
+    let mut bench = Bench::new(rules());
+    assert_eq!(bench.join(2).summary.called_total, 2);
+    bench.rules.mode = Mode::Hold;
+    let let_in = |number| Batch { admitted: vec![number], ..Batch::default() };
+    assert_eq!(bench.after(1_000, let_in(1)).summary.called_total, 2);
+    assert_eq!(bench.after(10_000, let_in(2)).summary.called_total, 3);
+}
+
+#[test]
 fn a_batch_of_an_old_epoch_changes_nothing() {
     let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
     bench.join(3);

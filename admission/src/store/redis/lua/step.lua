@@ -55,20 +55,26 @@ local function merge_seats(known_due, known_inside)
 end
 
 -- Settles up with a node that let in the numbers in arguments `from` to `to` by itself: whoever had not been called
--- yet is called now.
+-- yet is called now, once, however often it is told. A visit counts as a call even if it is over by now, as another
+-- node may have said; but it has no seat.
 local function book_admitted(from, to)
   local numbers = {}
   for i = from, to do
     numbers[#numbers + 1] = tonumber(ARGV[i])
   end
-  local in_due, in_already = scores(KEY.due, numbers), scores(KEY.inside, numbers)
-  local called = 0
+  local ended, counted, called = scores(KEY.ended, numbers), {}, 0
+  local here, left = {}, {}
   for _, number in ipairs(numbers) do
-    if not in_due[number] and not in_already[number] then
-      called = called + 1
+    -- Their bits are set only after this loop.
+    if not counted[number] and not is_gone(number) then
+      counted[number], called = true, called + 1
     end
+    local there = ended[number] and left or here
+    there[#there + 1] = number
   end
-  enter(until_then(s.now + rules.seat, numbers))
+  enter(until_then(s.now + rules.seat, here))
+  over(left, 1, #left, 'ZREM', KEY.due)
+  mark_called(left)
   book(called)
   s.called_total = s.called_total + called
 end

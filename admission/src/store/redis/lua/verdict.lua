@@ -32,6 +32,12 @@ local function look_up_seats(numbers)
   end
 end
 
+-- Whether a number has been called, or was passed over too long ago to be. The base is never above the floor by more
+-- than one, and nobody above the head has been called.
+local function is_gone(number)
+  return number <= s.floor or number <= s.head and call('GETBIT', KEY.gone, number - s.base) == 1
+end
+
 -- The verdict, since when and until when. A number that is called and wants to enter does so.
 local function verdict(number, enters)
   if inside[number] then
@@ -43,12 +49,10 @@ local function verdict(number, enters)
     inside[number], since[number] = s.now + rules.seat, s.now
     entered[#entered + 1] = number
     return INSIDE, s.now, s.now + rules.seat
-  elseif number > max(s.head, s.floor) then
-    return STANDS, 0, 0
-  elseif number >= s.base and call('GETBIT', KEY.gone, number - s.base) == 0 then
-    return STANDS, 0, 0
+  elseif is_gone(number) then
+    return SPENT, 0, 0
   end
-  return SPENT, 0, 0
+  return STANDS, 0, 0
 end
 
 -- Appends an answer for `count` visitors to a list of runs; neighbours with the same answer share one.
