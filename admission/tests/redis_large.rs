@@ -132,6 +132,23 @@ fn a_batch_that_is_split_is_still_one_step() {
 }
 
 #[test]
+fn no_seats_are_looked_up_for_newcomers_who_are_refused() {
+    let bench = Bench::default();
+    let mut twins = Twins::new(&bench, "refused", rules());
+    // The lowest numbers have seats.
+    let outcome = after(&mut twins, 0, newcomers(0..10, 9_000));
+    assert_eq!(outcome.summary.due, 5);
+    twins.rules.mode = Mode::Closed;
+    bench.server.command::<()>(&["CONFIG", "RESETSTAT"]);
+    let outcome = after(&mut twins, 10, newcomers(100..1_100, 9_000));
+    assert!(outcome.newcomers.iter().all(|&answer| answer == (0, Verdict::Refused)));
+    assert_eq!(bench.server.info("cmdstat_zmscore"), None);
+    // Those who have a number are looked up, or the line above would show nothing.
+    after(&mut twins, 10, newcomers(0..2, 9_000));
+    assert!(bench.server.info("cmdstat_zmscore").is_some());
+}
+
+#[test]
 fn ten_thousand_seats_are_healed() {
     let bench = Bench::default();
     let rules =

@@ -74,10 +74,13 @@ end
 local function answer_newcomers(runs, asks, last_called)
   local numbers = {}
   for _, run in ipairs(runs) do
-    local last = run.number + run.count - 1
-    run.settled = run.number == 0 and last or run.fresh and min(last, max(last_called, run.number - 1)) or last
-    for number = max(run.number, 1), run.settled do
-      numbers[#numbers + 1] = number
+    -- Who has no number has no seat to look for.
+    if run.number > 0 then
+      local last = run.number + run.count - 1
+      run.settled = run.fresh and min(last, max(last_called, run.number - 1)) or last
+      for number = run.number, run.settled do
+        numbers[#numbers + 1] = number
+      end
     end
   end
   for i = 1, #asks, 2 do
