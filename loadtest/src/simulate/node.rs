@@ -268,12 +268,16 @@ impl Node {
         self.store_answers = false;
         self.reply = None;
         self.away = self.away.or(Some((self.sent_ms, self.line_ms(now_ms))));
+        let came_ms = self.line_ms(self.sent_ms);
         if let Some(round) = self.round.as_mut().filter(|round| !round.abandoned) {
             round.abandoned = true;
             let joined = round.newcomers.iter().zip(&round.batch.newcomers);
             answers.extend(joined.map(|(&who, &n)| Answer { who, question: Question::Join(n), verdict: None }));
             let asked = round.asks.iter().zip(&round.batch.asks);
             answers.extend(asked.map(|(&who, &a)| Answer { who, question: Question::Ask(a), verdict: None }));
+            for newcomer in round.batch.newcomers.iter_mut().filter(|newcomer| newcomer.arrived_ms == 0) {
+                newcomer.arrived_ms = came_ms;
+            }
         }
         answers.extend(self.questions.drain(..).map(|(question, who)| Answer { who, question, verdict: None }));
         self.wake_ms = now_ms + ms(self.pause);
