@@ -59,6 +59,15 @@ pub(super) fn seconds(over_time: &[Step]) -> Vec<Second> {
     over_time.chunks(STEPS_A_SECOND).map(second).collect()
 }
 
+/// The most that came in any stretch beyond so many a step.
+fn beyond(over_time: &[Step], a_step: f64) -> f64 {
+    let grown = over_time.iter().scan(0.0, |sum: &mut f64, step| {
+        *sum = (*sum + step.entered as f64 - a_step).max(0.0);
+        Some(*sum)
+    });
+    grown.fold(0.0, f64::max)
+}
+
 /// A call: after and before what moment it was made.
 pub(super) type Call = (Us, Us);
 
@@ -143,17 +152,19 @@ impl Case<'_> {
         let line = self.limits.per_second() * LINE_S + burst;
         // Seats that are kept for those who were called and have not come yet cannot be seen.
         let free = f64::from(self.limits.seats) - 2.0 * burst - self.limits.per_second() * COMES_S;
-        // After the first burst the window leaves room for so much less, for a minute.
-        let first = over_time.iter().position(|step| step.entered > 0).unwrap_or(0);
-        let window_opens = first + steps(WINDOW_S * SECOND_US);
+        let a_step = rate / WINDOW_S as f64 / STEPS_A_SECOND as f64;
         let (mut came, mut allowed, mut demanded, mut since) = (0, 0.0, 0, 0);
         for (at, step) in over_time.iter().enumerate() {
             let demands = step.standing as f64 >= line && (step.inside as f64) < free && !step.held;
             since = if demands { since + 1 } else { 0 };
             if since > SETTLES_STEPS {
-                let a_minute = if at < window_opens { (rate - burst).max(0.0) } else { rate };
+                if since == SETTLES_STEPS + 1 {
+                    // What came in a burst within the minute before leaves room for so much less in the one after it.
+                    let before = at.saturating_sub(steps(WINDOW_S * SECOND_US));
+                    allowed -= beyond(&over_time[before..at], a_step).min(burst);
+                }
                 came += step.entered;
-                allowed += a_minute / WINDOW_S as f64 / STEPS_A_SECOND as f64;
+                allowed += a_step;
                 demanded += 1;
             }
         }
@@ -222,4 +233,50 @@ fn most_within(sorted: &[Us], within_us: Us) -> u64 {
         most = most.max(at - from + 1);
     }
     most as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        release_per_minute: 1_200,
+        burst: 40,
+        seats: 1_000,
+        session_idle_s: 10,
+        claim_within_s: 30,
+        heard_within_us: 250_000,
+    };
+    /// What the rate makes of a step.
+    const A_STEP: u64 = 2;
+
+    fn rate_used(over_time: &[Step]) -> f64 {
+        let case = Case { limits: LIMITS, stories: Vec::new(), visits: HashMap::new(), excused: &[] };
+        case.rate_used(over_time).0.expect("long enough to be judged")
+    }
+
+    fn for_seconds(seconds: usize, inside: i64, entered: u64) -> Vec<Step> {
+        vec![Step { entered, standing: 5_000, inside, held: false }; seconds * STEPS_A_SECOND]
+    }
+
+    #[test]
+    fn what_came_in_a_burst_is_not_missed_a_minute_later() {
+        let all_seats = for_seconds(20, 1_000, 0);
+        let burst = for_seconds(2, 900, 2 * A_STEP);
+        let (at_rate, echo) = (for_seconds(58, 500, A_STEP), for_seconds(2, 500, 0));
+        let used = rate_used(&[all_seats, burst, at_rate.clone(), echo.clone(), at_rate.clone()].concat());
+        assert!((used - 1.0).abs() < 0.001, "{used}");
+        // Without the burst before it, it is missed.
+        let used = rate_used(&[at_rate.clone(), at_rate.clone(), echo, at_rate].concat());
+        assert!(used < 0.99, "{used}");
+    }
+
+    #[test]
+    fn a_burst_makes_up_for_no_more_than_itself() {
+        let (flood, slow) = (for_seconds(10, 900, 5 * A_STEP), for_seconds(60, 500, A_STEP - 1));
+        let used = rate_used(&[flood, slow].concat());
+        assert!(used < 0.6, "{used}");
+    }
 }
