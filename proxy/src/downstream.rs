@@ -43,8 +43,8 @@ const AHEAD_BYTES: usize = 4 << 10;
 const WRITE_BYTES: usize = 16 << 10;
 /// A client that takes its answers more slowly than this, in bytes a second, is cut off.
 pub(crate) const SEND_RATE_MIN: usize = 128;
-/// But not before so long.
-const SEND_WITHIN_MIN: Duration = Duration::from_secs(10);
+/// But not before so long: a phone that changes networks in the middle of a download takes nothing for a while.
+const SEND_WITHIN_MIN: Duration = Duration::from_secs(30);
 
 /// A client's connection.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ enum Refused {
     No,
     /// The parser has been given [`REFUSAL`] and gets the end of the stream next.
     Told,
-    /// So it has, since the client went away within a head; nobody is there to be told.
+    /// So it has, since the client went away within a head, or takes no answer; nobody is there to be told.
     Gone,
 }
 
@@ -197,6 +197,10 @@ impl Downstream {
                     let at_rate = Duration::from_secs((self.out.len() / SEND_RATE_MIN) as u64);
                     let late = self.late.get_or_insert_with(|| Box::pin(sleep(at_rate.max(SEND_WITHIN_MIN))));
                     ready!(late.as_mut().poll(cx));
+                    if self.refused != Refused::Gone {
+                        self.refused = Refused::Gone;
+                        self.rejected.inc();
+                    }
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no answer")));
                 }
             }
@@ -340,6 +344,7 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert!(since.elapsed() >= SEND_WITHIN_MIN);
         assert_eq!(node.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut, "nor does it last any longer");
+        assert_eq!(node.rejected.get(), 1);
     }
 
     #[tokio::test(start_paused = true)]

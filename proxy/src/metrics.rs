@@ -29,7 +29,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: IntGauge,
     /// Client connections closed unread at the bound.
     pub(crate) connections_refused: IntCounter,
-    /// Client connections cut for what they sent, or for sending it too slowly.
+    /// Client connections cut for what they sent, or for sending or taking it too slowly.
     pub(crate) connections_cut: IntCounter,
     /// Requests in flight now.
     pub(crate) requests_in_flight: Tally,
@@ -117,7 +117,10 @@ impl Metrics {
             line,
             connections: gauge("connections", "Client connections")?,
             connections_refused: counter("connections_refused_total", "Connections closed at the bound")?,
-            connections_cut: counter("connections_cut_total", "Connections cut for what they sent, or how slowly")?,
+            connections_cut: counter(
+                "connections_cut_total",
+                "Connections cut for what they sent, or how slowly they sent or took it",
+            )?,
             requests_in_flight: Tally::default(),
             in_flight: gauge("requests_in_flight", "Requests in flight")?,
             reloads: counter("config_reloads_total", "Configs taken")?,
