@@ -63,9 +63,13 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
     });
     let tenants = tenants(outside, is_store_shared, &mut mistakes);
     match node {
-        Some(node) if mistakes.is_empty() => {
-            Ok(Config { server: node.server, store: node.store, keys: node.keys, tenants })
-        }
+        Some(node) if mistakes.is_empty() => Ok(Config {
+            server: node.server,
+            tls: crate::settings::NodeTls::default(),
+            store: node.store,
+            keys: node.keys,
+            tenants,
+        }),
         _ => Err(Errors::new(mistakes)),
     }
 }

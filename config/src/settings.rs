@@ -1,6 +1,7 @@
 //! The validated settings: what the rest of Sluice works with.
 
 mod redis;
+mod tls;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
@@ -8,12 +9,15 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 
 pub use redis::{RedisNode, RedisSettings, RedisTopology};
+pub use tls::{Certificate, ClientCa, Hsts, NodeTls, SameSite, TenantTls, TlsVersions};
 
 /// Everything in one config directory, valid as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Listeners and node-wide limits.
     pub server: Server,
+    /// What is spoken on the `https` listeners.
+    pub tls: NodeTls,
     /// Where the lines live.
     pub store: Store,
     /// Master secrets; `None` when the files name none (`sluice demo` makes one, `sluice run` refuses).
@@ -39,6 +43,10 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Most client connections at once; the next one is closed before it is read.
     pub connections_max: usize,
+    /// Whether HTTP/2 is offered on the `https` listeners.
+    pub http2: bool,
+    /// Most requests under way at once, over all connections; the next one is refused.
+    pub requests_max: usize,
 }
 
 /// `[store]`: where the lines live.
@@ -101,6 +109,12 @@ pub struct Tenant {
     pub origin: Origin,
     /// Cross-origin answers for requests that may not enter; `None`: no CORS headers.
     pub cors: Option<Cors>,
+    /// Certificates and what goes with them; `None`: no HTTPS of this node's own.
+    pub tls: Option<TenantTls>,
+    /// `SameSite` of our cookies over HTTPS.
+    pub same_site: SameSite,
+    /// Whether answers get a preset of security headers, unless the origin sets them.
+    pub strict_headers: bool,
     /// Queues; names and path prefixes are unique within the tenant.
     pub queues: Vec<Arc<Queue>>,
 }

@@ -62,6 +62,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         threads: threads?.map(|threads| threads.get() as usize),
         drain_timeout: drain_timeout?,
         connections_max: connections_max? as usize,
+        http2: true,
+        requests_max: 20_000,
     };
     Ok((server, state_dir?))
 }

@@ -14,7 +14,7 @@ use crate::{
     outside::Outside,
     read::{Section, Table, Value},
     sections::{Claims, cors, origin, queue},
-    settings::{HostPattern, Name, Queue, Tenant},
+    settings::{HostPattern, Name, Queue, SameSite, Tenant},
     text::host,
 };
 
@@ -61,7 +61,16 @@ pub(crate) fn read(
         });
         let cors = table.optional("cors", |value| value.table(cors::SECTION, cors::read));
         let queues = table.required("queue", QUEUE_HELP, |value| queues(value, is_store_shared));
-        Ok(Tenant { name: name?, hosts: hosts?, origin: origin?, cors: cors?, queues: queues? })
+        Ok(Tenant {
+            name: name?,
+            hosts: hosts?,
+            origin: origin?,
+            cors: cors?,
+            tls: None,
+            same_site: SameSite::default(),
+            strict_headers: false,
+            queues: queues?,
+        })
     })
 }
 

@@ -12,7 +12,9 @@ use std::{
 };
 
 use sluice_admission::store::Embedded;
-use sluice_config::{Config, HostPattern, Keys, Mode, Name, Origin, Queue, Secret, Server, Store, Tenant, WaitStatus};
+use sluice_config::{
+    Config, HostPattern, Keys, Mode, Name, NodeTls, Origin, Queue, SameSite, Secret, Server, Store, Tenant, WaitStatus,
+};
 use tokio::time::sleep;
 
 use super::{Failed, keygen};
@@ -135,6 +137,9 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
             idle_timeout: Duration::from_secs(30),
         },
         cors: None,
+        tls: None,
+        same_site: SameSite::default(),
+        strict_headers: false,
         queues: vec![Arc::new(queue)],
     };
     let secret = Secret::new(keygen::secret()?);
@@ -147,7 +152,10 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
             threads: None,
             drain_timeout: Duration::from_secs(1),
             connections_max: 15_000,
+            http2: true,
+            requests_max: 20_000,
         },
+        tls: NodeTls::default(),
         store: Store::Embedded { state_dir: state.0.clone() },
         keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),
         tenants: vec![Arc::new(tenant)],
