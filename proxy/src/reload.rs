@@ -8,7 +8,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{node::Node, unserved};
+use crate::node::Node;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -51,11 +51,6 @@ async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     let Some(keys) = &config.keys else {
         return refused(&"sluice.toml has no [keys]");
     };
-    // Else the next start would be the one that fails.
-    let unserved = unserved::in_config(&config);
-    if !unserved.is_empty() {
-        return refused(&unserved.join("\n"));
-    }
     if let Err(error) = node.take(&config, keys, LINES_ANSWER_WITHIN).await {
         return refused(&error);
     }

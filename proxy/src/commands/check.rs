@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Failed;
-use crate::{console, unserved};
+use crate::console;
 
 pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     let config = super::load(dir)?;
@@ -13,9 +13,6 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         console::say(
             "note: no [keys] in sluice.toml; `sluice run` needs a master secret (make one with `sluice keygen`)",
         );
-    }
-    for unserved in unserved::in_config(&config) {
-        console::say(format_args!("note: `sluice run` refuses to start with this: {unserved}"));
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::{
     console,
     life::{self, Life},
     node::{Lines, Node},
-    reload, resources, unserved,
+    reload, resources,
 };
 
 /// A store that was away at the start is looked at again after so long.
@@ -29,10 +29,6 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
                 .into(),
         ));
     };
-    let unserved = unserved::in_config(&config);
-    if !unserved.is_empty() {
-        return Err(Failed::Because(unserved.join("\nsluice: ")));
-    }
     log_to_stderr();
     resources::raise_descriptors(config.server.connections_max);
     let store = Lines::open(&config.store)
@@ -45,8 +41,8 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         reload::hangups().map_err(|error| Failed::Because(format!("SIGHUP cannot be caught: {error}")))?
     };
     // For whoever started us: the ports, which may have been chosen by the system.
-    for addr in &life.addresses {
-        console::say(format_args!("listening on http://{addr}"));
+    for (scheme, addr) in &life.addresses {
+        console::say(format_args!("listening on {}://{addr}", scheme.as_str()));
     }
     if let Some(addr) = life.admin {
         console::say(format_args!("admin on http://{addr}"));
