@@ -9,13 +9,19 @@ use std::{
 };
 
 use pingora_core::{
+    ErrorType,
     apps::HttpServerApp as _,
     protocols::http::{ServerSession, v2::server::HttpSession},
 };
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{Active, Driver};
 use crate::service::{Passage, STREAM_WRITE_TIMEOUT, head_of, write};
+
+/// What is left of a request's body behind an answer of ours is read for at most this long.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// And at most so many bytes of it.
+const DRAIN_BYTES_MAX: usize = 64 << 10;
 
 /// Serves one request.
 pub(super) async fn serve(driver: Driver, mut stream: HttpSession, active: Active) {
@@ -29,13 +35,29 @@ pub(super) async fn serve(driver: Driver, mut stream: HttpSession, active: Activ
     let mut session = ServerSession::new_http2(stream);
     if let Some(answer) = answer {
         let written = write(&mut session, &mut passage, answer).await;
-        if written.is_err_and(|error| *error.etype() == pingora_core::ErrorType::WriteTimedout) {
-            shared.set(&shared.stalled);
+        match written {
+            // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
+            Ok(()) => {
+                drop(turn);
+                let _ = timeout(DRAIN_TIMEOUT, drain(&mut session)).await;
+            }
+            Err(error) if *error.etype() == ErrorType::WriteTimedout => shared.set(&shared.stalled),
+            Err(_) => {}
         }
         return;
     }
     drop(turn);
     forward(&driver, session, passage, &active).await;
+}
+
+/// Reads away what is left of a short body. Of a longer one the client is told that it is not wanted.
+async fn drain(session: &mut ServerSession) {
+    let mut bytes = 0;
+    while bytes <= DRAIN_BYTES_MAX
+        && let Ok(Some(piece)) = session.read_request_body().await
+    {
+        bytes += piece.len();
+    }
 }
 
 /// Hands a request to pingora. In a box: most requests are never forwarded.
