@@ -20,7 +20,7 @@ use crate::{
     text::address,
 };
 
-pub(crate) const SECTION: Section = Section { path: "server", shown: "[server]", example: "[server]" };
+pub(crate) const SECTION: Section = Section { path: "sluice.toml:server", shown: "[server]", example: "[server]" };
 
 const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const ADMIN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);

@@ -20,9 +20,12 @@ use url::Scheme;
 
 pub(crate) use url::PATTERN as URL_PATTERN;
 
-pub(crate) const SECTION: Section = Section { path: "store", shown: "[store]", example: "[store]" };
-const PASSWORD: Section =
-    Section { path: "store.password", shown: "a password", example: "password = { env = \"SLUICE_STORE_PASSWORD\" }" };
+pub(crate) const SECTION: Section = Section { path: "sluice.toml:store", shown: "[store]", example: "[store]" };
+const PASSWORD: Section = Section {
+    path: "sluice.toml:store.password",
+    shown: "a password",
+    example: "password = { env = \"SLUICE_STORE_PASSWORD\" }",
+};
 
 /// What names in the store look like, for editors.
 pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9._-]{1,64}$";
