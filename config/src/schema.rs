@@ -3,6 +3,7 @@
 //! A schema says which keys there are, what they mean, their types, defaults and bounds; what needs more than one
 //! value at a time to judge is left to [`load`](crate::load). Every config that loads is valid by the schema.
 
+mod named;
 mod node;
 mod tenant;
 #[cfg(test)]
