@@ -23,6 +23,9 @@ pub const MISTAKES_MAX: usize = 1000;
 /// Most syntax errors looked for in one file.
 pub const SYNTAX_ERRORS_MAX: usize = 20;
 
+/// Most notes made of one config; the rest is counted.
+pub const NOTES_MAX: usize = 100;
+
 /// Most files in `tenants/`.
 pub const TENANTS_MAX: usize = 10_000;
 /// Host patterns of one tenant.
