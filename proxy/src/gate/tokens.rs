@@ -9,9 +9,13 @@ use sluice_admission::{
     token::{Binding, Kind, Pass, Refused, Slip, Ticket},
     usher::View,
 };
+use sluice_config::SameSite;
 
 use super::{Counts, Decision, Errand, Gate, Request, Standing};
-use crate::request::cookies::{self, Candidates, CookieName, Token};
+use crate::request::{
+    cookies::{self, Candidates, CookieName, Keep, Token},
+    initiator::Initiator,
+};
 
 /// Ticket, or slip, of an app without cookies; both ways.
 const SLUICE_TICKET: HeaderName = HeaderName::from_static("sluice-ticket");
@@ -20,22 +24,39 @@ const SLUICE_PASS: HeaderName = HeaderName::from_static("sluice-pass");
 /// How long a browser keeps slips and tickets: longer than any line.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The names of a queue's cookies.
+/// A queue's cookies: their names, and how browsers are to treat them.
 #[derive(Debug)]
-pub(super) struct CookieNames {
+pub(super) struct Cookies {
     slip: CookieName,
     ticket: CookieName,
     pass: CookieName,
+    same_site: SameSite,
 }
 
-impl CookieNames {
-    pub(super) fn new(queue: &str) -> Self {
+impl Cookies {
+    pub(super) fn new(queue: &str, same_site: SameSite) -> Self {
         let name = |token| CookieName::new(token, queue);
-        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass) }
+        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass), same_site }
     }
 
     pub(super) fn clear_pass(&self, secure: bool) -> Option<HeaderValue> {
-        cookies::clear_cookie(&self.pass, secure)
+        self.clear(Kind::Pass, secure)
+    }
+
+    fn set(&self, kind: Kind, token: &str, secure: bool, max_age: Duration) -> Option<HeaderValue> {
+        cookies::set_cookie(self.name(kind), token, Keep { secure, same_site: self.same_site, max_age })
+    }
+
+    fn clear(&self, kind: Kind, secure: bool) -> Option<HeaderValue> {
+        self.set(kind, "", secure, Duration::ZERO)
+    }
+
+    fn name(&self, kind: Kind) -> &CookieName {
+        match kind {
+            Kind::Slip => &self.slip,
+            Kind::Ticket => &self.ticket,
+            Kind::Pass => &self.pass,
+        }
     }
 }
 
@@ -58,14 +79,17 @@ pub(super) struct Jar<'a> {
 
 impl<'a> Jar<'a> {
     pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View) -> Self {
-        let names = &gate.cookies;
-        let secure = request.secure;
-        let wanted = [names.pass.as_str(secure), names.ticket.as_str(secure), names.slip.as_str(secure)];
+        let wanted = [Kind::Pass, Kind::Ticket, Kind::Slip].map(|kind| gate.cookies.name(kind).as_str(request.secure));
         let [passes, tickets, slips] = cookies::find(request.headers, wanted);
         let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.now_ms());
         let life_began_ms = view.summary.life_began_ms;
         let (counts, handed_out) = (&gate.counts, Vec::new());
         Self { request, gate, counts, epoch, life_began_ms, now_ms, slips, tickets, passes, handed_out }
+    }
+
+    /// Whether another site has loaded something of this one, unseen.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.request.initiator == Initiator::Embedded
     }
 
     /// The first valid pass.
@@ -189,7 +213,7 @@ impl<'a> Jar<'a> {
     }
 
     fn set(&mut self, kind: Kind, token: &str, keep: Duration) {
-        let cookie = cookies::set_cookie(self.name(kind), token, self.request.secure, keep);
+        let cookie = self.gate.cookies.set(kind, token, self.request.secure, keep);
         // A later word on a cookie replaces an earlier one.
         self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
         if self.request.app {
@@ -205,17 +229,8 @@ impl<'a> Jar<'a> {
             Kind::Pass => self.passes,
         };
         if !brought.is_empty() {
-            let cookie = cookies::clear_cookie(self.name(kind), self.request.secure);
+            let cookie = self.gate.cookies.clear(kind, self.request.secure);
             self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
-        }
-    }
-
-    fn name(&self, kind: Kind) -> &'a CookieName {
-        let names = &self.gate.cookies;
-        match kind {
-            Kind::Slip => &names.slip,
-            Kind::Ticket => &names.ticket,
-            Kind::Pass => &names.pass,
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         Edit,
         client::{self, Client},
         cookies, cors,
+        initiator::{self, Asked, Initiator},
         kind::{self, Kind},
         path::NormalPath,
         scan::split,
@@ -109,12 +110,17 @@ impl Service {
         match (own, gate) {
             ("status", Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
                 let (answer, fields, inside) =
-                    Self::status(site, gate, request(session, passage, Errand::Status)).await;
+                    Self::status(site, gate, request(session, passage, site, facts, Errand::Status)).await;
                 (passage.handed_out, passage.inside) = (fields, inside);
                 answer
             }
             ("leave", Some(gate)) if *method == Method::POST => {
-                let decision = gate.leave(request(session, passage, Errand::Status), query.away);
+                let request = request(session, passage, site, facts, Errand::Status);
+                if request.initiator != Initiator::Own {
+                    self.node.metrics.reject("leave_from_elsewhere");
+                    return answer::plain(403, "A place can be given up from pages of this site only.\n");
+                }
+                let decision = gate.leave(request, query.away);
                 take(passage, decision);
                 answer::left(&facts.host, is_browser(passage.kind))
             }
@@ -171,15 +177,17 @@ async fn at_the_gate(
         return Some(answer::preflight());
     }
     let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
-    let decision = gate.decide(request(session, passage, errand)).await;
+    let decision = gate.decide(request(session, passage, site, facts, errand)).await;
     let standing = take(passage, decision)?;
     passage.handed_out.extend(cors::parked(cors_settings, headers));
     Some(answer::parked(Parked { queue: &gate.queue, site: &facts.host, kind: passage.kind, standing: &standing }))
 }
 
-fn request<'s>(session: &'s Session, passage: &Passage, errand: Errand) -> Request<'s> {
+fn request<'s>(session: &'s Session, passage: &Passage, site: &Site, facts: &Facts<'_>, errand: Errand) -> Request<'s> {
     let headers = &session.req_header().headers;
-    Request { headers, secure: passage.secure, errand, app: is_app(passage.kind, headers) }
+    let asked = Asked { host: &facts.host, port: facts.port, secure: passage.secure, tenant: &site.tenant };
+    let initiator = initiator::of(headers, passage.kind, &asked);
+    Request { headers, secure: passage.secure, errand, initiator, app: is_app(passage.kind, headers) }
 }
 
 /// Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.

@@ -16,7 +16,9 @@ use crate::{
     answer::Answer,
     gate::{Errand, Request},
     request::{
-        client, kind,
+        client,
+        initiator::{self, Asked},
+        kind,
         strict::{self, Body, FIELDS_MAX, Head},
     },
     service::judge::{Query, is_app},
@@ -58,7 +60,10 @@ impl Service {
         let gate = site.gate_named(Query::read(facts.query).queue)?;
         let kind = kind::classify(&Method::GET, Version::HTTP_11, &headers);
         let secure = client::resolve(peer, false, &self.trusted_proxies, &headers).secure;
-        let request = Request { headers: &headers, secure, errand: Errand::Status, app: is_app(kind, &headers) };
+        let asked = Asked { host: &facts.host, port: facts.port, secure, tenant: &site.tenant };
+        let initiator = initiator::of(&headers, kind, &asked);
+        let app = is_app(kind, &headers);
+        let request = Request { headers: &headers, secure, errand: Errand::Status, initiator, app };
         let (answer, fields, _) = Self::status(&site, gate, request).await;
         Some(write(answer, fields, last))
     }

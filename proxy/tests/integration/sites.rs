@@ -114,7 +114,7 @@ async fn a_trusted_proxy_is_believed_and_https_gets_host_cookies() {
     let page = scene.node.ask(&request).await;
     let cookie = page.header("set-cookie").unwrap();
     assert!(cookie.starts_with("__Host-sluice_pass_shop="), "{cookie}");
-    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=Lax", "; Secure"] {
+    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=None", "; Secure"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let hit = scene.origin.last_hit();
