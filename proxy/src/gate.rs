@@ -144,10 +144,10 @@ impl Gate {
         jar.close(None)
     }
 
-    /// The origin has ended a visit: the seat is free at once.
-    pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Option<HeaderValue> {
+    /// The origin has ended a visit: the seat is free at once. Gives the cookies to be set.
+    pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Vec<(http::HeaderName, HeaderValue)> {
         self.usher.ended(number);
-        self.cookies.clear_pass(secure)
+        self.cookies.forget_pass(secure)
     }
 
     /// Whether everybody passes: the queue only watches, or has been drained.

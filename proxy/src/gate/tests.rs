@@ -1,6 +1,7 @@
 //! The gate before a real line, on a paused clock: who gets in, who is told what, and who costs the line a question.
 #![allow(clippy::unwrap_used)]
 
+mod carried_over;
 mod elsewhere;
 mod inside;
 mod modes;

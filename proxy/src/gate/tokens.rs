@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ring::rand::{SecureRandom, SystemRandom};
 use sluice_admission::{
     session,
@@ -39,8 +39,16 @@ impl Cookies {
         Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass), same_site }
     }
 
-    pub(super) fn clear_pass(&self, secure: bool) -> Option<HeaderValue> {
-        self.clear(Kind::Pass, secure)
+    /// Makes the browser forget a pass, under each name that it may have come by.
+    pub(super) fn forget_pass(&self, secure: bool) -> Vec<(HeaderName, HeaderValue)> {
+        let names = if secure { &[true, false][..] } else { &[false] };
+        let cookies = names.iter().filter_map(|&prefixed| self.clear(Kind::Pass, prefixed));
+        cookies.map(|cookie| (header::SET_COOKIE, cookie)).collect()
+    }
+
+    /// Slips, tickets and passes, in this order.
+    fn find<'h>(&self, headers: &'h HeaderMap, secure: bool) -> [Candidates<'h>; 3] {
+        cookies::find(headers, Kind::ALL.map(|kind| self.name(kind).as_str(secure)))
     }
 
     fn set(&self, kind: Kind, token: &str, secure: bool, max_age: Duration) -> Option<HeaderValue> {
@@ -74,17 +82,32 @@ pub(super) struct Jar<'a> {
     slips: Candidates<'a>,
     tickets: Candidates<'a>,
     passes: Candidates<'a>,
+    /// The cookies are those of plain HTTP, and the visitor has come over HTTPS: they are to be handed out anew.
+    carried_over: bool,
     handed_out: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl<'a> Jar<'a> {
+    /// The tokens that a request brings.
+    ///
+    /// Over HTTPS those under the prefixed names count. Where there is none, those of plain HTTP do, so that a visitor
+    /// keeps the place when a site moves to HTTPS. A page on a sibling domain can plant such a cookie; but a token is
+    /// signed, so all it can give a visitor who has no place yet is a place of its own, once.
     pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View) -> Self {
-        let wanted = [Kind::Pass, Kind::Ticket, Kind::Slip].map(|kind| gate.cookies.name(kind).as_str(request.secure));
-        let [passes, tickets, slips] = cookies::find(request.headers, wanted);
+        let cookies = &gate.cookies;
+        let mut brought = cookies.find(request.headers, request.secure);
+        let mut handed_out = Vec::new();
+        let speaks_for_the_visitor = request.initiator != Initiator::Embedded;
+        let carried_over = request.secure && speaks_for_the_visitor && brought.iter().all(Candidates::is_empty);
+        if carried_over {
+            brought = cookies.find(request.headers, false);
+            let kinds = Kind::ALL.into_iter().zip(&brought).filter(|(_, candidates)| !candidates.is_empty());
+            handed_out.extend(kinds.filter_map(|(kind, _)| Some((header::SET_COOKIE, cookies.clear(kind, false)?))));
+        }
+        let [slips, tickets, passes] = brought;
         let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.now_ms());
-        let life_began_ms = view.summary.life_began_ms;
-        let (counts, handed_out) = (&gate.counts, Vec::new());
-        Self { request, gate, counts, epoch, life_began_ms, now_ms, slips, tickets, passes, handed_out }
+        let (counts, life_began_ms) = (&gate.counts, view.summary.life_began_ms);
+        Self { request, gate, counts, epoch, life_began_ms, now_ms, slips, tickets, passes, carried_over, handed_out }
     }
 
     /// Whether another site has loaded something of this one, unseen.
@@ -94,20 +117,29 @@ impl<'a> Jar<'a> {
 
     /// The first valid pass.
     pub(super) fn pass(&mut self) -> Option<Pass> {
-        let verify = |token: &[u8]| self.gate.keys.verify_pass(token, self.epoch, self.now_ms, Binding::NONE);
-        self.first(Kind::Pass, self.passes, &SLUICE_PASS, verify)
+        self.first(Kind::Pass, self.passes, &SLUICE_PASS, |token| self.verify_pass(token))
     }
 
     /// The first valid ticket.
     pub(super) fn ticket(&mut self) -> Option<Ticket> {
-        let verify = |token: &[u8]| self.gate.keys.verify_ticket(token, self.epoch, Binding::NONE);
-        self.first(Kind::Ticket, self.tickets, &SLUICE_TICKET, verify)
+        self.first(Kind::Ticket, self.tickets, &SLUICE_TICKET, |token| self.verify_ticket(token))
     }
 
     /// The first valid slip. Apps carry it in the ticket's header.
     pub(super) fn slip(&mut self) -> Option<Slip> {
-        let verify = |token: &[u8]| self.gate.keys.verify_slip(token, Binding::NONE);
-        self.first(Kind::Slip, self.slips, &SLUICE_TICKET, verify)
+        self.first(Kind::Slip, self.slips, &SLUICE_TICKET, |token| self.verify_slip(token))
+    }
+
+    fn verify_pass(&self, token: &[u8]) -> Result<Pass, Refused> {
+        self.gate.keys.verify_pass(token, self.epoch, self.now_ms, Binding::NONE)
+    }
+
+    fn verify_ticket(&self, token: &[u8]) -> Result<Ticket, Refused> {
+        self.gate.keys.verify_ticket(token, self.epoch, Binding::NONE)
+    }
+
+    fn verify_slip(&self, token: &[u8]) -> Result<Slip, Refused> {
+        self.gate.keys.verify_slip(token, Binding::NONE)
     }
 
     fn first<T>(
@@ -144,9 +176,13 @@ impl<'a> Jar<'a> {
     }
 
     pub(super) fn hand_out_ticket(&mut self, ticket: &Ticket) {
+        self.sign_ticket(ticket);
+        self.clear_if_brought(Kind::Slip);
+    }
+
+    fn sign_ticket(&mut self, ticket: &Ticket) {
         let token = self.gate.keys.sign_ticket(ticket, Binding::NONE);
         self.set(Kind::Ticket, &token, KEEP);
-        self.clear_if_brought(Kind::Slip);
     }
 
     /// The pass of a seat. Made from the seat alone, so a claim that is repeated gets the same one.
@@ -198,7 +234,8 @@ impl<'a> Jar<'a> {
     }
 
     /// The request is parked, or (with `None`) answered in some other way.
-    pub(super) fn close(self, parked: Option<Standing>) -> Decision {
+    pub(super) fn close(mut self, parked: Option<Standing>) -> Decision {
+        self.carry_over();
         match self.request.errand {
             Errand::Status => self.counts.polls.inc(),
             Errand::Enter | Errand::Prefetch if parked.is_some() => self.counts.parked.inc(),
@@ -208,8 +245,45 @@ impl<'a> Jar<'a> {
     }
 
     /// The request passes.
-    pub(super) fn close_inside(self, number: u64) -> Decision {
+    pub(super) fn close_inside(mut self, number: u64) -> Decision {
+        self.carry_over();
         Decision { parked: None, inside: Some(number), handed_out: self.handed_out }
+    }
+
+    /// Hands out what came over plain HTTP once and is still good, unless this answer has its own word on it.
+    fn carry_over(&mut self) {
+        if !self.carried_over {
+            return;
+        }
+        if let Some(slip) = self.carried(Kind::Slip, self.slips, Self::verify_slip) {
+            self.hand_out_slip(&slip);
+        }
+        if let Some(ticket) = self.carried(Kind::Ticket, self.tickets, Self::verify_ticket) {
+            self.sign_ticket(&ticket);
+        }
+        if let Some(pass) = self.carried(Kind::Pass, self.passes, Self::verify_pass) {
+            self.sign_pass(&pass);
+        }
+    }
+
+    fn carried<T>(
+        &self,
+        kind: Kind,
+        cookies: Candidates<'a>,
+        verify: fn(&Self, &[u8]) -> Result<T, Refused>,
+    ) -> Option<T> {
+        if self.has_a_word_on(kind) {
+            return None;
+        }
+        cookies.iter().find_map(|token| verify(self, token).ok())
+    }
+
+    /// Whether this answer hands a token out or takes it back.
+    fn has_a_word_on(&self, kind: Kind) -> bool {
+        let name = self.gate.cookies.name(kind).as_str(self.request.secure).as_bytes();
+        self.handed_out
+            .iter()
+            .any(|(_, value)| value.as_bytes().strip_prefix(name).is_some_and(|v| v.starts_with(b"=")))
     }
 
     fn set(&mut self, kind: Kind, token: &str, keep: Duration) {

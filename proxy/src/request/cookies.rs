@@ -3,7 +3,8 @@
 //! A queue has three cookies ([`Token`]), each with two names: over HTTPS it carries the `__Host-` prefix, which
 //! browsers accept only from this very host, so that a page on a sibling domain cannot plant one. Over plain HTTP
 //! nothing prevents that, and a planted cookie may even come first; so [`find`] gives every candidate of a name, up
-//! to [`CANDIDATES_MAX`], and the caller takes the first that verifies.
+//! to [`CANDIDATES_MAX`], and the caller takes the first that verifies. Over HTTPS, whoever brings nothing under the
+//! prefixed names is asked for the others as well, once: a site that moves to HTTPS takes its visitors along.
 
 use std::time::Duration;
 
