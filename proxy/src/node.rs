@@ -115,7 +115,7 @@ impl Node {
                     served
                 });
                 let keys = keyring.mint_keys(&tenant.name, &queue.name);
-                let gate = Gate::new(&tenant.name, queue.clone(), served.usher.clone(), keys, served.counts.clone());
+                let gate = Gate::new(tenant, queue.clone(), served.usher.clone(), keys, served.counts.clone());
                 kept.insert(line, served);
                 Arc::new(gate)
             });

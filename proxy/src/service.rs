@@ -352,8 +352,7 @@ fn end_visit_if_told(response: &mut ResponseHeader, passage: &mut Passage) {
     const SLUICE_SESSION: HeaderName = HeaderName::from_static("sluice-session");
     let Some(word) = response.remove_header(&SLUICE_SESSION) else { return };
     if let (true, Some(number), Some(gate)) = (word.as_bytes() == b"end", passage.inside, &passage.gate) {
-        passage.handed_out.clear();
-        passage.handed_out.extend(gate.end_visit(number, passage.secure).map(|cookie| (header::SET_COOKIE, cookie)));
+        passage.handed_out = gate.end_visit(number, passage.secure);
     }
 }
 

@@ -12,6 +12,7 @@ use crate::{
         Edit,
         client::{self, Client},
         cookies, cors,
+        initiator::{self, Asked, Initiator},
         kind::{self, Kind},
         scan::split,
         strict::{Facts, Head, Upgrade},
@@ -55,7 +56,7 @@ impl Service {
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);
         let answer = match goes_to {
-            GoesTo::Own(endpoint) => Some(own(endpoint, method, headers, &facts, passage).await),
+            GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
                 let answer = at_the_gate(&gate, headers, &facts, passage).await;
                 passage.gate = Some(gate);
@@ -67,6 +68,48 @@ impl Service {
             passage.edits = origin_edits(headers, &facts, &client);
         }
         answer
+    }
+
+    /// The endpoints under `/.sluice/`.
+    async fn own(
+        &self,
+        endpoint: Endpoint,
+        method: &Method,
+        headers: &HeaderMap,
+        facts: &Facts<'_>,
+        passage: &mut Passage,
+    ) -> Answer {
+        let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
+        let cors_settings = site.tenant.cors.as_ref();
+        if passage.kind == Kind::Preflight {
+            passage.handed_out = cors::preflight(cors_settings, headers);
+            return answer::preflight();
+        }
+        let query = Query::read(facts.query);
+        let gate = site.gate_named(query.queue);
+        match (endpoint, gate) {
+            (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
+                let decision = gate.decide(request(headers, passage, facts, Errand::Status)).await;
+                let standing = take(passage, decision);
+                passage.handed_out.extend(cors::parked(cors_settings, headers));
+                standing.map_or_else(answer::preflight, |standing| answer::status_document(&gate.queue, &standing))
+            }
+            (Endpoint::Leave, Some(gate)) if *method == Method::POST => {
+                let request = request(headers, passage, facts, Errand::Status);
+                if request.initiator != Initiator::Own {
+                    self.node.metrics.reject("leave_from_elsewhere");
+                    return answer::plain(403, "A place can be given up from pages of this site only.\n");
+                }
+                let decision = gate.leave(request, query.away);
+                take(passage, decision);
+                answer::left(&facts.host, is_browser(passage.kind))
+            }
+            (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
+            (Endpoint::Status | Endpoint::Leave, None) => {
+                answer::plain(404, "No such queue: name it with ?queue=NAME.\n")
+            }
+            (Endpoint::Unknown, _) => answer::plain(404, "Not found.\n"),
+        }
     }
 
     /// The answer to a request that nothing is there to serve.
@@ -93,40 +136,6 @@ impl Service {
     }
 }
 
-/// The endpoints under `/.sluice/`.
-async fn own(
-    endpoint: Endpoint,
-    method: &Method,
-    headers: &HeaderMap,
-    facts: &Facts<'_>,
-    passage: &mut Passage,
-) -> Answer {
-    let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
-    let cors_settings = site.tenant.cors.as_ref();
-    if passage.kind == Kind::Preflight {
-        passage.handed_out = cors::preflight(cors_settings, headers);
-        return answer::preflight();
-    }
-    let query = Query::read(facts.query);
-    let gate = site.gate_named(query.queue);
-    match (endpoint, gate) {
-        (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
-            let decision = gate.decide(request(headers, passage, Errand::Status)).await;
-            let standing = take(passage, decision);
-            passage.handed_out.extend(cors::parked(cors_settings, headers));
-            standing.map_or_else(answer::preflight, |standing| answer::status_document(&gate.queue, &standing))
-        }
-        (Endpoint::Leave, Some(gate)) if *method == Method::POST => {
-            let decision = gate.leave(request(headers, passage, Errand::Status), query.away);
-            take(passage, decision);
-            answer::left(&facts.host, is_browser(passage.kind))
-        }
-        (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
-        (Endpoint::Status | Endpoint::Leave, None) => answer::plain(404, "No such queue: name it with ?queue=NAME.\n"),
-        (Endpoint::Unknown, _) => answer::plain(404, "Not found.\n"),
-    }
-}
-
 /// What the origin gets to see differs from what the client sent: who the client is, and no token of ours.
 fn origin_edits(headers: &HeaderMap, facts: &Facts<'_>, client: &Client) -> Vec<Edit> {
     // Room for what every request gets: who the client is, and its cookies without ours.
@@ -148,14 +157,17 @@ async fn at_the_gate(gate: &Gate, headers: &HeaderMap, facts: &Facts<'_>, passag
         return Some(answer::preflight());
     }
     let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
-    let decision = gate.decide(request(headers, passage, errand)).await;
+    let decision = gate.decide(request(headers, passage, facts, errand)).await;
     let standing = take(passage, decision)?;
     passage.handed_out.extend(cors::parked(cors_settings, headers));
     Some(answer::parked(Parked { queue: &gate.queue, site: &facts.host, kind: passage.kind, standing: &standing }))
 }
 
-fn request<'s>(headers: &'s HeaderMap, passage: &Passage, errand: Errand) -> Request<'s> {
-    Request { headers, secure: passage.secure, errand, app: is_app(passage.kind, headers) }
+fn request<'s>(headers: &'s HeaderMap, passage: &Passage, facts: &Facts<'_>, errand: Errand) -> Request<'s> {
+    let Some(site) = &passage.site else { unreachable!("the passage has its site") };
+    let asked = Asked { host: &facts.host, port: facts.port, secure: passage.secure, tenant: &site.tenant };
+    let initiator = initiator::of(headers, passage.kind, &asked);
+    Request { headers, secure: passage.secure, errand, initiator, app: is_app(passage.kind, headers) }
 }
 
 /// Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.

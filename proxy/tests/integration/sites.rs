@@ -114,7 +114,7 @@ async fn a_trusted_proxy_is_believed_and_https_gets_host_cookies() {
     let page = scene.node.ask(&request).await;
     let cookie = page.header("set-cookie").unwrap();
     assert!(cookie.starts_with("__Host-sluice_pass_shop="), "{cookie}");
-    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=Lax", "; Secure"] {
+    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=None", "; Secure"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let hit = scene.origin.last_hit();
@@ -123,6 +123,31 @@ async fn a_trusted_proxy_is_believed_and_https_gets_host_cookies() {
     let with_pass = Request::navigation("/").header("X-Forwarded-Proto", "https");
     let with_pass = with_pass.header("Cookie", cookie.split(';').next().unwrap());
     assert_eq!(scene.node.ask(&with_pass).await.header("set-cookie"), None, "the pass under this name is known");
+}
+
+#[tokio::test]
+async fn who_came_over_plain_http_keeps_place_and_pass_when_the_site_leads_them_to_https() {
+    let trusted = |setup: Setup| setup.server("trusted_proxies = [\"127.0.0.0/8\"]");
+    let scene = Scene::set_up(|shop| shop.queue("shop", ONE_SEAT), trusted).await;
+    let over =
+        |scheme| Request::navigation("/").header("X-Forwarded-For", "203.0.113.7").header("X-Forwarded-Proto", scheme);
+    let mut inside = scene.visitor("inside").await;
+    let mut waits = scene.visitor("waits").await;
+    assert!(inside.ask(over("http")).await.is_from_origin());
+    waits.ask(over("http")).await;
+    assert_eq!(Status::of(&waits.ask(over("http")).await).unwrap().number, Some(2));
+
+    let page = inside.ask(over("https")).await;
+    assert!(page.is_from_origin(), "{page:?}");
+    assert!(page.cookie("__Host-sluice_pass_shop").is_some_and(|pass| !pass.is_empty()), "{page:?}");
+    assert_eq!(page.cookie("sluice_pass_shop"), Some(""), "{page:?}");
+    let page = waits.ask(over("https")).await;
+    assert_eq!(Status::of(&page).unwrap().number, Some(2));
+    assert_eq!(page.cookie("sluice_ticket_shop"), Some(""), "{page:?}");
+    // From then on they hold what HTTPS knows.
+    assert_eq!(Status::of(&waits.ask(over("https")).await).unwrap().number, Some(2));
+    assert!(inside.ask(over("https")).await.is_from_origin());
+    assert_eq!(inside.ask(over("https")).await.header("set-cookie"), None);
 }
 
 #[tokio::test]

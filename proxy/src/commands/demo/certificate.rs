@@ -33,9 +33,11 @@ pub(super) fn make(hosts: &[&str]) -> Result<Certificate, Failed> {
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let chain = vec![certificate.der().clone()];
     let pair = CertifiedKey::from_der(chain, der, &ring::default_provider()).map_err(|e| failed(&e))?;
+    let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     Ok(Certificate {
         pair: Arc::new(pair),
         names: names.into_iter().map(HostPattern::Exact).collect(),
-        not_after_s: (now + VALID).duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        not_before_s: seconds(now - day),
+        not_after_s: seconds(now + VALID),
     })
 }
