@@ -1,6 +1,10 @@
 //! Takes a changed config: on SIGHUP, or when the files change. Whole, or not at all.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use sluice_config::{Config, Errors, Watch};
 use tokio::{
@@ -59,6 +63,7 @@ async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     if config.server != running.server || config.store != running.store {
         tracing::warn!("[server] and [store] changed; these take effect at the next start");
     }
+    config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     tracing::info!(tenants = config.tenants.len(), "the changed config is taken");
     *running = config;
 }

@@ -1,6 +1,6 @@
 //! `sluice check`
 
-use std::path::Path;
+use std::{path::Path, time::SystemTime};
 
 use super::Failed;
 use crate::console;
@@ -13,6 +13,9 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         console::say(
             "note: no [keys] in sluice.toml; `sluice run` needs a master secret (make one with `sluice keygen`)",
         );
+    }
+    for note in config.notes(SystemTime::now()) {
+        console::say(format_args!("note: {note}"));
     }
     Ok(())
 }

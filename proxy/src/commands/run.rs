@@ -1,6 +1,10 @@
 //! `sluice run`
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use sluice_admission::store::Severity;
 use sluice_config::Watch;
@@ -30,6 +34,7 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         ));
     };
     log_to_stderr();
+    config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     resources::raise_descriptors(config.server.connections_max);
     let store = Lines::open(&config.store)
         .map_err(|(dir, error)| Failed::Because(format!("state directory {}: {error}", dir.display())))?;

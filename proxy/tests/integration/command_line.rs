@@ -126,9 +126,13 @@ fn check_notes_what_run_does_not_serve_yet() {
     let folder = good();
     let any = "127.0.0.1:0".parse().unwrap();
     assert!(!stdout(&on(&folder, "check", &[])).contains("note"));
-    folder.write("sluice.toml", &server_file(any, any, "https = [\"127.0.0.1:0\"]\n"));
+    let certificate = folder.write_certificate(&["shop.example.com"]);
+    let https = format!("https = [\"127.0.0.1:0\"]\n[tls]\ndefault_certificate = {certificate}\n");
+    folder.write("sluice.toml", &server_file(any, any, &https));
     let (checked, ran) = (on(&folder, "check", &[]), on(&folder, "run", &[]));
     assert_eq!((checked.status.code(), ran.status.code()), (Some(0), Some(1)), "{}", stderr(&checked));
+    let hardly_meant = "note: shop: no certificate covers *.shop.example.com";
+    assert!(stdout(&checked).contains(hardly_meant), "{}", stdout(&checked));
     let said = "server.https is set";
     assert!(stdout(&checked).contains(&format!("refuses to start with this: {said}")), "{}", stdout(&checked));
     assert!(stderr(&ran).contains(&format!("sluice: {said}")), "{}", stderr(&ran));

@@ -40,7 +40,9 @@ async fn a_mistake_leaves_the_running_config_in_force() {
 async fn what_a_start_would_refuse_a_reload_refuses() {
     let (scene, mut inside) = Scene::one_seat().await;
     let (http, admin) = (scene.node.http, scene.node.admin);
-    scene.node.folder.write("sluice.toml", &server_file(http, admin, "https = [\"127.0.0.1:0\"]\n"));
+    let certificate = scene.node.folder.write_certificate(&["shop.example.com"]);
+    let https = format!("https = [\"127.0.0.1:0\"]\n[tls]\ndefault_certificate = {certificate}\n");
+    scene.node.folder.write("sluice.toml", &server_file(http, admin, &https));
     scene.node.signal("HUP");
     refused(&scene.node, 1.0).await;
     assert!(scene.node.log().contains("does not end TLS yet"), "{}", scene.node.log());
@@ -56,6 +58,17 @@ async fn changed_files_are_noticed_without_a_signal() {
     scene.node.folder.write_tenant(&shop.queue("shop", &format!("{ONE_SEAT}\nwait_status = 200")));
     scene.node.until_metrics("the config is taken", |m| m.sum("config_reloads_total", &[]) == 1.0).await;
     assert_eq!(scene.node.ask(&Request::navigation("/")).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_changed_config_hardly_means_is_logged() {
+    let scene = Scene::shop(FAST).await;
+    let certificate = scene.node.folder.write_certificate(&["localhost", "127.0.0.1", "shop.example.com"]);
+    let shop = Tenant::shop(scene.origin.addr()).section(&format!("[tls]\ncertificates = [{certificate}]"));
+    scene.node.folder.write_tenant(&shop.queue("shop", FAST));
+    scene.node.reload().await;
+    let noted = async || scene.node.log().contains("[tls] of shop does nothing").then_some(());
+    until("the note is in the log", noted).await;
 }
 
 #[tokio::test]
