@@ -199,16 +199,36 @@ async fn a_line_of_which_a_part_is_missing_is_healed_as_one_that_was_lost() {
 
 #[tokio::test]
 async fn a_server_without_memory_is_away_and_spoils_nothing() {
-    let server = Server::start();
-    let store = Redis::new(&server.settings());
+    let (server, clock) = (Server::start(), Clock::default());
+    let store = Redis::with_clock(&server.settings(), {
+        let clock = clock.clone();
+        move || clock.now_ms()
+    });
+    let refuses_all = async |of: &str| {
+        let digest = || server.command::<String>(&["DEBUG", "DIGEST"]);
+        let before = digest();
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+        // Calls that free more than they take are refused with the others.
+        let left = Batch { ended: (1..=20).collect(), ..Batch::default() };
+        for batch in [join(20..30), left, Batch::default()] {
+            let why = away(step(&store, &batch).await);
+            assert!(why.contains("OOM"), "{of}: {why}");
+        }
+        let reset = store.reset(&line("sale"), &rules()).await;
+        assert!(matches!(&reset, Err(StoreError::Away(why)) if why.contains("OOM")), "{of}: {reset:?}");
+        assert_eq!(digest(), before, "{of}");
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    };
+    refuses_all("a line that is not there yet").await;
     step(&store, &join(0..20)).await.unwrap();
-    let before: String = server.command(&["DEBUG", "DIGEST"]);
-    server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
-    let why = away(step(&store, &join(20..30)).await);
-    assert!(why.contains("OOM"), "{why}");
-    assert_eq!(server.command::<String>(&["DEBUG", "DIGEST"]), before);
-    server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(step(&store, &join(20..30)).await.unwrap().newcomers[0].0, 21);
+    step(&store, &ask(1, true)).await.unwrap();
+    refuses_all("a line of which nothing has lapsed").await;
+    // Marks, slips and seats: the next step begins with removing them.
+    clock.pass_ms(10 * 60_000);
+    refuses_all("a line of which everything has lapsed").await;
+    assert_eq!(step(&store, &join(20..30)).await.unwrap().newcomers[0].0, 21, "with memory it goes on");
+    server.command::<()>(&["DEL", "sluice:{shop.sale.0}:gone"]);
+    refuses_all("a line that was lost").await;
 }
 
 #[tokio::test]
