@@ -1,8 +1,10 @@
 //! Hosts, tenants, and what an origin gets to know.
 
-use crate::support::{
-    Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, ports::Reserved,
-    scene::FAST,
+use crate::{
+    servers::Reserved,
+    support::{
+        Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, scene::FAST,
+    },
 };
 
 const NEWS: &str = "news.example.org";
