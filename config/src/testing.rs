@@ -3,7 +3,14 @@
 //! The offending text is marked in the TOML itself, `burst = «0»`, so that a test says where a mistake stands
 //! without counting lines and columns.
 
-use std::{cell::RefCell, io, path::Path};
+use std::{
+    cell::RefCell,
+    fs::File,
+    io,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, UNIX_EPOCH},
+};
 
 use tempfile::TempDir;
 
@@ -13,6 +20,9 @@ use crate::{
     outside::Outside,
     settings::{Config, Queue, Tenant},
 };
+
+/// When the next file is written, in seconds.
+static WRITTEN: AtomicU64 = AtomicU64::new(1_700_000_000);
 
 /// 32 bytes in base64, and what must never be seen of it.
 pub(crate) const KEY: &str = "c2x1aWNlIHNsdWljZSBzbHVpY2Ugc2x1aWNlIHNsdWk=";
@@ -81,7 +91,10 @@ impl Dir {
     pub(crate) fn with_bytes(self, name: &str, bytes: &[u8]) -> Self {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        // A second later than whatever was written before: many systems count time in steps that a test fits into.
+        let at = UNIX_EPOCH + Duration::from_secs(WRITTEN.fetch_add(1, Ordering::Relaxed));
+        File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
         self
     }
 
