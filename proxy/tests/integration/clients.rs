@@ -10,12 +10,12 @@ async fn a_client_that_goes_away_before_its_answer_is_no_failure_of_the_origin()
     let (scene, _inside) = Scene::one_seat().await;
     let waits = scene.visitor("waits").await;
     let connections = |m: &Metrics| m.sum("connections", &[]);
-    let others = connections(&scene.node.metrics().await);
+    scene.node.until_metrics("both visitors are there", |m| connections(m) == 2.0).await;
     let mut client = scene.node.connect().await;
     client.send(waits.browser.navigation("/").bytes().repeat(TOO_MANY_PAGES)).await;
     scene.node.until_metrics("answers are under way", |m| m.requests("shop", "parked") > 20.0).await;
     drop(client);
-    let metrics = scene.node.until_metrics("it is gone", |m| connections(m) == others).await;
+    let metrics = scene.node.until_metrics("it is gone", |m| connections(m) == 2.0).await;
     assert!(metrics.sum("requests_in_flight", &[]) == 0.0);
     assert!(metrics.requests("shop", "parked") < TOO_MANY_PAGES as f64, "all of it fitted in");
     assert!(metrics.sum("origin_errors_total", &[]) == 0.0);
