@@ -7,8 +7,10 @@ pub(crate) mod certificates;
 
 use std::{
     cell::RefCell,
+    fs::File,
     io,
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,6 +23,9 @@ use crate::{
     settings::{Config, Queue, Tenant},
 };
 use certificates::Pair;
+
+/// When the next file is written, in seconds.
+static WRITTEN: AtomicU64 = AtomicU64::new(1_700_000_000);
 
 /// 32 bytes in base64, and what must never be seen of it.
 pub(crate) const KEY: &str = "c2x1aWNlIHNsdWljZSBzbHVpY2Ugc2x1aWNlIHNsdWk=";
@@ -101,7 +106,10 @@ impl Dir {
     pub(crate) fn with_bytes(self, name: &str, bytes: &[u8]) -> Self {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        // A second later than whatever was written before: many systems count time in steps that a test fits into.
+        let at = UNIX_EPOCH + Duration::from_secs(WRITTEN.fetch_add(1, Ordering::Relaxed));
+        File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
         self
     }
 

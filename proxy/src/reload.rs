@@ -44,9 +44,10 @@ pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config
 
 async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     let refused = |why: &dyn std::fmt::Display| {
+        // Said before it is counted, so that whoever sees the count finds the reason.
+        tracing::error!("the changed config is not taken, the running one goes on:\n{why}");
         node.metrics.reloads_refused.inc();
         node.metrics.config_current.set(0);
-        tracing::error!("the changed config is not taken, the running one goes on:\n{why}");
     };
     let config = match read {
         Ok(config) => config,
@@ -58,12 +59,12 @@ async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     if let Err(error) = node.take(&config, keys, LINES_ANSWER_WITHIN).await {
         return refused(&error);
     }
-    node.metrics.reloads.inc();
-    node.metrics.config_current.set(1);
     if config.server != running.server || config.store != running.store {
         tracing::warn!("[server] and [store] changed; these take effect at the next start");
     }
     config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     tracing::info!(tenants = config.tenants.len(), "the changed config is taken");
+    node.metrics.reloads.inc();
+    node.metrics.config_current.set(1);
     *running = config;
 }

@@ -1,5 +1,10 @@
 //! A changed config is taken whole, or not at all.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::support::{
@@ -34,19 +39,6 @@ async fn a_mistake_leaves_the_running_config_in_force() {
 
     scene.change(ONE_SEAT).await;
     assert_eq!(scene.node.metrics().await.sum("config_current", &[]), 1.0, "all is well again");
-}
-
-#[tokio::test]
-async fn what_a_start_would_refuse_a_reload_refuses() {
-    let (scene, mut inside) = Scene::one_seat().await;
-    let (http, admin) = (scene.node.http, scene.node.admin);
-    let certificate = scene.node.folder.write_certificate(&["shop.example.com"]);
-    let https = format!("https = [\"127.0.0.1:0\"]\n[tls]\ndefault_certificate = {certificate}\n");
-    scene.node.folder.write("sluice.toml", &server_file(http, admin, &https));
-    scene.node.signal("HUP");
-    refused(&scene.node, 1.0).await;
-    assert!(scene.node.log().contains("does not end TLS yet"), "{}", scene.node.log());
-    assert!(inside.open("/").await.is_from_origin());
 }
 
 #[tokio::test]
@@ -239,19 +231,23 @@ async fn a_hangup_right_after_the_start_is_a_reload_and_no_end() {
 #[tokio::test]
 async fn a_reload_under_load_drops_no_request() {
     let scene = Scene::shop(FAST).await;
-    let mut visitors = Vec::new();
+    let (mut visitors, over) = (Vec::new(), Arc::new(AtomicBool::new(false)));
     for visitor in 0..8 {
+        let over = over.clone();
         let mut visitor = Visitor::with(&scene.node, Browser::new(&visitor.to_string())).await;
         visitor.walk_in().await;
         visitors.push(tokio::spawn(async move {
-            for _ in 0..200 {
+            while !over.load(Ordering::Relaxed) {
                 assert!(visitor.open("/cart").await.is_from_origin());
             }
         }));
     }
     for _ in 0..10 {
+        let served = scene.origin.hit_count();
         scene.node.reload().await;
+        until("requests go on", async || (scene.origin.hit_count() > served + 100).then_some(())).await;
     }
+    over.store(true, Ordering::Relaxed);
     for visitor in visitors {
         visitor.await.unwrap();
     }

@@ -1,8 +1,10 @@
 //! Hosts, tenants, and what an origin gets to know.
 
-use crate::support::{
-    Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, ports::Reserved,
-    scene::FAST,
+use crate::{
+    servers::Reserved,
+    support::{
+        Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, scene::FAST,
+    },
 };
 
 const NEWS: &str = "news.example.org";
@@ -190,11 +192,14 @@ async fn an_origin_that_breaks_off_is_502() {
 #[tokio::test]
 async fn requests_of_a_client_that_is_gone_harm_nobody() {
     let scene = Scene::shop(FAST).await;
+    let mut connections = Vec::new();
     for _ in 0..20 {
         let mut connection = Connection::open(scene.node.http).await;
         connection.send(Request::navigation("/slow").bytes()).await;
-        drop(connection);
+        connections.push(connection);
     }
+    scene.node.until_metrics("all are in flight", |m| m.sum("requests_in_flight", &[]) == 20.0).await;
+    drop(connections);
     scene.visitor("ann").await.walk_in().await;
     scene.origin.go_on();
     scene.node.until_metrics("nothing is in flight", |m| m.sum("requests_in_flight", &[]) == 0.0).await;

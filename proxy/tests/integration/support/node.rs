@@ -11,7 +11,8 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tempfile::TempDir;
 
-use super::{Connection, Request, Response, config::Tenant, metrics::Metrics, ports::Reserved, until};
+use super::{Connection, Request, Response, config::Tenant, metrics::Metrics, until};
+use crate::servers::Reserved;
 
 /// The program under test.
 const SLUICE: &str = env!("CARGO_BIN_EXE_sluice");
