@@ -8,8 +8,7 @@ use std::sync::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::support::{
-    Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, metrics::Metrics, node::server_file,
-    scene::FAST, until,
+    Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, metrics::Metrics, scene::FAST, until,
 };
 
 const ONE_SEAT: &str = "release_per_minute = 6000\nburst = 1000\nmax_active = 1";
