@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
-    crypto::CryptoProvider,
+    crypto::{
+        CryptoProvider,
+        ring::{self, cipher_suite},
+    },
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
     sign::CertifiedKey,
     version::{TLS12, TLS13},
@@ -55,7 +58,7 @@ impl Certificates {
         tenants: impl IntoIterator<Item = &'t Tenant>,
         tickets: &Arc<TicketKeys>,
     ) -> Result<Self, TlsError> {
-        let make = Make { tls, http2, tickets, provider: Arc::new(rustls::crypto::ring::default_provider()) };
+        let make = Make { tls, http2, tickets, provider: Arc::new(provider()) };
         let mut hosts = Vec::new();
         for tenant in tenants {
             let Some(settings) = &tenant.tls else { continue };
@@ -91,6 +94,22 @@ impl Certificates {
     }
 }
 
+/// The cryptography, its ciphers in the order in which they are chosen: all are sound, so it is the cheapest first.
+fn provider() -> CryptoProvider {
+    let cipher_suites = vec![
+        cipher_suite::TLS13_AES_128_GCM_SHA256,
+        cipher_suite::TLS13_AES_256_GCM_SHA384,
+        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+        cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+        cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    ];
+    CryptoProvider { cipher_suites, ..ring::default_provider() }
+}
+
 /// What all of a node's TLS configs have in common.
 struct Make<'a> {
     tls: &'a NodeTls,
@@ -121,6 +140,7 @@ impl Make<'_> {
         let mut config = builder.with_cert_resolver(Arc::new(Only(certificate.pair.clone())));
         config.alpn_protocols =
             if self.http2 { vec![b"h2".to_vec(), b"http/1.1".to_vec()] } else { vec![b"http/1.1".to_vec()] };
+        config.ignore_client_order = true;
         // Nothing is kept here for clients to come back to: they carry it.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = if self.tls.session_tickets { TICKETS_PER_HANDSHAKE } else { 0 };
