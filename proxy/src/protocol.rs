@@ -18,8 +18,7 @@ const FIRST_REQUEST: Duration = Duration::from_secs(20);
 /// An idle connection is closed after this. Longer than the longest pause between two polls.
 const KEEPALIVE: Duration = Duration::from_secs(75);
 
-/// Serves connections, one request after the other or many at a time.
-#[derive(Clone)]
+/// Serves a worker's connections, one request after the other or many at a time.
 pub(crate) struct Driver {
     pub(crate) service: Service,
     pub(crate) proxy: Arc<HttpProxy<Service>>,

@@ -123,7 +123,7 @@ enum End {
 
 impl Driver {
     /// Serves a connection until it ends.
-    pub(crate) async fn http2(&self, socket: Socket, tls: Arc<Presented>) {
+    pub(crate) async fn http2(self: &Arc<Self>, socket: Socket, tls: Arc<Presented>) {
         let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let excess = Arc::new(Excess::default());
         let stream = Stream::new(socket, excess.clone());
@@ -140,9 +140,9 @@ impl Driver {
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
         });
-        let Ok(Ok(mut connection)) = timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options()))).await else {
-            return;
-        };
+        // In a box, which is gone when the preface has come.
+        let begun = Box::pin(timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options())))).await;
+        let Ok(Ok(mut connection)) = begun else { return };
         if let End::Because(reason, why) = self.drive(&mut connection, &digest, &shared, &excess).await {
             self.service.node.metrics.cut(why);
             connection.abrupt_shutdown(reason);
@@ -150,7 +150,13 @@ impl Driver {
         }
     }
 
-    async fn drive(&self, connection: &mut Http2, digest: &Arc<Digest>, shared: &Arc<Shared>, excess: &Excess) -> End {
+    async fn drive(
+        self: &Arc<Self>,
+        connection: &mut Http2,
+        digest: &Arc<Digest>,
+        shared: &Arc<Shared>,
+        excess: &Excess,
+    ) -> End {
         let mut shutdown = self.shutdown.clone();
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let (mut leaving, mut served, mut malformed) = (false, 0, 0);
@@ -223,7 +229,7 @@ impl Driver {
     }
 
     /// Begins to serve a stream, or refuses it.
-    fn begin(&self, mut session: HttpSession, shared: &Arc<Shared>) {
+    fn begin(self: &Arc<Self>, mut session: HttpSession, shared: &Arc<Shared>) {
         let metrics = &self.service.node.metrics;
         if self.service.is_full() {
             metrics.reject("requests_max");

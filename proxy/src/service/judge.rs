@@ -1,6 +1,6 @@
 //! From a request's head to a verdict: forward it, or answer it here.
 
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, Version};
 use sluice_admission::standing::Standing;
 use sluice_waiting_room::page::Refusal;
 
@@ -28,7 +28,7 @@ impl Service {
     pub(crate) async fn judge(&self, head: Head<'_>, connection: &Connection, passage: &mut Passage) -> Option<Answer> {
         passage.kind = kind::classify(head.method, head.version, head.headers);
         match self.decide(head, passage.kind, connection) {
-            Ok(decision) => self.serve(head.method, head.headers, decision, passage).await,
+            Ok(decision) => self.serve(head, decision, passage).await,
             Err(stop) => Some(self.stop(stop, passage.kind)),
         }
     }
@@ -46,11 +46,11 @@ impl Service {
     /// Serves a request that is in order, as far as that can be done here.
     pub(crate) async fn serve(
         &self,
-        method: &Method,
-        headers: &HeaderMap,
+        head: Head<'_>,
         decision: Decision<'_, Gate>,
         passage: &mut Passage,
     ) -> Option<Answer> {
+        let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to } = decision;
         passage.secure = client.secure;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
@@ -65,7 +65,7 @@ impl Service {
             GoesTo::Origin => None,
         };
         if answer.is_none() {
-            passage.edits = origin_edits(headers, &facts, &client);
+            passage.edits = origin_edits(headers, version, &facts, &client);
         }
         answer
     }
@@ -137,7 +137,7 @@ impl Service {
 }
 
 /// What the origin gets to see differs from what the client sent: who the client is, and no token of ours.
-fn origin_edits(headers: &HeaderMap, facts: &Facts<'_>, client: &Client) -> Vec<Edit> {
+fn origin_edits(headers: &HeaderMap, version: Version, facts: &Facts<'_>, client: &Client) -> Vec<Edit> {
     // Room for what every request gets: who the client is, and its cookies without ours.
     let mut edits = Vec::with_capacity(6);
     client::forward(client, &facts.host, facts.port, headers, &mut edits);
@@ -145,6 +145,10 @@ fn origin_edits(headers: &HeaderMap, facts: &Facts<'_>, client: &Client) -> Vec<
     if facts.upgrade == Some(Upgrade::Other) {
         // RFC 9110, 7.8: a protocol we do not switch to is one the client did not ask for.
         edits.push(Edit::Remove(http::header::UPGRADE));
+    }
+    if version == Version::HTTP_2 && headers.contains_key(http::header::EXPECT) {
+        // The body comes anyway, and an interim answer would find no way back.
+        edits.push(Edit::Remove(http::header::EXPECT));
     }
     edits
 }

@@ -59,7 +59,7 @@ impl Service {
         }
         let mut passage = Passage::begin(&self.node);
         passage.kind = kind;
-        let answer = self.serve(head.method, head.headers, decision, &mut passage).await?;
+        let answer = self.serve(head, decision, &mut passage).await?;
         Some((write(answer, &mut passage, last), passage))
     }
 }

@@ -24,7 +24,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAIN_BYTES_MAX: usize = 64 << 10;
 
 /// Serves one request.
-pub(super) async fn serve(driver: Driver, mut stream: HttpSession, active: Active) {
+pub(super) async fn serve(driver: Arc<Driver>, mut stream: HttpSession, active: Active) {
     let Active(shared) = &active;
     stream.set_write_timeout(Some(STREAM_WRITE_TIMEOUT));
     let mut passage = Passage::begin(&driver.service.node);
