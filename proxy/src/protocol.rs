@@ -6,7 +6,7 @@ mod h2;
 
 use std::{sync::Arc, time::Duration};
 
-use pingora_core::server::ShutdownWatch;
+use pingora_core::{protocols::Digest, server::ShutdownWatch};
 use pingora_proxy::HttpProxy;
 
 use crate::service::Service;
@@ -23,4 +23,6 @@ pub(crate) struct Driver {
     pub(crate) service: Service,
     pub(crate) proxy: Arc<HttpProxy<Service>>,
     pub(crate) shutdown: ShutdownWatch,
+    /// What pingora is told of a connection on HTTP/2. What there is to know, `Connection` says.
+    pub(crate) no_digest: Arc<Digest>,
 }

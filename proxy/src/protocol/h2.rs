@@ -25,7 +25,7 @@ mod stream;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -37,7 +37,7 @@ use std::{
 use bytes::Bytes;
 use h2::Reason;
 use pingora_core::protocols::{
-    Digest, GetSocketDigest as _, GetTimingDigest as _, Stream as AnyStream,
+    Stream as AnyStream,
     http::v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake},
 };
 use tokio::{
@@ -127,11 +127,6 @@ impl Driver {
         let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let excess = Arc::new(Excess::default());
         let stream = Stream::new(socket, excess.clone());
-        let digest = Arc::new(Digest {
-            socket_digest: stream.get_socket_digest(),
-            timing_digest: stream.get_timing_digest(),
-            ..Digest::default()
-        });
         let shared = Arc::new(Shared {
             connection: Connection { peer, tls: Some(tls) },
             active: AtomicUsize::new(0),
@@ -140,23 +135,15 @@ impl Driver {
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
         });
-        // In a box, which is gone when the preface has come.
-        let begun = Box::pin(timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options())))).await;
-        let Ok(Ok(mut connection)) = begun else { return };
-        if let End::Because(reason, why) = self.drive(&mut connection, &digest, &shared, &excess).await {
+        let Some(mut connection) = begin(stream).await else { return };
+        if let End::Because(reason, why) = self.drive(&mut connection, &shared, &excess).await {
             self.service.node.metrics.cut(why);
             connection.abrupt_shutdown(reason);
             let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
         }
     }
 
-    async fn drive(
-        self: &Arc<Self>,
-        connection: &mut Http2,
-        digest: &Arc<Digest>,
-        shared: &Arc<Shared>,
-        excess: &Excess,
-    ) -> End {
+    async fn drive(self: &Arc<Self>, connection: &mut Http2, shared: &Arc<Shared>, excess: &Excess) -> End {
         let mut shutdown = self.shutdown.clone();
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let (mut leaving, mut served, mut malformed) = (false, 0, 0);
@@ -164,7 +151,6 @@ impl Driver {
             let event = {
                 let mut closing = pin!(shutdown.wait_for(|&closing| closing));
                 let mut changed = pin!(shared.changed.notified());
-                let mut accept = pin!(HttpSession::from_h2_conn(connection, digest.clone()));
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
                     if !leaving && closing.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Leave);
@@ -172,7 +158,10 @@ impl Driver {
                     if changed.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Changed);
                     }
-                    let accepted = accept.as_mut().poll(cx).map(Event::Accepted);
+                    // On the stack, made anew each time: it keeps nothing between two polls but what the connection
+                    // keeps, and an idle connection need not have room for a request.
+                    let accept = pin!(HttpSession::from_h2_conn(connection, self.no_digest.clone()));
+                    let accepted = accept.poll(cx).map(Event::Accepted);
                     // Looked at behind the reading that may have set it.
                     excess.get().map_or(accepted, |frame| Poll::Ready(Event::Excess(frame)))
                 };
@@ -246,6 +235,14 @@ enum Event {
     Changed,
     Excess(frames::Frame),
     Accepted(pingora_core::Result<Option<H2Accept>>),
+}
+
+/// Waits for the preface.
+fn begin(stream: Stream) -> Pin<Box<impl Future<Output = Option<Box<Http2>>>>> {
+    Box::pin(async {
+        let begun = timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options()))).await;
+        begun.ok()?.ok().map(Box::new)
+    })
 }
 
 fn options() -> H2Options {

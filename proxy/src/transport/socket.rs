@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     os::fd::{AsRawFd, RawFd},
     pin::Pin,
     sync::Arc,
@@ -38,7 +38,6 @@ pub(crate) struct Socket {
     /// Cut for taking too little. Whatever is written from then on fails.
     cut: bool,
     cuts: IntCounter,
-    digest: Arc<SocketDigest>,
     since: SystemTime,
 }
 
@@ -67,29 +66,31 @@ macro_rules! either {
 impl Socket {
     /// A plain connection. `cuts` counts clients that take too little.
     pub(crate) fn plain(tcp: TcpStream, cuts: IntCounter) -> Self {
-        let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
-        Self::new(Io::Tcp(tcp), digest, cuts)
+        Self::new(Io::Tcp(tcp), cuts)
     }
 
     /// An encrypted one, after its handshake.
     pub(crate) fn encrypted(tls: Box<TlsStream<TcpStream>>, cuts: IntCounter) -> Self {
-        let digest = SocketDigest::from_raw_fd(tls.get_ref().0.as_raw_fd());
-        Self::new(Io::Tls(tls), digest, cuts)
+        Self::new(Io::Tls(tls), cuts)
     }
 
-    fn new(io: Io, digest: SocketDigest, cuts: IntCounter) -> Self {
+    fn new(io: Io, cuts: IntCounter) -> Self {
         let since = SystemTime::now();
-        Self { io, late: None, taken_bytes: 0, cut: false, cuts, digest: Arc::new(digest), since }
+        Self { io, late: None, taken_bytes: 0, cut: false, cuts, since }
     }
 
     /// The address at the other end; `None` if it has gone already.
     pub(crate) fn peer(&self) -> Option<IpAddr> {
-        self.digest.peer_addr().and_then(|addr| addr.as_inet()).map(SocketAddr::ip)
+        let tcp = match &self.io {
+            Io::Tcp(tcp) => tcp,
+            Io::Tls(tls) => tls.get_ref().0,
+        };
+        tcp.peer_addr().ok().map(|addr| addr.ip())
     }
 
-    /// What the system knows of it.
+    /// What the system knows of it. Half a kilobyte, so it is made when it is asked for.
     pub(crate) fn socket_digest(&self) -> Arc<SocketDigest> {
-        self.digest.clone()
+        Arc::new(SocketDigest::from_raw_fd(self.descriptor()))
     }
 
     /// Since when it is there.

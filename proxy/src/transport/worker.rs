@@ -84,7 +84,8 @@ impl Worker {
                     shared;
                 let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
                 let service = Service { node, trusted_proxies, requests_max };
-                let driver = Arc::new(Driver { proxy: proxy(service.clone()), service, shutdown });
+                let driver =
+                    Arc::new(Driver { proxy: proxy(service.clone()), service, shutdown, no_digest: Arc::default() });
                 Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox).await;
             });
         })?;
@@ -179,11 +180,11 @@ impl Floor {
             },
         };
         match tls {
-            // In a box: an idle connection of HTTP/1 keeps no room for it.
+            // Each in a box: an idle connection keeps no room for the other.
             Some(Encrypted { presented, protocol: Protocol::Http2 }) => {
                 Box::pin(self.driver.http2(socket, presented)).await;
             }
-            tls => self.driver.http1(socket, tls.map(|tls| tls.presented)).await,
+            tls => Box::pin(self.driver.http1(socket, tls.map(|tls| tls.presented))).await,
         }
         drop(place);
     }
