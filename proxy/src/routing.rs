@@ -17,6 +17,7 @@ use sluice_config::{HostPattern, Queue, Tenant};
 use crate::{
     gate::Gate,
     request::path::{BadPrefix, NormalPath, PrefixTable},
+    service::FormRoom,
     transport::tls::Certificates,
 };
 
@@ -46,6 +47,8 @@ pub(crate) struct Site<G = Gate> {
     gates: Vec<Arc<G>>,
     by_path: PrefixTable<Arc<G>>,
     next_server: AtomicUsize,
+    /// For the tenant's forms that are on their way back.
+    pub(crate) forms: FormRoom,
 }
 
 impl<G: Guard> Site<G> {
@@ -56,7 +59,7 @@ impl<G: Guard> Site<G> {
     pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<G>>) -> Result<Self, BadPrefix> {
         let paths = gates.iter().flat_map(|gate| gate.queue().paths.iter().map(|path| (path.as_str(), gate.clone())));
         let by_path = PrefixTable::new(paths)?;
-        Ok(Self { tenant, gates, by_path, next_server: AtomicUsize::new(0) })
+        Ok(Self { tenant, gates, by_path, next_server: AtomicUsize::new(0), forms: FormRoom::default() })
     }
 
     /// The gate before a path, and the prefix that matched.

@@ -166,7 +166,7 @@ fn mode(mode: Mode) -> &'static str {
 fn parked(kind: Kind, wait_status: u16) -> String {
     match kind {
         Kind::Navigation => format!("{wait_status} and the waiting page"),
-        Kind::FormPost => "429 and a page that says the form was not sent".into(),
+        Kind::FormPost => "429 and a page from which the form can be sent again".into(),
         Kind::Preflight => "204, with or without a place: preflights carry no cookies".into(),
         Kind::Prefetch => "503, and no number is taken".into(),
         Kind::Grpc => "trailers only: UNAVAILABLE".into(),
