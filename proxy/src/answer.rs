@@ -149,6 +149,13 @@ pub(crate) fn malformed(code: u16, reason: &'static str, browser: bool) -> Answe
     refused(code, "", Refusal::BadRequest(&reason.replace('_', " ")), browser)
 }
 
+/// The answer to a request that is to be repeated over HTTPS. Not to be kept, so that it can be taken back.
+pub(crate) fn moved(to: HeaderValue) -> Answer {
+    let mut answer = plain(308, "This site is served over HTTPS.\n");
+    let _ = answer.head.insert_header(header::LOCATION, to);
+    answer
+}
+
 /// The answer to a request for which the node has no room now.
 pub(crate) fn busy() -> Answer {
     let mut answer = plain(503, "Too many requests are under way. Please try again.\n");

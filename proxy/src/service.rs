@@ -2,6 +2,7 @@
 
 mod body;
 mod form;
+mod headers;
 mod judge;
 
 use std::{
@@ -24,7 +25,7 @@ use pingora_core::{
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-pub(crate) use self::form::FormRoom;
+pub(crate) use self::{form::FormRoom, headers::TenantHeaders};
 use crate::{
     answer::{self, Answer},
     gate::Gate,
@@ -42,6 +43,8 @@ pub(crate) struct Service {
     pub(crate) trusted_proxies: Arc<[ipnet::IpNet]>,
     /// Requests under way at once, over all workers.
     pub(crate) requests_max: usize,
+    /// Where this node speaks HTTPS, if it does.
+    pub(crate) https_port: Option<u16>,
 }
 
 impl Service {
@@ -103,13 +106,16 @@ impl Passage {
         READ_TIMEOUT + self.site.as_ref().map_or(Duration::ZERO, |site| site.tenant.origin.write_timeout)
     }
 
-    /// Puts on an answer of ours what the visitor is handed.
+    /// Puts on an answer of ours what the visitor is handed, and what the tenant wants on every answer.
     ///
     /// # Errors
     /// If it has more fields than a head may have.
     pub(crate) fn dress(&mut self, head: &mut ResponseHeader) -> Result<()> {
         for (name, value) in self.handed_out.drain(..) {
             head.append_header(name, value)?;
+        }
+        if let Some(site) = &self.site {
+            site.headers.put_on(head, self.secure);
         }
         Ok(())
     }
@@ -274,6 +280,10 @@ impl ProxyHttp for Service {
             for (name, value) in passage.handed_out.drain(..) {
                 response.append_header(name, value)?;
             }
+        }
+        headers::take_off(response);
+        if let Some(site) = &passage.site {
+            site.headers.put_on(response, passage.secure);
         }
         Ok(())
     }

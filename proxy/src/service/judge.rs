@@ -40,7 +40,7 @@ impl Service {
         kind: Kind,
         connection: &Connection,
     ) -> Result<Decision<'r, Gate>, Stop<'r>> {
-        decide(head, kind, connection, &self.trusted_proxies, &self.node.routes())
+        decide(head, kind, connection, &self.trusted_proxies, self.https_port, &self.node.routes())
     }
 
     /// Serves a request that is in order, as far as that can be done here.
@@ -56,6 +56,7 @@ impl Service {
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);
         let answer = match goes_to {
+            GoesTo::Https(to) => Some(answer::moved(to)),
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
                 let answer = at_the_gate(&gate, headers, &facts, passage).await;
