@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, Method, Version};
 use sluice_admission::standing::Standing;
-use sluice_waiting_room::page::Refusal;
+use sluice_waiting_room::page::{Refusal, SentBy};
 
 use super::{Passage, Service};
 use crate::{
@@ -40,7 +40,7 @@ impl Service {
         kind: Kind,
         connection: &Connection,
     ) -> Result<Decision<'r, Gate>, Stop<'r>> {
-        decide(head, kind, connection, &self.trusted_proxies, &self.node.routes())
+        decide(head, kind, connection, &self.trusted_proxies, self.https_port, &self.node.routes())
     }
 
     /// Serves a request that is in order, as far as that can be done here.
@@ -56,6 +56,7 @@ impl Service {
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);
         let answer = match goes_to {
+            GoesTo::Https(to) => Some(answer::moved(to)),
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
                 let answer = at_the_gate(&gate, headers, &facts, passage).await;
@@ -161,10 +162,16 @@ async fn at_the_gate(gate: &Gate, headers: &HeaderMap, facts: &Facts<'_>, passag
         return Some(answer::preflight());
     }
     let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
-    let decision = gate.decide(request(headers, passage, facts, errand)).await;
-    let standing = take(passage, decision)?;
+    let request = request(headers, passage, facts, errand);
+    let standing = take(passage, gate.decide(request).await)?;
     passage.handed_out.extend(cors::parked(cors_settings, headers));
-    Some(answer::parked(Parked { queue: &gate.queue, site: &facts.host, kind: passage.kind, standing: &standing }))
+    let sent_by = match (request.initiator, initiator::sender(headers)) {
+        (Initiator::Own, _) => SentBy::ThisSite,
+        (_, Some(host)) => SentBy::Site(host.to_owned()),
+        (_, None) => SentBy::SomeSite,
+    };
+    let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
+    Some(answer::parked(Parked { queue, site, kind, standing, sent_by }))
 }
 
 fn request<'s>(headers: &'s HeaderMap, passage: &Passage, facts: &Facts<'_>, errand: Errand) -> Request<'s> {

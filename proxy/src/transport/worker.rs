@@ -61,6 +61,8 @@ pub(super) struct Shared {
     pub(super) handshakes_max: usize,
     /// Requests under way, of all workers.
     pub(super) requests_max: usize,
+    /// Where HTTPS is spoken, if it is.
+    pub(super) https_port: Option<u16>,
     pub(super) shutdown: ShutdownWatch,
 }
 
@@ -80,10 +82,10 @@ impl Worker {
         let load_of = load.clone();
         std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
             runtime.block_on(async {
-                let Shared { node, trusted_proxies, handshake_timeout, handshakes_max, requests_max, shutdown } =
-                    shared;
+                let Shared { node, trusted_proxies, requests_max, https_port, shutdown, .. } = shared;
+                let Shared { handshake_timeout, handshakes_max, .. } = shared;
                 let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
-                let service = Service { node, trusted_proxies, requests_max };
+                let service = Service { node, trusted_proxies, requests_max, https_port };
                 let driver =
                     Arc::new(Driver { proxy: proxy(service.clone()), service, shutdown, no_digest: Arc::default() });
                 Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox).await;

@@ -17,29 +17,6 @@ async fn a_request_that_may_change_something_gets_a_problem() {
 }
 
 #[tokio::test]
-async fn a_form_gets_a_page_that_says_it_was_not_sent() {
-    let (scene, _inside) = Scene::one_seat().await;
-    let form = Request::new("POST", "/checkout").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
-    let page = parked(&scene, &form.body("application/x-www-form-urlencoded", "card=4711&secret=hush")).await;
-    assert_page(&page, 429);
-    assert!(page.text().contains("Your form was not sent"), "{page:?}");
-    assert!(!page.text().contains("hush") && page.header("location").is_none(), "{page:?}");
-}
-
-#[tokio::test]
-async fn a_form_goes_through_once_its_visitor_is_called() {
-    let (scene, mut inside) = Scene::one_seat().await;
-    let mut visitor = scene.visitor("ann").await;
-    visitor.join().await;
-    inside.leave().await;
-    visitor.until_state("called").await;
-    let form = Request::new("POST", "/checkout").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
-    let page = visitor.ask(form.body("application/x-www-form-urlencoded", "card=4711")).await;
-    assert!(page.is_from_origin(), "{page:?}");
-    assert_eq!(scene.origin.last_hit().body, "card=4711");
-}
-
-#[tokio::test]
 async fn a_body_in_chunks_is_read_away() {
     let (scene, _inside) = Scene::one_seat().await;
     let mut connection = scene.node.connect().await;

@@ -3,6 +3,7 @@
 //! Raw keep-alive connections: after each answer the same connection must serve a second request.
 
 mod body;
+mod form;
 mod page;
 mod path;
 mod script;

@@ -10,6 +10,7 @@ pub(crate) struct Tenant {
     pub(crate) name: String,
     hosts: Vec<String>,
     origin: SocketAddr,
+    keys: String,
     sections: String,
 }
 
@@ -21,12 +22,19 @@ impl Tenant {
 
     pub(crate) fn new(name: &str, hosts: &[&str], origin: SocketAddr) -> Self {
         let hosts = hosts.iter().map(ToString::to_string).collect();
-        Self { name: name.into(), hosts, origin, sections: String::new() }
+        Self { name: name.into(), hosts, origin, keys: String::new(), sections: String::new() }
     }
 
     /// A `[[queue]]` with this name and these settings.
     pub(crate) fn queue(self, name: &str, settings: &str) -> Self {
         self.section(&format!("[[queue]]\nname = \"{name}\"\n{settings}"))
+    }
+
+    /// A key of the file itself, such as `headers = "strict"`.
+    pub(crate) fn key(mut self, line: &str) -> Self {
+        self.keys.push_str(line);
+        self.keys.push('\n');
+        self
     }
 
     /// Any other section, such as `[cors]`.
@@ -37,7 +45,7 @@ impl Tenant {
     }
 
     pub(crate) fn text(&self) -> String {
-        let Self { name, hosts, origin, sections } = self;
-        format!("name = \"{name}\"\nhosts = {hosts:?}\n\n[origin]\nservers = [\"{origin}\"]\n{sections}")
+        let Self { name, hosts, origin, keys, sections } = self;
+        format!("name = \"{name}\"\nhosts = {hosts:?}\n{keys}\n[origin]\nservers = [\"{origin}\"]\n{sections}")
     }
 }
