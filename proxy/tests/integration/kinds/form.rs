@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{assert_goes_on, assert_page, assert_parked, parked};
-use crate::support::{HOST, Request, Response, Scene};
+use super::{assert_goes_on, assert_page, assert_parked, one_seat, parked};
+use crate::support::{HOST, Protocol, Request, Response, Scene, client::on_every_protocol};
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const BANK: &str = "https://bank.example";
@@ -23,9 +23,8 @@ fn promises_nothing(page: &Response) {
     assert!(!words.contains("charged") && !words.contains("nothing was"), "{page:?}");
 }
 
-#[tokio::test]
-async fn a_form_gets_a_page_that_holds_it() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn a_form_gets_a_page_that_holds_it(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     let page = parked(&scene, &form().body(URLENCODED, "card=4711&name=%3Cb%3E+%22x%22&empty=")).await;
     assert_page(&page, 429);
     promises_nothing(&page);
@@ -45,9 +44,8 @@ async fn a_form_gets_a_page_that_holds_it() {
     assert!(!page.header("content-security-policy").unwrap().contains("form-action"), "{page:?}");
 }
 
-#[tokio::test]
-async fn a_form_that_the_page_cannot_hold_is_gone_back_to() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn a_form_that_the_page_cannot_hold_is_gone_back_to(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     let long = format!("a={}", "x".repeat(64 << 10));
     for (content_type, body) in [
         ("multipart/form-data; boundary=x", "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--x--"),
@@ -79,9 +77,8 @@ async fn a_form_of_another_site_whose_cookies_stayed_at_home_is_sent_on_by_its_v
     assert_eq!((hit.target.as_str(), &hit.body[..]), ("/checkout?step=2", &b"PaRes=abc%3D&MD=7"[..]));
 }
 
-#[tokio::test]
-async fn a_form_of_the_site_itself_is_not_called_somebody_elses() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn a_form_of_the_site_itself_is_not_called_somebody_elses(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     for own in ["same-origin", "none"] {
         let page = parked(&scene, &form().header("Sec-Fetch-Site", own).body(URLENCODED, "a=1")).await;
         assert!(is_held(&page) && !page.text().contains("It was sent by"), "{own}: {page:?}");
@@ -90,9 +87,8 @@ async fn a_form_of_the_site_itself_is_not_called_somebody_elses() {
     assert!(parked(&scene, &nameless).await.text().contains("It was sent by another site."));
 }
 
-#[tokio::test]
-async fn a_form_goes_through_once_its_visitor_is_called() {
-    let (scene, mut inside) = Scene::one_seat().await;
+async fn a_form_goes_through_once_its_visitor_is_called(protocol: Protocol) {
+    let (scene, mut inside) = one_seat(protocol).await;
     let mut visitor = scene.visitor("ann").await;
     visitor.join().await;
     inside.leave().await;
@@ -119,13 +115,20 @@ async fn a_form_that_does_not_come_is_not_waited_for() {
 #[tokio::test]
 async fn forms_that_come_one_after_the_other_are_each_handed_back() {
     let (scene, _inside) = Scene::one_seat().await;
-    let mut connection = scene.node.connect().await;
+    let mut client = scene.client().await;
     // More of them than there is room for at once: each gives its room back.
     let body = format!("a={}", "x".repeat(60_000));
     for _ in 0..100 {
-        let page = connection.ask(&form().body(URLENCODED, body.as_str())).await;
+        let page = client.ask(&form().body(URLENCODED, body.as_str())).await;
         assert!(is_held(&page), "{page:?}");
     }
-    let page = connection.ask(&form().body(URLENCODED, "a=1")).await;
-    assert_goes_on(&mut connection, &page).await;
+    let page = client.ask(&form().body(URLENCODED, "a=1")).await;
+    assert_goes_on(&mut client, &page).await;
 }
+
+on_every_protocol!(
+    a_form_gets_a_page_that_holds_it,
+    a_form_that_the_page_cannot_hold_is_gone_back_to,
+    a_form_of_the_site_itself_is_not_called_somebody_elses,
+    a_form_goes_through_once_its_visitor_is_called,
+);

@@ -37,6 +37,14 @@ impl Tenant {
         self
     }
 
+    /// A `[tls]` that presents these certificates of the config folder, by their names, and these further settings.
+    /// Plain HTTP stays.
+    pub(crate) fn presents(self, names: &[&str], settings: &str) -> Self {
+        let pairs = names.iter().map(|name| format!("{{ chain = \"{name}.pem\", key = {{ file = \"{name}.key\" }} }}"));
+        let pairs = pairs.collect::<Vec<_>>().join(", ");
+        self.section(&format!("[tls]\ncertificates = [{pairs}]\nredirect_http = false\n{settings}"))
+    }
+
     /// Any other section, such as `[cors]`.
     pub(crate) fn section(mut self, text: &str) -> Self {
         // Writing to a string does not fail.
