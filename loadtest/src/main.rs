@@ -3,6 +3,7 @@
 mod attack;
 mod bare;
 mod bench;
+mod client;
 mod compare;
 mod console;
 mod descriptors;
@@ -12,6 +13,8 @@ mod plan;
 mod process;
 mod simulate;
 mod soak;
+mod stalls;
+mod template;
 
 use std::process::ExitCode;
 
