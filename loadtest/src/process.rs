@@ -88,6 +88,12 @@ impl Server {
         Ok(total_kib * 1024)
     }
 
+    /// Descriptors that all its processes have open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = |pid| std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        self.processes().into_iter().map(open).sum()
+    }
+
     /// Its process, and those that it has started.
     fn processes(&self) -> Vec<u32> {
         let mut pids = vec![self.child.id()];
