@@ -6,22 +6,23 @@ mod conformance;
 mod servers;
 
 use std::{
+    pin::pin,
     process::Command,
+    sync::Arc,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
 use conformance::{Clock, ask, join, line, rules};
-use servers::{Cluster, Sentinels, Server, logged_in};
+use servers::{Cluster, Reserved, Sentinels, Server, logged_in};
 use sluice_admission::{
     line::{Batch, Known, Outcome, SKIP, Summary},
     store::{LineId, Redis, Severity, Store, StoreError},
 };
 use sluice_config::RedisSettings;
 
-/// So long a test waits for a store to come back: its longest pause is a second.
-const BACK_WITHIN: Duration = Duration::from_secs(5);
-/// As long as an answer that comes at once may take on a busy machine.
-const AT_ONCE: Duration = Duration::from_millis(300);
+/// So long a test waits for a store to come back: its longest pause is a second, and the machine is busy.
+const BACK_WITHIN: Duration = Duration::from_secs(30);
 
 async fn step(store: &Redis, batch: &Batch) -> Result<Outcome, StoreError> {
     store.sync(&line("sale"), &rules(), batch).await
@@ -64,24 +65,25 @@ fn away(outcome: Result<Outcome, StoreError>) -> String {
     }
 }
 
-/// Many calls to a store that is away cost nothing: not even together do they take as long as one timeout.
-async fn assert_fails_at_once(store: &Redis) {
-    let began = Instant::now();
-    for _ in 0..100 {
-        away(step(store, &Batch::default()).await);
+/// A call to a store that is away has failed when it has begun: it waits for nothing.
+fn assert_fails_at_once(store: &Redis) {
+    let batch = Batch::default();
+    let call = pin!(step(store, &batch));
+    match call.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => drop(away(outcome)),
+        Poll::Pending => panic!("the call waits for something"),
     }
-    assert!(began.elapsed() < AT_ONCE, "100 calls took {:?}", began.elapsed());
     assert!(store.away().is_some());
 }
 
 #[tokio::test]
 async fn a_store_that_is_away_fails_at_once_and_comes_back_by_itself() {
     let server = Server::start();
-    let (port, store) = (server.port, Redis::new(&server.settings()));
+    let (port, store) = (server.reserved(), Redis::new(&server.settings()));
     step(&store, &join(0..5)).await.unwrap();
     drop(server);
     away(step(&store, &Batch::default()).await);
-    assert_fails_at_once(&store).await;
+    assert_fails_at_once(&store);
     let _server = Server::on(port, &[]);
     assert_eq!(when_back(&store, &line("sale"), BACK_WITHIN).await.summary.issued, 0, "the new server is empty");
     assert_eq!(store.away(), None);
@@ -89,27 +91,29 @@ async fn a_store_that_is_away_fails_at_once_and_comes_back_by_itself() {
 
 #[tokio::test]
 async fn a_store_that_was_never_there_is_away_and_found_later() {
-    let port = servers::free_port();
+    let reserved = Arc::new(Reserved::new());
+    let port = reserved.port();
     let node = sluice_config::RedisNode { host: "127.0.0.1".to_owned(), port };
     let store = Redis::new(&servers::settings(sluice_config::RedisTopology::Single, vec![node]));
     let why = away(step(&store, &Batch::default()).await);
     assert!(why.contains(&format!("127.0.0.1:{port}")) && why.contains("refused"), "{why}");
-    assert_fails_at_once(&store).await;
-    let _server = Server::on(port, &[]);
+    assert_fails_at_once(&store);
+    let _server = Server::on(reserved, &[]);
     when_back(&store, &line("sale"), BACK_WITHIN).await;
 }
 
 #[tokio::test]
 async fn a_frozen_server_costs_one_timeout() {
     let server = Server::start();
-    let store = Redis::new(&RedisSettings { response_timeout: Duration::from_millis(200), ..server.settings() });
+    let settings = server.settings();
+    let store = Redis::new(&settings);
     step(&store, &join(0..5)).await.unwrap();
     server.freeze();
     let began = Instant::now();
     let why = away(step(&store, &join(5..6)).await);
-    assert!(why.contains("no answer within 200 ms"), "{why}");
-    assert!(began.elapsed() < Duration::from_secs(1));
-    assert_fails_at_once(&store).await;
+    assert!(why.contains("no answer within 2000 ms"), "{why}");
+    assert!(began.elapsed() < settings.response_timeout * 2, "{:?}", began.elapsed());
+    assert_fails_at_once(&store);
     server.thaw();
     // The step that was given up runs now, late; made again it changes nothing.
     when_back(&store, &line("sale"), BACK_WITHIN).await;
@@ -129,12 +133,12 @@ async fn a_server_that_has_forgotten_the_script_is_given_it_again() {
 #[tokio::test]
 async fn a_password_that_is_refused_for_a_while_is_no_end_and_is_never_told() {
     let server = Server::with(&["requirepass first-password"]);
-    let port = server.port;
+    let port = server.reserved();
     let settings = logged_in(server.settings(), None, "first-password");
     let store = Redis::new(&settings);
     step(&store, &join(0..1)).await.unwrap();
     drop(server);
-    let server = Server::on(port, &["requirepass second-password"]);
+    let server = Server::on(port.clone(), &["requirepass second-password"]);
     let why = when_refused(&store, BACK_WITHIN).await;
     for shown in [why, format!("{store:?}"), format!("{:?}", store.doctor(&[]).await)] {
         assert!(!shown.contains("first-password"), "{shown}");
@@ -199,16 +203,36 @@ async fn a_line_of_which_a_part_is_missing_is_healed_as_one_that_was_lost() {
 
 #[tokio::test]
 async fn a_server_without_memory_is_away_and_spoils_nothing() {
-    let server = Server::start();
-    let store = Redis::new(&server.settings());
+    let (server, clock) = (Server::start(), Clock::default());
+    let store = Redis::with_clock(&server.settings(), {
+        let clock = clock.clone();
+        move || clock.now_ms()
+    });
+    let refuses_all = async |of: &str| {
+        let digest = || server.command::<String>(&["DEBUG", "DIGEST"]);
+        let before = digest();
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
+        // Calls that free more than they take are refused with the others.
+        let left = Batch { ended: (1..=20).collect(), ..Batch::default() };
+        for batch in [join(20..30), left, Batch::default()] {
+            let why = away(step(&store, &batch).await);
+            assert!(why.contains("OOM"), "{of}: {why}");
+        }
+        let reset = store.reset(&line("sale"), &rules()).await;
+        assert!(matches!(&reset, Err(StoreError::Away(why)) if why.contains("OOM")), "{of}: {reset:?}");
+        assert_eq!(digest(), before, "{of}");
+        server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    };
+    refuses_all("a line that is not there yet").await;
     step(&store, &join(0..20)).await.unwrap();
-    let before: String = server.command(&["DEBUG", "DIGEST"]);
-    server.command::<()>(&["CONFIG", "SET", "maxmemory", "1"]);
-    let why = away(step(&store, &join(20..30)).await);
-    assert!(why.contains("OOM"), "{why}");
-    assert_eq!(server.command::<String>(&["DEBUG", "DIGEST"]), before);
-    server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
-    assert_eq!(step(&store, &join(20..30)).await.unwrap().newcomers[0].0, 21);
+    step(&store, &ask(1, true)).await.unwrap();
+    refuses_all("a line of which nothing has lapsed").await;
+    // Marks, slips and seats: the next step begins with removing them.
+    clock.pass_ms(10 * 60_000);
+    refuses_all("a line of which everything has lapsed").await;
+    assert_eq!(step(&store, &join(20..30)).await.unwrap().newcomers[0].0, 21, "with memory it goes on");
+    server.command::<()>(&["DEL", "sluice:{shop.sale.0}:gone"]);
+    refuses_all("a line that was lost").await;
 }
 
 #[tokio::test]
@@ -218,6 +242,7 @@ async fn a_failover_behind_sentinels_is_followed() {
     step(&store, &join(0..5)).await.unwrap();
     let in_step = || sentinels.replica.command::<i64>(&["EXISTS", "sluice:{shop.sale.0}:line"]) == 1;
     servers::wait_until("the replica has the line", in_step);
+    sentinels.dead_after(Duration::from_millis(500));
     sentinels.primary.freeze();
     let outcome = when_back(&store, &line("sale"), Duration::from_secs(30)).await;
     // What the replica had not heard of must not be handed out again.
@@ -240,8 +265,7 @@ fn lines_on_each(cluster: &Cluster) -> Vec<LineId> {
 #[tokio::test]
 async fn a_cluster_server_that_dies_stops_only_its_own_lines_and_is_replaced() {
     let cluster = Cluster::with_replicas(1);
-    let mut settings = cluster.settings();
-    settings.response_timeout = Duration::from_secs(1);
+    let settings = cluster.settings();
     let store = Redis::new(&settings);
     let lines = lines_on_each(&cluster);
     for line in &lines {
@@ -263,7 +287,7 @@ async fn a_cluster_server_that_dies_stops_only_its_own_lines_and_is_replaced() {
             if let Err(error) = outcome {
                 assert!(error.to_string().contains("CLUSTERDOWN"), "{line}: {error}");
             }
-            assert!(sent.elapsed() < AT_ONCE, "{line} waited for {:?}", sent.elapsed());
+            assert!(sent.elapsed() < settings.response_timeout, "{line} waited for {:?}", sent.elapsed());
         }
         if let Ok(outcome) = store.sync(&lines[0], &rules(), &Batch::default()).await {
             assert_eq!(outcome.summary.issued, 5 + SKIP, "{key}");
@@ -399,7 +423,8 @@ async fn tls_is_checked_against_the_given_authority() {
         .output();
     let made = openssl.unwrap_or_else(|e| panic!("openssl is not installed. This test needs it in PATH: {e}"));
     assert!(made.status.success(), "{made:?}");
-    let tls_port = servers::free_port();
+    let reserved = Reserved::new();
+    let tls_port = reserved.port();
     let _server = Server::with(&[
         &format!("tls-port {tls_port}"),
         &format!("tls-cert-file {}", file("cert.pem")),

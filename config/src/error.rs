@@ -148,11 +148,13 @@ pub enum Kind {
     Secret,
     /// A host name that does not resolve.
     Unresolved,
+    /// A certificate that cannot be presented, or an authority that cannot be trusted.
+    Certificate,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -164,6 +166,7 @@ impl Kind {
         Self::Conflict,
         Self::Secret,
         Self::Unresolved,
+        Self::Certificate,
     ];
 
     /// A name that does not change between versions.
@@ -180,6 +183,7 @@ impl Kind {
             Self::Conflict => "config::conflict",
             Self::Secret => "config::secret",
             Self::Unresolved => "config::unresolved",
+            Self::Certificate => "config::certificate",
         }
     }
 }

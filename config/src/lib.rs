@@ -22,7 +22,8 @@
 //! 3. `load` puts the files together, or hands back all their mistakes as [`Errors`].
 //!
 //! The same tables are documented structs in [`schema`], for editors; tests hold readers, schema, samples and manual
-//! to the same keys, defaults and bounds. [`Watch`] tells when it is worth loading again.
+//! to the same keys, defaults and bounds. [`Watch`] tells when it is worth loading again, and [`Config::notes`] what a
+//! config may say but hardly means.
 //!
 //! # Secrets
 //!
@@ -38,6 +39,7 @@ pub mod limits;
 mod load;
 mod log;
 mod mask;
+mod notes;
 mod outside;
 mod read;
 pub mod schema;

@@ -16,10 +16,15 @@ const DAY: u64 = 24 * HOUR;
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// Largest file holding a secret, in bytes: room for any key, none for a file named by mistake.
 pub const SECRET_FILE_BYTES_MAX: usize = 64 << 10;
+/// Largest file of certificates, in bytes.
+pub const CERTIFICATE_FILE_BYTES_MAX: usize = 256 << 10;
 /// Most mistakes kept of one load; the rest is counted.
 pub const MISTAKES_MAX: usize = 1000;
 /// Most syntax errors looked for in one file.
 pub const SYNTAX_ERRORS_MAX: usize = 20;
+
+/// Most notes made of one config; the rest is counted.
+pub const NOTES_MAX: usize = 100;
 
 /// Most files in `tenants/`.
 pub const TENANTS_MAX: usize = 10_000;
@@ -48,10 +53,28 @@ pub const SECRET_BYTES: RangeInclusive<usize> = 32..=1024;
 /// Longest password of the store, in bytes.
 pub const PASSWORD_BYTES_MAX: usize = 4096;
 
+/// Certificates of one tenant: one of each kind for each host.
+pub const CERTIFICATES: RangeInclusive<usize> = 1..=2 * *HOSTS.end();
+/// Certificates in one chain. Every handshake sends them all.
+pub const CHAIN_CERTIFICATES: RangeInclusive<usize> = 1..=10;
+/// Names in one certificate; public authorities stop at a hundred.
+pub const CERTIFICATE_NAMES: RangeInclusive<usize> = 1..=1000;
+/// Authorities that may sign clients' certificates. Every handshake names them all.
+pub const CLIENT_CA_CERTIFICATES: RangeInclusive<usize> = 1..=100;
+/// Versions of TLS: 1.3, and 1.2 beside it.
+pub const TLS_VERSIONS: RangeInclusive<usize> = 1..=2;
+/// From the accepted connection to the end of the handshake.
+pub const HANDSHAKE_TIMEOUT: RangeInclusive<Duration> = secs(1..=MINUTE);
+/// How long browsers refuse plain HTTP for a host. Zero takes back what they have seen before; the longest is two
+/// years of 365.25 days.
+pub const HSTS_MAX_AGE: RangeInclusive<Duration> = secs(0..=2 * 31_557_600);
+
 /// Worker threads.
 pub const THREADS: RangeInclusive<u32> = 1..=1024;
 /// Client connections of one node.
 pub const CONNECTIONS: RangeInclusive<u32> = 1..=1_000_000;
+/// Requests under way on one node.
+pub const REQUESTS: RangeInclusive<u32> = 100..=1_000_000;
 /// How long a stopping node waits for requests in flight.
 pub const DRAIN_TIMEOUT: RangeInclusive<Duration> = secs(0..=HOUR);
 

@@ -57,24 +57,37 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
     }
     let mut mistakes = Vec::new();
     let mut is_store_shared = false;
+    let mut without_certificate = None;
     let node = file(files::node_file(outside.dir), &mut mistakes, |log, entries| {
         is_store_shared = node::is_store_shared(entries);
-        node::read(log, entries, outside)
+        let node = node::read(log, entries, outside);
+        without_certificate = node::without_certificate(log, entries);
+        node
     });
-    let tenants = tenants(outside, is_store_shared, &mut mistakes);
+    let mut of_tenants = Vec::new();
+    let Tenants { tenants, all_without_tls } = tenants(outside, is_store_shared, &mut of_tenants);
+    if let Some(mistake) = without_certificate.filter(|_| all_without_tls) {
+        mistakes.push(mistake);
+        mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
+    }
+    mistakes.append(&mut of_tenants);
     match node {
-        Some(node) if mistakes.is_empty() => Ok(Config {
-            server: node.server,
-            tls: crate::settings::NodeTls::default(),
-            store: node.store,
-            keys: node.keys,
-            tenants,
-        }),
+        Some(node) if mistakes.is_empty() => {
+            Ok(Config { server: node.server, tls: node.tls, store: node.store, keys: node.keys, tenants })
+        }
         _ => Err(Errors::new(mistakes)),
     }
 }
 
-fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mistake>) -> Vec<Arc<Tenant>> {
+/// What the tenants' files say.
+#[derive(Default)]
+struct Tenants {
+    tenants: Vec<Arc<Tenant>>,
+    /// Whether all were read and none, right or wrong, brings a certificate.
+    all_without_tls: bool,
+}
+
+fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mistake>) -> Tenants {
     let folder = outside.dir.join(TENANTS_DIR);
     let create =
         format!("create {} with `name`, `hosts`, `[origin]` and `[[queue]]` in it", folder.join("NAME.toml").display());
@@ -82,25 +95,31 @@ fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mist
         Ok(paths) if paths.is_empty() => {
             let wrong = Wrong::new(Kind::Unreadable, "there is no tenant in this folder", create);
             mistakes.push(whole(folder, wrong));
-            return Vec::new();
+            return Tenants::default();
         }
         Ok(paths) => paths,
         Err(error) => {
             let message = format!("the folder cannot be read: {error}");
             mistakes.push(whole(folder, Wrong::new(Kind::Unreadable, message, create)));
-            return Vec::new();
+            return Tenants::default();
         }
     };
     if paths.len() > TENANTS_MAX {
         let message = format!("there are {} tenants", paths.len());
         let help = format!("one node serves at most {TENANTS_MAX}: spread them over several");
         mistakes.push(whole(folder, Wrong::new(Kind::OutOfRange, message, help)));
-        return Vec::new();
+        return Tenants::default();
     }
     let mut shared = tenant::Shared::default();
-    let mut read =
-        |path| file(path, mistakes, |log, entries| tenant::read(log, entries, outside, is_store_shared, &mut shared));
-    paths.into_iter().filter_map(|path| read(path).map(Arc::new)).collect()
+    let (files, mut without_tls) = (paths.len(), 0);
+    let mut read = |path| {
+        file(path, mistakes, |log, entries| {
+            without_tls += usize::from(tenant::is_without_tls(log, entries));
+            tenant::read(log, entries, outside, is_store_shared, &mut shared)
+        })
+    };
+    let tenants = paths.into_iter().filter_map(|path| read(path).map(Arc::new)).collect();
+    Tenants { tenants, all_without_tls: without_tls == files }
 }
 
 /// Reads one file and adds its mistakes to the others.

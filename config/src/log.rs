@@ -36,14 +36,28 @@ impl Log {
     }
 
     pub(crate) fn report(&self, span: Range<usize>, wrong: Wrong) -> Reported {
-        // What seems to be missing may stand in the part that could not be read.
-        let untold = self.broken.get() && wrong.kind == Kind::Missing;
         let mut drafts = self.drafts.borrow_mut();
         // One more than is shown tells that there are more.
-        if !untold && drafts.len() <= MISTAKES_MAX {
+        if self.is_certain(&wrong) && drafts.len() <= MISTAKES_MAX {
             drafts.push((span, wrong));
         }
         Reported(())
+    }
+
+    /// Whether parts of the file could not be read.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.get()
+    }
+
+    /// What seems to be missing may stand in the part that could not be read.
+    fn is_certain(&self, wrong: &Wrong) -> bool {
+        !self.broken.get() || wrong.kind != Kind::Missing
+    }
+
+    /// A mistake that is one only if another file says nothing else.
+    pub(crate) fn suspect(&self, span: Range<usize>, wrong: Wrong) -> Option<Mistake> {
+        let hidden = self.everything_hidden();
+        self.is_certain(&wrong).then(|| self.mistake(span, wrong, &hidden))
     }
 
     /// Keeps a span out of every message and excerpt.
@@ -61,28 +75,34 @@ impl Log {
 
     /// The mistakes in the order of their places.
     pub(crate) fn close(self) -> Vec<Mistake> {
-        let mut drafts = self.drafts.into_inner();
+        let mut drafts = self.drafts.take();
         if drafts.is_empty() {
             return Vec::new();
         }
-        // The last line of defence: a secret that was put where nobody would expect one.
-        let mut hidden = self.hidden.into_inner();
-        hidden.extend(mask::master_secrets(&self.source.text));
         drafts.sort_by_key(|(span, _)| (span.start, span.end));
-        let mistake = |(span, wrong): (Range<usize>, Wrong)| {
-            let (line, column) = self.source.position(span.start);
-            let is_whole_file = span.is_empty() && wrong.kind != Kind::Syntax;
-            Mistake {
-                kind: wrong.kind,
-                file: self.source.path.clone(),
-                line,
-                column,
-                text: self.source.text(&span, &hidden),
-                message: wrong.message,
-                help: wrong.help,
-                excerpt: (!is_whole_file).then(|| self.source.excerpt(&span, &hidden)),
-            }
-        };
-        drafts.into_iter().map(mistake).collect()
+        let hidden = self.everything_hidden();
+        drafts.into_iter().map(|(span, wrong)| self.mistake(span, wrong, &hidden)).collect()
+    }
+
+    fn everything_hidden(&self) -> Vec<Range<usize>> {
+        let mut hidden = self.hidden.borrow().clone();
+        // The last line of defence: a secret that was put where nobody would expect one.
+        hidden.extend(mask::master_secrets(&self.source.text));
+        hidden
+    }
+
+    fn mistake(&self, span: Range<usize>, wrong: Wrong, hidden: &[Range<usize>]) -> Mistake {
+        let (line, column) = self.source.position(span.start);
+        let is_whole_file = span.is_empty() && wrong.kind != Kind::Syntax;
+        Mistake {
+            kind: wrong.kind,
+            file: self.source.path.clone(),
+            line,
+            column,
+            text: self.source.text(&span, hidden),
+            message: wrong.message,
+            help: wrong.help,
+            excerpt: (!is_whole_file).then(|| self.source.excerpt(&span, hidden)),
+        }
     }
 }

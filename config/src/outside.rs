@@ -1,4 +1,4 @@
-//! What a config depends on beside its own text: files, the environment, name resolution.
+//! What a config depends on beside its own text: files, the environment, name resolution, the time of day.
 
 use std::{
     cell::RefCell,
@@ -6,6 +6,7 @@ use std::{
     io::{self, Read as _},
     net::{SocketAddr, ToSocketAddrs},
     path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// The world around a config directory, as an argument so that tests bring their own.
@@ -14,13 +15,20 @@ pub(crate) struct Outside<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
     pub(crate) resolve: &'a dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
+    /// The moment at which certificates have to be valid.
+    pub(crate) now: SystemTime,
     /// Files that were asked for, there or not: a reload has to look at them too.
     pub(crate) files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Outside<'a> {
     pub(crate) fn new(dir: &'a Path, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { dir, env, resolve: &resolve, files: RefCell::default() }
+        Self { dir, env, resolve: &resolve, now: SystemTime::now(), files: RefCell::default() }
+    }
+
+    /// The time in seconds since 1970.
+    pub(crate) fn now_s(&self) -> u64 {
+        self.now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
     }
 
     /// Opens a file that a setting names.

@@ -3,6 +3,7 @@
 //! A schema says which keys there are, what they mean, their types, defaults and bounds; what needs more than one
 //! value at a time to judge is left to [`load`](crate::load). Every config that loads is valid by the schema.
 
+mod named;
 mod node;
 mod tenant;
 #[cfg(test)]
@@ -84,8 +85,9 @@ impl Section {
         self.keys.iter().any(|known| known == key)
     }
     fn may_hold_secrets(&self, key: &str) -> bool {
-        let top = self.path.split('.').next();
-        [top, Some(key)].iter().any(|name| matches!(name, Some("keys" | "store")))
+        let top = self.path.split_once(':').and_then(|(_, path)| path.split('.').next());
+        // `key` is the private key of a certificate.
+        [top, Some(key)].iter().any(|name| matches!(name, Some("keys" | "store" | "key")))
     }
 }
 
@@ -102,10 +104,10 @@ fn sections() -> Vec<Section> {
 fn collect(schema: &Value, file: &str, path: &str, shown: Option<String>, sections: &mut Vec<Section>) {
     if let Some(Value::Object(properties)) = schema.get("properties") {
         let keys = properties.keys().cloned();
-        let here = if path.is_empty() { file } else { path };
+        let here = if path.is_empty() { file.to_owned() } else { format!("{file}:{path}") };
         match sections.iter_mut().find(|section| section.path == here) {
             Some(section) => section.keys.extend(keys),
-            None => sections.push(Section { path: here.to_owned(), shown: shown.clone(), keys: keys.collect() }),
+            None => sections.push(Section { path: here, shown: shown.clone(), keys: keys.collect() }),
         }
         for (key, below) in properties {
             let is_list = below.get("items").is_some();

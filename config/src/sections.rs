@@ -1,14 +1,17 @@
 //! The tables of the two kinds of file, one reader each. What they accept, [`crate::schema`] describes.
 
+pub(crate) mod cookies;
 pub(crate) mod cors;
 pub(crate) mod keys;
 pub(crate) mod node;
 pub(crate) mod origin;
+pub(crate) mod pem;
 pub(crate) mod queue;
 pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod store;
 pub(crate) mod tenant;
+pub(crate) mod tls;
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -287,3 +287,12 @@ pub enum HostPattern {
     /// `*.shop.example.com` as `shop.example.com`: one or more labels in front.
     Below(String),
 }
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(suffix) => write!(f, "*.{suffix}"),
+        }
+    }
+}

@@ -3,7 +3,16 @@
 //! The offending text is marked in the TOML itself, `burst = «0»`, so that a test says where a mistake stands
 //! without counting lines and columns.
 
-use std::{cell::RefCell, io, path::Path};
+pub(crate) mod certificates;
+
+use std::{
+    cell::RefCell,
+    fs::File,
+    io,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use tempfile::TempDir;
 
@@ -13,6 +22,10 @@ use crate::{
     outside::Outside,
     settings::{Config, Queue, Tenant},
 };
+use certificates::Pair;
+
+/// When the next file is written, in seconds.
+static WRITTEN: AtomicU64 = AtomicU64::new(1_700_000_000);
 
 /// 32 bytes in base64, and what must never be seen of it.
 pub(crate) const KEY: &str = "c2x1aWNlIHNsdWljZSBzbHVpY2Ugc2x1aWNlIHNsdWk=";
@@ -22,6 +35,13 @@ pub(crate) const ORIGIN: &str = "[origin]\nservers = [\"127.0.0.1:9000\"]\n";
 pub(crate) const TENANT: &str = "name = \"shop\"\nhosts = [\"shop.example.com\"]\n";
 pub(crate) const QUEUE: &str = "[[queue]]\nname = \"shop\"\nrelease_per_minute = 600\n";
 
+/// The time in tests: the first moment of June 2026.
+pub(crate) const NOW_S: u64 = 1_780_272_000;
+
+pub(crate) fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(NOW_S)
+}
+
 /// A tenant's file with more lines in its only queue.
 pub(crate) fn queue(lines: &str) -> String {
     format!("{TENANT}{ORIGIN}{QUEUE}{lines}\n")
@@ -30,6 +50,11 @@ pub(crate) fn queue(lines: &str) -> String {
 /// A tenant's file with more lines in its `[origin]`.
 pub(crate) fn origin(lines: &str) -> String {
     format!("{TENANT}{ORIGIN}{lines}\n{QUEUE}")
+}
+
+/// A tenant's file with these lines in its `[tls]`.
+pub(crate) fn tls(lines: &str) -> String {
+    format!("{TENANT}{ORIGIN}[tls]\n{lines}\n{QUEUE}")
 }
 
 /// A tenant's file with something between its queue and its end, or instead of a part.
@@ -81,9 +106,34 @@ impl Dir {
     pub(crate) fn with_bytes(self, name: &str, bytes: &[u8]) -> Self {
         let path = self.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, bytes).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        // A second later than whatever was written before: many systems count time in steps that a test fits into.
+        let at = UNIX_EPOCH + Duration::from_secs(WRITTEN.fetch_add(1, Ordering::Relaxed));
+        File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
         self
     }
+
+    /// Writes a file that only its owner may read.
+    pub(crate) fn with_private(self, name: &str, text: &str) -> Self {
+        let dir = self.with_bytes(name, text.as_bytes());
+        dir.set_mode(name, 0o600);
+        dir
+    }
+
+    /// Writes `tls/NAME.pem` and `tls/NAME.key`.
+    pub(crate) fn with_pair(self, name: &str, pair: &Pair) -> Self {
+        self.with_bytes(&format!("tls/{name}.pem"), pair.chain.as_bytes())
+            .with_private(&format!("tls/{name}.key"), &pair.key)
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn set_mode(&self, name: &str, mode: u32) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::set_permissions(self.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn set_mode(&self, _: &str, _: u32) {}
 
     pub(crate) fn with_env(mut self, name: &'static str, value: &str) -> Self {
         self.env.insert(0, (name, value.to_owned()));
@@ -109,7 +159,7 @@ impl Dir {
             "none.example.com" => Ok(Vec::new()),
             _ => Err(io::Error::other("no such host")),
         };
-        let outside = Outside { resolve: &resolve, ..Outside::new(self.path(), &env) };
+        let outside = Outside { resolve: &resolve, now: now(), ..Outside::new(self.path(), &env) };
         load::read(&outside)
     }
 

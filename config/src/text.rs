@@ -7,6 +7,8 @@ pub(crate) mod path;
 #[cfg(test)]
 mod tests;
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use crate::mask;
 
 /// The candidate that somebody who wrote `word` most likely meant.
@@ -36,6 +38,23 @@ pub(crate) fn list(items: impl Iterator<Item = String>, last: &str) -> String {
         [one] => one.clone(),
         [firsts @ .., end] => format!("{} {last} {end}", firsts.join(", ")),
     }
+}
+
+/// The first few of many: `a, b and 7 more`.
+pub(crate) fn first(items: impl ExactSizeIterator<Item = String>, shown_max: usize) -> String {
+    let omitted = items.len().saturating_sub(shown_max);
+    let more = (omitted > 0).then(|| format!("{omitted} more"));
+    list(items.take(shown_max).chain(more), "and")
+}
+
+/// A moment as people write it, in UTC: `2026-11-30 12:00 UTC`.
+pub(crate) fn moment(since_1970_s: u64) -> String {
+    /// The end of the year 9999, after which there is no way to write one.
+    const LAST_S: u64 = 253_402_300_799;
+    let moment = UNIX_EPOCH + Duration::from_secs(since_1970_s.min(LAST_S));
+    let written = humantime::format_rfc3339_seconds(moment).to_string();
+    let (day, time) = written.split_once('T').unwrap_or((&written, ""));
+    format!("{day} {} UTC", time.get(..5).unwrap_or_default())
 }
 
 /// A number with its thousands apart: `10,000,000`.

@@ -108,8 +108,16 @@ impl Fingerprint {
 struct Stamp {
     len: u64,
     modified: Option<SystemTime>,
-    /// Changes with a new file under the old name and time, as `mv` and `cp -p` leave it, and with its permissions.
-    inode: Option<(u64, i64, i64)>,
+    inode: Option<Inode>,
+}
+
+/// Changes with a new file under the old name and time, as `mv` and `cp -p` leave it, and with its permissions: these
+/// by themselves too, since many systems count time in steps of some milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inode {
+    number: u64,
+    mode: u32,
+    changed: (i64, i64),
 }
 
 impl Stamp {
@@ -121,12 +129,13 @@ impl Stamp {
 }
 
 #[cfg(unix)]
-fn inode(metadata: &Metadata) -> Option<(u64, i64, i64)> {
+fn inode(metadata: &Metadata) -> Option<Inode> {
     use std::os::unix::fs::MetadataExt as _;
-    Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+    let changed = (metadata.ctime(), metadata.ctime_nsec());
+    Some(Inode { number: metadata.ino(), mode: metadata.mode(), changed })
 }
 
 #[cfg(not(unix))]
-fn inode(_: &Metadata) -> Option<(u64, i64, i64)> {
+fn inode(_: &Metadata) -> Option<Inode> {
     None
 }

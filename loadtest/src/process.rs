@@ -202,8 +202,8 @@ mod tests {
     #[test]
     fn workers_are_counted_and_end_with_their_master() {
         // A master with a worker that would outlive it, and that the harness must find by itself.
-        let addr = free_addr().unwrap();
-        let listener = TcpListener::bind(addr).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "trap 'kill $!; exit' TERM; sleep 600 & wait"]);
         let server = Server::start(command, addr).unwrap();

@@ -16,6 +16,8 @@ use crate::request::kind::Kind;
 
 /// Says where the visitor stands, on every parked answer.
 const SLUICE_STATE: HeaderName = HeaderName::from_static("sluice-state");
+/// A node that is full is so for a moment.
+const BUSY_RETRY_AFTER_S: u32 = 2;
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// An answer ready to be written.
@@ -23,6 +25,15 @@ const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 pub(crate) struct Answer {
     pub(crate) head: ResponseHeader,
     pub(crate) body: Bytes,
+    /// The connection is closed behind it, where it carries one request after the other.
+    pub(crate) closes: bool,
+}
+
+impl Answer {
+    /// The same, and the connection is closed behind it.
+    pub(crate) fn closing(self) -> Self {
+        Self { closes: true, ..self }
+    }
 }
 
 /// What parking needs to know of the request.
@@ -78,7 +89,7 @@ pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
     let head = HEADS.iter().find(|(of, _)| *of == word).map(|(_, head)| head.clone());
     let mut head = head.unwrap_or_else(|| unreachable!("every word has a head"));
     put_number(&mut head, header::CONTENT_LENGTH, u32::try_from(body.len()).unwrap_or(u32::MAX));
-    Answer { head, body: body.into() }
+    Answer { head, body: body.into(), closes: false }
 }
 
 /// The answer to a CORS preflight; what it allows is added by the caller.
@@ -99,6 +110,18 @@ pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, browser: bool
     let mut body = Vec::new();
     problem::refused(&mut body, refusal);
     answer(code, problem::CONTENT_TYPE, body.into())
+}
+
+/// The answer to a request that cannot be read. `reason` is a fixed word: nothing of the request comes back in it.
+pub(crate) fn malformed(code: u16, reason: &'static str, browser: bool) -> Answer {
+    refused(code, "", Refusal::BadRequest(&reason.replace('_', " ")), browser)
+}
+
+/// The answer to a request for which the node has no room now.
+pub(crate) fn busy() -> Answer {
+    let mut answer = plain(503, "Too many requests are under way. Please try again.\n");
+    put_number(&mut answer.head, header::RETRY_AFTER, BUSY_RETRY_AFTER_S);
+    answer
 }
 
 /// A short plain answer, for what no visitor meets.
@@ -140,7 +163,7 @@ fn answer(code: u16, content_type: &'static str, body: Bytes) -> Answer {
     put(&mut head, header::CACHE_CONTROL, "no-store, private");
     put(&mut head, ROBOTS, "noindex");
     put(&mut head, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    Answer { head, body }
+    Answer { head, body, closes: false }
 }
 
 fn state(head: &mut ResponseHeader, standing: &Standing) {

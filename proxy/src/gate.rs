@@ -3,9 +3,10 @@
 //! Knows tokens and the line, and no HTTP beyond header maps. The order of questions is the whole policy:
 //!
 //! 1. a valid pass enters, with no question to anybody;
-//! 2. a ticket at or below the head asks the line, one above it waits;
-//! 3. a slip that came back takes a number;
-//! 4. whoever brings nothing walks in if nobody stands in line, else gets a slip.
+//! 2. what is loaded ahead of time, or embedded by another site, is left where it stands;
+//! 3. a ticket at or below the head asks the line, one above it waits;
+//! 4. a slip that came back takes a number;
+//! 5. whoever brings nothing walks in if nobody stands in line, else gets a slip.
 
 mod counts;
 #[cfg(test)]
@@ -23,10 +24,11 @@ use sluice_admission::{
     token::{Pass, QueueKeys, Slip, Ticket},
     usher::{Usher, View},
 };
-use sluice_config::{Mode, Name, OnStoreLoss, Queue};
+use sluice_config::{Mode, OnStoreLoss, Queue, Tenant};
 
 pub(crate) use self::counts::Counts;
-use self::tokens::{CookieNames, Jar};
+use self::tokens::{Cookies, Jar};
+use crate::request::initiator::Initiator;
 
 /// A slip that was handed out longer ago tells the line when that was.
 const SLIP_OLD_MS: u64 = 3_000;
@@ -44,7 +46,7 @@ pub(crate) struct Gate {
     /// What was decided, for metrics.
     pub(crate) counts: Arc<Counts>,
     keys: QueueKeys,
-    cookies: CookieNames,
+    cookies: Cookies,
     fresh_id: fn() -> u64,
 }
 
@@ -57,6 +59,8 @@ pub(crate) struct Request<'a> {
     pub(crate) secure: bool,
     /// What the visitor is after.
     pub(crate) errand: Errand,
+    /// Who made the client send it.
+    pub(crate) initiator: Initiator,
     /// Tokens may be handed out in headers as well: the client is an app, no browser.
     pub(crate) app: bool,
 }
@@ -77,7 +81,7 @@ pub(crate) enum Errand {
 pub(crate) struct Decision {
     /// Where the visitor stands; `None`: the request passes.
     pub(crate) parked: Option<Standing>,
-    /// The number of a visitor who is inside.
+    /// The number of a visitor who is inside, if the request speaks for the visitor.
     pub(crate) inside: Option<u64>,
     /// Cookies and token headers to be set, whatever the answer.
     pub(crate) handed_out: Vec<(http::HeaderName, HeaderValue)>,
@@ -85,19 +89,19 @@ pub(crate) struct Decision {
 
 impl Gate {
     pub(crate) fn new(
-        tenant: &Name,
+        tenant: &Tenant,
         queue: Arc<Queue>,
         usher: Arc<Usher>,
         keys: QueueKeys,
         counts: Arc<Counts>,
     ) -> Self {
-        debug_assert_eq!(usher.line(), &Self::line_of(tenant, &queue));
-        let cookies = CookieNames::new(queue.name.as_str());
+        debug_assert_eq!(usher.line(), &Self::line_of(&tenant.name, &queue));
+        let cookies = Cookies::new(queue.name.as_str(), tenant.same_site);
         Self { queue, usher, counts, keys, cookies, fresh_id: tokens::random_id }
     }
 
     /// The line of a queue.
-    pub(crate) fn line_of(tenant: &Name, queue: &Queue) -> LineId {
+    pub(crate) fn line_of(tenant: &sluice_config::Name, queue: &Queue) -> LineId {
         LineId { tenant: tenant.clone(), queue: queue.name.clone(), lane: 0 }
     }
 
@@ -111,7 +115,7 @@ impl Gate {
         if let Some(pass) = jar.pass() {
             return self.admit_pass(jar, pass);
         }
-        if request.errand == Errand::Prefetch {
+        if request.errand == Errand::Prefetch || jar.is_embedded() {
             return jar.close(Some(self.look(&view).waiting_unknown(State::Waiting)));
         }
         if let Some(ticket) = jar.ticket() {
@@ -140,10 +144,10 @@ impl Gate {
         jar.close(None)
     }
 
-    /// The origin has ended a visit: the seat is free at once.
-    pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Option<HeaderValue> {
+    /// The origin has ended a visit: the seat is free at once. Gives the cookies to be set.
+    pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Vec<(http::HeaderName, HeaderValue)> {
         self.usher.ended(number);
-        self.cookies.clear_pass(secure)
+        self.cookies.forget_pass(secure)
     }
 
     /// Whether everybody passes: the queue only watches, or has been drained.
@@ -172,8 +176,12 @@ impl Gate {
         if jar.request.errand == Errand::Status {
             return jar.close(Some(standing::admitted()));
         }
-        jar.renew_pass(&pass);
         self.counts.admitted.inc();
+        // Another site can neither keep a visit going nor bring about its end.
+        if jar.is_embedded() {
+            return jar.close(None);
+        }
+        jar.renew_pass(&pass);
         jar.close_inside(pass.number)
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 use crate::{
     admin::{self, Admin},
     node::{Lines, Node, NodeError},
-    server::{Open, Server},
+    transport::{Open, Scheme, Server},
 };
 
 /// How long a start waits for the lines before it serves all the same.
@@ -29,7 +29,7 @@ const LINE_THREADS: usize = 2;
 pub(crate) struct Life {
     pub(crate) node: Arc<Node>,
     /// Where visitors are served.
-    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<(Scheme, SocketAddr)>,
     /// Where the admin listener is.
     pub(crate) admin: Option<SocketAddr>,
     open: Open,
@@ -61,7 +61,7 @@ impl Life {
         let leaving = Arc::new(AtomicBool::new(false));
         let (server, admin_listener) = {
             let _context = lines_run_on.enter();
-            let server = Server::bind(node.clone(), &config.server).map_err(StartError::Listen)?;
+            let server = Server::bind(node.clone(), &config.server, &config.tls).map_err(StartError::Listen)?;
             let admin = config.server.admin.map(|addr| lines_run_on.block_on(TcpListener::bind(addr)));
             (server, admin.transpose().map_err(StartError::Admin)?)
         };
@@ -75,6 +75,9 @@ impl Life {
                     tracing::error!(%error, "the admin listener has ended");
                 }
             });
+        }
+        if !config.server.https.is_empty() {
+            lines_run_on.spawn(node.rotate_tickets());
         }
         let open = server.open().map_err(StartError::Threads)?;
         Ok(Self { node, addresses, admin, open, leaving, lines_run_on })

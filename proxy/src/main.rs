@@ -7,19 +7,18 @@ mod admin;
 mod answer;
 mod commands;
 mod console;
-mod downstream;
 mod gate;
 mod life;
 mod metrics;
 mod node;
+mod protocol;
 mod reload;
 mod request;
 mod resources;
-mod routes;
-mod server;
+mod routing;
 mod service;
 mod tally;
-mod unserved;
+mod transport;
 
 use std::process::ExitCode;
 

@@ -10,8 +10,9 @@ use sluice_admission::store::LineId;
 
 use crate::{
     gate::{Counts, Gate},
-    routes::Routes,
+    routing::Routes,
     tally::Tally,
+    transport::tls::HandshakeCounts,
 };
 
 type Gauges = GenericGaugeVec<AtomicU64>;
@@ -31,6 +32,9 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: IntCounter,
     /// Client connections cut for what they sent, or for sending or taking it too slowly.
     pub(crate) connections_cut: IntCounter,
+    cut: IntCounterVec,
+    /// What became of TLS handshakes.
+    pub(crate) handshakes: HandshakeCounts,
     /// Requests in flight now.
     pub(crate) requests_in_flight: Tally,
     in_flight: IntGauge,
@@ -121,6 +125,16 @@ impl Metrics {
                 "connections_cut_total",
                 "Connections cut for what they sent, or how slowly they sent or took it",
             )?,
+            cut: counters(
+                "http2_cut_total",
+                "HTTP/2 connections and streams ended for what their client did, or did not do",
+                &["reason"],
+            )?,
+            handshakes: HandshakeCounts::new(&counters(
+                "tls_handshakes_total",
+                "TLS handshakes by what became of them",
+                &["outcome"],
+            )?),
             requests_in_flight: Tally::default(),
             in_flight: gauge("requests_in_flight", "Requests in flight")?,
             reloads: counter("config_reloads_total", "Configs taken")?,
@@ -139,6 +153,11 @@ impl Metrics {
     /// A request was answered before any gate; `reason` is a fixed word.
     pub(crate) fn reject(&self, reason: &'static str) {
         self.rejected.with_label_values(&[reason]).inc();
+    }
+
+    /// A client on HTTP/2 was let go; `reason` is a fixed word.
+    pub(crate) fn cut(&self, reason: &'static str) {
+        self.cut.with_label_values(&[reason]).inc();
     }
 
     /// The origin of a tenant did not answer; `reason` is a fixed word.

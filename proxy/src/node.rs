@@ -23,7 +23,8 @@ use crate::{
     gate::{Counts, Gate},
     metrics::Metrics,
     request::path::BadPrefix,
-    routes::{Routes, Site},
+    routing::{Routes, Site},
+    transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
 };
 
 /// Everything that outlives a request.
@@ -32,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
+    tickets: Arc<TicketKeys>,
+    wrapping: Arc<Wrapping>,
     /// Where ushers run: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
@@ -50,18 +53,33 @@ pub(crate) enum NodeError {
     Keys(#[from] KeyringError),
     #[error("tenant {0}: {1:?}")]
     Prefix(String, BadPrefix),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
 
 impl Node {
     pub(crate) fn new(store: Arc<Lines>, ushers_run_on: Handle) -> Result<Self, NodeError> {
-        Ok(Self { metrics: Metrics::new()?, routes: ArcSwap::default(), store, ushers_run_on, lines: Mutex::default() })
+        Ok(Self {
+            metrics: Metrics::new()?,
+            routes: ArcSwap::default(),
+            store,
+            tickets: Arc::new(TicketKeys::new()?),
+            wrapping: Arc::default(),
+            ushers_run_on,
+            lines: Mutex::default(),
+        })
     }
 
     /// Where the lines are.
     pub(crate) fn store(&self) -> &Lines {
         &self.store
+    }
+
+    /// Changes the keys of session tickets for as long as the node lives.
+    pub(crate) fn rotate_tickets(&self) -> impl Future<Output = ()> + use<> {
+        tls::rotate(self.tickets.clone(), self.wrapping.clone(), self.store.clone())
     }
 
     /// The routes in force.
@@ -82,6 +100,8 @@ impl Node {
         lines_answer_within: Duration,
     ) -> Result<(), NodeError> {
         let keyring = Keyring::new(keys)?;
+        let tenants = config.tenants.iter().map(|tenant| &**tenant);
+        let certificates = Certificates::new(&config.tls, config.server.http2, tenants, &self.tickets)?;
         let mut lines = self.lines.lock().await;
         let mut kept = HashMap::new();
         let mut fresh = Vec::new();
@@ -95,7 +115,7 @@ impl Node {
                     served
                 });
                 let keys = keyring.mint_keys(&tenant.name, &queue.name);
-                let gate = Gate::new(&tenant.name, queue.clone(), served.usher.clone(), keys, served.counts.clone());
+                let gate = Gate::new(tenant, queue.clone(), served.usher.clone(), keys, served.counts.clone());
                 kept.insert(line, served);
                 Arc::new(gate)
             });
@@ -114,8 +134,9 @@ impl Node {
         for gate in sites.iter().flat_map(|site| site.gates()) {
             gate.usher.set_rules(Rules::of(&gate.queue));
         }
+        self.wrapping.take(&keyring);
         *lines = kept;
-        self.routes.store(Arc::new(Routes::new(sites)));
+        self.routes.store(Arc::new(Routes::new(sites, certificates)));
         Ok(())
     }
 

@@ -1,6 +1,10 @@
 //! Takes a changed config: on SIGHUP, or when the files change. Whole, or not at all.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use sluice_config::{Config, Errors, Watch};
 use tokio::{
@@ -8,7 +12,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{node::Node, unserved};
+use crate::node::Node;
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -40,9 +44,10 @@ pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config
 
 async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     let refused = |why: &dyn std::fmt::Display| {
+        // Said before it is counted, so that whoever sees the count finds the reason.
+        tracing::error!("the changed config is not taken, the running one goes on:\n{why}");
         node.metrics.reloads_refused.inc();
         node.metrics.config_current.set(0);
-        tracing::error!("the changed config is not taken, the running one goes on:\n{why}");
     };
     let config = match read {
         Ok(config) => config,
@@ -51,19 +56,15 @@ async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     let Some(keys) = &config.keys else {
         return refused(&"sluice.toml has no [keys]");
     };
-    // Else the next start would be the one that fails.
-    let unserved = unserved::in_config(&config);
-    if !unserved.is_empty() {
-        return refused(&unserved.join("\n"));
-    }
     if let Err(error) = node.take(&config, keys, LINES_ANSWER_WITHIN).await {
         return refused(&error);
     }
-    node.metrics.reloads.inc();
-    node.metrics.config_current.set(1);
     if config.server != running.server || config.store != running.store {
         tracing::warn!("[server] and [store] changed; these take effect at the next start");
     }
+    config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     tracing::info!(tenants = config.tenants.len(), "the changed config is taken");
+    node.metrics.reloads.inc();
+    node.metrics.config_current.set(1);
     *running = config;
 }

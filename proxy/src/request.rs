@@ -9,11 +9,13 @@
 //! 4. [`path`]: the one form of a path that queues are matched on, or a refusal.
 //! 5. [`kind`]: a page, a fetch, a form, an upgrade… which decides the shape of the answer.
 //! 6. [`cookies`]: our tokens among everybody's cookies; and none of them for the origin.
-//! 7. [`cors`]: what a page of another origin may read of an answer of ours.
+//! 7. [`initiator`]: who made the client send it, and what that may do to a visitor's place.
+//! 8. [`cors`]: what a page of another origin may read of an answer of ours.
 
 pub(crate) mod client;
 pub(crate) mod cookies;
 pub(crate) mod cors;
+pub(crate) mod initiator;
 pub(crate) mod kind;
 mod list;
 pub(crate) mod path;

@@ -2,12 +2,18 @@
 
 mod body;
 mod judge;
-pub(crate) mod poll;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::{
     Error, ErrorType, Result,
     modules::http::HttpModules,
@@ -19,11 +25,11 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::{
     answer::{self, Answer},
-    downstream::{Downstream, SEND_RATE_MIN},
     gate::Gate,
     node::Node,
-    request::{Edit, kind::Kind},
-    routes::Site,
+    protocol::h1::Downstream,
+    request::{Edit, kind::Kind, strict::Head},
+    routing::Site,
     tally::Tally,
 };
 
@@ -32,6 +38,15 @@ use crate::{
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
     pub(crate) trusted_proxies: Arc<[ipnet::IpNet]>,
+    /// Requests under way at once, over all workers.
+    pub(crate) requests_max: usize,
+}
+
+impl Service {
+    /// Whether as many requests are under way as this node has room for.
+    pub(crate) fn is_full(&self) -> bool {
+        usize::try_from(self.node.metrics.requests_in_flight.sum()).is_ok_and(|sum| sum >= self.requests_max)
+    }
 }
 
 /// What is known of one request while it is under way.
@@ -39,26 +54,76 @@ pub(crate) struct Service {
 pub(crate) struct Passage {
     site: Option<Arc<Site>>,
     gate: Option<Arc<Gate>>,
-    kind: Kind,
+    pub(crate) kind: Kind,
     secure: bool,
     /// The client wants a WebSocket.
     upgrades: bool,
     /// The visitor's number, when they are inside.
     inside: Option<u64>,
-    /// To be set on whatever the origin answers.
-    handed_out: Vec<(HeaderName, HeaderValue)>,
+    /// To be set on whatever is answered.
+    pub(crate) handed_out: Vec<(HeaderName, HeaderValue)>,
     /// To be changed in what the origin is asked.
     edits: Vec<Edit>,
     attempts: usize,
+    /// Pieces of the request's body that have come, where somebody watches that.
+    body_pieces: Option<Arc<AtomicUsize>>,
     _in_flight: InFlight,
+}
+
+impl Passage {
+    /// A request has come.
+    pub(crate) fn begin(node: &Node) -> Self {
+        Self {
+            site: None,
+            gate: None,
+            kind: Kind::Fetch,
+            secure: false,
+            upgrades: false,
+            inside: None,
+            handed_out: Vec::new(),
+            edits: Vec::new(),
+            attempts: 0,
+            body_pieces: None,
+            _in_flight: InFlight::begin(node),
+        }
+    }
+
+    /// What [`count_body`](Self::count_body) comes to when the body has ended.
+    pub(crate) const BODY_WHOLE: usize = usize::MAX;
+
+    /// Counts the pieces of the request's body from now on.
+    pub(crate) fn count_body(&mut self) -> Arc<AtomicUsize> {
+        self.body_pieces.get_or_insert_default().clone()
+    }
+
+    /// How long nothing of a body may come: what the client may take for a piece, and the origin for the one before.
+    pub(crate) fn body_silence_max(&self) -> Duration {
+        READ_TIMEOUT + self.site.as_ref().map_or(Duration::ZERO, |site| site.tenant.origin.write_timeout)
+    }
+
+    /// Hands it over to pingora with the request that it has been judged for, so that it is not judged twice.
+    pub(crate) fn ride_on(self, request: &mut RequestHeader) {
+        request.extensions_mut().insert(Judged(Arc::new(Mutex::new(Some(self)))));
+    }
+}
+
+/// A request that has been judged before pingora got it, with what came of it. To be taken once.
+#[derive(Clone)]
+struct Judged(Arc<Mutex<Option<Passage>>>);
+
+impl Judged {
+    fn take_from(session: &Session) -> Option<Passage> {
+        let Self(passage) = session.req_header().extensions.get()?;
+        passage.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 /// Counts a request for as long as it lives.
 #[derive(Debug)]
-pub(crate) struct InFlight(Tally);
+struct InFlight(Tally);
 
 impl InFlight {
-    pub(crate) fn begin(node: &Node) -> Self {
+    fn begin(node: &Node) -> Self {
         let in_flight = node.metrics.requests_in_flight.clone();
         in_flight.inc();
         Self(in_flight)
@@ -71,6 +136,9 @@ impl Drop for InFlight {
     }
 }
 
+/// A client must have taken each piece of an answer on HTTP/2 within this; a piece is at most what is read of an origin at
+/// once.
+pub(crate) const STREAM_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two reads from a client.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// Between two messages on a WebSocket.
@@ -83,18 +151,7 @@ impl ProxyHttp for Service {
     type CTX = Passage;
 
     fn new_ctx(&self) -> Passage {
-        Passage {
-            site: None,
-            gate: None,
-            kind: Kind::Fetch,
-            secure: false,
-            upgrades: false,
-            inside: None,
-            handed_out: Vec::new(),
-            edits: Vec::new(),
-            attempts: 0,
-            _in_flight: InFlight::begin(&self.node),
-        }
+        Passage::begin(&self.node)
     }
 
     fn init_downstream_modules(&self, _: &mut HttpModules) {
@@ -105,20 +162,51 @@ impl ProxyHttp for Service {
         // Every one of these is unbounded, or close to it, unless it is set on each request.
         let session = session.as_downstream_mut();
         session.set_read_timeout(Some(READ_TIMEOUT));
-        session.set_min_send_rate(Some(SEND_RATE_MIN));
+        // How slowly a client may take an answer is judged below HTTP/1, and on HTTP/2 for each stream.
+        session.set_write_timeout(session.is_http2().then_some(STREAM_WRITE_TIMEOUT));
         session.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
         session.set_pipelining_enabled(true);
         Ok(())
     }
 
     async fn request_filter(&self, session: &mut Session, passage: &mut Passage) -> Result<bool> {
-        match self.judge(session, passage).await {
+        if let Some(judged) = Judged::take_from(session) {
+            *passage = judged;
+            return Ok(false);
+        }
+        let HttpSession::H1(h1) = session.as_downstream() else {
+            return Error::e_explain(ErrorType::InternalError, "a request came that has not been judged");
+        };
+        if self.is_full() {
+            self.node.metrics.reject("requests_max");
+            write(session.as_downstream_mut(), passage, answer::busy()).await?;
+            return Ok(true);
+        }
+        let connection = Downstream::of(h1.stream()).connection();
+        let (request, raw) = (session.req_header(), session.to_h1_raw());
+        let head = head_of(request, Some(&raw));
+        match self.judge(head, connection, passage).await {
             None => Ok(false),
             Some(answer) => {
-                write(session, passage, answer).await?;
+                write(session.as_downstream_mut(), passage, answer).await?;
                 Ok(true)
             }
         }
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        _: &mut Option<Bytes>,
+        end_of_stream: bool,
+        passage: &mut Passage,
+    ) -> Result<()> {
+        if let Some(pieces) = &passage.body_pieces {
+            // Only this adds to it, so that it does not wrap.
+            let came = pieces.load(Ordering::Relaxed).wrapping_add(1);
+            pieces.store(if end_of_stream { Passage::BODY_WHOLE } else { came }, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     async fn upstream_peer(&self, session: &mut Session, passage: &mut Passage) -> Result<Box<HttpPeer>> {
@@ -203,8 +291,8 @@ impl ProxyHttp for Service {
             };
             // The visitor keeps what was handed out: an origin that fails once must not cost the place.
             // Pingora closes the connection after a failure, whatever is answered here, so the answer says so.
-            session.set_keepalive(None);
-            if let Err(error) = write(session, passage, answer::plain(code, text)).await {
+            let answer = answer::plain(code, text).closing();
+            if let Err(error) = write(session.as_downstream_mut(), passage, answer).await {
                 tracing::debug!(%error, "a client was gone before it was told of a failure");
             }
         }
@@ -217,18 +305,44 @@ impl ProxyHttp for Service {
     }
 }
 
-/// Writes an answer of ours and keeps the connection, whatever the request was.
-async fn write(session: &mut Session, passage: &mut Passage, answer: Answer) -> Result<()> {
-    let Answer { mut head, body } = answer;
+/// A request's head, as pingora hands it over; on HTTP/1 with its bytes.
+pub(crate) fn head_of<'r>(request: &'r RequestHeader, raw: Option<&'r [u8]>) -> Head<'r> {
+    debug_assert_eq!(raw.is_none(), request.version == Version::HTTP_2);
+    Head {
+        method: &request.method,
+        target: request.raw_path(),
+        uri: &request.uri,
+        version: request.version,
+        headers: &request.headers,
+        raw,
+    }
+}
+
+/// Writes an answer of ours and keeps the connection, whatever the request was, unless the answer closes it.
+pub(crate) async fn write(session: &mut HttpSession, passage: &mut Passage, answer: Answer) -> Result<()> {
+    let Answer { mut head, body, closes } = answer;
     for (name, value) in passage.handed_out.drain(..) {
         head.append_header(name, value)?;
     }
-    body::settle(session).await;
+    if closes {
+        session.set_keepalive(None);
+    }
     let bodiless = session.req_header().method == Method::HEAD || body.is_empty();
     // No origin has a part in this: whatever fails is between us and the client.
-    session.write_response_header(Box::new(head), bodiless).await.map_err(Error::into_down)?;
+    if let HttpSession::H2(stream) = session {
+        // What is left of a request's body is not read: the stream ends, and the client is told that this is no error.
+        // Without a body the head is the end as well, which `HttpSession` would forget: a gRPC client takes an answer of
+        // trailers for one only if nothing follows.
+        if passage.kind == Kind::Grpc {
+            head.remove_header(&header::CONTENT_LENGTH);
+        }
+        stream.write_response_header(Box::new(head), bodiless).map_err(Error::into_down)?;
+    } else {
+        body::settle(session).await;
+        session.write_response_header(Box::new(head)).await.map_err(Error::into_down)?;
+    }
     if !bodiless {
-        session.write_response_body(Some(body), true).await.map_err(Error::into_down)?;
+        session.write_response_body(body, true).await.map_err(Error::into_down)?;
     }
     Ok(())
 }
@@ -238,8 +352,7 @@ fn end_visit_if_told(response: &mut ResponseHeader, passage: &mut Passage) {
     const SLUICE_SESSION: HeaderName = HeaderName::from_static("sluice-session");
     let Some(word) = response.remove_header(&SLUICE_SESSION) else { return };
     if let (true, Some(number), Some(gate)) = (word.as_bytes() == b"end", passage.inside, &passage.gate) {
-        passage.handed_out.clear();
-        passage.handed_out.extend(gate.end_visit(number, passage.secure).map(|cookie| (header::SET_COOKIE, cookie)));
+        passage.handed_out = gate.end_visit(number, passage.secure);
     }
 }
 

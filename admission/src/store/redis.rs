@@ -26,7 +26,7 @@ mod reply;
 mod request;
 mod script;
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use redis::{Cmd, Value};
 use sluice_config::{RedisSettings, RedisTopology};
@@ -144,6 +144,25 @@ impl Redis {
         Ok(())
     }
 
+    /// The value that all nodes share under a name; if there is none yet, it is this one. It is kept for so long.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub async fn share(&self, name: &str, value: &[u8], keep: Duration) -> Result<Vec<u8>, StoreError> {
+        let (slot, key) = keys::shared(&self.prefix, name);
+        let unavailable = |fault: Fault| StoreError::Away(fault.into_reason());
+        let keep_ms = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(value).arg("NX").arg("PX").arg(keep_ms);
+        self.send(slot, &set).await.map_err(unavailable)?;
+        let mut get = redis::cmd("GET");
+        get.arg(&key);
+        match self.send(slot, &get).await.map_err(unavailable)? {
+            Value::BulkString(shared) => Ok(shared),
+            _ => Err(StoreError::Away(format!("{key} is gone again"))),
+        }
+    }
+
     /// Looks for whatever would keep lines from working well here; see [`Checkup`]. `lines` are measured.
     pub async fn doctor(&self, lines: &[LineId]) -> Checkup {
         doctor::check(self, lines).await
@@ -194,9 +213,13 @@ impl Redis {
     }
 
     async fn run(&self, keys: &Keys, call: &Cmd) -> Result<Value, Fault> {
+        self.send(keys.slot, call).await
+    }
+
+    async fn send(&self, slot: u16, command: &Cmd) -> Result<Value, Fault> {
         match &self.route {
-            Route::One(link) => link.run(call).await,
-            Route::Cluster(cluster) => cluster.run(keys.slot, call).await,
+            Route::One(link) => link.run(command).await,
+            Route::Cluster(cluster) => cluster.run(slot, command).await,
         }
     }
 }

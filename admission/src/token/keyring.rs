@@ -77,6 +77,20 @@ impl Keyring {
         Ok(Self { current, others })
     }
 
+    /// Secrets for something other than tokens, one derived from each master secret, that of the current one first. No two
+    /// purposes share one.
+    pub fn secrets_for(&self, purpose: &str) -> Vec<[u8; SECRET_LEN_MIN]> {
+        let of = |master: &Master| {
+            let mut secret = [0; SECRET_LEN_MIN];
+            let lens = ["secret", purpose].map(|field| (field.len() as u64).to_be_bytes());
+            let info = [&lens[0][..], b"secret", &lens[1], purpose.as_bytes()];
+            let okm = master.prk.expand(&info, hkdf::HKDF_SHA256);
+            okm.and_then(|okm| okm.fill(&mut secret)).expect("HKDF gives up to 255 times the 32 bytes asked for");
+            secret
+        };
+        std::iter::once(&self.current).chain(&self.others).map(of).collect()
+    }
+
     /// Derives everything one queue needs. Done once per queue and config; signing and verifying derive nothing.
     pub fn mint_keys(&self, tenant: &Name, queue: &Name) -> QueueKeys {
         let of_kind = |kind| KindKeys {

@@ -1,12 +1,14 @@
 //! Redis servers for tests: from the system's `redis-server`, on free loopback ports, in temporary directories.
 #![allow(dead_code, unreachable_pub, reason = "every test file uses a part")]
 
+mod ports;
+
 use std::{
     fs,
     io::ErrorKind,
-    net::TcpListener,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -14,13 +16,21 @@ use std::{
 use redis::{FromRedisValue, Value};
 use sluice_config::{RedisNode, RedisSettings, RedisTopology, Secret};
 
+pub use self::ports::Reserved;
+
 /// How long a server may take to start, a cluster to form, a failover to happen.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a server must be silent to be taken for dead, where a test is about that. Everywhere else it is
+/// [`PATIENCE`], or a busy machine would end the introduction of servers to each other, or bring a failover about.
+const DEAD_AFTER: Duration = Duration::from_secs(1);
 
 /// A `redis-server`, or a Sentinel; killed when dropped.
 #[derive(Debug)]
 pub struct Server {
     pub port: u16,
+    reserved: Arc<Reserved>,
+    /// Where it talks to the others of its cluster.
+    bus: Option<Reserved>,
     password: Option<String>,
     child: Child,
     options: Vec<String>,
@@ -36,21 +46,21 @@ impl Server {
 
     /// A server with further lines of configuration.
     pub fn with(config: &[&str]) -> Self {
-        Self::on(free_port(), config)
+        Self::on(Arc::new(Reserved::new()), config)
     }
 
-    /// A server on a port that was another's.
-    pub fn on(port: u16, config: &[&str]) -> Self {
+    /// A server on a port that is kept, which may have been that of another one.
+    pub fn on(port: Arc<Reserved>, config: &[&str]) -> Self {
         Self::within(port, config, &[])
     }
 
     /// A server with these environment variables.
     pub fn with_env(env: &[(String, String)]) -> Self {
-        Self::within(free_port(), &[], env)
+        Self::within(Arc::new(Reserved::new()), &[], env)
     }
 
-    fn within(port: u16, config: &[&str], env: &[(String, String)]) -> Self {
-        let mut text = format!("port {port}\nbind 127.0.0.1\nsave \"\"\nappendonly no\n");
+    fn within(port: Arc<Reserved>, config: &[&str], env: &[(String, String)]) -> Self {
+        let mut text = "save \"\"\nappendonly no\n".to_owned();
         // No waiting for further replicas; DEBUG DIGEST tells whether anything has changed.
         text.push_str("repl-diskless-sync-delay 0\nenable-debug-command yes\n");
         for line in config {
@@ -62,25 +72,45 @@ impl Server {
     }
 
     fn sentinel(config: &str) -> Self {
-        let port = free_port();
-        Self::run(port, &format!("port {port}\nbind 127.0.0.1\n{config}"), None, &["--sentinel"], &[])
+        Self::run(Arc::new(Reserved::new()), config, None, &["--sentinel"], &[])
     }
 
-    fn run(port: u16, config: &str, password: Option<String>, options: &[&str], env: &[(String, String)]) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let config = format!("{config}dir {}\nlogfile {}\n", dir.path().display(), dir.path().join("log").display());
+    fn run(
+        reserved: Arc<Reserved>,
+        config: &str,
+        password: Option<String>,
+        options: &[&str],
+        env: &[(String, String)],
+    ) -> Self {
+        let (dir, port) = (tempfile::tempdir().unwrap(), reserved.port());
+        let (folder, log) = (dir.path().display(), dir.path().join("log").display().to_string());
+        let config = format!("port {port}\nbind 127.0.0.1\n{config}dir {folder}\nlogfile {log}\n");
         fs::write(dir.path().join("redis.conf"), config).unwrap();
         let options: Vec<_> = options.iter().map(ToString::to_string).collect();
         let (child, env) = (spawn(dir.path(), &options, env), env.to_vec());
-        let server = Self { port, password, child, options, env, dir };
+        let mut server = Self { port, reserved, bus: None, password, child, options, env, dir };
         server.wait_until_up();
         server
     }
 
-    fn wait_until_up(&self) {
+    /// Its port, for another one when it has ended.
+    pub fn reserved(&self) -> Arc<Reserved> {
+        self.reserved.clone()
+    }
+
+    fn wait_until_up(&mut self) {
         // One that lets nobody in without a name answers as well.
         let up = |answer: redis::RedisResult<Value>| answer.map_or_else(|e| e.code() == Some("NOAUTH"), |_| true);
-        wait_until("redis-server answers", || up(self.try_command(&["PING"])));
+        wait_until("redis-server answers", || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "redis-server has ended with {ended:?}: {}", self.log());
+            up(self.try_command(&["PING"]))
+        });
+    }
+
+    /// What it has said so far.
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
     /// `kill -9`.
@@ -177,7 +207,7 @@ impl Cluster {
         Self::with_replicas(0)
     }
 
-    /// With so many replicas (at most three), one for each of the first primaries.
+    /// With so many replicas (at most three), one for each of the first primaries, which take over soon.
     pub fn with_replicas(replicas: usize) -> Self {
         let primaries: Vec<_> = (0..3).map(|_| cluster_server()).collect();
         for (server, slots) in primaries.iter().zip([("0", "5460"), ("5461", "10922"), ("10923", "16383")]) {
@@ -200,6 +230,12 @@ impl Cluster {
             wait_until("the replica follows", || replica.try_command::<()>(&["CLUSTER", "REPLICATE", &id]).is_ok());
         }
         cluster.wait_until_ok();
+        if replicas > 0 {
+            let dead_after = DEAD_AFTER.as_millis().to_string();
+            for server in cluster.servers() {
+                server.command::<()>(&["CONFIG", "SET", "cluster-node-timeout", &dead_after]);
+            }
+        }
         cluster
     }
 
@@ -249,12 +285,16 @@ impl Cluster {
 }
 
 fn cluster_server() -> Server {
-    let bus = format!("cluster-port {}", free_port());
-    Server::with(&["cluster-enabled yes", "cluster-node-timeout 1000", &bus])
+    let bus = Reserved::new();
+    let port = format!("cluster-port {}", bus.port());
+    let timeout = format!("cluster-node-timeout {}", PATIENCE.as_millis());
+    let mut server = Server::with(&["cluster-enabled yes", &timeout, &port]);
+    server.bus = Some(bus);
+    server
 }
 
 fn bus_port(server: &Server) -> String {
-    server.command::<Vec<String>>(&["CONFIG", "GET", "cluster-port"])[1].clone()
+    server.bus.as_ref().unwrap().port().to_string()
 }
 
 fn cluster_info(server: &Server, field: &str) -> String {
@@ -275,9 +315,10 @@ impl Sentinels {
         let replica = Server::with(&[&format!("replicaof 127.0.0.1 {}", primary.port)]);
         wait_until("the replica is in step", || replica.info("master_link_status").as_deref() == Some("up"));
         let watch = format!(
-            "sentinel monitor lines 127.0.0.1 {} 2\nsentinel down-after-milliseconds lines 500\n\
+            "sentinel monitor lines 127.0.0.1 {} 2\nsentinel down-after-milliseconds lines {}\n\
              sentinel failover-timeout lines 3000\n",
-            primary.port
+            primary.port,
+            PATIENCE.as_millis(),
         );
         let sentinels: Vec<_> = (0..3).map(|_| Server::sentinel(&watch)).collect();
         for sentinel in &sentinels {
@@ -288,6 +329,14 @@ impl Sentinels {
             });
         }
         Self { primary, replica, sentinels }
+    }
+
+    /// From now on a primary is taken for dead that has been silent for so long.
+    pub fn dead_after(&self, silence: Duration) {
+        let silence = silence.as_millis().to_string();
+        for sentinel in &self.sentinels {
+            sentinel.command::<()>(&["SENTINEL", "SET", "lines", "down-after-milliseconds", &silence]);
+        }
     }
 
     pub fn settings(&self) -> RedisSettings {
@@ -315,12 +364,6 @@ pub fn settings(topology: RedisTopology, nodes: Vec<RedisNode>) -> RedisSettings
 /// Settings that log in.
 pub fn logged_in(settings: RedisSettings, username: Option<&str>, password: &str) -> RedisSettings {
     RedisSettings { username: username.map(str::to_owned), password: Some(Secret::new(password)), ..settings }
-}
-
-/// A port that nobody listens on. Somebody else may take it before it is used, so a test that starts many
-/// servers may fail for that once in a very long while.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Waits for something that takes an unknown, short time outside of this process.

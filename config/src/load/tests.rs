@@ -1,11 +1,12 @@
+mod https;
 mod never_panics;
 
 use std::time::Duration;
 
 use super::*;
 use crate::{
-    settings::{HostPattern, Mode, Name, Store, WaitStatus},
-    testing::{Dir, NODE, ORIGIN, QUEUE, TENANT, queue, tenant},
+    settings::{HostPattern, Mode, Name, NodeTls, SameSite, Store, WaitStatus},
+    testing::{Dir, NODE, ORIGIN, QUEUE, TENANT, certificates::Pair, queue, tenant},
 };
 
 #[test]
@@ -19,6 +20,9 @@ fn smallest_config_has_all_defaults() {
     assert_eq!(config.server.threads, None);
     assert_eq!(config.server.drain_timeout, Duration::from_secs(30));
     assert_eq!(config.server.connections_max, 15_000);
+    assert_eq!(config.server.requests_max, 20_000);
+    assert!(config.server.http2);
+    assert_eq!(config.tls, NodeTls::default());
     assert_eq!(config.store, Store::Embedded { state_dir: dir.path().join("state") });
     assert_eq!(config.keys, None);
 
@@ -31,6 +35,9 @@ fn smallest_config_has_all_defaults() {
     assert_eq!(tenant.origin.write_timeout, Duration::from_secs(60));
     assert_eq!(tenant.origin.idle_timeout, Duration::from_secs(50));
     assert_eq!(tenant.cors, None);
+    assert_eq!(tenant.tls, None);
+    assert_eq!(tenant.same_site, SameSite::None);
+    assert!(!tenant.strict_headers);
 
     let [queue] = tenant.queues.as_slice() else { panic!("one queue") };
     assert_eq!(queue.name, Name::new("shop").unwrap());
@@ -139,10 +146,16 @@ fn every_kind_of_mistake_can_be_made() {
         Dir::node("[server]\nhttp = «8080»\n").mistake().kind(),
         Dir::node("[server]\nconnections_max = «0»\n").mistake().kind(),
         Dir::node("[server]\nhttp = [«\"here\"»]\n").mistake().kind(),
-        Dir::node("[server]\nhttp = [\"127.0.0.1:1\"]\nhttps = [«\"127.0.0.1:1\"»]\n").mistake().kind(),
+        Dir::node("[server]\nhttp = [\"127.0.0.1:1\", «\"127.0.0.1:1\"»]\n").mistake().kind(),
         Dir::tenant(&queue("burst = «601»")).mistake().kind(),
         Dir::node("[keys]\ncurrent = \"a\"\nsecrets = { a = { env = «\"NOT_SET\"» } }\n").mistake().kind(),
         Dir::tenant(&tenant(&[TENANT, "[origin]\nservers = [«\"gone.example.com:80\"»]\n", QUEUE])).mistake().kind(),
+        Dir::node(
+            "[server]\n[tls]\ndefault_certificate = { chain = «\"tls/a.pem\"», key = { file = \"tls/a.key\" } }\n",
+        )
+        .with_pair("a", &Pair::new(&[]))
+        .mistake()
+        .kind(),
     ];
     assert_eq!(found, Kind::ALL);
 }

@@ -15,7 +15,7 @@ use crate::{
 /// What a table is called.
 #[derive(Clone, Copy)]
 pub(crate) struct Section {
-    /// Its path in the schema; for a file's top, the file.
+    /// Its file and its path there, `FILE:KEY.KEY`; for a file's top, the file. As in the schema.
     #[cfg_attr(not(test), expect(dead_code, reason = "tests compare readers and schema by it"))]
     pub(crate) path: &'static str,
     /// What people call it.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, json_schema};
 
+use super::named::{Pair, Secret};
 use crate::{
     limits,
     sections::{keys, store},
@@ -18,6 +19,7 @@ use crate::{
 #[schemars(title = "sluice.toml", deny_unknown_fields)]
 pub(super) struct NodeFile {
     server: Option<Server>,
+    tls: Option<Tls>,
     store: Option<Store>,
     keys: Option<Keys>,
 }
@@ -63,6 +65,15 @@ struct Server {
         extend("default" = 15_000)
     )]
     connections_max: Option<u32>,
+    /// Whether HTTP/2 is offered on the https listeners.
+    #[schemars(extend("default" = true))]
+    http2: Option<bool>,
+    /// Most requests under way at once, over all connections; the next one is refused.
+    #[schemars(
+        range(min = *limits::REQUESTS.start(), max = *limits::REQUESTS.end()),
+        extend("default" = 20_000)
+    )]
+    requests_max: Option<u32>,
     /// Folder of the state files, from the config folder.
     #[schemars(length(min = 1), extend("default" = "state"))]
     state_dir: Option<String>,
@@ -70,6 +81,27 @@ struct Server {
 
 fn admin(_: &mut schemars::SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [{ "type": "string" }, { "const": false }] })
+}
+
+/// What this node speaks on its https listeners.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Tls {
+    /// The versions spoken: "1.3", and "1.2" beside it.
+    #[schemars(
+        length(min = *limits::TLS_VERSIONS.start(), max = *limits::TLS_VERSIONS.end()),
+        inner(regex(pattern = "^1\\.[23]$")),
+        extend("default" = ["1.2", "1.3"], "uniqueItems" = true, "contains" = { "const": "1.3" })
+    )]
+    versions: Option<Vec<String>>,
+    /// Whether clients may resume a session by a ticket.
+    #[schemars(extend("default" = true))]
+    session_tickets: Option<bool>,
+    /// From the accepted connection to the end of the handshake. From 1s to 1m.
+    #[schemars(regex(pattern = duration::PATTERN), extend("default" = "10s"))]
+    handshake_timeout: Option<String>,
+    /// Presented to clients that name no host, or one without a certificate. Left out: their handshake fails.
+    default_certificate: Option<Pair>,
 }
 
 /// The Redis or Valkey that the nodes of a fleet share. Without this table the lines live in the one node.
@@ -124,28 +156,4 @@ struct Keys {
         "propertyNames" = { "pattern": keys::NAME_PATTERN }
     ))]
     secrets: BTreeMap<String, Secret>,
-}
-
-/// Where a secret is kept.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum Secret {
-    Env(SecretEnv),
-    File(SecretFile),
-}
-
-/// In the environment.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct SecretEnv {
-    /// Name of the environment variable.
-    env: String,
-}
-
-/// In a file.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct SecretFile {
-    /// Path of the file, from the config folder; only its owner may read it.
-    file: String,
 }

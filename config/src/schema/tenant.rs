@@ -5,10 +5,11 @@
 
 use schemars::JsonSchema;
 
+use super::named::Pair;
 use crate::{
     limits,
-    sections::{cors, tenant},
-    settings::{Mode, OnStoreLoss},
+    sections::{cors, tenant, tls::tenant as tls},
+    settings::{Mode, OnStoreLoss, SameSite},
     text::{duration, host, path},
 };
 
@@ -27,6 +28,11 @@ pub(super) struct TenantFile {
     hosts: Vec<String>,
     origin: Origin,
     cors: Option<Cors>,
+    tls: Option<Tls>,
+    cookies: Option<Cookies>,
+    /// "strict" adds X-Content-Type-Options, Referrer-Policy and X-Frame-Options to answers that come without them.
+    #[schemars(extend("const" = tenant::HEADERS_STRICT))]
+    headers: Option<String>,
     /// Lines of visitors.
     #[schemars(length(min = *limits::QUEUES.start(), max = *limits::QUEUES.end()))]
     queue: Vec<Queue>,
@@ -69,6 +75,38 @@ struct Cors {
     /// How long a browser may keep the answer to a preflight. From 0s to 1day.
     #[schemars(regex(pattern = duration::PATTERN), extend("default" = "10m"))]
     max_age: Option<String>,
+}
+
+/// What is presented on the node's https listeners. Without this table the tenant has no HTTPS of this node's own.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Tls {
+    /// Certificates that cover the hosts. An ECDSA and an RSA one may cover the same host.
+    #[schemars(length(min = *limits::CERTIFICATES.start(), max = *limits::CERTIFICATES.end()))]
+    certificates: Vec<Pair>,
+    /// Whether plain HTTP is redirected to HTTPS.
+    #[schemars(extend("default" = true))]
+    redirect_http: Option<bool>,
+    /// How long browsers refuse plain HTTP for a host, or "off". It cannot be taken back before that. From 0s to
+    /// 2years.
+    #[schemars(regex(pattern = tls::HSTS_PATTERN), extend("default" = "off"))]
+    hsts: Option<String>,
+    /// Whether the hosts below are meant as well; needs hsts.
+    #[schemars(extend("default" = false))]
+    hsts_subdomains: Option<bool>,
+    /// PEM file, from the config folder, of the authorities that sign clients' certificates; every client has to show
+    /// one then. Left out: clients need none.
+    #[schemars(length(min = 1))]
+    client_ca_file: Option<String>,
+}
+
+/// How browsers treat the cookies that keep a visitor's place.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Cookies {
+    /// Whether they come along, over HTTPS, when another site sends the visitor here by a form.
+    #[schemars(extend("default" = "none"))]
+    same_site: Option<SameSite>,
 }
 
 /// One line of visitors.

@@ -1,6 +1,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use serde_json::json;
@@ -8,8 +9,15 @@ use serde_json::json;
 use super::*;
 use crate::{
     read::ASKED,
-    testing::{Dir, ORIGIN, QUEUE, TENANT, tenant},
+    testing::{
+        Dir, ORIGIN, QUEUE, TENANT,
+        certificates::{Authority, Pair},
+        tenant,
+    },
 };
+
+/// One for all, so that configs differ by what they say only.
+static CERTIFICATE: LazyLock<Pair> = LazyLock::new(|| Pair::new(&["shop.example.com"]));
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -17,7 +25,8 @@ const HERE: &str = env!("CARGO_MANIFEST_DIR");
 fn uncommented(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
-        let setting = line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+        let setting =
+            line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
         match setting {
             Some(setting) => {
                 // A second way to write a key takes the place of the first.
@@ -38,15 +47,11 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
         .with("sluice.toml", &read("sluice.toml"))
         .with("tenants/shop.toml", &read("tenants/shop.toml"))
         .with("store-ca.pem", "-----BEGIN CERTIFICATE-----")
-        .with("master.key", crate::testing::KEY)
-        .with_env("SLUICE_KEY_OLD", crate::testing::KEY);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let key = dir.path().join("master.key");
-        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    }
-    dir
+        .with_private("master.key", crate::testing::KEY)
+        .with_env("SLUICE_KEY_OLD", crate::testing::KEY)
+        .with_pair("shop", &Pair::new(&["shop.example.com"]))
+        .with_pair("default", &Pair::new(&["shop.example.com"]));
+    dir.with("tls/clients.pem", &Authority::root("Clients").pem())
 }
 
 fn samples() -> [Dir; 4] {
@@ -105,29 +110,24 @@ fn readers_schema_samples_and_manual_know_the_same_keys() {
         .collect();
     assert_eq!(described, asked, "schema and readers");
     // Any secret can be kept either way; the samples need not show both for each.
-    let shown = |(path, _): &&(String, String)| !path.starts_with("keys.secrets.") && path != "store.password";
+    let shown = |(_, key): &&(String, String)| key != "env" && key != "file";
     let written: BTreeSet<_> = written.iter().filter(shown).collect();
     assert_eq!(written, described.iter().filter(shown).collect(), "samples and schema");
 
     let manual = std::fs::read_to_string(Path::new(HERE).join("README.md")).unwrap();
     for (path, key) in &described {
-        assert!(
-            manual.contains(&format!("| `{key}` |"))
-                || path == "keys.secrets.*"
-                || path == "store.password"
-                || path.contains(".toml"),
-            "{path}.{key} in the manual"
-        );
+        let is_explained = !path.contains(':') || key == "env" || key == "file";
+        assert!(is_explained || manual.contains(&format!("| `{key}` |")), "{path}.{key} in the manual");
     }
 }
 
 fn written_keys(file: &str, path: &str, value: &Value, keys: &mut BTreeSet<(String, String)>) {
     match value {
         Value::Object(table) => {
-            let here = if path.is_empty() { file } else { path };
+            let here = if path.is_empty() { file.to_owned() } else { format!("{file}:{path}") };
             for (key, below) in table {
                 if path != "keys.secrets" {
-                    keys.insert((here.to_owned(), key.clone()));
+                    keys.insert((here.clone(), key.clone()));
                 }
                 let below_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 written_keys(file, &below_path, below, keys);
@@ -150,9 +150,12 @@ impl Setting {
         let (server, tenant) = (server_file(), tenant_file());
         let tables = [
             ("server", &server["properties"]["server"]),
+            ("node_tls", &server["properties"]["tls"]),
             ("store", &server["properties"]["store"]),
             ("origin", &tenant["properties"]["origin"]),
             ("cors", &tenant["properties"]["cors"]),
+            ("tls", &tenant["properties"]["tls"]),
+            ("cookies", &tenant["properties"]["cookies"]),
             ("queue", &tenant["properties"]["queue"]["items"]),
         ];
         let settings = |(table, schema): (&str, &Value)| -> Vec<Self> {
@@ -179,19 +182,28 @@ impl Setting {
         let loss = "on_store_loss = \"hold\"\n";
         // Bounds that hang together are tried with the other one out of the way.
         let idle = if self.key == "session_max" { "session_idle = \"5s\"\n" } else { "" };
-        let node = format!("[server]\n{}[store]\nurl = \"redis://127.0.0.1\"\n{}", at("server"), at("store"));
+        let node = format!(
+            "[server]\n{}[tls]\n{}[store]\nurl = \"redis://127.0.0.1\"\n{}",
+            at("server"),
+            at("node_tls"),
+            at("store")
+        );
         let shop = tenant(&[
             TENANT,
             ORIGIN,
             at("origin"),
             "[cors]\nallowed_origins = [\"https://app.example.com\"]\n",
             at("cors"),
+            "[tls]\ncertificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]\n",
+            at("tls"),
+            "[cookies]\n",
+            at("cookies"),
             release,
             idle,
             loss,
             at("queue"),
         ]);
-        Dir::node(&node).with("tenants/shop.toml", &shop)
+        Dir::node(&node).with("tenants/shop.toml", &shop).with_pair("shop", &CERTIFICATE)
     }
 
     fn name(&self) -> String {
@@ -225,7 +237,7 @@ fn numbers_have_the_same_bounds() {
         assert_eq!(tried, [false, true, true, false], "{}", setting.name());
         seen += 1;
     }
-    assert_eq!(seen, 7);
+    assert_eq!(seen, 8);
 }
 
 #[test]
@@ -246,14 +258,14 @@ fn durations_have_the_bounds_that_their_comments_name() {
         assert!(!loads(&format!("{}ms", millis(high) + 1)), "{} above {high}", setting.name());
         seen += 1;
     }
-    assert_eq!(seen, 12);
+    assert_eq!(seen, 13);
 }
 
 #[test]
 fn words_are_those_that_are_read() {
     let words: BTreeMap<_, _> = Setting::all()
         .into_iter()
-        .filter(|setting| setting.key == "mode" || setting.key == "on_store_loss")
+        .filter(|setting| ["mode", "on_store_loss", "same_site"].contains(&setting.key.as_str()))
         .map(|setting| {
             let choices = setting.schema["oneOf"].as_array().unwrap_or_else(|| panic!("{:#}", setting.schema));
             let words: Vec<_> = choices.iter().map(|choice| choice["const"].as_str().unwrap().to_owned()).collect();
@@ -262,6 +274,7 @@ fn words_are_those_that_are_read() {
         .collect();
     assert_eq!(words["mode"], crate::Mode::ALL.map(|(word, _)| word));
     assert_eq!(words["on_store_loss"], crate::OnStoreLoss::ALL.map(|(word, _)| word));
+    assert_eq!(words["same_site"], crate::SameSite::ALL.map(|(word, _)| word));
 }
 
 /// The files that editors load. `SLUICE_WRITE_SCHEMA=1 cargo nextest run -p sluice-config` writes them anew.

@@ -15,7 +15,7 @@ use crate::{
     text::{self, address},
 };
 
-pub(crate) const SECTION: Section = Section { path: "cors", shown: "[cors]", example: "[cors]" };
+pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:cors", shown: "[cors]", example: "[cors]" };
 
 /// What an origin looks like, for editors; a few mistakes too many pass.
 pub(crate) const ORIGIN_PATTERN: &str = r"^(\*|[A-Za-z]+://[^/?#@\s]+)$";

@@ -18,9 +18,12 @@ use crate::{
     text,
 };
 
-pub(crate) const SECTION: Section = Section { path: "keys", shown: "[keys]", example: "[keys]" };
-const SECRET: Section =
-    Section { path: "keys.secrets.*", shown: "a secret", example: "\"2026-11\" = { env = \"SLUICE_KEY\" }" };
+pub(crate) const SECTION: Section = Section { path: "sluice.toml:keys", shown: "[keys]", example: "[keys]" };
+const SECRET: Section = Section {
+    path: "sluice.toml:keys.secrets.*",
+    shown: "a secret",
+    example: "\"2026-11\" = { env = \"SLUICE_KEY\" }",
+};
 
 const EXAMPLE: &str = "secrets = { \"2026-11\" = { env = \"SLUICE_KEY\" } }";
 const NAME_HELP: &str = "a name has 1 to 32 of A-Z a-z 0-9 . _ -, such as \"2026-11\"";

@@ -3,11 +3,12 @@
 use toml::de::DeTable;
 
 use crate::{
+    error::{Kind, Mistake, Wrong},
     log::{Log, Read},
     outside::Outside,
     read::{Section, Table},
-    sections::{keys, server, store},
-    settings::{Keys, Server, Store},
+    sections::{keys, server, store, tls::node as tls},
+    settings::{Keys, NodeTls, Server, Store},
 };
 
 pub(crate) const SECTION: Section = Section { path: "sluice.toml", shown: "the top of sluice.toml", example: "" };
@@ -15,6 +16,7 @@ pub(crate) const SECTION: Section = Section { path: "sluice.toml", shown: "the t
 /// What `sluice.toml` says.
 pub(crate) struct Node {
     pub(crate) server: Server,
+    pub(crate) tls: NodeTls,
     pub(crate) store: Store,
     pub(crate) keys: Option<Keys>,
 }
@@ -31,8 +33,21 @@ pub(crate) fn read(log: &Log, entries: &DeTable<'_>, outside: &Outside<'_>) -> R
             None => state_dir.map(|state_dir| Store::Embedded { state_dir }),
         };
         let keys = table.optional("keys", |value| value.table(keys::SECTION, |table| keys::read(table, outside)));
-        Ok(Node { server: server?, store: store?, keys: keys? })
+        let tls = table.section("tls", tls::SECTION, |table| tls::read(table, outside));
+        Ok(Node { server: server?, tls: tls?, store: store?, keys: keys? })
     })
+}
+
+/// What is wrong if no tenant brings a certificate; `None` if none is needed.
+pub(crate) fn without_certificate(log: &Log, entries: &DeTable<'_>) -> Option<Mistake> {
+    let entry = |section: &str, key: &str| entries.get(section)?.get_ref().as_table()?.get(key);
+    let https = entry("server", "https")?;
+    let is_spoken = https.get_ref().as_array().is_some_and(|addresses| !addresses.is_empty());
+    if !is_spoken || entry("tls", "default_certificate").is_some() {
+        return None;
+    }
+    let help = "give a tenant its `[tls]` with `certificates`, or write a `default_certificate` into `[tls]` here";
+    log.suspect(https.span(), Wrong::new(Kind::Missing, "no tenant has a certificate to present here", help))
 }
 
 /// Whether the lines live in a shared store, however many mistakes its section has.

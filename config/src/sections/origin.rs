@@ -16,7 +16,7 @@ use crate::{
     text::address,
 };
 
-pub(crate) const SECTION: Section = Section { path: "origin", shown: "[origin]", example: "[origin]" };
+pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:origin", shown: "[origin]", example: "[origin]" };
 
 pub(crate) const HELP: &str = "write `[origin]` and below it `servers = [\"127.0.0.1:9000\"]`";
 const SERVERS_HELP: &str = "write `servers = [\"127.0.0.1:9000\"]`";

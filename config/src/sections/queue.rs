@@ -15,7 +15,7 @@ use crate::{
     text::{self, duration, path},
 };
 
-pub(crate) const SECTION: Section = Section { path: "queue", shown: "[[queue]]", example: "[[queue]]" };
+pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:queue", shown: "[[queue]]", example: "[[queue]]" };
 
 const PATH_DEFAULT: &str = "/";
 const MAX_WAITING_DEFAULT: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_000_000 - 1);

@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fs::Metadata;
+use std::{fs::Metadata, path::Path};
 
 use base64::{
     Engine as _, alphabet,
@@ -56,7 +56,7 @@ pub(crate) fn password(value: Value<'_>, section: Section, outside: &Outside<'_>
 }
 
 /// The text behind `{ env = … }` or `{ file = … }`.
-fn content(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<String> {
+pub(crate) fn content(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<String> {
     if value.as_str().is_some() {
         value.hide();
         return Err(value.wrong(Wrong::new(
@@ -108,15 +108,20 @@ fn from_file(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
         value.wrong(Wrong::new(Kind::Secret, format!("the file cannot be read: {error}"), help))
     };
     let (file, metadata) = opened.content.map_err(unreadable)?;
-    if let Some(mode) = open_to_others(&metadata) {
-        return Err(value.wrong(Wrong::new(
-            Kind::Secret,
-            format!("other users may read or change the file (mode {mode:03o})"),
-            format!("chmod 600 {}", crate::text::harmless(&opened.path.to_string_lossy())),
-        )));
-    }
+    only_mine(&metadata, &opened.path).map_err(|wrong| value.wrong(wrong))?;
     let bytes = outside::read_bounded(file, SECRET_FILE_BYTES_MAX).map_err(unreadable)?;
     String::from_utf8(bytes).map_err(|_| unreadable(std::io::Error::other("not text")))
+}
+
+/// Only its owner may read or change a file that holds a secret.
+pub(crate) fn only_mine(metadata: &Metadata, path: &Path) -> Result<(), Wrong> {
+    open_to_others(metadata).map_or(Ok(()), |mode| {
+        Err(Wrong::new(
+            Kind::Secret,
+            format!("other users may read or change the file (mode {mode:03o})"),
+            format!("chmod 600 {}", crate::text::harmless(&path.to_string_lossy())),
+        ))
+    })
 }
 
 /// The mode of a file, if anybody but its owner may do anything with it.

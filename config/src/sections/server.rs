@@ -20,13 +20,14 @@ use crate::{
     text::address,
 };
 
-pub(crate) const SECTION: Section = Section { path: "server", shown: "[server]", example: "[server]" };
+pub(crate) const SECTION: Section = Section { path: "sluice.toml:server", shown: "[server]", example: "[server]" };
 
 const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const ADMIN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
 const STATE_DIR_DEFAULT: &str = "state";
 const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
 const CONNECTIONS_MAX_DEFAULT: u32 = 15_000;
+const REQUESTS_MAX_DEFAULT: u32 = 20_000;
 
 /// Reads `[server]` and, beside it, where state files are kept.
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, PathBuf)> {
@@ -47,6 +48,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
     let drain_timeout = table.or("drain_timeout", DRAIN_TIMEOUT_DEFAULT, |value| value.duration(limits::DRAIN_TIMEOUT));
     let connections_max =
         table.or("connections_max", CONNECTIONS_MAX_DEFAULT, |value| value.integer(limits::CONNECTIONS));
+    let http2 = table.or("http2", true, Value::bool);
+    let requests_max = table.or("requests_max", REQUESTS_MAX_DEFAULT, |value| value.integer(limits::REQUESTS));
     let state_dir = table.or("state_dir", outside.dir.join(STATE_DIR_DEFAULT), |value| {
         value.text(|written| match written {
             "" => Err(Wrong::malformed("the path is empty", "name a folder, or leave the key out")),
@@ -62,8 +65,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         threads: threads?.map(|threads| threads.get() as usize),
         drain_timeout: drain_timeout?,
         connections_max: connections_max? as usize,
-        http2: true,
-        requests_max: 20_000,
+        http2: http2?,
+        requests_max: requests_max? as usize,
     };
     Ok((server, state_dir?))
 }

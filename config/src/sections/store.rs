@@ -7,22 +7,24 @@ mod url;
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    error::{Kind, Wrong},
+    error::Wrong,
     limits,
     log::Read,
-    outside::{self, Outside},
+    outside::Outside,
     read::{Section, Table, Value},
-    sections::secret,
+    sections::{pem, secret},
     settings::{RedisSettings, RedisTopology, Secret, Store},
-    text,
 };
 use url::Scheme;
 
 pub(crate) use url::PATTERN as URL_PATTERN;
 
-pub(crate) const SECTION: Section = Section { path: "store", shown: "[store]", example: "[store]" };
-const PASSWORD: Section =
-    Section { path: "store.password", shown: "a password", example: "password = { env = \"SLUICE_STORE_PASSWORD\" }" };
+pub(crate) const SECTION: Section = Section { path: "sluice.toml:store", shown: "[store]", example: "[store]" };
+const PASSWORD: Section = Section {
+    path: "sluice.toml:store.password",
+    shown: "a password",
+    example: "password = { env = \"SLUICE_STORE_PASSWORD\" }",
+};
 
 /// What names in the store look like, for editors.
 pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9._-]{1,64}$";
@@ -122,30 +124,17 @@ fn tls(table: &Table<'_>, scheme: Option<Scheme>) -> Read<bool> {
 
 fn tls_ca(table: &Table<'_>, outside: &Outside<'_>, tls: &Read<bool>) -> Read<Option<String>> {
     table.optional("tls_ca_file", |value| {
-        let written = value.string()?;
         if matches!(tls, Ok(false)) {
             return Err(
                 value.conflict("`tls_ca_file` without TLS", "add `tls = true`, or write `rediss://` in the URL")
             );
         }
-        read_pem(outside, written).map_err(|wrong| value.wrong(wrong))
-    })
-}
-
-fn read_pem(outside: &Outside<'_>, written: &str) -> Result<String, Wrong> {
-    let opened = outside.open(written);
-    let read = opened.content.and_then(|(file, _)| outside::read_bounded(file, limits::FILE_BYTES_MAX));
-    let bytes = read.map_err(|error| {
-        let looked_for = text::harmless(&opened.path.to_string_lossy());
-        Wrong::new(
-            Kind::Unreadable,
-            format!("the file cannot be read: {error}"),
-            format!("it is looked for at {looked_for}"),
-        )
-    })?;
-    let pem = String::from_utf8(bytes).ok().filter(|text| text.contains("-----BEGIN CERTIFICATE-----"));
-    pem.ok_or_else(|| {
-        Wrong::malformed("the file holds no certificate", "it must hold PEM: `-----BEGIN CERTIFICATE-----` …")
+        let file = pem::read(value, outside, limits::FILE_BYTES_MAX)?;
+        let pem = String::from_utf8(file.bytes).ok().filter(|text| text.contains("-----BEGIN CERTIFICATE-----"));
+        pem.ok_or_else(|| {
+            let help = "it must hold PEM: `-----BEGIN CERTIFICATE-----` …";
+            value.wrong(Wrong::malformed("the file holds no certificate", help))
+        })
     })
 }
 

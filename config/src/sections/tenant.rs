@@ -13,8 +13,8 @@ use crate::{
     log::{Log, Read},
     outside::Outside,
     read::{Section, Table, Value},
-    sections::{Claims, cors, origin, queue},
-    settings::{HostPattern, Name, Queue, SameSite, Tenant},
+    sections::{Claims, cookies, cors, origin, queue, tls::tenant as tls},
+    settings::{HostPattern, Name, Queue, Tenant},
     text::host,
 };
 
@@ -23,6 +23,9 @@ pub(crate) const SECTION: Section =
 
 /// What a tenant's or queue's name looks like, for editors.
 pub(crate) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,31}$";
+
+/// The one preset of headers that there is.
+pub(crate) const HEADERS_STRICT: &str = "strict";
 
 const HOSTS_HELP: &str = "write `hosts = [\"shop.example.com\"]`";
 const QUEUE_HELP: &str = "write `[[queue]]` and below it `name = \"main\"` and `release_per_minute = 600`";
@@ -42,7 +45,7 @@ pub(crate) fn read(
     is_store_shared: bool,
     shared: &mut Shared,
 ) -> Read<Tenant> {
-    let Shared { names, hosts } = shared;
+    let Shared { names, hosts: taken } = shared;
     Table::new(log, SECTION, 0..0, entries).read(|table| {
         let name = table.required("name", name_help(log), |value| {
             let name = value.text(name)?;
@@ -52,7 +55,7 @@ pub(crate) fn read(
         let hosts = table.required("hosts", HOSTS_HELP, |value| {
             value.list(limits::HOSTS, |entry| {
                 let host = entry.text(host::pattern)?;
-                hosts.claim_for(host.clone(), entry, "host")?;
+                taken.claim_for(host.clone(), entry, "host")?;
                 Ok(host)
             })
         });
@@ -60,18 +63,26 @@ pub(crate) fn read(
             value.table(origin::SECTION, |table| origin::read(table, outside))
         });
         let cors = table.optional("cors", |value| value.table(cors::SECTION, cors::read));
+        let tls = table.optional("tls", |value| value.table(tls::SECTION, |table| tls::read(table, outside, &hosts)));
+        let same_site = table.section("cookies", cookies::SECTION, cookies::read);
+        let strict_headers = table.or("headers", false, |value| value.choice(&[(HEADERS_STRICT, true)]));
         let queues = table.required("queue", QUEUE_HELP, |value| queues(value, is_store_shared));
         Ok(Tenant {
             name: name?,
             hosts: hosts?,
             origin: origin?,
             cors: cors?,
-            tls: None,
-            same_site: SameSite::default(),
-            strict_headers: false,
+            tls: tls?,
+            same_site: same_site?,
+            strict_headers: strict_headers?,
             queues: queues?,
         })
     })
+}
+
+/// Whether the tenant brings no certificate, as far as its file can be read.
+pub(crate) fn is_without_tls(log: &Log, entries: &DeTable<'_>) -> bool {
+    !entries.contains_key("tls") && !log.is_broken()
 }
 
 fn queues(value: Value<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {

@@ -2,7 +2,8 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use rustls::{pki_types::CertificateDer, sign::CertifiedKey};
+use rustls::{SignatureAlgorithm, pki_types::CertificateDer, sign::CertifiedKey};
+use schemars::JsonSchema;
 
 use super::HostPattern;
 
@@ -75,6 +76,8 @@ pub struct Certificate {
     pub pair: Arc<CertifiedKey>,
     /// The hosts it covers; of `Below`, one label in front, as the standards have it.
     pub names: Vec<HostPattern>,
+    /// Begin of its validity, in seconds since 1970.
+    pub not_before_s: u64,
     /// End of its validity, in seconds since 1970.
     pub not_after_s: u64,
 }
@@ -88,6 +91,11 @@ impl Certificate {
                 host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == suffix)
             }
         })
+    }
+
+    /// Whether its key is an RSA key, which takes many times the processor time of an ECDSA key.
+    pub fn is_rsa(&self) -> bool {
+        self.pair.key.algorithm() == SignatureAlgorithm::RSA
     }
 }
 
@@ -103,17 +111,27 @@ impl Eq for Certificate {}
 /// Without the key.
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { names, not_after_s, .. } = self;
-        f.debug_struct("Certificate").field("names", names).field("not_after_s", not_after_s).finish_non_exhaustive()
+        let Self { names, not_before_s, not_after_s, .. } = self;
+        f.debug_struct("Certificate")
+            .field("names", names)
+            .field("not_before_s", not_before_s)
+            .field("not_after_s", not_after_s)
+            .finish_non_exhaustive()
     }
 }
 
 /// `[cookies]` of a tenant: how browsers treat ours.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
 pub enum SameSite {
     /// Ours come along from everywhere, over HTTPS: who is sent back from a payment or sign-on page is still inside.
     #[default]
     None,
     /// Ours stay at home when another site posts a form.
     Lax,
+}
+
+impl SameSite {
+    /// Every choice with the word for it in files.
+    pub const ALL: [(&'static str, Self); 2] = [("none", Self::None), ("lax", Self::Lax)];
 }

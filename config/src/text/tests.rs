@@ -186,3 +186,16 @@ proptest! {
         prop_assert!(false, "no end: {written}");
     }
 }
+
+#[test]
+fn of_many_the_first_few_are_shown() {
+    let first = |count: usize| super::first((0..count).map(|nth| nth.to_string()), 2);
+    assert_eq!([first(1), first(2), first(3)], ["0", "0 and 1", "0, 1 and 1 more"]);
+}
+
+#[test]
+fn a_moment_is_written_in_utc_and_ends_with_the_year_9999() {
+    assert_eq!(super::moment(1_780_272_061), "2026-06-01 00:01 UTC");
+    assert_eq!(super::moment(0), "1970-01-01 00:00 UTC");
+    assert_eq!(super::moment(u64::MAX), "9999-12-31 23:59 UTC");
+}

@@ -1,21 +1,14 @@
 use super::*;
-use crate::testing::{Dir, KEY, queue};
+use crate::testing::{
+    Dir, KEY,
+    certificates::{Authority, Pair},
+    queue, tls,
+};
 
 fn with_secret() -> Dir {
     let node = "[keys]\ncurrent = \"a\"\nsecrets = { a = { file = \"a.key\" } }\n";
-    let dir = Dir::node(node).with("a.key", KEY);
-    only_mine(&dir);
-    dir
+    Dir::node(node).with_private("a.key", KEY)
 }
-
-#[cfg(unix)]
-fn only_mine(dir: &Dir) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(dir.path().join("a.key"), std::fs::Permissions::from_mode(0o600)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn only_mine(_: &Dir) {}
 
 /// A change is told once it has come to rest, hence the second question.
 fn changed(watch: &mut Watch) -> bool {
@@ -54,7 +47,7 @@ fn every_file_counts() {
     told("secret removed");
     let dir = dir.with("a.key", KEY);
     told("secret restored, if for everybody to read");
-    only_mine(&dir);
+    dir.set_mode("a.key", 0o600);
     #[cfg(unix)]
     told("permissions changed");
     let dir = dir.without("sluice.toml");
@@ -104,4 +97,68 @@ fn folder_may_come_later() {
     std::fs::copy(dir.path().join("tenants/shop.toml"), later.join("tenants/shop.toml")).unwrap();
     assert!(changed(&mut watch));
     assert!(watch.reload().is_ok());
+}
+
+/// A tenant with a certificate, whose authorities are named too.
+fn with_certificate() -> Dir {
+    let lines = "certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]\n\
+                 client_ca_file = \"tls/clients.pem\"";
+    Dir::tenant(&tls(lines)).with("tls/clients.pem", &Authority::root("Clients").pem())
+}
+
+#[test]
+fn certificates_keys_and_authorities_count() {
+    let (first, second) = (Pair::new(&["shop.example.com"]), Pair::new(&["shop.example.com"]));
+    let dir = with_certificate().with_pair("shop", &first);
+    let (mut watch, config) = Watch::load(dir.path());
+    let first = config.unwrap();
+    // Half of a renewal does not load, and the other half is noticed all the same.
+    let dir = dir.with("tls/shop.pem", &second.chain);
+    assert!(changed(&mut watch));
+    assert!(watch.reload().is_err());
+    let dir = dir.with_private("tls/shop.key", &second.key);
+    assert!(changed(&mut watch));
+    assert_ne!(watch.reload().unwrap(), first);
+    let dir = dir.with("tls/clients.pem", &Authority::root("Others").pem());
+    assert!(changed(&mut watch));
+    assert!(watch.reload().is_ok());
+    assert!(!changed(&mut watch));
+    drop(dir);
+}
+
+/// Kubernetes mounts a volume as links to files below `..data`, itself a link, which it replaces as a whole.
+#[cfg(unix)]
+#[test]
+fn a_swap_of_kubernetes_links_is_noticed() {
+    use std::os::unix::fs::symlink;
+
+    let dir = with_certificate();
+    let volume = dir.path().join("tls");
+    let mount = |dir: Dir, version: &str, pair: &Pair| {
+        let at = |name: &str| format!("tls/..{version}/{name}");
+        dir.with(&at("shop.pem"), &pair.chain)
+            .with_private(&at("shop.key"), &pair.key)
+            .with(&at("clients.pem"), &Authority::root("Clients").pem())
+    };
+    let swap = |version: &str| {
+        symlink(format!("..{version}"), volume.join("..data_tmp")).unwrap();
+        std::fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
+    };
+    let mut dir = mount(dir, "1", &Pair::new(&["shop.example.com"])).without("tls/clients.pem");
+    swap("1");
+    for name in ["shop.pem", "shop.key", "clients.pem"] {
+        symlink(format!("..data/{name}"), volume.join(name)).unwrap();
+    }
+    let (mut watch, config) = Watch::load(dir.path());
+    let mut running = config.unwrap();
+    for version in ["2", "3"] {
+        dir = mount(dir, version, &Pair::new(&["shop.example.com"]));
+        assert!(!changed(&mut watch), "nothing is swapped yet");
+        swap(version);
+        assert!(changed(&mut watch), "{version}");
+        let config = watch.reload().unwrap();
+        assert_ne!(config, running);
+        running = config;
+        assert!(!changed(&mut watch));
+    }
 }

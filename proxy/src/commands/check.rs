@@ -1,9 +1,9 @@
 //! `sluice check`
 
-use std::path::Path;
+use std::{path::Path, time::SystemTime};
 
 use super::Failed;
-use crate::{console, unserved};
+use crate::console;
 
 pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     let config = super::load(dir)?;
@@ -14,8 +14,8 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
             "note: no [keys] in sluice.toml; `sluice run` needs a master secret (make one with `sluice keygen`)",
         );
     }
-    for unserved in unserved::in_config(&config) {
-        console::say(format_args!("note: `sluice run` refuses to start with this: {unserved}"));
+    for note in config.notes(SystemTime::now()) {
+        console::say(format_args!("note: {note}"));
     }
     Ok(())
 }

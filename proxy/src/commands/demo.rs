@@ -1,5 +1,6 @@
 //! `sluice demo`: a small shop behind Sluice, with a crowd in front of it.
 
+mod certificate;
 mod crowd;
 mod shop;
 mod visitor;
@@ -13,7 +14,8 @@ use std::{
 
 use sluice_admission::store::Embedded;
 use sluice_config::{
-    Config, HostPattern, Keys, Mode, Name, NodeTls, Origin, Queue, SameSite, Secret, Server, Store, Tenant, WaitStatus,
+    Config, HostPattern, Keys, Mode, Name, NodeTls, Origin, Queue, SameSite, Secret, Server, Store, Tenant, TenantTls,
+    WaitStatus,
 };
 use tokio::time::sleep;
 
@@ -22,6 +24,7 @@ use crate::{
     console,
     life::{self, Life},
     node::Lines,
+    transport::Scheme,
 };
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +41,12 @@ pub(super) struct Options {
     /// The port of health and metrics; 0 lets the system choose.
     #[arg(long, default_value_t = 9900)]
     admin_port: u16,
+    /// Speak HTTPS and HTTP/2 as well, with a certificate made for the occasion.
+    #[arg(long)]
+    https: bool,
+    /// The port of HTTPS; 0 lets the system choose.
+    #[arg(long, default_value_t = 8443)]
+    https_port: u16,
 }
 
 const QUEUE: &str = "shop";
@@ -48,7 +57,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     let config = config(options, shop.local_addr()?, &state)?;
     let keys = config.keys.clone().ok_or_else(|| Failed::Because("no keys".into()))?;
     let life = Life::start(&config, &keys, Lines::Embedded(Embedded::open(&state.0)?))?;
-    let front = life.addresses.first().copied().ok_or_else(|| Failed::Because("no listener".into()))?;
+    let listener = |scheme| life.addresses.iter().find(|(of, _)| *of == scheme).map(|(_, addr)| *addr);
+    let front = listener(Scheme::Http).ok_or_else(|| Failed::Because("no listener".into()))?;
 
     life.beside().spawn(shop::serve(shop));
     let crowd = Arc::new(crowd::Crowd::default());
@@ -57,6 +67,13 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     let url = format!("http://127.0.0.1:{}", front.port());
     console::say(format_args!("Sluice stands in front of a small shop, with {} visitors in line.\n", options.crowd));
     console::say(format_args!("  open     {url}/            and be queued; you are in the shop a minute or so later"));
+    if let Some(addr) = listener(Scheme::Https) {
+        let url = format!("https://localhost:{}", addr.port());
+        console::say(format_args!(
+            "  or       {url}/           over TLS and HTTP/2; the browser warns, as nobody vouches for"
+        ));
+        console::say("                                     the certificate, which was made a moment ago");
+    }
     console::say(format_args!("  status   {url}/.sluice/status?queue={QUEUE}"));
     if let Some(admin) = life.admin {
         console::say(format_args!("  metrics  http://{admin}/metrics"));
@@ -143,10 +160,19 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
         queues: vec![Arc::new(queue)],
     };
     let secret = Secret::new(keygen::secret()?);
+    let mut tls = NodeTls::default();
+    let mut tenant = tenant;
+    if options.https {
+        let certificate = Arc::new(certificate::make(&["localhost", "127.0.0.1"])?);
+        // By address, browsers name no host.
+        tls.default_certificate = Some(certificate.clone());
+        tenant.tls =
+            Some(TenantTls { certificates: vec![certificate], redirect_http: false, hsts: None, client_ca: None });
+    }
     Ok(Config {
         server: Server {
             http: vec![at(options.port)],
-            https: Vec::new(),
+            https: if options.https { vec![at(options.https_port)] } else { Vec::new() },
             admin: Some(at(options.admin_port)),
             trusted_proxies: Vec::new(),
             threads: None,
@@ -155,7 +181,7 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
             http2: true,
             requests_max: 20_000,
         },
-        tls: NodeTls::default(),
+        tls,
         store: Store::Embedded { state_dir: state.0.clone() },
         keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),
         tenants: vec![Arc::new(tenant)],

@@ -1,18 +1,30 @@
-//! `sluice explain`: why a request meets the queue it meets.
+//! `sluice explain`: why a request meets the queue it meets. The decision is the one that a node makes.
 
-use std::path::PathBuf;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    sync::Arc,
+};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
-use sluice_config::{HostPattern, Mode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
+use sluice_config::{Config, Mode, Queue};
 
 use super::Failed;
 use crate::{
     console::say,
     request::{
         kind::{self, Kind},
-        path::{NormalPath, PrefixTable},
+        path::NormalPath,
+        strict::Head,
     },
-    routes::{HostMatch, HostTable},
+    routing::{
+        HostMatch, Routes, Site,
+        decision::{Endpoint, GoesTo, Stop, decide},
+    },
+    transport::{
+        connection::Connection,
+        tls::{Certificates, Presented, TicketKeys},
+    },
 };
 
 #[derive(Debug, clap::Args)]
@@ -32,44 +44,113 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<(), Failed> {
     let config = super::load(&options.config)?;
-    let host = options.url.host().ok_or_else(|| Failed::Because("the URL has no host".into()))?.to_ascii_lowercase();
-    let patterns = config.tenants.iter().flat_map(|t| t.hosts.iter().map(move |h: &HostPattern| (h, t)));
-    let hosts = HostTable::new(patterns);
-    let Some((matched, tenant)) = hosts.find(&host) else {
-        say(format_args!("host     {host}: no tenant answers for it, so the answer is 421"));
-        return Ok(());
+    let authority = options.url.authority().ok_or_else(|| Failed::Because("the URL has no host".into()))?;
+    let host = authority.host().to_ascii_lowercase();
+    let routes = routes(&config)?;
+    let Some(connection) = connection(&config, &routes, options.url.scheme_str(), &host) else { return Ok(()) };
+    let mut headers: HeaderMap = options.headers.iter().cloned().collect();
+    if !headers.contains_key(header::HOST) {
+        headers.insert(
+            header::HOST,
+            HeaderValue::from_str(authority.as_str()).map_err(|e| Failed::Because(e.to_string()))?,
+        );
+    }
+    let kind = kind::classify(&options.method, Version::HTTP_11, &headers);
+    let target = options.url.path_and_query().map_or("/", |target| target.as_str());
+    let head = Head {
+        method: &options.method,
+        target: target.as_bytes(),
+        uri: &Uri::default(),
+        version: Version::HTTP_11,
+        headers: &headers,
+        raw: None,
     };
+    match decide(head, kind, &connection, &config.server.trusted_proxies, &routes) {
+        Ok(decision) => {
+            tenant(&routes, &decision.facts.host);
+            goes_to(&decision.site, &decision.goes_to, decision.facts.path, kind);
+        }
+        Err(stop) => stopped(&routes, &host, stop),
+    }
+    Ok(())
+}
+
+fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
+    let because = |error: &dyn std::fmt::Display| Failed::Because(error.to_string());
+    let site = |tenant: &Arc<sluice_config::Tenant>| {
+        let site = Site::new(tenant.clone(), tenant.queues.clone());
+        site.map(Arc::new).map_err(|bad| Failed::Because(format!("tenant {}: {bad:?}", tenant.name)))
+    };
+    let sites = config.tenants.iter().map(site).collect::<Result<_, _>>()?;
+    let tickets = Arc::new(TicketKeys::new().map_err(|e| because(&e))?);
+    let tenants = config.tenants.iter().map(|tenant| &**tenant);
+    let certificates = Certificates::new(&config.tls, config.server.http2, tenants, &tickets);
+    Ok(Routes::new(sites, certificates.map_err(|e| because(&e))?))
+}
+
+/// The connection that a request for this URL would come on; `None`: there is none, which has been said.
+fn connection(config: &Config, routes: &Routes<Queue>, scheme: Option<&str>, host: &str) -> Option<Connection> {
+    let peer = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    if scheme != Some("https") || config.server.https.is_empty() {
+        return Some(Connection { peer, tls: None });
+    }
+    let presented: Option<&Arc<Presented>> =
+        routes.certificates().named(host, |_| true).or_else(|| routes.certificates().unnamed());
+    if presented.is_none() {
+        say(format_args!("tls      no certificate covers {host}, so the handshake fails: unrecognized_name"));
+    }
+    presented.map(|presented| Connection { peer, tls: Some(presented.clone()) })
+}
+
+fn tenant(routes: &Routes<Queue>, host: &str) {
+    let Some((matched, site)) = routes.find(host) else { return };
     let pattern = match matched {
-        HostMatch::Exact => host.clone(),
+        HostMatch::Exact => host.to_owned(),
         HostMatch::Below(suffix) => format!("*.{suffix}"),
     };
-    say(format_args!("tenant   {} (host {host} matches \"{pattern}\")", tenant.name));
-    let path = match NormalPath::parse(options.url.path().as_bytes()) {
-        Ok(path) => path,
-        Err(ambiguous) => {
-            say(format_args!("path     {}: refused with 400, {}", options.url.path(), ambiguous.reason()));
-            return Ok(());
+    say(format_args!("tenant   {} (host {host} matches \"{pattern}\")", site.tenant.name));
+}
+
+fn stopped(routes: &Routes<Queue>, host: &str, stop: Stop<'_>) {
+    match stop {
+        Stop::UnknownHost(facts) => {
+            say(format_args!("host     {}: no tenant answers for it, so the answer is 421", facts.host));
         }
-    };
-    if path.as_str().starts_with("/.sluice/") {
-        say("queue    none: paths under /.sluice/ are answered by Sluice itself");
-        return Ok(());
+        Stop::Misdirected(facts) => say(format_args!(
+            "host     {}: the certificate of this connection is not for it, so the answer is 421",
+            facts.host
+        )),
+        Stop::Head(violation) => {
+            say(format_args!("request  refused with {}, {}", violation.status(), violation.reason()));
+        }
+        Stop::Path(ambiguous) => {
+            tenant(routes, host);
+            say(format_args!("path     refused with 400, {}", ambiguous.reason()));
+        }
+        Stop::AboutServer => say("request  is about this server, so the answer is 204"),
     }
-    let prefixes = tenant.queues.iter().flat_map(|q| q.paths.iter().map(move |p| (p.as_str(), q)));
-    let queues = PrefixTable::new(prefixes).map_err(|bad| Failed::Because(format!("{bad:?}")))?;
-    let Some((prefix, queue)) = queues.find(&path) else {
-        say(format_args!("queue    none: no queue has a prefix of {path}, so everybody is forwarded"));
-        return Ok(());
+}
+
+fn goes_to(site: &Site<Queue>, goes_to: &GoesTo<Queue>, path: &[u8], kind: Kind) {
+    let Ok(path) = NormalPath::parse(path) else { return };
+    let queue = match goes_to {
+        GoesTo::Own(Endpoint::Status | Endpoint::Leave | Endpoint::Unknown) => {
+            say("queue    none: paths under /.sluice/ are answered by Sluice itself");
+            return;
+        }
+        GoesTo::Origin => {
+            say(format_args!("queue    none: no queue has a prefix of {path}, so everybody is forwarded"));
+            return;
+        }
+        GoesTo::Gate(queue) => queue,
     };
+    let prefix = site.gate(&path).map_or("", |(prefix, _)| prefix);
     say(format_args!("queue    {} (path {path}, longest prefix \"{prefix}\")", queue.name));
     say(format_args!("mode     {}", mode(queue.mode)));
-    let headers: HeaderMap = options.headers.iter().cloned().collect();
-    let kind = kind::classify(&options.method, Version::HTTP_11, &headers);
     say(format_args!("kind     {}", kind.name()));
     if queue.mode != Mode::Open {
         say(format_args!("parked   {}", parked(kind, queue.wait_status.code())));
     }
-    Ok(())
 }
 
 fn mode(mode: Mode) -> &'static str {

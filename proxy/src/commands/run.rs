@@ -1,6 +1,10 @@
 //! `sluice run`
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use sluice_admission::store::Severity;
 use sluice_config::Watch;
@@ -12,7 +16,7 @@ use crate::{
     console,
     life::{self, Life},
     node::{Lines, Node},
-    reload, resources, unserved,
+    reload, resources,
 };
 
 /// A store that was away at the start is looked at again after so long.
@@ -29,11 +33,8 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
                 .into(),
         ));
     };
-    let unserved = unserved::in_config(&config);
-    if !unserved.is_empty() {
-        return Err(Failed::Because(unserved.join("\nsluice: ")));
-    }
     log_to_stderr();
+    config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     resources::raise_descriptors(config.server.connections_max);
     let store = Lines::open(&config.store)
         .map_err(|(dir, error)| Failed::Because(format!("state directory {}: {error}", dir.display())))?;
@@ -45,8 +46,8 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
         reload::hangups().map_err(|error| Failed::Because(format!("SIGHUP cannot be caught: {error}")))?
     };
     // For whoever started us: the ports, which may have been chosen by the system.
-    for addr in &life.addresses {
-        console::say(format_args!("listening on http://{addr}"));
+    for (scheme, addr) in &life.addresses {
+        console::say(format_args!("listening on {}://{addr}", scheme.as_str()));
     }
     if let Some(addr) = life.admin {
         console::say(format_args!("admin on http://{addr}"));

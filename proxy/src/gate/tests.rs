@@ -1,6 +1,8 @@
 //! The gate before a real line, on a paused clock: who gets in, who is told what, and who costs the line a question.
 #![allow(clippy::unwrap_used)]
 
+mod carried_over;
+mod elsewhere;
 mod inside;
 mod modes;
 mod trickle;
@@ -23,7 +25,7 @@ use sluice_admission::{
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };
-use sluice_config::{Keys, Secret, WaitStatus};
+use sluice_config::{Keys, Name, Origin, SameSite, Secret, WaitStatus};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -81,11 +83,31 @@ fn queue() -> Queue {
     }
 }
 
+fn tenant() -> Tenant {
+    let second = Duration::from_secs(1);
+    Tenant {
+        name: Name::new("shop").unwrap(),
+        hosts: Vec::new(),
+        origin: Origin {
+            servers: Vec::new(),
+            connect_timeout: second,
+            read_timeout: second,
+            write_timeout: second,
+            idle_timeout: second,
+        },
+        cors: None,
+        tls: None,
+        same_site: SameSite::None,
+        strict_headers: false,
+        queues: Vec::new(),
+    }
+}
+
 fn gate(queue: Queue, usher: Arc<Usher>, counts: Arc<Counts>) -> Gate {
     let secrets = [("test".to_owned(), Secret::new([7; 32]))].into();
     let keyring = Keyring::new(&Keys { current: "test".into(), secrets }).unwrap();
-    let tenant = Name::new("shop").unwrap();
-    let keys = keyring.mint_keys(&tenant, &queue.name);
+    let tenant = tenant();
+    let keys = keyring.mint_keys(&tenant.name, &queue.name);
     Gate::new(&tenant, Arc::new(queue), usher, keys, counts)
 }
 
@@ -178,6 +200,7 @@ impl World {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Visitor {
     cookies: BTreeMap<String, String>,
+    secure: bool,
 }
 
 impl Visitor {
@@ -202,8 +225,13 @@ impl Visitor {
     }
 
     async fn asks(&mut self, world: &World, errand: Errand) -> Decision {
+        self.made_to_ask(world, errand, Initiator::Own).await
+    }
+
+    async fn made_to_ask(&mut self, world: &World, errand: Errand, initiator: Initiator) -> Decision {
         let headers = self.headers();
-        let decision = world.gate.decide(Request { headers: &headers, secure: false, errand, app: false }).await;
+        let request = Request { headers: &headers, secure: self.secure, errand, initiator, app: false };
+        let decision = world.gate.decide(request).await;
         self.take_in(&decision);
         decision
     }
@@ -220,7 +248,8 @@ impl Visitor {
 
     fn leaves(&mut self, world: &World, keep_place: bool) {
         let headers = self.headers();
-        let request = Request { headers: &headers, secure: false, errand: Errand::Status, app: false };
+        let (errand, initiator) = (Errand::Status, Initiator::Own);
+        let request = Request { headers: &headers, secure: self.secure, errand, initiator, app: false };
         let decision = world.gate.leave(request, keep_place);
         assert_eq!(decision.parked, None);
         self.take_in(&decision);

@@ -2,16 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ring::rand::{SecureRandom, SystemRandom};
 use sluice_admission::{
     session,
     token::{Binding, Kind, Pass, Refused, Slip, Ticket},
     usher::View,
 };
+use sluice_config::SameSite;
 
 use super::{Counts, Decision, Errand, Gate, Request, Standing};
-use crate::request::cookies::{self, Candidates, CookieName, Token};
+use crate::request::{
+    cookies::{self, Candidates, CookieName, Keep, Token},
+    initiator::Initiator,
+};
 
 /// Ticket, or slip, of an app without cookies; both ways.
 const SLUICE_TICKET: HeaderName = HeaderName::from_static("sluice-ticket");
@@ -20,22 +24,47 @@ const SLUICE_PASS: HeaderName = HeaderName::from_static("sluice-pass");
 /// How long a browser keeps slips and tickets: longer than any line.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The names of a queue's cookies.
+/// A queue's cookies: their names, and how browsers are to treat them.
 #[derive(Debug)]
-pub(super) struct CookieNames {
+pub(super) struct Cookies {
     slip: CookieName,
     ticket: CookieName,
     pass: CookieName,
+    same_site: SameSite,
 }
 
-impl CookieNames {
-    pub(super) fn new(queue: &str) -> Self {
+impl Cookies {
+    pub(super) fn new(queue: &str, same_site: SameSite) -> Self {
         let name = |token| CookieName::new(token, queue);
-        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass) }
+        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass), same_site }
     }
 
-    pub(super) fn clear_pass(&self, secure: bool) -> Option<HeaderValue> {
-        cookies::clear_cookie(&self.pass, secure)
+    /// Makes the browser forget a pass, under each name that it may have come by.
+    pub(super) fn forget_pass(&self, secure: bool) -> Vec<(HeaderName, HeaderValue)> {
+        let names = if secure { &[true, false][..] } else { &[false] };
+        let cookies = names.iter().filter_map(|&prefixed| self.clear(Kind::Pass, prefixed));
+        cookies.map(|cookie| (header::SET_COOKIE, cookie)).collect()
+    }
+
+    /// Slips, tickets and passes, in this order.
+    fn find<'h>(&self, headers: &'h HeaderMap, secure: bool) -> [Candidates<'h>; 3] {
+        cookies::find(headers, Kind::ALL.map(|kind| self.name(kind).as_str(secure)))
+    }
+
+    fn set(&self, kind: Kind, token: &str, secure: bool, max_age: Duration) -> Option<HeaderValue> {
+        cookies::set_cookie(self.name(kind), token, Keep { secure, same_site: self.same_site, max_age })
+    }
+
+    fn clear(&self, kind: Kind, secure: bool) -> Option<HeaderValue> {
+        self.set(kind, "", secure, Duration::ZERO)
+    }
+
+    fn name(&self, kind: Kind) -> &CookieName {
+        match kind {
+            Kind::Slip => &self.slip,
+            Kind::Ticket => &self.ticket,
+            Kind::Pass => &self.pass,
+        }
     }
 }
 
@@ -53,37 +82,64 @@ pub(super) struct Jar<'a> {
     slips: Candidates<'a>,
     tickets: Candidates<'a>,
     passes: Candidates<'a>,
+    /// The cookies are those of plain HTTP, and the visitor has come over HTTPS: they are to be handed out anew.
+    carried_over: bool,
     handed_out: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl<'a> Jar<'a> {
+    /// The tokens that a request brings.
+    ///
+    /// Over HTTPS those under the prefixed names count. Where there is none, those of plain HTTP do, so that a visitor
+    /// keeps the place when a site moves to HTTPS. A page on a sibling domain can plant such a cookie; but a token is
+    /// signed, so all it can give a visitor who has no place yet is a place of its own, once.
     pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View) -> Self {
-        let names = &gate.cookies;
-        let secure = request.secure;
-        let wanted = [names.pass.as_str(secure), names.ticket.as_str(secure), names.slip.as_str(secure)];
-        let [passes, tickets, slips] = cookies::find(request.headers, wanted);
+        let cookies = &gate.cookies;
+        let mut brought = cookies.find(request.headers, request.secure);
+        let mut handed_out = Vec::new();
+        let speaks_for_the_visitor = request.initiator != Initiator::Embedded;
+        let carried_over = request.secure && speaks_for_the_visitor && brought.iter().all(Candidates::is_empty);
+        if carried_over {
+            brought = cookies.find(request.headers, false);
+            let kinds = Kind::ALL.into_iter().zip(&brought).filter(|(_, candidates)| !candidates.is_empty());
+            handed_out.extend(kinds.filter_map(|(kind, _)| Some((header::SET_COOKIE, cookies.clear(kind, false)?))));
+        }
+        let [slips, tickets, passes] = brought;
         let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.now_ms());
-        let life_began_ms = view.summary.life_began_ms;
-        let (counts, handed_out) = (&gate.counts, Vec::new());
-        Self { request, gate, counts, epoch, life_began_ms, now_ms, slips, tickets, passes, handed_out }
+        let (counts, life_began_ms) = (&gate.counts, view.summary.life_began_ms);
+        Self { request, gate, counts, epoch, life_began_ms, now_ms, slips, tickets, passes, carried_over, handed_out }
+    }
+
+    /// Whether another site has loaded something of this one, unseen.
+    pub(super) fn is_embedded(&self) -> bool {
+        self.request.initiator == Initiator::Embedded
     }
 
     /// The first valid pass.
     pub(super) fn pass(&mut self) -> Option<Pass> {
-        let verify = |token: &[u8]| self.gate.keys.verify_pass(token, self.epoch, self.now_ms, Binding::NONE);
-        self.first(Kind::Pass, self.passes, &SLUICE_PASS, verify)
+        self.first(Kind::Pass, self.passes, &SLUICE_PASS, |token| self.verify_pass(token))
     }
 
     /// The first valid ticket.
     pub(super) fn ticket(&mut self) -> Option<Ticket> {
-        let verify = |token: &[u8]| self.gate.keys.verify_ticket(token, self.epoch, Binding::NONE);
-        self.first(Kind::Ticket, self.tickets, &SLUICE_TICKET, verify)
+        self.first(Kind::Ticket, self.tickets, &SLUICE_TICKET, |token| self.verify_ticket(token))
     }
 
     /// The first valid slip. Apps carry it in the ticket's header.
     pub(super) fn slip(&mut self) -> Option<Slip> {
-        let verify = |token: &[u8]| self.gate.keys.verify_slip(token, Binding::NONE);
-        self.first(Kind::Slip, self.slips, &SLUICE_TICKET, verify)
+        self.first(Kind::Slip, self.slips, &SLUICE_TICKET, |token| self.verify_slip(token))
+    }
+
+    fn verify_pass(&self, token: &[u8]) -> Result<Pass, Refused> {
+        self.gate.keys.verify_pass(token, self.epoch, self.now_ms, Binding::NONE)
+    }
+
+    fn verify_ticket(&self, token: &[u8]) -> Result<Ticket, Refused> {
+        self.gate.keys.verify_ticket(token, self.epoch, Binding::NONE)
+    }
+
+    fn verify_slip(&self, token: &[u8]) -> Result<Slip, Refused> {
+        self.gate.keys.verify_slip(token, Binding::NONE)
     }
 
     fn first<T>(
@@ -120,9 +176,13 @@ impl<'a> Jar<'a> {
     }
 
     pub(super) fn hand_out_ticket(&mut self, ticket: &Ticket) {
+        self.sign_ticket(ticket);
+        self.clear_if_brought(Kind::Slip);
+    }
+
+    fn sign_ticket(&mut self, ticket: &Ticket) {
         let token = self.gate.keys.sign_ticket(ticket, Binding::NONE);
         self.set(Kind::Ticket, &token, KEEP);
-        self.clear_if_brought(Kind::Slip);
     }
 
     /// The pass of a seat. Made from the seat alone, so a claim that is repeated gets the same one.
@@ -174,7 +234,8 @@ impl<'a> Jar<'a> {
     }
 
     /// The request is parked, or (with `None`) answered in some other way.
-    pub(super) fn close(self, parked: Option<Standing>) -> Decision {
+    pub(super) fn close(mut self, parked: Option<Standing>) -> Decision {
+        self.carry_over();
         match self.request.errand {
             Errand::Status => self.counts.polls.inc(),
             Errand::Enter | Errand::Prefetch if parked.is_some() => self.counts.parked.inc(),
@@ -184,12 +245,49 @@ impl<'a> Jar<'a> {
     }
 
     /// The request passes.
-    pub(super) fn close_inside(self, number: u64) -> Decision {
+    pub(super) fn close_inside(mut self, number: u64) -> Decision {
+        self.carry_over();
         Decision { parked: None, inside: Some(number), handed_out: self.handed_out }
     }
 
+    /// Hands out what came over plain HTTP once and is still good, unless this answer has its own word on it.
+    fn carry_over(&mut self) {
+        if !self.carried_over {
+            return;
+        }
+        if let Some(slip) = self.carried(Kind::Slip, self.slips, Self::verify_slip) {
+            self.hand_out_slip(&slip);
+        }
+        if let Some(ticket) = self.carried(Kind::Ticket, self.tickets, Self::verify_ticket) {
+            self.sign_ticket(&ticket);
+        }
+        if let Some(pass) = self.carried(Kind::Pass, self.passes, Self::verify_pass) {
+            self.sign_pass(&pass);
+        }
+    }
+
+    fn carried<T>(
+        &self,
+        kind: Kind,
+        cookies: Candidates<'a>,
+        verify: fn(&Self, &[u8]) -> Result<T, Refused>,
+    ) -> Option<T> {
+        if self.has_a_word_on(kind) {
+            return None;
+        }
+        cookies.iter().find_map(|token| verify(self, token).ok())
+    }
+
+    /// Whether this answer hands a token out or takes it back.
+    fn has_a_word_on(&self, kind: Kind) -> bool {
+        let name = self.gate.cookies.name(kind).as_str(self.request.secure).as_bytes();
+        self.handed_out
+            .iter()
+            .any(|(_, value)| value.as_bytes().strip_prefix(name).is_some_and(|v| v.starts_with(b"=")))
+    }
+
     fn set(&mut self, kind: Kind, token: &str, keep: Duration) {
-        let cookie = cookies::set_cookie(self.name(kind), token, self.request.secure, keep);
+        let cookie = self.gate.cookies.set(kind, token, self.request.secure, keep);
         // A later word on a cookie replaces an earlier one.
         self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
         if self.request.app {
@@ -205,17 +303,8 @@ impl<'a> Jar<'a> {
             Kind::Pass => self.passes,
         };
         if !brought.is_empty() {
-            let cookie = cookies::clear_cookie(self.name(kind), self.request.secure);
+            let cookie = self.gate.cookies.clear(kind, self.request.secure);
             self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
-        }
-    }
-
-    fn name(&self, kind: Kind) -> &'a CookieName {
-        let names = &self.gate.cookies;
-        match kind {
-            Kind::Slip => &names.slip,
-            Kind::Ticket => &names.ticket,
-            Kind::Pass => &names.pass,
         }
     }
 }

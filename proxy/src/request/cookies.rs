@@ -3,11 +3,13 @@
 //! A queue has three cookies ([`Token`]), each with two names: over HTTPS it carries the `__Host-` prefix, which
 //! browsers accept only from this very host, so that a page on a sibling domain cannot plant one. Over plain HTTP
 //! nothing prevents that, and a planted cookie may even come first; so [`find`] gives every candidate of a name, up
-//! to [`CANDIDATES_MAX`], and the caller takes the first that verifies.
+//! to [`CANDIDATES_MAX`], and the caller takes the first that verifies. Over HTTPS, whoever brings nothing under the
+//! prefixed names is asked for the others as well, once: a site that moves to HTTPS takes its visitors along.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
+use sluice_config::SameSite;
 
 use super::{Edit, scan::split};
 
@@ -90,6 +92,11 @@ pub(crate) fn find<'a, const N: usize>(headers: &'a HeaderMap, names: [&str; N])
     found
 }
 
+/// Whether a request brings any cookie of ours, of whichever queue.
+pub(crate) fn any_of_ours(headers: &HeaderMap) -> bool {
+    pairs(headers).any(is_ours)
+}
+
 /// What must change before the origin sees these headers: it gets none of our cookies and no `Sluice-*` field.
 ///
 /// Everybody else's cookies stay byte for byte. They go out on one line even if they came on several: that is how
@@ -104,23 +111,34 @@ pub(crate) fn strip(headers: &HeaderMap, edits: &mut Vec<Edit>) {
     }
 }
 
-/// A `Set-Cookie` value for a token of ours; `None` if `value` is not made of cookie characters.
-///
-/// `SameSite=Lax`, so that who comes back from an e-mail, a payment page or a sign-on has it along.
-pub(crate) fn set_cookie(name: &CookieName, value: &str, secure: bool, max_age: Duration) -> Option<HeaderValue> {
+/// How a browser is to keep a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keep {
+    /// Over HTTPS only, and under the prefixed name.
+    pub(crate) secure: bool,
+    /// Whether it comes along with a form that another site posts. Over plain HTTP browsers take no `None`, so there
+    /// it stays at home.
+    pub(crate) same_site: SameSite,
+    /// In whole seconds.
+    pub(crate) max_age: Duration,
+}
+
+/// A `Set-Cookie` value for a token of ours; `None` if `value` is not made of cookie characters. A `max_age` of zero
+/// makes the browser forget the cookie.
+pub(crate) fn set_cookie(name: &CookieName, value: &str, keep: Keep) -> Option<HeaderValue> {
     // RFC 6265, 4.1.1. A `;` would start an attribute.
     let is_cookie_octet = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\');
     if !value.bytes().all(is_cookie_octet) {
         return None;
     }
-    let (name, secure) = (name.as_str(secure), if secure { "; Secure" } else { "" });
-    let max_age = max_age.as_secs();
-    HeaderValue::try_from(format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Lax{secure}")).ok()
-}
-
-/// A `Set-Cookie` value that makes the browser forget the cookie.
-pub(crate) fn clear_cookie(name: &CookieName, secure: bool) -> Option<HeaderValue> {
-    set_cookie(name, "", secure, Duration::ZERO)
+    let name = name.as_str(keep.secure);
+    let reach = match (keep.secure, keep.same_site) {
+        (true, SameSite::None) => "None; Secure",
+        (true, SameSite::Lax) => "Lax; Secure",
+        (false, _) => "Lax",
+    };
+    let max_age = keep.max_age.as_secs();
+    HeaderValue::try_from(format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite={reach}")).ok()
 }
 
 const HOST_PREFIX: &str = "__Host-";

@@ -159,6 +159,10 @@ pub(crate) enum Violation {
     UpgradeWithBody,
     /// A line that ends in a bare LF, or empty lines in front of the request.
     LineEnd,
+    /// HTTP/2: `:scheme` is not that of the connection.
+    Scheme,
+    /// HTTP/2: a value that begins or ends with a space or tab (RFC 9113, 8.2.1).
+    FieldValue,
     /// A chunk-size line, the end of a chunk or a trailer that is not what RFC 9112, 7.1 says.
     ChunkSize,
 }
@@ -188,6 +192,8 @@ impl Violation {
             | Self::UpgradeUnannounced
             | Self::UpgradeWithBody
             | Self::LineEnd
+            | Self::Scheme
+            | Self::FieldValue
             | Self::ChunkSize => 400,
         }
     }
@@ -218,6 +224,8 @@ impl Violation {
             Self::UpgradeUnannounced => "upgrade_unannounced",
             Self::UpgradeWithBody => "upgrade_with_body",
             Self::LineEnd => "line_end",
+            Self::Scheme => "scheme",
+            Self::FieldValue => "field_value",
             Self::ChunkSize => "chunk_size",
         }
     }
@@ -273,6 +281,9 @@ impl<'a> Fields<'a> {
             if value.len() > VALUE_BYTES_MAX || bytes > FIELDS_BYTES_MAX {
                 return Err(Violation::FieldSize);
             }
+            if version == Version::HTTP_2 && has_blank_ends(value.as_bytes()) {
+                return Err(Violation::FieldValue);
+            }
             match *name {
                 header::HOST => fields.host.add(value),
                 header::CONTENT_LENGTH => fields.length.add(value),
@@ -287,6 +298,12 @@ impl<'a> Fields<'a> {
         }
         Ok(fields)
     }
+}
+
+/// The parser of HTTP/1 has cut such ends off; in HTTP/2 they are part of the value, and to an origin they are not.
+fn has_blank_ends(value: &[u8]) -> bool {
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    is_blank(value.first()) || is_blank(value.last())
 }
 
 #[cfg(test)]

@@ -1,14 +1,13 @@
 //! What is left of a request's body when the answer is ours.
 
 use http::header;
-use pingora_proxy::Session;
+use pingora_core::protocols::http::ServerSession;
 
 /// A body up to this long is read away so that the connection can go on; a longer one is not worth its bytes.
 const DRAIN_BYTES_MAX: u64 = 256 << 10;
 
 /// Reads a short body away, or gives the connection up. What was sent is never kept.
-pub(super) async fn settle(session: &mut Session) {
-    let session = session.as_downstream_mut();
+pub(super) async fn settle(session: &mut ServerSession) {
     if session.is_body_done() {
         return;
     }

@@ -1,6 +1,6 @@
 //! Clients that do not do their part: whom that is counted against, and what it leaves in the log.
 
-use crate::support::{Scene, scene::FAST};
+use crate::support::{Scene, metrics::Metrics, scene::FAST};
 
 /// More pages than fit into what the system keeps between a node and a client that reads nothing.
 const TOO_MANY_PAGES: usize = 2_000;
@@ -9,11 +9,14 @@ const TOO_MANY_PAGES: usize = 2_000;
 async fn a_client_that_goes_away_before_its_answer_is_no_failure_of_the_origin() {
     let (scene, _inside) = Scene::one_seat().await;
     let waits = scene.visitor("waits").await;
+    let connections = |m: &Metrics| m.sum("connections", &[]);
+    scene.node.until_metrics("both visitors are there", |m| connections(m) == 2.0).await;
     let mut client = scene.node.connect().await;
     client.send(waits.browser.navigation("/").bytes().repeat(TOO_MANY_PAGES)).await;
     scene.node.until_metrics("answers are under way", |m| m.requests("shop", "parked") > 20.0).await;
     drop(client);
-    let metrics = scene.node.until_metrics("it is gone", |m| m.sum("requests_in_flight", &[]) == 0.0).await;
+    let metrics = scene.node.until_metrics("it is gone", |m| connections(m) == 2.0).await;
+    assert!(metrics.sum("requests_in_flight", &[]) == 0.0);
     assert!(metrics.requests("shop", "parked") < TOO_MANY_PAGES as f64, "all of it fitted in");
     assert!(metrics.sum("origin_errors_total", &[]) == 0.0);
     assert!(!scene.node.log().contains("ERROR"), "{}", scene.node.log());

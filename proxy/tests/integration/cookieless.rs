@@ -12,8 +12,8 @@ async fn ten_thousand_requests_without_a_cookie_take_no_number_and_no_step() {
     let (scene, _inside) = Scene::one_seat().await;
     let mut waits = scene.visitor("waits").await;
     waits.join().await;
-    let before = scene.node.metrics().await;
     let start = Instant::now();
+    let before = scene.node.metrics().await;
 
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
@@ -32,8 +32,8 @@ async fn ten_thousand_requests_without_a_cookie_take_no_number_and_no_step() {
     }
     clients.join_all().await;
 
-    let took = start.elapsed();
     let after = scene.node.metrics().await;
+    let took = start.elapsed();
     let grown = |name: &str| after.line(name, "shop") - before.line(name, "shop");
     assert_eq!(grown("issued_number"), 0.0);
     assert_eq!(grown("waiting_visitors"), 0.0);

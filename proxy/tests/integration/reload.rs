@@ -1,10 +1,14 @@
 //! A changed config is taken whole, or not at all.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::support::{
-    Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, metrics::Metrics, node::server_file,
-    scene::FAST, until,
+    Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, metrics::Metrics, scene::FAST, until,
 };
 
 const ONE_SEAT: &str = "release_per_minute = 6000\nburst = 1000\nmax_active = 1";
@@ -37,17 +41,6 @@ async fn a_mistake_leaves_the_running_config_in_force() {
 }
 
 #[tokio::test]
-async fn what_a_start_would_refuse_a_reload_refuses() {
-    let (scene, mut inside) = Scene::one_seat().await;
-    let (http, admin) = (scene.node.http, scene.node.admin);
-    scene.node.folder.write("sluice.toml", &server_file(http, admin, "https = [\"127.0.0.1:0\"]\n"));
-    scene.node.signal("HUP");
-    refused(&scene.node, 1.0).await;
-    assert!(scene.node.log().contains("does not end TLS yet"), "{}", scene.node.log());
-    assert!(inside.open("/").await.is_from_origin());
-}
-
-#[tokio::test]
 async fn changed_files_are_noticed_without_a_signal() {
     let (scene, _inside) = Scene::one_seat().await;
     let shop = Tenant::shop(scene.origin.addr());
@@ -56,6 +49,17 @@ async fn changed_files_are_noticed_without_a_signal() {
     scene.node.folder.write_tenant(&shop.queue("shop", &format!("{ONE_SEAT}\nwait_status = 200")));
     scene.node.until_metrics("the config is taken", |m| m.sum("config_reloads_total", &[]) == 1.0).await;
     assert_eq!(scene.node.ask(&Request::navigation("/")).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_a_changed_config_hardly_means_is_logged() {
+    let scene = Scene::shop(FAST).await;
+    let certificate = scene.node.folder.write_certificate(&["localhost", "127.0.0.1", "shop.example.com"]);
+    let shop = Tenant::shop(scene.origin.addr()).section(&format!("[tls]\ncertificates = [{certificate}]"));
+    scene.node.folder.write_tenant(&shop.queue("shop", FAST));
+    scene.node.reload().await;
+    let noted = async || scene.node.log().contains("[tls] of shop does nothing").then_some(());
+    until("the note is in the log", noted).await;
 }
 
 #[tokio::test]
@@ -226,19 +230,23 @@ async fn a_hangup_right_after_the_start_is_a_reload_and_no_end() {
 #[tokio::test]
 async fn a_reload_under_load_drops_no_request() {
     let scene = Scene::shop(FAST).await;
-    let mut visitors = Vec::new();
+    let (mut visitors, over) = (Vec::new(), Arc::new(AtomicBool::new(false)));
     for visitor in 0..8 {
+        let over = over.clone();
         let mut visitor = Visitor::with(&scene.node, Browser::new(&visitor.to_string())).await;
         visitor.walk_in().await;
         visitors.push(tokio::spawn(async move {
-            for _ in 0..200 {
+            while !over.load(Ordering::Relaxed) {
                 assert!(visitor.open("/cart").await.is_from_origin());
             }
         }));
     }
     for _ in 0..10 {
+        let served = scene.origin.hit_count();
         scene.node.reload().await;
+        until("requests go on", async || (scene.origin.hit_count() > served + 100).then_some(())).await;
     }
+    over.store(true, Ordering::Relaxed);
     for visitor in visitors {
         visitor.await.unwrap();
     }

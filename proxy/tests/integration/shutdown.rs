@@ -52,19 +52,17 @@ async fn a_request_without_end_is_cut_at_the_drain_timeout() {
     let start = Instant::now();
     scene.node.signal("TERM");
     assert_eq!(scene.node.exit_status().await.code(), Some(0));
-    let took = start.elapsed();
-    assert!((Duration::from_secs(2)..Duration::from_secs(6)).contains(&took), "{took:?}");
+    assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
     assert!(scene.node.log().contains("requests were cut"), "{}", scene.node.log());
 }
 
 #[tokio::test]
 async fn an_idle_node_ends_soon_whatever_connections_there_are() {
-    let mut scene = shop("1s").await;
+    // Longer than any test waits for a node to end.
+    let mut scene = shop("10m").await;
     let mut idle = scene.node.connect().await;
     idle.ask(&Request::navigation("/")).await;
-    let start = Instant::now();
     scene.node.signal("INT");
     assert_eq!(scene.node.exit_status().await.code(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     idle.closed().await;
 }

@@ -1,8 +1,10 @@
 //! Hosts, tenants, and what an origin gets to know.
 
-use crate::support::{
-    Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, ports::Reserved,
-    scene::FAST,
+use crate::{
+    servers::Reserved,
+    support::{
+        Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, scene::FAST,
+    },
 };
 
 const NEWS: &str = "news.example.org";
@@ -114,7 +116,7 @@ async fn a_trusted_proxy_is_believed_and_https_gets_host_cookies() {
     let page = scene.node.ask(&request).await;
     let cookie = page.header("set-cookie").unwrap();
     assert!(cookie.starts_with("__Host-sluice_pass_shop="), "{cookie}");
-    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=Lax", "; Secure"] {
+    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=None", "; Secure"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let hit = scene.origin.last_hit();
@@ -123,6 +125,31 @@ async fn a_trusted_proxy_is_believed_and_https_gets_host_cookies() {
     let with_pass = Request::navigation("/").header("X-Forwarded-Proto", "https");
     let with_pass = with_pass.header("Cookie", cookie.split(';').next().unwrap());
     assert_eq!(scene.node.ask(&with_pass).await.header("set-cookie"), None, "the pass under this name is known");
+}
+
+#[tokio::test]
+async fn who_came_over_plain_http_keeps_place_and_pass_when_the_site_leads_them_to_https() {
+    let trusted = |setup: Setup| setup.server("trusted_proxies = [\"127.0.0.0/8\"]");
+    let scene = Scene::set_up(|shop| shop.queue("shop", ONE_SEAT), trusted).await;
+    let over =
+        |scheme| Request::navigation("/").header("X-Forwarded-For", "203.0.113.7").header("X-Forwarded-Proto", scheme);
+    let mut inside = scene.visitor("inside").await;
+    let mut waits = scene.visitor("waits").await;
+    assert!(inside.ask(over("http")).await.is_from_origin());
+    waits.ask(over("http")).await;
+    assert_eq!(Status::of(&waits.ask(over("http")).await).unwrap().number, Some(2));
+
+    let page = inside.ask(over("https")).await;
+    assert!(page.is_from_origin(), "{page:?}");
+    assert!(page.cookie("__Host-sluice_pass_shop").is_some_and(|pass| !pass.is_empty()), "{page:?}");
+    assert_eq!(page.cookie("sluice_pass_shop"), Some(""), "{page:?}");
+    let page = waits.ask(over("https")).await;
+    assert_eq!(Status::of(&page).unwrap().number, Some(2));
+    assert_eq!(page.cookie("sluice_ticket_shop"), Some(""), "{page:?}");
+    // From then on they hold what HTTPS knows.
+    assert_eq!(Status::of(&waits.ask(over("https")).await).unwrap().number, Some(2));
+    assert!(inside.ask(over("https")).await.is_from_origin());
+    assert_eq!(inside.ask(over("https")).await.header("set-cookie"), None);
 }
 
 #[tokio::test]
@@ -165,11 +192,14 @@ async fn an_origin_that_breaks_off_is_502() {
 #[tokio::test]
 async fn requests_of_a_client_that_is_gone_harm_nobody() {
     let scene = Scene::shop(FAST).await;
+    let mut connections = Vec::new();
     for _ in 0..20 {
         let mut connection = Connection::open(scene.node.http).await;
         connection.send(Request::navigation("/slow").bytes()).await;
-        drop(connection);
+        connections.push(connection);
     }
+    scene.node.until_metrics("all are in flight", |m| m.sum("requests_in_flight", &[]) == 20.0).await;
+    drop(connections);
     scene.visitor("ann").await.walk_in().await;
     scene.origin.go_on();
     scene.node.until_metrics("nothing is in flight", |m| m.sum("requests_in_flight", &[]) == 0.0).await;

@@ -19,6 +19,17 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// Why, in words.
+    pub(super) fn into_reason(self) -> String {
+        match self {
+            Self::Lost(why) | Self::Busy(why) | Self::Refused(why) => why,
+            Self::NoScript => "the server has no such script".to_owned(),
+            Self::Moved(node) => format!("the slot is on {}", address(&node)),
+        }
+    }
+}
+
+impl Fault {
     /// Judges an error of the client library. `from` is the server that it came from.
     pub(super) fn of(error: &RedisError, from: &RedisNode) -> Self {
         let said = || format!("{}: {}", address(from), sentence(error));

@@ -26,6 +26,11 @@ impl Keys {
     }
 }
 
+/// The slot and the key of something that all nodes share and that belongs to no line.
+pub(super) fn shared(prefix: &str, name: &str) -> (u16, String) {
+    (slot(name.as_bytes()), format!("{prefix}:{{{name}}}"))
+}
+
 /// The slot of a hash tag: CRC-16 (XMODEM) modulo the number of slots, as the Cluster specification has it.
 fn slot(tag: &[u8]) -> u16 {
     let crc = tag.iter().fold(0u16, |crc, &byte| {

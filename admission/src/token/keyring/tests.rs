@@ -69,3 +69,13 @@ fn debug_shows_names_only() {
     let keys = keyring.mint_keys(&name("shop"), &name("sale"));
     assert_eq!(format!("{keys:?}"), r#"QueueKeys { tenant: Name("shop"), queue: Name("sale"), .. }"#);
 }
+
+#[test]
+fn secrets_for_other_purposes_differ_by_purpose_and_master() {
+    let keyring = Keyring::new(&keys("a", &[("a", 32), ("b", 33)])).expect("usable");
+    let (one, other) = (keyring.secrets_for("one"), keyring.secrets_for("other"));
+    let all: BTreeSet<_> = one.iter().chain(&other).collect();
+    assert_eq!((one.len(), all.len()), (2, 4));
+    let turned = Keyring::new(&keys("b", &[("a", 32), ("b", 33)])).expect("usable").secrets_for("one");
+    assert_eq!(turned, [one[1], one[0]], "the current one first");
+}

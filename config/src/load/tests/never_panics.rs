@@ -2,14 +2,17 @@
 
 use std::sync::LazyLock;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use proptest::{prelude::*, sample::Index};
 
-use crate::testing::{Dir, queue};
+use crate::testing::{Dir, certificates::Pair, queue, tls};
 
 const SECRET: &str = "Y29ycmVjdCBob3JzZSBiYXR0ZXJ5IHN0YXBsZS4uLg==";
 
 const NODE: &str = include_str!("../../../sample-fleet/sluice.toml");
 const TENANT: &str = include_str!("../../../sample/tenants/shop.toml");
+
+static PAIR: LazyLock<Pair> = LazyLock::new(|| Pair::new(&["shop.example.com"]));
 
 static TENANT_SCHEMA: LazyLock<jsonschema::Validator> =
     LazyLock::new(|| jsonschema::draft7::new(&crate::schema::tenant_file()).unwrap());
@@ -92,6 +95,34 @@ proptest! {
         }
         let dir = Dir::new().with_bytes("sluice.toml", &node).with_bytes("tenants/shop.toml", &tenant);
         said(&dir);
+    }
+
+    /// A file of certificates, or the bytes of a certificate in it, with anything wrong with them.
+    #[test]
+    fn on_damaged_certificates(
+        changes in proptest::collection::vec(change(), 1..4), in_the_bytes in any::<bool>(), of_key in any::<bool>(),
+    ) {
+        let pair = &*PAIR;
+        let (mut chain, mut key) = (pair.chain.as_bytes().to_vec(), pair.key.as_bytes().to_vec());
+        let damaged = if of_key { &mut key } else { &mut chain };
+        let label = if of_key { "PRIVATE KEY" } else { "CERTIFICATE" };
+        if in_the_bytes {
+            let text: String = damaged.split(|b| *b == b'\n').filter(|line| !line.starts_with(b"-"))
+                .map(String::from_utf8_lossy).map(|line| line.trim().to_owned()).collect();
+            *damaged = BASE64_STANDARD.decode(text).unwrap();
+        }
+        changes.iter().for_each(|change| apply(damaged, change));
+        if in_the_bytes {
+            let text = BASE64_STANDARD.encode(&damaged);
+            *damaged = format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n").into_bytes();
+        }
+        let lines = "certificates = [{ chain = \"a.pem\", key = { file = \"a.key\" } }]\nclient_ca_file = \"a.pem\"";
+        let dir = Dir::new().with("tenants/shop.toml", &tls(lines)).with_bytes("a.pem", &chain)
+            .with_private("a.key", "").with_bytes("a.key", &key);
+        let said = said(&dir);
+        for line in pair.key.lines().filter(|line| !line.starts_with('-')) {
+            prop_assert!(!said.contains(line), "{said}");
+        }
     }
 
     /// What loads is valid by the schema: an editor never complains about a config that works.

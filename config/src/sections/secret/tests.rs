@@ -8,18 +8,9 @@ fn secret(written: &str) -> Dir {
 
 fn with_file(content: &[u8], mode: u32) -> Dir {
     let dir = secret("{ file = «\"a.key\"» }").with_bytes("a.key", content);
-    set_mode(&dir, mode);
+    dir.set_mode("a.key", mode);
     dir
 }
-
-#[cfg(unix)]
-fn set_mode(dir: &Dir, mode: u32) {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(dir.path().join("a.key"), std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-#[cfg(not(unix))]
-fn set_mode(_: &Dir, _: u32) {}
 
 fn value(dir: &Dir) -> Secret {
     dir.config().keys.unwrap().secrets["a"].clone()
@@ -40,7 +31,7 @@ fn file_or_environment_both_alphabets_padded_or_not() {
 #[test]
 fn absolute_paths_are_taken_as_they_are() {
     let elsewhere = Dir::new().with("a.key", KEY);
-    set_mode(&elsewhere, 0o400);
+    elsewhere.set_mode("a.key", 0o400);
     let dir = secret(&format!("{{ file = {:?} }}", elsewhere.path().join("a.key")));
     assert_eq!(value(&dir).expose().len(), 32);
 }

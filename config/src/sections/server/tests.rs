@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use crate::{error::Kind, testing::Dir};
+use crate::{
+    error::Kind,
+    testing::{Dir, certificates::Pair, tls},
+};
 
 fn server(lines: &str) -> Dir {
     Dir::node(&format!("[server]\n{lines}\n"))
@@ -11,9 +14,11 @@ fn every_key_arrives() {
     let dir = server(
         "http = [\"0.0.0.0:80\", \"[::1]:80\"]\nhttps = [\"0.0.0.0:443\"]\nadmin = \"127.0.0.1:1\"\n\
          trusted_proxies = [\"10.0.0.0/8\", \"2001:db8::1\"]\nthreads = 3\ndrain_timeout = \"1m30s\"\n\
-         connections_max = 7\nstate_dir = \"/var/lib/sluice\"",
+         connections_max = 7\nhttp2 = false\nrequests_max = 100\nstate_dir = \"/var/lib/sluice\"",
     );
-    let config = dir.config();
+    let pair = Pair::new(&["shop.example.com"]);
+    let shop = tls("certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]");
+    let config = dir.with_pair("shop", &pair).with("tenants/shop.toml", &shop).config();
     let server = config.server;
     assert_eq!(server.http, ["0.0.0.0:80".parse().unwrap(), "[::1]:80".parse().unwrap()]);
     assert_eq!(server.https, ["0.0.0.0:443".parse().unwrap()]);
@@ -22,6 +27,8 @@ fn every_key_arrives() {
     assert_eq!(server.threads, Some(3));
     assert_eq!(server.drain_timeout, Duration::from_secs(90));
     assert_eq!(server.connections_max, 7);
+    assert!(!server.http2);
+    assert_eq!(server.requests_max, 100);
     assert_eq!(config.store, crate::Store::Embedded { state_dir: "/var/lib/sluice".into() });
 }
 
@@ -69,7 +76,7 @@ fn listeners_need_an_address_and_a_port() {
 #[test]
 fn no_address_is_taken_twice() {
     server("http = [\"127.0.0.1:1\", «\"127.0.0.1:1\"»]").is_wrong(Kind::Duplicate, "sluice.toml:2:9", "keep one");
-    server("https = [«\"127.0.0.1:8080\"»]").is_wrong(Kind::Duplicate, "the default of `http`", "keep one");
+    server("admin = «\"127.0.0.1:8080\"»").is_wrong(Kind::Duplicate, "the default of `http`", "keep one");
     Dir::node("«[server]»\nhttp = [\"127.0.0.1:9900\"]\n").is_wrong(
         Kind::Duplicate,
         "`admin` is 127.0.0.1:9900 if it is not written, but this address is taken",
@@ -82,7 +89,10 @@ fn no_address_is_taken_twice() {
 #[test]
 fn something_has_to_listen() {
     Dir::node("«[server]»\nhttp = []").is_wrong(Kind::Missing, "nothing to listen on", "http = [\"127.0.0.1:8080\"]");
-    assert!(server("http = []\nhttps = [\"127.0.0.1:443\"]").load().is_ok());
+    let https = server(
+        "http = []\nhttps = [\"127.0.0.1:443\"]\n[tls]\ndefault_certificate = { chain = \"tls/x.pem\", key = { file = \"tls/x.key\" } }",
+    );
+    assert!(https.with_pair("x", &Pair::new(&["shop.example.com"])).load().is_ok());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    error::Kind,
     settings::RedisNode,
     testing::{Dir, queue},
 };

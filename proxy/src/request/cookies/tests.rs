@@ -111,20 +111,25 @@ fn no_sluice_field_reaches_the_origin() {
 fn cookies_are_written_for_one_host_and_no_script() {
     let name = CookieName::new(Token::Pass, "shop");
     let hour = Duration::from_secs(3600);
+    let written = |value, secure, same_site, max_age| set_cookie(&name, value, Keep { secure, same_site, max_age });
+    for (secure, same_site, expected) in [
+        (
+            true,
+            SameSite::None,
+            "__Host-sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=None; Secure",
+        ),
+        (true, SameSite::Lax, "__Host-sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure"),
+        (false, SameSite::None, "sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"),
+        (false, SameSite::Lax, "sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"),
+    ] {
+        assert_eq!(written("a.b-c_d", secure, same_site, hour).expect("cookie characters"), expected);
+    }
     assert_eq!(
-        set_cookie(&name, "a.b-c_d", true, hour).expect("cookie characters"),
-        "__Host-sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure"
-    );
-    assert_eq!(
-        set_cookie(&name, "a.b-c_d", false, hour).expect("cookie characters"),
-        "sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"
-    );
-    assert_eq!(
-        clear_cookie(&name, false).expect("empty"),
+        written("", false, SameSite::None, Duration::ZERO).expect("empty"),
         "sluice_pass_shop=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
     );
     for bad in ["a;Domain=example.com", "a b", "a\n", "a,b", "\"a\"", "é"] {
-        assert_eq!(set_cookie(&name, bad, true, hour), None, "{bad:?}");
+        assert_eq!(written(bad, true, SameSite::None, hour), None, "{bad:?}");
     }
 }
 

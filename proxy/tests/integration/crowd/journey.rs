@@ -50,6 +50,8 @@ impl Door {
 #[derive(Debug)]
 pub(crate) struct Story {
     pub(crate) plan: Plan,
+    /// When it asked for anything, until it was let in; one request after the other.
+    pub(crate) asked: Vec<Instant>,
     /// The numbers it was told, without repetitions. One, if all is well.
     pub(crate) numbers: Vec<u64>,
     /// It had a number, and then none.
@@ -76,6 +78,28 @@ pub(crate) struct Story {
     pub(crate) retries: u32,
 }
 
+impl Story {
+    /// Of a visitor who has seen nothing yet.
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            asked: Vec::new(),
+            numbers: Vec::new(),
+            lost: false,
+            waits: Vec::new(),
+            ahead: None,
+            fell_back: 0,
+            taken_back: 0,
+            called_after: Instant::now(),
+            called_by: None,
+            entered: None,
+            thrown_out: false,
+            slowest_inside: Duration::ZERO,
+            retries: 0,
+        }
+    }
+}
+
 /// Told to wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wait {
@@ -89,24 +113,9 @@ pub(crate) struct Wait {
 
 /// Comes, waits, enters, goes, as planned, until the door is closed.
 pub(crate) async fn journey(plan: Plan, door: Arc<Door>) -> Story {
-    let story = Story {
-        plan,
-        numbers: Vec::new(),
-        lost: false,
-        waits: Vec::new(),
-        ahead: None,
-        fell_back: 0,
-        taken_back: 0,
-        called_after: Instant::now(),
-        called_by: None,
-        entered: None,
-        thrown_out: false,
-        slowest_inside: Duration::ZERO,
-        retries: 0,
-    };
     let browser = Browser::new(&plan.visitor.to_string()).at(HOST, door.queue);
     let (start, closed) = (door.start, door.closed.subscribe());
-    let mut journey = Journey { browser, door, closed, dice: plan.dice, story };
+    let mut journey = Journey { browser, door, closed, dice: plan.dice, story: Story::new(plan) };
     if journey.rest_until(start + plan.arrives).await.is_some() && journey.is_let_in().await.is_some() {
         // Cut short or not: what there is to tell is in the story.
         let _ = journey.visit().await;
@@ -214,6 +223,9 @@ impl Journey {
     async fn ask(&mut self, request: impl Fn(&Browser) -> Request) -> Option<Response> {
         loop {
             let asked = Instant::now();
+            if self.story.entered.is_none() {
+                self.story.asked.push(asked);
+            }
             match self.door.pool.ask(&request(&self.browser)).await {
                 Ok(response) => {
                     self.browser.take_in(&response);

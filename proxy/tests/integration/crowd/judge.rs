@@ -1,6 +1,9 @@
 //! Holds the stories of a crowd against what was promised to it.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use tokio::time::Instant;
 
@@ -104,6 +107,16 @@ impl Judge {
         let mut entries: Vec<_> = self.stories.iter().filter_map(|story| self.entry(story)).collect();
         entries.sort_unstable();
         entries
+    }
+
+    /// Visitors who asked to be let in, and were, all of it within this time. One who had asked before may have been let
+    /// in before, and its request under way.
+    pub(crate) fn let_in_within(&self, time: &Range<Instant>) -> usize {
+        self.count(|story| {
+            let entry = self.entry(story).filter(|at| time.contains(at));
+            let asked = |entry| story.asked.iter().rev().find(|&&asked| asked <= entry);
+            entry.and_then(asked).is_some_and(|asked| time.contains(asked))
+        })
     }
 
     /// After and before what moment those were called who are known to have been.

@@ -26,10 +26,8 @@ fn digest(server: &Server) -> String {
 async fn a_failover_loses_the_last_seconds() {
     const STALE: Duration = Duration::from_secs(10);
     let mut redis = Sentinels::start();
-    for sentinel in &redis.sentinels {
-        // A replica that has been cut off for longer than ten times this is not elected.
-        sentinel.command::<()>(&["SENTINEL", "SET", "lines", "down-after-milliseconds", "2000"]);
-    }
+    // A replica that has been cut off for longer than ten times this is not elected.
+    redis.dead_after(2 * SECOND);
     let store = format!("url = \"redis+sentinel://{}\"\nsentinel_master = \"lines\"", addresses(&redis.sentinels));
     let mut sale = Sale::open(&store).await;
     // The replica is cut off, and hears nothing of what follows.

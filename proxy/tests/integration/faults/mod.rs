@@ -6,7 +6,7 @@
 //!
 //! | column | is |
 //! |---|---|
-//! | let in wrongly | more than the rate allows in some stretch of time, more than there are seats, or while no node could reach the store |
+//! | let in wrongly | more than the rate allows in some stretch of time, more than there are seats, or who asked while no node could reach the store |
 //! | thrown out | was inside, and was not let through |
 //! | places lost | had a number, and then another or none; or a number that was given twice |
 //! | gone back | was told that more stand ahead than before |
@@ -27,9 +27,3 @@ mod sale;
 mod wall_clock;
 
 use self::{relay::Relay, sale::Sale};
-
-/// The heading of the table, for whoever puts it together.
-#[test]
-fn the_table_has_a_heading() {
-    row::tell(row::HEADING);
-}

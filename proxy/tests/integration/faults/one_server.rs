@@ -17,9 +17,9 @@ async fn the_store_is_killed_and_comes_back_empty() {
     let mut sale = Sale::open(&fleet::one(&redis)).await;
     sale.now();
     redis.kill();
-    sale.wait(3 * SECOND).await;
+    sale.without_store(3 * SECOND).await;
     redis.restart();
-    sale.over("Redis killed, back empty after 3 s").await.nobody_came_in_meanwhile().judge();
+    sale.over("Redis killed, back empty after 3 s").await.judge();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -51,9 +51,9 @@ async fn the_store_stands_still() {
     let mut sale = Sale::open(&fleet::one(&redis)).await;
     sale.now();
     redis.freeze();
-    sale.wait(20 * SECOND).await;
+    sale.without_store(20 * SECOND).await;
     redis.thaw();
-    sale.over("Redis stopped for 20 s").await.nobody_came_in_meanwhile().judge();
+    sale.over("Redis stopped for 20 s").await.judge();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -103,9 +103,9 @@ async fn the_password_is_refused_for_a_minute() {
     sale.now();
     redis.command::<()>(&["ACL", "SETUSER", "sluice", "resetpass", ">other"]);
     redis.command::<()>(&["CLIENT", "KILL", "USER", "sluice"]);
-    sale.wait(60 * SECOND).await;
+    sale.without_store(60 * SECOND).await;
     redis.command::<()>(&["ACL", "SETUSER", "sluice", "resetpass", ">right"]);
-    sale.over("wrong password for a minute").await.nobody_came_in_meanwhile().judge();
+    sale.over("wrong password for a minute").await.judge();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -116,7 +116,7 @@ async fn the_store_becomes_a_replica_for_a_while() {
     sale.now();
     // Of nobody: it keeps what it has.
     redis.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
-    sale.wait(15 * SECOND).await;
+    sale.without_store(15 * SECOND).await;
     redis.command::<()>(&["REPLICAOF", "NO", "ONE"]);
-    sale.over("READONLY for 15 s").await.nobody_came_in_meanwhile().judge();
+    sale.over("READONLY for 15 s").await.judge();
 }

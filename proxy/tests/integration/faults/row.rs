@@ -1,13 +1,13 @@
 //! What a fault has done to the sale, as one row of a table.
 
-use std::{fmt, io::Write as _, time::Duration};
+mod tests;
+
+use std::{fmt, io::Write as _, ops::Range, time::Duration};
 
 use tokio::time::Instant;
 
 use crate::crowd::{judge::Judge, limits::Fullest};
 
-/// How long after the store is gone a visitor may still get in whom the line let in before.
-const IN_FLIGHT: Duration = Duration::from_secs(1);
 /// The end of the sale, over which the line must move again as fast as it may.
 const AT_THE_END: Duration = Duration::from_secs(6);
 
@@ -20,6 +20,18 @@ pub(super) const HEADING: &str = "\
 /// Says a line of the table. Not `println!`: the rows of tests that pass are to be seen under `cargo test` too.
 pub(super) fn tell(line: &str) {
     let _ = writeln!(std::io::stdout(), "\n{line}");
+}
+
+/// When what happened to the sale.
+#[derive(Clone, Debug)]
+pub(super) struct Times {
+    pub(super) happened: Instant,
+    /// In which no node could reach the store, if that was so: from when it was out of reach of all of them until just
+    /// before one could reach it again.
+    pub(super) away: Option<Range<Instant>>,
+    /// It was over.
+    pub(super) over: Instant,
+    pub(super) closed: Instant,
 }
 
 /// One row. Both queues together, but for what is said of the line that stands.
@@ -50,22 +62,19 @@ pub(super) struct Row {
     fullest: Fullest,
     per_second: f64,
     slowest_inside: Duration,
-    entries: [Vec<Instant>; 2],
-    times: [Instant; 4],
 }
 
 impl Row {
-    /// `times`: when it happened, was over, was over for every node, and when the sale was closed.
-    pub(super) fn new(fault: &'static str, judges: [&Judge; 2], times: [Instant; 4]) -> Self {
-        let [_, club] = judges;
-        let [happened, over, _, closed] = times;
+    pub(super) fn new(fault: &'static str, judges: [&Judge; 2], times: Times) -> Self {
+        let [shop, club] = judges;
+        let Times { happened, away, over, closed } = times;
         let sum = |count: &dyn Fn(&Judge) -> usize| judges.iter().map(|judge| count(judge)).sum();
         let fullest = judges.map(|judge| judge.limits.fullest(&judge.calls()));
         let beyond_minute = |judge: &Judge| {
             judge.limits.most_in_a_minute(&judge.calls()).saturating_sub(judge.limits.release_per_minute as usize)
         };
-        let entries = judges.map(Judge::entries);
-        let after = || entries[0].iter().copied().filter(|&at| at >= happened);
+        let entries = shop.entries();
+        let after = || entries.iter().copied().filter(|&at| at >= happened);
         let moments: Vec<_> = [happened].into_iter().chain(after()).chain([closed]).collect();
         let at_the_end = after().filter(|&at| at + AT_THE_END >= closed).count();
         let stories = || judges.iter().flat_map(|judge| &judge.stories);
@@ -74,7 +83,7 @@ impl Row {
             beyond_rate: fullest.iter().map(Fullest::too_many).sum(),
             beyond_minute: sum(&beyond_minute),
             beyond_seats: club.most_inside().saturating_sub(club.limits.seats as usize),
-            while_away: 0,
+            while_away: away.map_or(0, |away| sum(&|judge| judge.let_in_within(&away))),
             thrown_out: sum(&|judge| judge.count(|story| story.thrown_out)),
             lost: sum(&|judge| judge.lost_places().len()),
             given_twice: sum(&|judge| judge.given_twice().len()),
@@ -87,17 +96,7 @@ impl Row {
             fullest: fullest[0],
             per_second: at_the_end as f64 / AT_THE_END.as_secs_f64(),
             slowest_inside: stories().map(|story| story.slowest_inside).max().unwrap_or_default(),
-            entries,
-            times,
         }
-    }
-
-    /// No node could reach the store meanwhile, so nobody may have come in.
-    pub(super) fn nobody_came_in_meanwhile(mut self) -> Self {
-        let [happened, over, ..] = self.times;
-        let meanwhile = |at: &&Instant| (happened + IN_FLIGHT..over).contains(*at);
-        self.while_away = self.entries.iter().flatten().filter(meanwhile).count();
-        self
     }
 
     fn let_in_wrongly(&self) -> usize {

@@ -4,14 +4,14 @@
 //! call another burst at once. The club's seats are what limits it: a line that forgot who is inside would let in as
 //! many again.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until, timeout},
 };
 
-use super::row::Row;
+use super::row::{Row, Times};
 use crate::{
     crowd::{
         journey::{Door, Story, journey},
@@ -57,6 +57,7 @@ pub(super) struct Sale {
     shop: Crowd,
     club: Crowd,
     happened: Instant,
+    away: Option<Range<Instant>>,
 }
 
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl Sale {
         let nodes = fleet.http();
         let shop = Crowd::come(Door::shop(&nodes, SHOP), SHOPPERS, shopper);
         let club = Crowd::come(Door::new("club", ["/club", "/club/bar", "/end-club"], &nodes, CLUB), MEMBERS, member);
-        let mut sale = Self { fleet, shop, club, happened: Instant::now() };
+        let mut sale = Self { fleet, shop, club, happened: Instant::now(), away: None };
         sale.stands().await;
         sale
     }
@@ -102,6 +103,13 @@ impl Sale {
         self.happened = Instant::now();
     }
 
+    /// No node can reach the store while this lasts, so nobody may be let in who asks meanwhile.
+    pub(super) async fn without_store(&mut self, lasts: Duration) {
+        let gone = Instant::now();
+        self.wait(lasts).await;
+        self.away = Some(gone..Instant::now());
+    }
+
     /// Lets the crowd do as it is told for a while.
     pub(super) async fn wait(&self, time: Duration) {
         sleep_until(Instant::now() + time).await;
@@ -111,7 +119,6 @@ impl Sale {
     pub(super) async fn over(self, fault: &'static str) -> Row {
         let over = Instant::now();
         self.fleet.until_whole().await;
-        let whole = Instant::now();
         self.wait(AFTER).await;
         let closed = Instant::now();
         self.tell().await;
@@ -119,7 +126,7 @@ impl Sale {
         let [shop, club] = stories;
         let shop = Judge::new(SHOP, shop, &hits, Vec::new());
         let club = Judge::new(CLUB, club, &hits, Vec::new());
-        Row::new(fault, [&shop, &club], [self.happened, over, whole, closed])
+        Row::new(fault, [&shop, &club], Times { happened: self.happened, away: self.away, over, closed })
     }
 }
 

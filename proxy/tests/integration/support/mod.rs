@@ -13,7 +13,6 @@ pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod pool;
-pub(crate) mod ports;
 pub(crate) mod scene;
 pub(crate) mod visitor;
 

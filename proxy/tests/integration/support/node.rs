@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
@@ -10,7 +11,8 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tempfile::TempDir;
 
-use super::{Connection, Request, Response, config::Tenant, metrics::Metrics, ports::Reserved, until};
+use super::{Connection, Request, Response, config::Tenant, metrics::Metrics, until};
+use crate::servers::Reserved;
 
 /// The program under test.
 const SLUICE: &str = env!("CARGO_BIN_EXE_sluice");
@@ -215,6 +217,16 @@ impl ConfigFolder {
 
     pub(crate) fn write_tenant(&self, tenant: &Tenant) {
         self.write(&format!("tenants/{}.toml", tenant.name), &tenant.text());
+    }
+
+    /// Writes a certificate for these hosts and its key, and gives them as `[tls]` writes them.
+    pub(crate) fn write_certificate(&self, hosts: &[&str]) -> String {
+        let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(hosts).unwrap();
+        self.write("shop.pem", &made.cert.pem());
+        self.write("shop.key", &made.signing_key.serialize_pem());
+        fs::set_permissions(self.dir.path().join("shop.key"), fs::Permissions::from_mode(0o600)).unwrap();
+        "{ chain = \"shop.pem\", key = { file = \"shop.key\" } }".to_owned()
     }
 
     pub(crate) fn remove(&self, file: &str) {

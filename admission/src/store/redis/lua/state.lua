@@ -107,6 +107,13 @@ local function load()
   end
 end
 
+-- The first write of every call. Without memory the server refuses it, and so the call before anything is written.
+-- It looks at no later write: had the first been one that frees, it would let all of them pass, and whether a step
+-- is made would hang on what has just lapsed.
+local function claim()
+  call('HSET', KEY.line, 'layout', LAYOUT)
+end
+
 local function save()
   s.due, s.inside, s.live = call('ZCARD', KEY.due), call('ZCARD', KEY.inside), 0
   for i = 1, DOORS + WAITINGS do

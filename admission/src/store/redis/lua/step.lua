@@ -218,6 +218,7 @@ local function open(begins, top, newcomers)
   if reach > SPAN_MAX * 8 then
     return redis.error_reply('ERR numbers in this batch lie further apart than any line is long')
   end
+  claim()
   if found then
     start(max(known.epoch, 1))
   end
@@ -334,6 +335,7 @@ local function reset()
   if found and found ~= 0 then
     return { UNKNOWN_LAYOUT, found }
   end
+  claim()
   if found then
     start(1)
   end

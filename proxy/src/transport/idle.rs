@@ -2,7 +2,6 @@
 
 use std::{
     future::poll_fn,
-    io,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -13,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 pin_project! {
     /// A limit on idling that costs no timer per request: the timer is set anew only when it fires early.
-    pub(super) struct Idle {
+    pub(crate) struct Idle {
         until: Instant,
         #[pin]
         timer: Sleep,
@@ -21,28 +20,28 @@ pin_project! {
 }
 
 impl Idle {
-    pub(super) fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         let until = Instant::now() + limit;
         Self { until, timer: sleep_until(until) }
     }
 
-    pub(super) fn restart(self: Pin<&mut Self>, limit: Duration) {
+    pub(crate) fn restart(self: Pin<&mut Self>, limit: Duration) {
         *self.project().until = Instant::now() + limit;
     }
 
-    /// Waits for `event`. False: it failed, or the limit was over first.
-    pub(super) async fn wait(
+    /// Waits for `event`. `None`: the limit was over first.
+    pub(crate) async fn wait<T>(
         mut self: Pin<&mut Self>,
-        mut event: impl FnMut(&mut Context<'_>) -> Poll<io::Result<()>>,
-    ) -> bool {
+        mut event: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Option<T> {
         poll_fn(|cx| {
-            if let Poll::Ready(result) = event(cx) {
-                return Poll::Ready(result.is_ok());
+            if let Poll::Ready(happened) = event(cx) {
+                return Poll::Ready(Some(happened));
             }
             let mut this = self.as_mut().project();
             while this.timer.as_mut().poll(cx).is_ready() {
                 if Instant::now() >= *this.until {
-                    return Poll::Ready(false);
+                    return Poll::Ready(None);
                 }
                 this.timer.as_mut().reset(*this.until);
             }

@@ -9,31 +9,27 @@ use std::{
     future::poll_fn,
     io,
     mem::MaybeUninit,
-    net::{IpAddr, SocketAddr},
-    os::fd::AsRawFd,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_core::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, raw_connect::ProxyDigest,
-};
+use pingora_core::protocols::Stream;
 use prometheus::IntCounter;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
-    time::{Instant, Sleep, sleep},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
 };
 
-use crate::request::wire::{REFUSAL, Wire};
+use crate::{
+    request::wire::{REFUSAL, Wire},
+    transport::{
+        connection::Connection,
+        socket::{Socket, pingora_stream},
+    },
+};
 
 /// A request's head must be whole within this, however it trickles in.
 pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(20);
@@ -41,15 +37,12 @@ pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(20);
 const AHEAD_BYTES: usize = 4 << 10;
 /// Writes are handed to the kernel once so much has gathered.
 const WRITE_BYTES: usize = 16 << 10;
-/// A client that takes its answers more slowly than this, in bytes a second, is cut off.
-pub(crate) const SEND_RATE_MIN: usize = 128;
-/// But not before so long: a phone that changes networks in the middle of a download takes nothing for a while.
-const SEND_WITHIN_MIN: Duration = Duration::from_secs(30);
 
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Downstream {
-    tcp: TcpStream,
+    socket: Socket,
+    connection: Connection,
     wire: Wire,
     /// What has been read ahead of the parser, and looked at.
     ahead: Vec<u8>,
@@ -59,10 +52,6 @@ pub(crate) struct Downstream {
     head_since: Option<Instant>,
     refused: Refused,
     out: Vec<u8>,
-    /// Runs while the client does not take what is in `out`.
-    late: Option<Pin<Box<Sleep>>>,
-    socket: Arc<SocketDigest>,
-    since: SystemTime,
     rejected: IntCounter,
 }
 
@@ -78,19 +67,16 @@ enum Refused {
 
 impl Downstream {
     /// `rejected` counts connections that are cut for what they send.
-    pub(crate) fn new(tcp: TcpStream, rejected: IntCounter) -> Self {
-        let socket = Arc::new(SocketDigest::from_raw_fd(tcp.as_raw_fd()));
+    pub(crate) fn new(socket: Socket, connection: Connection, rejected: IntCounter) -> Self {
         Self {
-            tcp,
+            socket,
+            connection,
             wire: Wire::default(),
             ahead: Vec::new(),
             switched: AtomicBool::new(false),
             head_since: None,
             refused: Refused::No,
             out: Vec::new(),
-            late: None,
-            socket,
-            since: SystemTime::now(),
             rejected,
         }
     }
@@ -124,7 +110,7 @@ impl Downstream {
         }
         let mut room = [const { MaybeUninit::uninit() }; AHEAD_BYTES];
         let mut read = ReadBuf::uninit(&mut room);
-        ready!(Pin::new(&mut self.tcp).poll_read(cx, &mut read))?;
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
         let bytes = read.filled();
         if bytes.is_empty() {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
@@ -155,9 +141,9 @@ impl Downstream {
         poll_fn(|cx| self.poll_out(cx)).await
     }
 
-    /// The address at the other end.
-    pub(crate) fn peer(&self) -> Option<IpAddr> {
-        self.socket.peer_addr().and_then(|addr| addr.as_inet()).map(SocketAddr::ip)
+    /// What has been known of it before its first request.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// The connection has switched to another protocol: what follows is not HTTP.
@@ -188,24 +174,26 @@ impl Downstream {
         refused.is_none()
     }
 
+    /// Hands what has gathered to the kernel.
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_gathered(cx))?;
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_gathered(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.out.is_empty() {
-            match Pin::new(&mut self.tcp).poll_write(cx, &self.out)? {
-                Poll::Ready(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(written) => drop(self.out.drain(..written)),
-                Poll::Pending => {
-                    let at_rate = Duration::from_secs((self.out.len() / SEND_RATE_MIN) as u64);
-                    let late = self.late.get_or_insert_with(|| Box::pin(sleep(at_rate.max(SEND_WITHIN_MIN))));
-                    ready!(late.as_mut().poll(cx));
-                    if self.refused != Refused::Gone {
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, &self.out)) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(written) => drop(self.out.drain(..written)),
+                Err(error) => {
+                    // Whatever else is written to a client that takes nothing is lost as well, without a word.
+                    if error.kind() == io::ErrorKind::TimedOut {
                         self.refused = Refused::Gone;
-                        self.rejected.inc();
                     }
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes no answer")));
+                    return Poll::Ready(Err(error));
                 }
             }
         }
-        self.late = None;
         self.out = Vec::new();
         Poll::Ready(Ok(()))
     }
@@ -227,7 +215,7 @@ impl AsyncRead for Downstream {
             return Poll::Ready(Ok(()));
         }
         let from = buf.filled().len();
-        let read = ready!(Pin::new(&mut self.tcp).poll_read(cx, buf));
+        let read = ready!(Pin::new(&mut self.socket).poll_read(cx, buf));
         let ended = read.is_err() || (buf.filled().len() == from && buf.remaining() > 0);
         if ended && self.wire.in_head() {
             // To the parser that would be an error worth a line in the log, which anybody could fill.
@@ -250,10 +238,10 @@ impl AsyncWrite for Downstream {
             return Poll::Ready(Ok(bytes.len()));
         }
         if self.out.len() + bytes.len() > WRITE_BYTES {
-            ready!(self.poll_out(cx))?;
+            ready!(self.poll_gathered(cx))?;
             // A large write gains nothing from a copy.
             if bytes.len() >= WRITE_BYTES {
-                return Pin::new(&mut self.tcp).poll_write(cx, bytes);
+                return Pin::new(&mut self.socket).poll_write(cx, bytes);
             }
         }
         self.out.extend_from_slice(bytes);
@@ -265,53 +253,19 @@ impl AsyncWrite for Downstream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_out(cx))?;
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        ready!(self.poll_gathered(cx))?;
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 
-#[async_trait]
-impl Shutdown for Downstream {
-    async fn shutdown(&mut self) {
-        // Whoever is gone already cannot be told good-bye.
-        let _ = AsyncWriteExt::shutdown(self).await;
-    }
-}
-
-impl UniqueID for Downstream {
-    fn id(&self) -> i32 {
-        self.tcp.as_raw_fd()
-    }
-}
-
-impl Ssl for Downstream {}
-
-impl Peek for Downstream {}
-
-impl GetTimingDigest for Downstream {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        vec![Some(TimingDigest { established_ts: self.since, ..TimingDigest::default() })]
-    }
-}
-
-impl GetProxyDigest for Downstream {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
-    }
-}
-
-impl GetSocketDigest for Downstream {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(self.socket.clone())
-    }
-}
+pingora_stream!(Downstream);
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use tokio::{
-        io::AsyncReadExt,
+        io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
         time::advance,
     };
@@ -323,28 +277,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (tcp, _) = listener.accept().await.unwrap();
-        (Downstream::new(tcp, IntCounter::new("cut", "cut").unwrap()), client)
+        let cuts = IntCounter::new("cut", "cut").unwrap();
+        let connection = Connection { peer: client.local_addr().unwrap().ip(), tls: None };
+        (Downstream::new(Socket::plain(tcp, cuts.clone()), connection, cuts), client)
     }
 
     async fn next_request(node: &mut Downstream, served: u64) {
         poll_fn(|cx| node.poll_next_request(served, cx)).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_no_answer_is_cut_off() {
-        let (mut node, _client) = pair().await;
-        let since = Instant::now();
-        let error = loop {
-            // As an answer without a body is written: gathered, and flushed.
-            let _ = node.write(&[b'x'; 1_000]).await.unwrap();
-            if let Err(error) = node.flush().await {
-                break error;
-            }
-        };
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert!(since.elapsed() >= SEND_WITHIN_MIN);
-        assert_eq!(node.flush().await.unwrap_err().kind(), io::ErrorKind::TimedOut, "nor does it last any longer");
-        assert_eq!(node.rejected.get(), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,7 @@
-//! Which tenant answers for a host, which gate stands before a path. Built whole from a config, swapped whole.
+//! Which tenant answers for a host, which gate stands before a path, and what follows from that for one request. Built
+//! whole from a config, swapped whole.
+
+pub(crate) mod decision;
 
 use std::{
     collections::HashMap,
@@ -9,50 +12,69 @@ use std::{
     },
 };
 
-use sluice_config::{HostPattern, Tenant};
+use sluice_config::{HostPattern, Queue, Tenant};
 
 use crate::{
     gate::Gate,
     request::path::{BadPrefix, NormalPath, PrefixTable},
+    transport::tls::Certificates,
 };
+
+/// What stands before a queue's paths: its gate in a node that serves, its settings where a request is only explained.
+pub(crate) trait Guard {
+    /// The queue's settings.
+    fn queue(&self) -> &Queue;
+}
+
+impl Guard for Gate {
+    fn queue(&self) -> &Queue {
+        &self.queue
+    }
+}
+
+impl Guard for Queue {
+    fn queue(&self) -> &Queue {
+        self
+    }
+}
 
 /// A tenant with its gates.
 #[derive(Debug)]
-pub(crate) struct Site {
+pub(crate) struct Site<G = Gate> {
     /// The tenant's settings.
     pub(crate) tenant: Arc<Tenant>,
-    gates: Vec<Arc<Gate>>,
-    by_path: PrefixTable<Arc<Gate>>,
+    gates: Vec<Arc<G>>,
+    by_path: PrefixTable<Arc<G>>,
     next_server: AtomicUsize,
 }
 
-impl Site {
+impl<G: Guard> Site<G> {
     /// The gates must be those of the tenant's queues.
     ///
     /// # Errors
     /// If two prefixes mean the same paths, or one means none.
-    pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<Gate>>) -> Result<Self, BadPrefix> {
-        let paths = gates.iter().flat_map(|gate| gate.queue.paths.iter().map(|path| (path.as_str(), gate.clone())));
+    pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<G>>) -> Result<Self, BadPrefix> {
+        let paths = gates.iter().flat_map(|gate| gate.queue().paths.iter().map(|path| (path.as_str(), gate.clone())));
         let by_path = PrefixTable::new(paths)?;
         Ok(Self { tenant, gates, by_path, next_server: AtomicUsize::new(0) })
     }
 
     /// The gate before a path, and the prefix that matched.
-    pub(crate) fn gate(&self, path: &NormalPath<'_>) -> Option<(&str, &Arc<Gate>)> {
+    pub(crate) fn gate(&self, path: &NormalPath<'_>) -> Option<(&str, &Arc<G>)> {
         self.by_path.find(path)
     }
 
     /// The gate of a queue by its name; without a name, of the only queue.
-    pub(crate) fn gate_named(&self, name: Option<&str>) -> Option<&Arc<Gate>> {
+    pub(crate) fn gate_named(&self, name: Option<&str>) -> Option<&Arc<G>> {
         match (name, self.gates.as_slice()) {
-            (Some(name), gates) => gates.iter().find(|gate| gate.queue.name.as_str() == name),
+            (Some(name), gates) => gates.iter().find(|gate| gate.queue().name.as_str() == name),
             (None, [only]) => Some(only),
             (None, _) => None,
         }
     }
 
     /// All gates.
-    pub(crate) fn gates(&self) -> &[Arc<Gate>] {
+    pub(crate) fn gates(&self) -> &[Arc<G>] {
         &self.gates
     }
 
@@ -63,27 +85,39 @@ impl Site {
     }
 }
 
-/// All sites by host.
-#[derive(Debug, Default)]
-pub(crate) struct Routes {
-    by_host: HostTable<Arc<Site>>,
-    sites: Vec<Arc<Site>>,
+/// All sites by host, and what each presents.
+#[derive(Debug)]
+pub(crate) struct Routes<G = Gate> {
+    by_host: HostTable<Arc<Site<G>>>,
+    sites: Vec<Arc<Site<G>>>,
+    certificates: Certificates,
 }
 
-impl Routes {
-    pub(crate) fn new(sites: Vec<Arc<Site>>) -> Self {
+impl<G> Default for Routes<G> {
+    fn default() -> Self {
+        Self { by_host: HostTable::default(), sites: Vec::new(), certificates: Certificates::default() }
+    }
+}
+
+impl<G> Routes<G> {
+    pub(crate) fn new(sites: Vec<Arc<Site<G>>>, certificates: Certificates) -> Self {
         let hosts = sites.iter().flat_map(|site| site.tenant.hosts.iter().map(move |host| (host, site.clone())));
-        Self { by_host: HostTable::new(hosts), sites }
+        Self { by_host: HostTable::new(hosts), sites, certificates }
     }
 
-    /// The site of a host (lower case, no port).
-    pub(crate) fn find(&self, host: &str) -> Option<&Arc<Site>> {
-        self.by_host.find(host).map(|(_, site)| site)
+    /// The site of a host (lower case, no port), and how it was found.
+    pub(crate) fn find<'h>(&self, host: &'h str) -> Option<(HostMatch<'h>, &Arc<Site<G>>)> {
+        self.by_host.find(host)
     }
 
     /// All sites.
-    pub(crate) fn sites(&self) -> &[Arc<Site>] {
+    pub(crate) fn sites(&self) -> &[Arc<Site<G>>] {
         &self.sites
+    }
+
+    /// What clients are presented with.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        &self.certificates
     }
 }
 

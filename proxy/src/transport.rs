@@ -1,6 +1,9 @@
 //! Listeners: one thread accepts and hands each connection to the worker that has fewest.
 
+pub(crate) mod connection;
 mod idle;
+pub(crate) mod socket;
+pub(crate) mod tls;
 mod worker;
 
 use std::{
@@ -23,7 +26,8 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use self::worker::Worker;
+pub(crate) use self::idle::Idle;
+use self::worker::{Client, Worker};
 use crate::node::Node;
 
 /// Connections the kernel keeps for us while we accept: a rush arrives faster than one loop accepts.
@@ -31,23 +35,51 @@ const BACKLOG: u32 = 4_096;
 /// How long load balancers get to see that the node is leaving before listeners close.
 const LEAVE_NOTICE_MAX: Duration = Duration::from_secs(5);
 
+/// TLS handshakes that a worker has room for at least, however few connections a node may have.
+const HANDSHAKES_MIN: usize = 64;
+
 /// The proxy's listeners.
 pub(crate) struct Server {
     node: Arc<Node>,
-    listeners: Vec<StdTcpListener>,
+    listeners: Vec<(StdTcpListener, Scheme)>,
     settings: sluice_config::Server,
+    tls: sluice_config::NodeTls,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    /// As it stands in front of a URL.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
 }
 
 impl Server {
     /// Binds the listeners, so that a taken port is an error at start. Needs a tokio context.
-    pub(crate) fn bind(node: Arc<Node>, settings: &sluice_config::Server) -> io::Result<Self> {
-        let listeners = settings.http.iter().map(|&addr| listen(addr)).collect::<io::Result<_>>()?;
-        Ok(Self { node, listeners, settings: settings.clone() })
+    pub(crate) fn bind(
+        node: Arc<Node>,
+        settings: &sluice_config::Server,
+        tls: &sluice_config::NodeTls,
+    ) -> io::Result<Self> {
+        let http = settings.http.iter().map(|&addr| (addr, Scheme::Http));
+        let https = settings.https.iter().map(|&addr| (addr, Scheme::Https));
+        let listeners = http.chain(https).map(|(addr, scheme)| Ok((listen(addr)?, scheme)));
+        let listeners = listeners.collect::<io::Result<_>>()?;
+        Ok(Self { node, listeners, settings: settings.clone(), tls: tls.clone() })
     }
 
     /// Where it listens; with port 0 in the config, the ports that were given.
-    pub(crate) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        self.listeners.iter().map(StdTcpListener::local_addr).collect()
+    pub(crate) fn addresses(&self) -> io::Result<Vec<(Scheme, SocketAddr)>> {
+        self.listeners.iter().map(|(listener, scheme)| Ok((*scheme, listener.local_addr()?))).collect()
     }
 
     /// Starts the threads. Connections are served from here on.
@@ -60,10 +92,16 @@ impl Server {
             Some(threads) => threads,
             None => available_parallelism()?.get(),
         };
-        let trusted: Arc<[_]> = self.settings.trusted_proxies.clone().into();
-        let workers = (0..threads)
-            .map(|index| Worker::start(index, self.node.clone(), trusted.clone(), shutdown.clone()))
-            .collect::<io::Result<Vec<_>>>()?;
+        let shared = worker::Shared {
+            node: self.node.clone(),
+            trusted_proxies: self.settings.trusted_proxies.clone().into(),
+            handshake_timeout: self.tls.handshake_timeout,
+            // A quarter: whoever holds a connection already cannot be kept out by those who only shake hands.
+            handshakes_max: (self.settings.connections_max / 4 / threads).max(HANDSHAKES_MIN),
+            requests_max: self.settings.requests_max,
+            shutdown: shutdown.clone(),
+        };
+        let workers = (0..threads).map(|index| Worker::start(index, shared.clone())).collect::<io::Result<Vec<_>>>()?;
         let door = Arc::new(Door {
             node: self.node.clone(),
             workers,
@@ -120,11 +158,11 @@ struct Door {
 }
 
 impl Door {
-    async fn stand_open(self: Arc<Self>, listeners: Vec<StdTcpListener>, mut shutdown: ShutdownWatch) {
+    async fn stand_open(self: Arc<Self>, listeners: Vec<(StdTcpListener, Scheme)>, mut shutdown: ShutdownWatch) {
         let mut accepting = JoinSet::new();
-        for listener in listeners {
+        for (listener, scheme) in listeners {
             match TcpListener::from_std(listener) {
-                Ok(listener) => drop(accepting.spawn(self.clone().accept(listener))),
+                Ok(listener) => drop(accepting.spawn(self.clone().accept(listener, scheme))),
                 Err(error) => tracing::error!(%error, "a listener could not be opened"),
             }
         }
@@ -132,7 +170,7 @@ impl Door {
         accepting.shutdown().await;
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, scheme: Scheme) {
         loop {
             let tcp = match listener.accept().await {
                 Ok((tcp, _)) => tcp,
@@ -153,7 +191,7 @@ impl Door {
             else {
                 continue;
             };
-            worker.take((tcp, place));
+            worker.take(Client { tcp, scheme, place });
         }
     }
 }

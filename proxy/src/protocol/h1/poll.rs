@@ -5,28 +5,28 @@
 //! by nothing is read here, by the parser and the rooms that every request goes through, and is answered at once.
 //! Whatever is unusual about a request is left to pingora, as if nobody had looked.
 
-use std::{mem::MaybeUninit, net::IpAddr};
+use std::mem::MaybeUninit;
 
 use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use pingora_core::protocols::http::date::get_cached_date;
 
-use super::Service;
 use crate::{
     answer::Answer,
-    gate::{Errand, Request},
     request::{
-        client, kind,
-        strict::{self, Body, FIELDS_MAX, Head},
+        kind,
+        strict::{Body, FIELDS_MAX, Head},
     },
-    service::judge::{Query, is_app},
+    routing::decision::{Endpoint, GoesTo},
+    service::{Passage, Service},
+    transport::connection::Connection,
 };
 
 /// What a poll begins with.
 const BEGINS: &[u8] = b"GET /.sluice/status?";
 
 /// Whether a request may be a poll, by its first bytes.
-pub(crate) fn may_be_poll(head: &[u8]) -> bool {
+pub(super) fn may_be_poll(head: &[u8]) -> bool {
     head.starts_with(BEGINS) && head.ends_with(b"\r\n\r\n")
 }
 
@@ -34,33 +34,33 @@ impl Service {
     /// Answers a poll: status line, head and body. `None`: it is none, or an unusual one; nothing has been done.
     ///
     /// `head` is all that the client has sent, `last` says that the connection is to be closed afterwards.
-    pub(crate) async fn poll(&self, head: &Bytes, peer: IpAddr, last: bool) -> Option<Vec<u8>> {
+    pub(super) async fn poll(&self, head: &Bytes, connection: &Connection, last: bool) -> Option<(Vec<u8>, Passage)> {
         let (target, headers) = read(head)?;
         // Pingora's own type for a target takes none of these.
         if memchr::memchr3(b'"', b'<', b'>', target).is_some() {
             return None;
         }
         let uri = Uri::default();
-        let facts = strict::check(Head {
+        let kind = kind::classify(&Method::GET, Version::HTTP_11, &headers);
+        let head = Head {
             method: &Method::GET,
             target,
             uri: &uri,
             version: Version::HTTP_11,
             headers: &headers,
             raw: Some(head),
-        })
-        .ok()?;
-        if facts.body != Body::None || facts.upgrade.is_some() {
+        };
+        let decision = self.decide(head, kind, connection).ok()?;
+        let usual = matches!(decision.goes_to, GoesTo::Own(Endpoint::Status))
+            && decision.facts.body == Body::None
+            && decision.facts.upgrade.is_none();
+        if !usual {
             return None;
         }
-        // The path is what a poll begins with, which is in normal form.
-        let site = self.node.routes().find(&facts.host)?.clone();
-        let gate = site.gate_named(Query::read(facts.query).queue)?;
-        let kind = kind::classify(&Method::GET, Version::HTTP_11, &headers);
-        let secure = client::resolve(peer, false, &self.trusted_proxies, &headers).secure;
-        let request = Request { headers: &headers, secure, errand: Errand::Status, app: is_app(kind, &headers) };
-        let (answer, fields, _) = Self::status(&site, gate, request).await;
-        Some(write(answer, fields, last))
+        let mut passage = Passage::begin(&self.node);
+        passage.kind = kind;
+        let answer = self.serve(head.method, head.headers, decision, &mut passage).await?;
+        Some((write(answer, &mut passage, last), passage))
     }
 }
 
@@ -90,9 +90,9 @@ fn read(head: &Bytes) -> Option<(&[u8], HeaderMap)> {
 }
 
 /// The answer's bytes, as pingora would have written them.
-fn write(answer: Answer, fields: Vec<(HeaderName, HeaderValue)>, last: bool) -> Vec<u8> {
-    let Answer { mut head, body } = answer;
-    for (name, value) in fields {
+fn write(answer: Answer, passage: &mut Passage, last: bool) -> Vec<u8> {
+    let Answer { mut head, body, closes } = answer;
+    for (name, value) in passage.handed_out.drain(..) {
         // Fails only for more fields than any answer of ours has.
         let _ = head.append_header(name, value);
     }
@@ -105,7 +105,11 @@ fn write(answer: Answer, fields: Vec<(HeaderName, HeaderValue)>, last: bool) -> 
     head.header_to_h1_wire(&mut out);
     out.put_slice(b"Date: ");
     out.put_slice(get_cached_date().as_bytes());
-    out.put_slice(if last { b"\r\nConnection: close\r\n\r\n" } else { b"\r\nConnection: keep-alive\r\n\r\n" });
+    out.put_slice(if last || closes {
+        b"\r\nConnection: close\r\n\r\n"
+    } else {
+        b"\r\nConnection: keep-alive\r\n\r\n"
+    });
     out.put_slice(&body);
     out
 }

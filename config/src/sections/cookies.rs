@@ -1,0 +1,14 @@
+//! `[cookies]`: how browsers treat ours.
+
+use crate::{
+    log::Read,
+    read::{Section, Table},
+    settings::SameSite,
+};
+
+pub(crate) const SECTION: Section =
+    Section { path: "tenants/*.toml:cookies", shown: "[cookies]", example: "[cookies]" };
+
+pub(crate) fn read(table: &Table<'_>) -> Read<SameSite> {
+    table.or("same_site", SameSite::default(), |value| value.choice(&SameSite::ALL))
+}

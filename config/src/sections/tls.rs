@@ -1,0 +1,6 @@
+//! `[tls]` of both kinds of file, and the certificates that they name.
+
+mod chain;
+pub(crate) mod node;
+mod pair;
+pub(crate) mod tenant;

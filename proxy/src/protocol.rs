@@ -1,0 +1,27 @@
+//! What is spoken with clients: HTTP/1.1 and HTTP/2, one driver each. Both answer what can be answered here, and hand
+//! to pingora what is for an origin.
+
+pub(crate) mod h1;
+mod h2;
+
+use std::{sync::Arc, time::Duration};
+
+use pingora_core::server::ShutdownWatch;
+use pingora_proxy::HttpProxy;
+
+use crate::service::Service;
+
+/// Requests on one connection; then it is closed, so that a rebalanced fleet gets its share.
+const REQUESTS_PER_CONNECTION_MAX: u32 = 10_000;
+/// The first request of a connection must begin within this.
+const FIRST_REQUEST: Duration = Duration::from_secs(20);
+/// An idle connection is closed after this. Longer than the longest pause between two polls.
+const KEEPALIVE: Duration = Duration::from_secs(75);
+
+/// Serves connections, one request after the other or many at a time.
+#[derive(Clone)]
+pub(crate) struct Driver {
+    pub(crate) service: Service,
+    pub(crate) proxy: Arc<HttpProxy<Service>>,
+    pub(crate) shutdown: ShutdownWatch,
+}

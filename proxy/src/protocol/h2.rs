@@ -1,0 +1,274 @@
+//! HTTP/2: many requests at a time on one connection.
+//!
+//! One task drives a connection: it reads frames, writes them, and accepts streams. It never waits for a line, for an origin
+//! or for the client's flow control, since nothing would move meanwhile. Each stream is a small task of its own: it has
+//! the request judged, as on HTTP/1, and answers what can be answered here; only what is for an origin enters
+//! pingora's future, which is ten times the size.
+//!
+//! | bound | value | at the bound |
+//! |---|--:|---|
+//! | streams open at once | 100 | the next is refused; browsers wait by themselves |
+//! | requests under way on the node | `requests_max` | the next is refused, which says that it may be tried again |
+//! | answers of ours under way on a connection | 8 | the next waits its turn |
+//! | an answer of ours not taken | 30 s | the connection ends |
+//! | a piece of an origin's answer not taken | 30 s | the stream ends |
+//! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
+//! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
+//! | malformed requests | 32 | the connection ends |
+//! | first request | 20 s | the connection ends |
+//! | idle | 75 s | the client is told to go, in two steps |
+//! | requests in all | 10,000 | the same |
+
+mod frames;
+mod request;
+mod stream;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::Reason;
+use pingora_core::protocols::{
+    Digest, GetSocketDigest as _, GetTimingDigest as _, Stream as AnyStream,
+    http::v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake},
+};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout,
+};
+
+use self::{frames::Excess, stream::Stream};
+use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
+use crate::{
+    request::strict::FIELDS_BYTES_MAX,
+    transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
+};
+
+/// Streams of a connection at once: what RFC 9113, 6.5.2 recommends at least.
+const STREAMS_MAX: u32 = 100;
+/// What a client may send before it hears from us, on a stream and on the connection.
+const WINDOW_BYTES: u32 = 64 << 10;
+/// The same once somebody who is inside sends a body: 100 Mbit/s over 80 ms.
+const WINDOW_BYTES_WIDE: u32 = 1 << 20;
+/// What is kept for a stream whose client does not take it.
+const SEND_BUFFER_BYTES: usize = 64 << 10;
+/// Table of header compression.
+const TABLE_BYTES: u32 = 4 << 10;
+/// Streams that a client resets before they are accepted.
+const RESETS_PENDING_MAX: usize = 20;
+/// Streams that are reset for the client's mistakes.
+const RESETS_OWN_MAX: usize = 64;
+/// Requests that are not in order, of one connection.
+const MALFORMED_MAX: u32 = 32;
+/// Answers of ours under way on one connection.
+const ANSWERS_MAX: usize = 8;
+/// How long a connection that ends is driven on, so that its client hears why.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+type Http2 = h2::server::Connection<AnyStream, Bytes>;
+
+/// What the tasks of one connection share.
+#[derive(Debug)]
+struct Shared {
+    connection: Connection,
+    /// Streams that are being served.
+    active: AtomicUsize,
+    answers: Semaphore,
+    stalled: AtomicBool,
+    uploads: AtomicBool,
+    /// One of the two above has been set.
+    changed: Notify,
+}
+
+impl Shared {
+    fn set(&self, what: &AtomicBool) {
+        if !what.swap(true, Ordering::Relaxed) {
+            self.changed.notify_one();
+        }
+    }
+}
+
+/// A stream that is being served, however that ends.
+struct Active(Arc<Shared>);
+
+impl Active {
+    fn begin(shared: &Arc<Shared>) -> Self {
+        shared.active.fetch_add(1, Ordering::Relaxed);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Why a connection is ended by us.
+#[derive(Clone, Copy)]
+enum End {
+    /// There is nothing wrong with it.
+    InOrder,
+    /// The client is told this, and it is counted.
+    Because(Reason, &'static str),
+}
+
+impl Driver {
+    /// Serves a connection until it ends.
+    pub(crate) async fn http2(&self, socket: Socket, tls: Arc<Presented>) {
+        let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let excess = Arc::new(Excess::default());
+        let stream = Stream::new(socket, excess.clone());
+        let digest = Arc::new(Digest {
+            socket_digest: stream.get_socket_digest(),
+            timing_digest: stream.get_timing_digest(),
+            ..Digest::default()
+        });
+        let shared = Arc::new(Shared {
+            connection: Connection { peer, tls: Some(tls) },
+            active: AtomicUsize::new(0),
+            answers: Semaphore::new(ANSWERS_MAX),
+            stalled: AtomicBool::new(false),
+            uploads: AtomicBool::new(false),
+            changed: Notify::new(),
+        });
+        let Ok(Ok(mut connection)) = timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options()))).await else {
+            return;
+        };
+        if let End::Because(reason, why) = self.drive(&mut connection, &digest, &shared, &excess).await {
+            self.service.node.metrics.cut(why);
+            connection.abrupt_shutdown(reason);
+            let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+        }
+    }
+
+    async fn drive(&self, connection: &mut Http2, digest: &Arc<Digest>, shared: &Arc<Shared>, excess: &Excess) -> End {
+        let mut shutdown = self.shutdown.clone();
+        let mut idle = pin!(Idle::new(FIRST_REQUEST));
+        let (mut leaving, mut served, mut malformed) = (false, 0, 0);
+        loop {
+            let event = {
+                let mut closing = pin!(shutdown.wait_for(|&closing| closing));
+                let mut changed = pin!(shared.changed.notified());
+                let mut accept = pin!(HttpSession::from_h2_conn(connection, digest.clone()));
+                let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
+                    if !leaving && closing.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Event::Leave);
+                    }
+                    if changed.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Event::Changed);
+                    }
+                    let accepted = accept.as_mut().poll(cx).map(Event::Accepted);
+                    // Looked at behind the reading that may have set it.
+                    excess.get().map_or(accepted, |frame| Poll::Ready(Event::Excess(frame)))
+                };
+                idle.as_mut().wait(&mut next).await
+            };
+            match event {
+                // Two steps: what is on its way already is served, what comes later goes to another connection.
+                Some(Event::Leave) => {
+                    leaving = true;
+                    connection.graceful_shutdown();
+                }
+                Some(Event::Changed) => {
+                    if shared.stalled.load(Ordering::Relaxed) {
+                        return End::Because(Reason::ENHANCE_YOUR_CALM, "answers_not_taken");
+                    }
+                    if shared.uploads.load(Ordering::Relaxed) {
+                        connection.set_target_window_size(WINDOW_BYTES_WIDE);
+                        // Fails while the last change is not acknowledged; there is one only.
+                        let _ = connection.set_initial_window_size(WINDOW_BYTES_WIDE);
+                    }
+                }
+                Some(Event::Excess(frame)) => return End::Because(Reason::ENHANCE_YOUR_CALM, frame.reason()),
+                Some(Event::Accepted(Ok(Some(H2Accept::Session(session))))) => {
+                    idle.as_mut().restart(KEEPALIVE);
+                    served += 1;
+                    if served >= REQUESTS_PER_CONNECTION_MAX && !leaving {
+                        leaving = true;
+                        connection.graceful_shutdown();
+                    }
+                    self.begin(session, shared);
+                }
+                Some(Event::Accepted(Ok(Some(H2Accept::Rejected)))) => {
+                    malformed += 1;
+                    if malformed >= MALFORMED_MAX {
+                        return End::Because(Reason::ENHANCE_YOUR_CALM, "malformed_requests");
+                    }
+                }
+                Some(Event::Accepted(Ok(None))) => return End::InOrder,
+                Some(Event::Accepted(Err(error))) => {
+                    if let Some(why) = blame(&error) {
+                        self.service.node.metrics.cut(why);
+                    }
+                    return End::InOrder;
+                }
+                None if shared.active.load(Ordering::Relaxed) > 0 => idle.as_mut().restart(KEEPALIVE),
+                None if leaving || served == 0 => return End::Because(Reason::NO_ERROR, "idle"),
+                None => {
+                    leaving = true;
+                    connection.graceful_shutdown();
+                    idle.as_mut().restart(FAREWELL);
+                }
+            }
+        }
+    }
+
+    /// Begins to serve a stream, or refuses it.
+    fn begin(&self, mut session: HttpSession, shared: &Arc<Shared>) {
+        let metrics = &self.service.node.metrics;
+        if self.service.is_full() {
+            metrics.reject("requests_max");
+            session.shutdown_with_reason(Reason::REFUSED_STREAM);
+            return;
+        }
+        tokio::spawn(request::serve(self.clone(), session, Active::begin(shared)));
+    }
+}
+
+#[allow(clippy::large_enum_variant, reason = "made once for each request, and taken apart at once")]
+enum Event {
+    Leave,
+    Changed,
+    Excess(frames::Frame),
+    Accepted(pingora_core::Result<Option<H2Accept>>),
+}
+
+fn options() -> H2Options {
+    let mut options = default_h2_options();
+    options
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(u32::try_from(FIELDS_BYTES_MAX).unwrap_or(u32::MAX))
+        .header_table_size(TABLE_BYTES)
+        .initial_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buffer_size(SEND_BUFFER_BYTES)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(Some(RESETS_OWN_MAX));
+    options
+}
+
+/// A metric label for a connection that the framing has given up because of what its client did; `None`: the client is
+/// simply gone.
+fn blame(error: &pingora_core::Error) -> Option<&'static str> {
+    let cause = error.root_cause().downcast_ref::<h2::Error>()?;
+    if !cause.is_library() {
+        return None;
+    }
+    Some(match cause.reason()? {
+        Reason::ENHANCE_YOUR_CALM => "too_much",
+        Reason::FLOW_CONTROL_ERROR => "flow_control",
+        Reason::FRAME_SIZE_ERROR => "frame_size",
+        Reason::COMPRESSION_ERROR => "compression",
+        Reason::NO_ERROR => return None,
+        _ => "protocol",
+    })
+}

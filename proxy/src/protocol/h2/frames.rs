@@ -1,0 +1,266 @@
+//! What a client sends on an HTTP/2 connection, frame by frame: a budget for frames that ask for nothing.
+//!
+//! PING, SETTINGS, PRIORITY, WINDOW_UPDATE, RST_STREAM, CONTINUATION and empty DATA cost a client next to nothing and its
+//! server some work each, and none of them is bounded by the number of streams. So each takes something from the
+//! connection's budget. The budget comes back with time, and with what the client takes: who downloads sends a
+//! WINDOW_UPDATE for every few kilobytes. Honest clients stay far above zero; below, the connection ends with
+//! ENHANCE_YOUR_CALM, counted by the frame that was too much.
+
+use std::{
+    sync::atomic::{AtomicU8, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// What a connection may spend at once.
+const BUDGET: u32 = 2_000;
+/// What comes back in a second.
+const PER_SECOND: u32 = 200;
+/// What a frame costs.
+const COST: u32 = 1;
+/// What a reset costs: a request has been begun and thrown away. A page with a hundred pictures that is left is half
+/// of the budget.
+const COST_RESET: u32 = 10;
+/// Bytes sent to the client for which one frame comes back.
+const BYTES_PER_FRAME: usize = 1_024;
+
+/// Bytes in front of the first frame (RFC 9113, 3.4).
+const PREFACE_BYTES: u32 = 24;
+/// Bytes of a frame's head (RFC 9113, 4.1).
+const HEAD_BYTES: usize = 9;
+const END_STREAM: u8 = 0x1;
+
+/// The frames that a budget can be used up by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Frame {
+    EmptyData = 1,
+    Priority,
+    Reset,
+    Settings,
+    Ping,
+    WindowUpdate,
+    Continuation,
+    Other,
+}
+
+impl Frame {
+    const ALL: [Self; 8] = [
+        Self::EmptyData,
+        Self::Priority,
+        Self::Reset,
+        Self::Settings,
+        Self::Ping,
+        Self::WindowUpdate,
+        Self::Continuation,
+        Self::Other,
+    ];
+
+    /// The frame that a head announces; `None`: one that asks for something.
+    fn of(head: &[u8; HEAD_BYTES]) -> Option<Self> {
+        let is_empty = head[..3] == [0; 3];
+        Some(match head[3] {
+            0 if is_empty && head[4] & END_STREAM == 0 => Self::EmptyData,
+            0 | 1 => return None,
+            2 => Self::Priority,
+            3 => Self::Reset,
+            4 => Self::Settings,
+            6 => Self::Ping,
+            8 => Self::WindowUpdate,
+            9 => Self::Continuation,
+            _ => Self::Other,
+        })
+    }
+
+    fn cost(self) -> u32 {
+        if self == Self::Reset { COST_RESET } else { COST }
+    }
+
+    /// A short fixed name: a metric label.
+    pub(super) const fn reason(self) -> &'static str {
+        match self {
+            Self::EmptyData => "empty_data",
+            Self::Priority => "priority",
+            Self::Reset => "resets",
+            Self::Settings => "settings",
+            Self::Ping => "pings",
+            Self::WindowUpdate => "window_updates",
+            Self::Continuation => "continuations",
+            Self::Other => "unknown_frames",
+        }
+    }
+}
+
+/// What a connection may still spend, and where in its frames it stands.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: u32,
+    since: Instant,
+    /// Bytes sent that no frame has come back for yet.
+    sent_bytes: usize,
+    /// Bytes that are no frame's head: the preface, payloads.
+    skip: u32,
+    head: [u8; HEAD_BYTES],
+    head_bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        let since = Instant::now();
+        Self { left: BUDGET, since, sent_bytes: 0, skip: PREFACE_BYTES, head: [0; HEAD_BYTES], head_bytes: 0 }
+    }
+}
+
+impl Budget {
+    /// Looks at what has come, however it is cut.
+    ///
+    /// # Errors
+    /// The frame that was too much.
+    pub(super) fn spend(&mut self, mut bytes: &[u8]) -> Result<(), Frame> {
+        while !bytes.is_empty() {
+            if self.skip > 0 {
+                let skipped = bytes.len().min(self.skip as usize);
+                bytes = &bytes[skipped..];
+                self.skip -= u32::try_from(skipped).unwrap_or(self.skip);
+                continue;
+            }
+            let wanted = (HEAD_BYTES - self.head_bytes).min(bytes.len());
+            self.head[self.head_bytes..self.head_bytes + wanted].copy_from_slice(&bytes[..wanted]);
+            self.head_bytes += wanted;
+            bytes = &bytes[wanted..];
+            if self.head_bytes == HEAD_BYTES {
+                self.head_bytes = 0;
+                self.skip = u32::from_be_bytes([0, self.head[0], self.head[1], self.head[2]]);
+                if let Some(frame) = Frame::of(&self.head) {
+                    self.pay(frame)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// So much has been sent to the client.
+    pub(super) fn earn(&mut self, bytes: usize) {
+        self.sent_bytes += bytes;
+        let frames = u32::try_from(self.sent_bytes / BYTES_PER_FRAME).unwrap_or(BUDGET);
+        self.sent_bytes %= BYTES_PER_FRAME;
+        self.left = self.left.saturating_add(frames).min(BUDGET);
+    }
+
+    fn pay(&mut self, frame: Frame) -> Result<(), Frame> {
+        let back =
+            u32::try_from(self.since.elapsed().as_millis()).unwrap_or(u32::MAX).saturating_mul(PER_SECOND) / 1_000;
+        if back > 0 {
+            self.left = self.left.saturating_add(back).min(BUDGET);
+            self.since += Duration::from_millis(u64::from(back) * 1_000 / u64::from(PER_SECOND));
+        }
+        self.left = self.left.checked_sub(frame.cost()).ok_or(frame)?;
+        Ok(())
+    }
+}
+
+/// The frame that was too much, once there was one.
+#[derive(Debug, Default)]
+pub(super) struct Excess(AtomicU8);
+
+impl Excess {
+    pub(super) fn set(&self, frame: Frame) {
+        self.0.store(frame as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn get(&self) -> Option<Frame> {
+        let set = self.0.load(Ordering::Relaxed);
+        Frame::ALL.into_iter().find(|&frame| frame as u8 == set)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
+        let length = u32::try_from(payload).unwrap().to_be_bytes();
+        let mut bytes = vec![length[1], length[2], length[3], kind, flags, 0, 0, 0, 1];
+        bytes.resize(HEAD_BYTES + payload, 0x06);
+        bytes
+    }
+
+    fn begun() -> Budget {
+        let mut budget = Budget::default();
+        budget.spend(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        budget
+    }
+
+    /// How many of a frame are taken at once.
+    fn taken(kind: u8, flags: u8, payload: usize) -> usize {
+        let mut budget = begun();
+        (0..).find(|_| budget.spend(&frame(kind, flags, payload)).is_err()).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn frames_that_ask_for_nothing_are_bounded_each_by_its_cost() {
+        for (kind, payload, max) in
+            [(2, 5, 2_000), (3, 4, 200), (4, 6, 2_000), (6, 8, 2_000), (8, 4, 2_000), (9, 10, 2_000)]
+        {
+            assert_eq!(taken(kind, 0, payload), max, "kind {kind}");
+        }
+        assert_eq!(taken(0, 0, 0), 2_000, "empty DATA");
+        assert_eq!(taken(0x42, 0, 7), 2_000, "a kind that nobody knows");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_and_bodies_cost_nothing() {
+        let mut budget = begun();
+        for _ in 0..10_000 {
+            budget.spend(&frame(1, 4, 40)).unwrap();
+            budget.spend(&frame(0, 0, 100)).unwrap();
+            budget.spend(&frame(0, END_STREAM, 0)).unwrap();
+        }
+        assert_eq!(budget.left, BUDGET);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_budget_comes_back_with_time_and_never_to_more_than_it_was() {
+        let mut budget = begun();
+        (0..BUDGET).for_each(|_| budget.spend(&frame(4, 0, 0)).unwrap());
+        assert_eq!(budget.spend(&frame(4, 0, 0)), Err(Frame::Settings));
+        tokio::time::advance(Duration::from_millis(50)).await;
+        (0..10).for_each(|_| budget.spend(&frame(4, 0, 0)).unwrap());
+        assert_eq!(budget.spend(&frame(4, 0, 0)), Err(Frame::Settings));
+        tokio::time::advance(Duration::from_secs(3_600)).await;
+        (0..BUDGET).for_each(|_| budget.spend(&frame(4, 0, 0)).unwrap());
+        assert!(budget.spend(&frame(4, 0, 0)).is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fast_download_pays_for_its_window_updates() {
+        let mut budget = begun();
+        for _ in 0..100_000 {
+            // One for the stream and one for the connection, as the busiest clients do for each frame of 16 kB.
+            budget.earn(16_384);
+            budget.spend(&frame(8, 0, 4)).unwrap();
+            budget.spend(&frame(8, 0, 4)).unwrap();
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_reads_end_makes_no_difference() {
+        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        for round in 0..300 {
+            bytes.extend(frame(6, 0, 8));
+            bytes.extend(frame(1, 4, round));
+        }
+        for step in 1..40 {
+            let mut budget = Budget::default();
+            bytes.chunks(step).for_each(|piece| budget.spend(piece).unwrap());
+            assert_eq!(budget.left, BUDGET - 300, "reads of {step}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! One stream: a request and its answer.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use pingora_core::{
+    ErrorType,
+    apps::HttpServerApp as _,
+    protocols::http::{ServerSession, v2::server::HttpSession},
+};
+use tokio::time::{sleep, timeout};
+
+use super::{Active, Driver};
+use crate::service::{Passage, STREAM_WRITE_TIMEOUT, head_of, write};
+
+/// What is left of a request's body behind an answer of ours is read for at most this long.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// And at most so many bytes of it.
+const DRAIN_BYTES_MAX: usize = 64 << 10;
+
+/// Serves one request.
+pub(super) async fn serve(driver: Driver, mut stream: HttpSession, active: Active) {
+    let Active(shared) = &active;
+    stream.set_write_timeout(Some(STREAM_WRITE_TIMEOUT));
+    let mut passage = Passage::begin(&driver.service.node);
+    // A client that does not take its answers has a few under way and no more, whatever it asks for.
+    let Ok(turn) = shared.answers.acquire().await else { return };
+    let head = head_of(stream.req_header(), None);
+    let answer = driver.service.judge(head, &shared.connection, &mut passage).await;
+    let mut session = ServerSession::new_http2(stream);
+    if let Some(answer) = answer {
+        let written = write(&mut session, &mut passage, answer).await;
+        match written {
+            // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
+            Ok(()) => {
+                drop(turn);
+                let _ = timeout(DRAIN_TIMEOUT, drain(&mut session)).await;
+            }
+            Err(error) if *error.etype() == ErrorType::WriteTimedout => shared.set(&shared.stalled),
+            Err(_) => {}
+        }
+        return;
+    }
+    drop(turn);
+    forward(&driver, session, passage, &active).await;
+}
+
+/// Reads away what is left of a short body. Of a longer one the client is told that it is not wanted.
+async fn drain(session: &mut ServerSession) {
+    let mut bytes = 0;
+    while bytes <= DRAIN_BYTES_MAX
+        && let Ok(Some(piece)) = session.read_request_body().await
+    {
+        bytes += piece.len();
+    }
+}
+
+/// Hands a request to pingora. In a box: most requests are never forwarded.
+async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passage, active: &Active) {
+    let body = (!session.is_body_done()).then(|| {
+        active.0.set(&active.0.uploads);
+        (passage.count_body(), passage.body_silence_max())
+    });
+    passage.ride_on(session.req_header_mut());
+    let proxied = Box::pin(driver.proxy.process_new_http(session, &driver.shutdown));
+    match body {
+        None => drop(proxied.await),
+        // Dropping it resets the stream and lets the origin go.
+        Some((pieces, silence_max)) => tokio::select! {
+            _ = proxied => {}
+            () = silent(pieces, silence_max) => driver.service.node.metrics.cut("body_silent"),
+        },
+    }
+}
+
+/// Resolves when nothing of a body has come for so long; never once it is whole.
+async fn silent(pieces: Arc<AtomicUsize>, silence_max: Duration) {
+    let mut before = 0;
+    loop {
+        sleep(silence_max).await;
+        match pieces.load(Ordering::Relaxed) {
+            Passage::BODY_WHOLE => return std::future::pending().await,
+            same if same == before => return,
+            more => before = more,
+        }
+    }
+}

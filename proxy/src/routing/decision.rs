@@ -1,0 +1,108 @@
+//! What one request is about, by its parts and its connection: the same decision for everything that serves requests, and
+//! for `sluice explain`, which can therefore say nothing else than what a node does.
+//!
+//! Pure: no line is asked, nothing is counted, nothing waits.
+//!
+//! 1. A head with more than one reading is refused.
+//! 2. The host names the tenant; a connection that was promised another one is misdirected.
+//! 3. A path with more than one reading is refused.
+//! 4. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin.
+
+use std::sync::Arc;
+
+use http::Version;
+use ipnet::IpNet;
+
+use super::{Guard, Routes, Site};
+use crate::{
+    request::{
+        client::{self, Client},
+        kind::{self, Kind},
+        path::{Ambiguous, NormalPath},
+        strict::{self, Facts, Form, Head, Violation},
+    },
+    transport::connection::Connection,
+};
+
+/// Ours, on every tenant's host.
+const OWN_PREFIX: &str = "/.sluice/";
+
+/// A request that can be served: by whom, and for whom.
+#[derive(Debug)]
+pub(crate) struct Decision<'r, G> {
+    pub(crate) facts: Facts<'r>,
+    pub(crate) client: Client,
+    pub(crate) site: Arc<Site<G>>,
+    pub(crate) goes_to: GoesTo<G>,
+}
+
+/// Where a request goes.
+#[derive(Debug)]
+pub(crate) enum GoesTo<G> {
+    /// An endpoint of ours.
+    Own(Endpoint),
+    /// The gate of a queue.
+    Gate(Arc<G>),
+    /// The origin: no queue covers the path.
+    Origin,
+}
+
+/// The endpoints under `/.sluice/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Status,
+    Leave,
+    /// None of that name.
+    Unknown,
+}
+
+/// A request that is answered at once.
+#[derive(Debug)]
+pub(crate) enum Stop<'r> {
+    /// The head is not in order. Where the next request of an HTTP/1 connection would start is in doubt.
+    Head(Violation),
+    /// The path has more than one reading.
+    Path(Ambiguous),
+    /// `OPTIONS *`: about this server, and no more is said.
+    AboutServer,
+    /// No tenant answers for the host.
+    UnknownHost(Facts<'r>),
+    /// The connection is not one for this host: another certificate, or another rule about clients' certificates.
+    Misdirected(Facts<'r>),
+}
+
+/// Decides about a request. `kind` is what [`kind::classify`] says of it.
+///
+/// # Errors
+/// [`Stop`] when there is nothing to serve.
+pub(crate) fn decide<'r, G: Guard>(
+    head: Head<'r>,
+    kind: Kind,
+    connection: &Connection,
+    trusted_proxies: &[IpNet],
+    routes: &Routes<G>,
+) -> Result<Decision<'r, G>, Stop<'r>> {
+    debug_assert_eq!(kind, kind::classify(head.method, head.version, head.headers));
+    let facts = strict::check(head).map_err(Stop::Head)?;
+    if head.version == Version::HTTP_2 && head.uri.scheme_str() != Some(connection.scheme()) {
+        return Err(Stop::Head(Violation::Scheme));
+    }
+    if facts.form == Form::Asterisk {
+        return Err(Stop::AboutServer);
+    }
+    let Some((_, site)) = routes.find(&facts.host) else { return Err(Stop::UnknownHost(facts)) };
+    if let Some(presented) = &connection.tls
+        && !presented.covers(&facts.host, site.tenant.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()))
+    {
+        return Err(Stop::Misdirected(facts));
+    }
+    let path = NormalPath::parse(facts.path).map_err(Stop::Path)?;
+    let client = client::resolve(connection.peer, connection.is_tls(), trusted_proxies, head.headers);
+    let goes_to = match path.as_str().strip_prefix(OWN_PREFIX) {
+        Some("status") => GoesTo::Own(Endpoint::Status),
+        Some("leave") => GoesTo::Own(Endpoint::Leave),
+        Some(_) => GoesTo::Own(Endpoint::Unknown),
+        None => site.gate(&path).map_or(GoesTo::Origin, |(_, gate)| GoesTo::Gate(gate.clone())),
+    };
+    Ok(Decision { facts, client, site: site.clone(), goes_to })
+}

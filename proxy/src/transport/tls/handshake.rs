@@ -1,0 +1,164 @@
+//! The handshake: bounded in time, in number, and in how much of a worker's time it takes.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use prometheus::{IntCounter, IntCounterVec};
+use rustls::{HandshakeKind, server::Acceptor};
+use tokio::{
+    net::TcpStream,
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
+
+use super::Presented;
+use crate::transport::connection::Protocol;
+
+/// Encrypted bytes that wait in a connection for a client to take them: one record, so that a client which reads nothing
+/// holds no more.
+const SEND_BUFFER_BYTES: usize = 16 << 10;
+
+/// A worker's handshakes. A signature takes longer than a hundred polls, so each turn of the worker has room for one:
+/// visitors who wait are answered however many newcomers there are.
+#[derive(Clone, Debug)]
+pub(crate) struct Handshakes {
+    turns: Arc<Semaphore>,
+    places: Arc<Semaphore>,
+    counts: HandshakeCounts,
+}
+
+/// What became of handshakes.
+#[derive(Clone, Debug)]
+pub(crate) struct HandshakeCounts {
+    full: IntCounter,
+    resumed: IntCounter,
+    unknown_name: IntCounter,
+    too_slow: IntCounter,
+    failed: IntCounter,
+    refused: IntCounter,
+}
+
+impl HandshakeCounts {
+    /// One series for each outcome.
+    pub(crate) fn new(by_outcome: &IntCounterVec) -> Self {
+        let of = |outcome| by_outcome.with_label_values(&[outcome]);
+        Self {
+            full: of("full"),
+            resumed: of("resumed"),
+            unknown_name: of("unknown_name"),
+            too_slow: of("too_slow"),
+            failed: of("failed"),
+            refused: of("refused"),
+        }
+    }
+}
+
+/// A connection after its handshake.
+pub(crate) struct Encrypted {
+    pub(crate) stream: Box<TlsStream<TcpStream>>,
+    pub(crate) presented: Arc<Presented>,
+    pub(crate) protocol: Protocol,
+}
+
+impl Handshakes {
+    /// At most `max` of them under way.
+    pub(crate) fn new(max: usize, counts: HandshakeCounts) -> Self {
+        Self { turns: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(max)), counts }
+    }
+
+    /// Shakes hands with a client, or lets it go; what was the matter is counted. `choose` is asked once, and finds no
+    /// certificate for a host that is not served here.
+    pub(crate) async fn shake(
+        &self,
+        tcp: TcpStream,
+        within: Duration,
+        choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
+    ) -> Option<Encrypted> {
+        let Ok(_place) = self.places.try_acquire() else {
+            self.counts.refused.inc();
+            return None;
+        };
+        match timeout_at(Instant::now() + within, self.hands(tcp, choose)).await {
+            Ok(Ok(encrypted)) => {
+                let resumed = encrypted.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+                if resumed { &self.counts.resumed } else { &self.counts.full }.inc();
+                Some(encrypted)
+            }
+            Ok(Err(failed)) => {
+                match failed {
+                    Failed::UnknownName => self.counts.unknown_name.inc(),
+                    Failed::Io(error) => {
+                        tracing::debug!(%error, "TLS handshake failed");
+                        self.counts.failed.inc();
+                    }
+                }
+                None
+            }
+            Err(_) => {
+                self.counts.too_slow.inc();
+                None
+            }
+        }
+    }
+
+    async fn hands(
+        &self,
+        tcp: TcpStream,
+        choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
+    ) -> Result<Encrypted, Failed> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+        let presented = choose(&start.client_hello());
+        let Some(presented) = presented else {
+            let mut tcp = start.io;
+            refuse_name(&mut tcp).await?;
+            return Err(Failed::UnknownName);
+        };
+        let mut accept = pin!(start.into_stream_with(presented.config(), |session| {
+            session.set_buffer_limit(Some(SEND_BUFFER_BYTES));
+        }));
+        // The first step is the one that signs. A turn is handed on when the worker comes back to its list of what is
+        // ready, behind all that was on it.
+        let first = {
+            let _turn = self.turns.acquire().await;
+            poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx))).await
+        };
+        tokio::task::yield_now().await;
+        let stream = match first {
+            Poll::Ready(done) => done?,
+            Poll::Pending => accept.await?,
+        };
+        let protocol = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Protocol::Http2,
+            _ => Protocol::Http1,
+        };
+        Ok(Encrypted { stream: Box::new(stream), presented, protocol })
+    }
+}
+
+enum Failed {
+    UnknownName,
+    Io(io::Error),
+}
+
+impl From<io::Error> for Failed {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A fatal `unrecognized_name` (RFC 6066, section 3).
+async fn refuse_name(tcp: &mut TcpStream) -> io::Result<()> {
+    use tokio::io::AsyncWriteExt as _;
+    const ALERT: u8 = 21;
+    const FATAL: u8 = 2;
+    const UNRECOGNIZED_NAME: u8 = 112;
+    tcp.write_all(&[ALERT, 3, 3, 0, 2, FATAL, UNRECOGNIZED_NAME]).await?;
+    tcp.shutdown().await
+}

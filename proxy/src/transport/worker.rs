@@ -1,0 +1,190 @@
+//! A worker: one thread with everything of its own, so that no request ever waits for another core.
+//!
+//! A connection stays with the worker it was given to, and so do the connections to origins that it uses. Nothing
+//! is stolen between workers; that costs a little balance and saves locks, wake-ups and freeing memory across
+//! threads.
+
+use std::{
+    io,
+    net::TcpStream as StdTcpStream,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use pingora_core::{
+    apps::HttpServerApp as _,
+    server::{ShutdownWatch, configuration::ServerConf},
+};
+use pingora_proxy::HttpProxy;
+use prometheus::IntGauge;
+use rustls::server::ClientHello;
+use tokio::{
+    net::TcpStream,
+    runtime::Builder,
+    sync::{OwnedSemaphorePermit, mpsc},
+};
+
+use super::{
+    Scheme,
+    connection::Protocol,
+    socket::Socket,
+    tls::{Encrypted, Handshakes},
+};
+use crate::{node::Node, protocol::Driver, service::Service};
+
+/// Idle connections to origins that a worker keeps.
+const ORIGIN_POOL: usize = 512;
+/// Attempts at a request, over all servers of an origin.
+const ATTEMPTS_MAX: usize = 16;
+
+/// A client's connection.
+pub(super) struct Client {
+    pub(super) tcp: StdTcpStream,
+    /// What the listener speaks that it came to.
+    pub(super) scheme: Scheme,
+    /// Its place among all connections.
+    pub(super) place: OwnedSemaphorePermit,
+}
+
+/// What all workers have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) node: Arc<Node>,
+    pub(super) trusted_proxies: Arc<[ipnet::IpNet]>,
+    pub(super) handshake_timeout: Duration,
+    /// TLS handshakes under way, of each worker.
+    pub(super) handshakes_max: usize,
+    /// Requests under way, of all workers.
+    pub(super) requests_max: usize,
+    pub(super) shutdown: ShutdownWatch,
+}
+
+/// Where a worker is handed its clients.
+pub(super) struct Worker {
+    clients: mpsc::UnboundedSender<Client>,
+    load: Arc<AtomicUsize>,
+}
+
+impl Worker {
+    /// Starts a worker's thread.
+    pub(super) fn start(index: usize, shared: Shared) -> io::Result<Self> {
+        // Bounded by the places that clients come with.
+        let (clients, inbox) = mpsc::unbounded_channel();
+        let load = Arc::new(AtomicUsize::new(0));
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let load_of = load.clone();
+        std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
+            runtime.block_on(async {
+                let Shared { node, trusted_proxies, handshake_timeout, handshakes_max, requests_max, shutdown } =
+                    shared;
+                let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
+                let service = Service { node, trusted_proxies, requests_max };
+                let driver = Driver { proxy: proxy(service.clone()), service, shutdown };
+                Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox).await;
+            });
+        })?;
+        Ok(Self { clients, load })
+    }
+
+    /// Connections it has.
+    pub(super) fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Hands it a client.
+    pub(super) fn take(&self, client: Client) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        // A worker lives as long as the process; if it is gone, so is the client.
+        let _ = self.clients.send(client);
+    }
+}
+
+fn proxy(service: Service) -> Arc<HttpProxy<Service>> {
+    let conf = ServerConf {
+        threads: 1,
+        max_retries: ATTEMPTS_MAX,
+        upstream_keepalive_pool_size: ORIGIN_POOL,
+        ..ServerConf::default()
+    };
+    let mut proxy = HttpProxy::new(service, Arc::new(conf));
+    proxy.handle_init_modules();
+    Arc::new(proxy)
+}
+
+/// A connection that counts for as long as it is served, however that ends.
+struct Here {
+    connections: IntGauge,
+    load: Arc<AtomicUsize>,
+}
+
+impl Here {
+    /// The worker's load counts it since it was handed over.
+    fn begin(connections: IntGauge, load: Arc<AtomicUsize>) -> Self {
+        connections.inc();
+        Self { connections, load }
+    }
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.connections.dec();
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What a worker's connections share.
+#[derive(Clone)]
+struct Floor {
+    driver: Driver,
+    handshakes: Handshakes,
+    handshake_timeout: Duration,
+    load: Arc<AtomicUsize>,
+}
+
+impl Floor {
+    async fn serve(self, mut inbox: mpsc::UnboundedReceiver<Client>) {
+        let Driver { proxy, mut shutdown, .. } = self.driver.clone();
+        tokio::spawn(async move {
+            let _ = shutdown.wait_for(|&closing| closing).await;
+            // Whoever is about to send a head on a kept connection is let go.
+            proxy.http_cleanup().await;
+        });
+        while let Some(Client { tcp, scheme, place }) = inbox.recv().await {
+            match TcpStream::from_std(tcp) {
+                Ok(tcp) => drop(tokio::spawn(self.clone().connection(tcp, scheme, place))),
+                Err(error) => {
+                    tracing::error!(%error, "a connection could not be taken over");
+                    self.load.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        }
+        // The door is shut. Were this to return, the runtime would end, and every request in flight with it.
+        std::future::pending().await
+    }
+
+    async fn connection(self, tcp: TcpStream, scheme: Scheme, place: OwnedSemaphorePermit) {
+        let metrics = &self.driver.service.node.metrics;
+        let _here = Here::begin(metrics.connections.clone(), self.load.clone());
+        let cuts = metrics.connections_cut.clone();
+        // Each in a box of its own: an idle connection keeps room for its own protocol alone.
+        match scheme {
+            Scheme::Http => self.driver.http1(Socket::plain(tcp, cuts), None).await,
+            Scheme::Https => {
+                let choose =
+                    |hello: &ClientHello<'_>| self.driver.service.node.routes().certificates().choose(hello).cloned();
+                let shake = Box::pin(self.handshakes.shake(tcp, self.handshake_timeout, choose));
+                if let Some(Encrypted { stream, presented, protocol }) = shake.await {
+                    let socket = Socket::encrypted(stream, cuts);
+                    match protocol {
+                        Protocol::Http1 => self.driver.http1(socket, Some(presented)).await,
+                        Protocol::Http2 => Box::pin(self.driver.http2(socket, presented)).await,
+                    }
+                }
+            }
+        }
+        drop(place);
+    }
+}
