@@ -27,6 +27,7 @@ use std::{
 use tokio::runtime::Runtime;
 
 use self::{
+    browser::HOST,
     clock::{Clock, SECOND_US, us},
     crowd::LiveView,
     fleet::{Fleet, Where},
@@ -37,9 +38,9 @@ use self::{
     plan::{First, Shares},
     report::{Load, Report},
     visitor::Door,
-    wire::Net,
+    wire::{Doors, Net},
 };
-use crate::{Failed, console::say, descriptors, process::cpu_of};
+use crate::{Failed, client::Site, console::say, descriptors, process::cpu_of};
 
 /// Who just stops gives the seat back while the attack runs; longer than the slowest answer on a busy machine.
 const SESSION_IDLE_S: u32 = 10;
@@ -80,6 +81,12 @@ pub(crate) struct Options {
     /// Each visitor always meets the same node. If not, every request meets any of them.
     #[arg(long)]
     sticky: bool,
+    /// Everything over TLS, with a certificate of this run's own.
+    #[arg(long)]
+    tls: bool,
+    /// Share of visitors who speak HTTP/2; the others speak HTTP/1.1.
+    #[arg(long, default_value_t = 0.5, value_parser = share, requires = "tls")]
+    h2_share: f64,
     /// Share of visitors who walk away.
     #[arg(long, default_value_t = 0.2, value_parser = share)]
     no_shows: f64,
@@ -157,8 +164,9 @@ impl Options {
         let store = if self.store == Where::Redis { "one Redis" } else { "its own line" };
         let over = humantime::format_duration(self.over);
         let s = if *nodes == 1 { "" } else { "s" };
+        let tls = if self.tls { format!(", over TLS, {:.0} % h2", self.h2_share * 100.0) } else { String::new() };
         format!(
-            "{visitors} visitors within {over}, {nodes} node{s}, {store}, {rate_per_minute} a minute, {seats} seats"
+            "{visitors} visitors within {over}, {nodes} node{s}, {store}, {rate_per_minute} a minute, {seats} seats{tls}"
         )
     }
 }
@@ -168,19 +176,23 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
     let limits = options.limits();
     let clock = Clock::start();
     let origin = Origin::start(clock)?;
-    let mut fleet = Fleet::start(options.nodes.into(), options.store, &options.planted(limits), origin.addr)?;
+    let site = options.tls.then(|| Site::new(&[HOST])).transpose()?;
+    let mut fleet =
+        Fleet::start(options.nodes.into(), options.store, &options.planted(limits), origin.addr, site.as_ref())?;
+    let doors = site.as_ref().map_or(Ok(Doors::OPEN), Doors::secure)?;
     let shares = Shares {
         no_shows: options.no_shows,
         sleepers: options.sleepers,
         reloaders: options.reloaders,
         keepers: keepers(open_max, options.visitors),
+        http2: if options.tls { options.h2_share } else { 0.0 },
         inside_us: us(options.inside),
     };
     // Enough to take every seat, with those who walk away.
     let first =
         options.first_stay.map(|stay| First { visitors: options.seats + options.seats / 2, inside_us: us(stay) });
     let mut plans = plan::crowd(options.visitors, us(options.over), &shares, first, options.seed);
-    let door = Arc::new(Door::new(clock, Net::new(fleet.http(), open_max), Ledger::new()?, options.sticky));
+    let door = Arc::new(Door::new(clock, Net::new(fleet.addrs(), doors, open_max), Ledger::new()?, options.sticky));
     let opens_us = clock.now_us() + SECOND_US;
     for plan in &mut plans {
         plan.due_us += opens_us;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora_core::{
     Error, ErrorType, Result,
+    listeners::tls::TlsSettings,
     server::{Server, configuration::ServerConf},
     upstreams::peer::HttpPeer,
 };
@@ -28,6 +29,15 @@ pub(crate) struct Options {
     /// Answer everything with this HTTP/1.1 response.
     #[arg(long)]
     answer: Option<PathBuf>,
+    /// Where to listen for TLS, with HTTP/2 offered.
+    #[arg(long, requires_all = ["chain", "key"])]
+    listen_tls: Option<SocketAddr>,
+    /// PEM file of the certificate and those that signed it.
+    #[arg(long, value_name = "FILE")]
+    chain: Option<PathBuf>,
+    /// PEM file of its key.
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
 }
 
 struct Bare {
@@ -63,6 +73,12 @@ pub(crate) fn run(options: Options) -> Result<(), Failed> {
     server.bootstrap();
     let mut service = http_proxy_service(&server.configuration, Bare { origin: options.origin, answer });
     service.add_tcp(&options.listen.to_string());
+    if let (Some(listen), Some(chain), Some(key)) = (options.listen_tls, &options.chain, &options.key) {
+        let text = |path: &PathBuf| path.to_str().map(str::to_owned).ok_or("a strange path");
+        let mut settings = TlsSettings::intermediate(&text(chain)?, &text(key)?)?;
+        settings.enable_h2();
+        service.add_tls_with_settings(&listen.to_string(), None, settings);
+    }
     server.add_service(service);
     server.run_forever();
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     Failed,
+    client::{Site, Target},
     console::say,
     drive::repeat,
     origin,
@@ -42,6 +43,8 @@ enum Part {
     Core,
     /// (d) A flood in one queue beside newcomers to another, on one Redis.
     Isolation,
+    /// (a) and (b) over TLS and HTTP/2.
+    Tls,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Failed> {
@@ -50,7 +53,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     }
     let wanted = |part| options.only.is_none_or(|only| only == part);
     if wanted(Part::Admitted) || wanted(Part::Poll) {
-        Runtime::new()?.block_on(requests(options))?;
+        Runtime::new()?.block_on(requests(options, None))?;
     }
     if wanted(Part::Core) {
         core::run();
@@ -58,29 +61,41 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
     if wanted(Part::Isolation) {
         Runtime::new()?.block_on(isolation::run(options))?;
     }
+    if wanted(Part::Tls) {
+        Runtime::new()?.block_on(requests(options, Some(&Site::new(&[sluice::HOST])?)))?;
+    }
     Ok(())
 }
 
-async fn requests(options: &Options) -> Result<(), Failed> {
+/// In the open, or over TLS and HTTP/2 with this site's certificate.
+async fn requests(options: &Options, site: Option<&Site>) -> Result<(), Failed> {
     let origin = origin::start().await?;
-    let scene = sluice::Scene::start(origin).await?;
+    let scene = sluice::Scene::start(origin, site).await?;
     let admitted = scene.admitted().await?;
     let (poll, answer) = scene.poll_far_back().await?;
     let answer_file = scene.dir().join("answer.http");
     std::fs::write(&answer_file, answer)?;
 
-    let bare = |extra: &[&str]| -> Result<Server, Failed> {
+    let bare = |extra: &[&str]| -> Result<(Server, Target), Failed> {
         let addr = free_addr()?;
         let mut command = Command::new(sibling("sluice-loadtest")?);
         command.arg("bare").arg("--listen").arg(addr.to_string()).args(extra);
-        Server::start(command, addr)
+        let Some(site) = site else { return Ok((Server::start(command, addr)?, addr.into())) };
+        let files = site.write(scene.dir())?;
+        let secure = Target { addr: free_addr()?, way: sluice::way(site)? };
+        command.arg("--listen-tls").arg(secure.addr.to_string());
+        command.arg("--chain").arg(files.chain).arg("--key").arg(files.key);
+        let mut server = Server::start(command, addr)?;
+        server.listens(secure.addr)?;
+        Ok((server, secure))
     };
     let forwards = bare(&["--origin", &origin.to_string()])?;
     let answers = bare(&["--answer", answer_file.to_str().ok_or("a strange path")?])?;
 
-    say("CPU per request, microseconds (median of paired rounds)");
+    let over = if site.is_some() { " over TLS and HTTP/2" } else { "" };
+    say(format_args!("CPU per request{over}, microseconds (median of paired rounds)"));
     say(format_args!("{:<44} {:>8} {:>8} {:>7}", "", "sluice", "bare", "ratio"));
-    let pair = Pair { options, sluice: scene.server() };
+    let pair = Pair { options, sluice: (scene.server(), scene.entrance()) };
     if options.only != Some(Part::Poll) {
         pair.run("(a) admitted GET, forwarded to the origin", &forwards, admitted, "HTTP/1.1 200").await?;
     }
@@ -92,16 +107,22 @@ async fn requests(options: &Options) -> Result<(), Failed> {
 
 struct Pair<'a> {
     options: &'a Options,
-    sluice: &'a Server,
+    sluice: (&'a Server, &'a Target),
 }
 
 impl Pair<'_> {
-    async fn run(&self, name: &str, bare: &Server, request: Vec<u8>, expect: &'static str) -> Result<(), Failed> {
+    async fn run(
+        &self,
+        name: &str,
+        bare: &(Server, Target),
+        request: Vec<u8>,
+        expect: &'static str,
+    ) -> Result<(), Failed> {
         let request: Arc<[u8]> = request.into();
         let mut rounds = Vec::new();
         for round in 0..=self.options.rounds {
             let sluice = self.round(self.sluice, &request, expect).await?;
-            let bare = self.round(bare, &request, expect).await?;
+            let bare = self.round((&bare.0, &bare.1), &request, expect).await?;
             // The first round warms up.
             if round > 0 {
                 rounds.push((sluice, bare));
@@ -117,11 +138,17 @@ impl Pair<'_> {
         Ok(())
     }
 
-    async fn round(&self, server: &Server, request: &Arc<[u8]>, expect: &'static str) -> Result<f64, Failed> {
+    async fn round(
+        &self,
+        (server, to): (&Server, &Target),
+        request: &Arc<[u8]>,
+        expect: &'static str,
+    ) -> Result<f64, Failed> {
+        let Options { requests, connections, .. } = *self.options;
         let before = server.cpu()?;
-        repeat(server.addr, request.clone(), expect, self.options.requests, self.options.connections).await?;
+        repeat(to, request.clone(), expect, requests, connections).await?;
         let used = server.cpu()? - before;
-        Ok(used.as_secs_f64() * 1e6 / self.options.requests as f64)
+        Ok(used.as_secs_f64() * 1e6 / requests as f64)
     }
 }
 

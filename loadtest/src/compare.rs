@@ -2,13 +2,13 @@
 
 mod bars;
 mod cpu;
+mod door;
 mod idle;
 mod latency;
 mod peers;
 mod redis;
 mod report;
-mod stalls;
-mod template;
+mod tls;
 mod visitor;
 mod work;
 
@@ -16,9 +16,13 @@ use std::path::PathBuf;
 
 use tokio::runtime::Runtime;
 
-use self::{report::Report, work::Work};
+use self::{
+    report::Report,
+    work::{Job, Work},
+};
 use crate::{
     Failed,
+    client::Protocol,
     console::{complain, say},
     descriptors, origin,
 };
@@ -46,6 +50,12 @@ pub(crate) struct Options {
     /// Requests a second for latencies; without it as many as take half of the CPU.
     #[arg(long)]
     rate: Option<f64>,
+    /// TLS and HTTP/2: handshakes, requests and memory beside bare pingora, nginx and HAProxy with the same certificate.
+    #[arg(long)]
+    tls: bool,
+    /// Handshakes of each round.
+    #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(100..=100_000), requires = "tls")]
+    handshakes: u32,
     /// Measure only this.
     #[arg(long)]
     only: Option<Part>,
@@ -68,6 +78,8 @@ enum Part {
     Latency,
     /// Memory of connections that idle.
     Idle,
+    /// CPU: handshakes, with `--tls`.
+    Handshakes,
 }
 
 /// How much of a load.
@@ -83,22 +95,37 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
         complain("note: this is a debug build; the figures mean nothing");
     }
     descriptors::at_least(peers::DESCRIPTORS)?;
-    let report = Runtime::new()?.block_on(measure(options))?;
-    say(report.to_markdown());
+    let runtime = Runtime::new()?;
+    let (text, json) = if options.tls {
+        let report = runtime.block_on(tls::measure(options))?;
+        (report.to_markdown(), serde_json::to_string_pretty(&report)?)
+    } else {
+        let report = runtime.block_on(measure(options))?;
+        (report.to_markdown(), serde_json::to_string_pretty(&report)?)
+    };
+    say(text);
     if let Some(file) = &options.json {
-        let text = serde_json::to_string_pretty(&report)? + "\n";
-        std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+        std::fs::write(file, json + "\n").map_err(|error| format!("{}: {error}", file.display()))?;
     }
     Ok(())
 }
 
+impl Options {
+    fn load(&self) -> Load {
+        Load { requests: self.requests as usize, rounds: self.rounds as usize, connections: self.connections as usize }
+    }
+
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_none_or(|only| only == part)
+    }
+}
+
 async fn measure(options: &Options) -> Result<Report, Failed> {
-    let load = Load {
-        requests: options.requests as usize,
-        rounds: options.rounds as usize,
-        connections: options.connections as usize,
-    };
-    let wanted = |part| options.only.is_none_or(|only| only == part);
+    if options.only == Some(Part::Handshakes) {
+        return Err("there are no handshakes without --tls".into());
+    }
+    let load = options.load();
+    let wanted = |part| options.wants(part);
     let origin = origin::start().await?;
     let mut report = Report::new(load);
     if options.only != Some(Part::Idle) {
@@ -107,7 +134,7 @@ async fn measure(options: &Options) -> Result<Report, Failed> {
         let parts = [Part::Admitted, Part::Poll, Part::Page, Part::Newcomers];
         for (work, part) in Work::ALL.into_iter().zip(parts) {
             if wanted(part) {
-                report.cpu.push(cpu::measure(work, &mut peers, load).await?);
+                report.cpu.push(cpu::measure(Job::plain(work), &mut peers, load).await?);
             }
         }
         if wanted(Part::Latency) {
@@ -115,7 +142,7 @@ async fn measure(options: &Options) -> Result<Report, Failed> {
         }
     }
     if wanted(Part::Idle) {
-        report.idle = Some(idle::measure(origin, options.visitors as usize).await?);
+        report.idle = Some(idle::measure(origin, options.visitors as usize, Protocol::Http1, None).await?);
     }
     report.judge();
     Ok(report)

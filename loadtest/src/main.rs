@@ -3,15 +3,19 @@
 mod attack;
 mod bare;
 mod bench;
+mod client;
 mod compare;
 mod console;
 mod descriptors;
 mod drive;
+mod floods;
 mod origin;
 mod plan;
 mod process;
 mod simulate;
 mod soak;
+mod stalls;
+mod template;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,8 @@ enum Command {
     Simulate(simulate::Options),
     /// A crowd over real sockets before real nodes, and a judge of what Sluice promises.
     Attack(attack::Options),
+    /// Clients that break the protocol or take nothing, beside a visitor who does neither.
+    Floods(floods::Options),
     /// A line that stands for half an hour at half load: memory, descriptors and errors.
     Soak(soak::Options),
     /// How long visitors of a sale will wait, and what it needs: by simulation.
@@ -57,6 +63,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Attack(options) => attack::run(&options),
+        Command::Floods(options) => floods::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Plan(options) => plan::run(&options),
         Command::Bare(options) => bare::run(options),

@@ -25,9 +25,15 @@ impl Server {
     pub(crate) fn start(mut command: Command, addr: SocketAddr) -> Result<Self, Failed> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
         let mut server = Self { child, addr };
+        server.listens(addr)?;
+        Ok(server)
+    }
+
+    /// Waits until it listens here.
+    pub(crate) fn listens(&mut self, addr: SocketAddr) -> Result<(), Failed> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(addr).is_err() {
-            if let Some(status) = server.child.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 return Err(format!("the server ended before it listened, with {status}").into());
             }
             if Instant::now() > deadline {
@@ -35,7 +41,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(server)
+        Ok(())
     }
 
     /// Starts a command that says `listening on http://ADDR`.
@@ -80,6 +86,12 @@ impl Server {
             total_kib += pss_kib(&rollup).ok_or("no Pss in smaps_rollup")?;
         }
         Ok(total_kib * 1024)
+    }
+
+    /// Descriptors that all its processes have open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = |pid| std::fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+        self.processes().into_iter().map(open).sum()
     }
 
     /// Its process, and those that it has started.

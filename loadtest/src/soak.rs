@@ -35,7 +35,7 @@ use crate::{
         plan::Shares,
         report::broken,
         visitor::Door,
-        wire::Net,
+        wire::{Doors, Net},
     },
     console::say,
     descriptors,
@@ -127,12 +127,13 @@ async fn soak(options: &Options) -> Result<Report, Failed> {
     let clock = Clock::start();
     let mut origin = Origin::start(clock)?;
     let probe = options.limits(PROBE_PER_MINUTE);
-    let mut fleet = Fleet::start(options.nodes.into(), options.store, &probe, origin.addr)?;
+    let mut fleet = Fleet::start(options.nodes.into(), options.store, &probe, origin.addr, None)?;
     tokio::time::sleep(REST).await;
     let at_start = Sample::take(&fleet, clock, None)?;
 
-    let shares = Shares { no_shows: 0.2, sleepers: 0.05, reloaders: 0.1, keepers: KEEPERS, inside_us: INSIDE_US };
-    let door = Arc::new(Door::new(clock, Net::new(fleet.http(), open_max), Ledger::new()?, false));
+    let shares =
+        Shares { no_shows: 0.2, sleepers: 0.05, reloaders: 0.1, keepers: KEEPERS, http2: 0.0, inside_us: INSIDE_US };
+    let door = Arc::new(Door::new(clock, Net::new(fleet.addrs(), Doors::OPEN, open_max), Ledger::new()?, false));
     let view = LiveView::start(&door, None);
     let outlaws = tokio::spawn(outlaws::try_everything(door.clone(), probe, OUTLAWS_PER_SECOND));
     let stream = Stream::start(door.clone(), shares, options.seed);

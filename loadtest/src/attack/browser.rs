@@ -4,7 +4,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{Method, Request, header};
 use serde::Deserialize;
 
-use super::wire::Answer;
+use crate::client::Answer;
 
 /// The site that the crowd comes to, and its queues: the one that is stormed, and another one whose passes are worth
 /// nothing here.
@@ -63,20 +63,27 @@ impl Status {
 #[derive(Clone, Debug)]
 pub(crate) struct Browser {
     visitor: String,
+    /// What the names of the nodes' cookies begin with.
+    prefix: &'static str,
     jar: Vec<(String, String)>,
 }
 
 impl Browser {
-    pub(crate) fn new(visitor: String) -> Self {
-        Self { visitor, jar: Vec::new() }
+    /// One that comes over TLS, or in the open.
+    pub(crate) fn new(visitor: String, secure: bool) -> Self {
+        Self { visitor, prefix: if secure { "__Host-" } else { "" }, jar: Vec::new() }
     }
 
     /// `None` only for what cannot be a header: never of a visitor's own making.
     pub(crate) fn request(&self, errand: Errand) -> Option<Request<()>> {
-        let (method, target, accept, mode) = match errand {
-            Errand::Page(target) => (Method::GET, target.to_owned(), "text/html,*/*;q=0.8", "navigate"),
-            Errand::Poll => (Method::GET, format!("/.sluice/status?queue={QUEUE}"), "application/json", "same-origin"),
-            Errand::Leave => (Method::POST, format!("/.sluice/leave?queue={QUEUE}"), "application/json", "same-origin"),
+        let (method, target, accept) = match errand {
+            Errand::Page(target) => (Method::GET, target.to_owned(), "text/html,*/*;q=0.8"),
+            Errand::Poll => (Method::GET, format!("/.sluice/status?queue={QUEUE}"), "application/json"),
+            Errand::Leave => (Method::POST, format!("/.sluice/leave?queue={QUEUE}"), "application/json"),
+        };
+        let (mode, site) = match errand {
+            Errand::Page(_) => ("navigate", "none"),
+            Errand::Poll | Errand::Leave => ("same-origin", "same-origin"),
         };
         let mut request = Request::builder()
             .method(method)
@@ -85,6 +92,7 @@ impl Browser {
             .header(header::USER_AGENT, "sluice-loadtest")
             .header(header::ACCEPT, accept)
             .header("sec-fetch-mode", mode)
+            .header("sec-fetch-site", site)
             .header(VISITOR, &self.visitor);
         if !self.jar.is_empty() {
             let pairs: Vec<_> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -106,13 +114,17 @@ impl Browser {
 
     /// The token of a kind that it holds for a queue.
     pub(crate) fn token(&self, kind: &str, queue: &str) -> Option<&str> {
-        let name = format!("sluice_{kind}_{queue}");
+        let name = self.cookie(kind, queue);
         self.jar.iter().find(|(kept, _)| *kept == name).map(|(_, value)| value.as_str())
     }
 
     /// Puts a token where a pass for the queue belongs, whatever it is.
     pub(crate) fn pretend(&mut self, pass: String) {
-        self.jar = vec![(format!("sluice_pass_{QUEUE}"), pass)];
+        self.jar = vec![(self.cookie("pass", QUEUE), pass)];
+    }
+
+    fn cookie(&self, kind: &str, queue: &str) -> String {
+        format!("{}sluice_{kind}_{queue}", self.prefix)
     }
 
     /// The number that its pass or ticket is for. Tokens are signed, not secret.

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     Failed,
+    client::Site,
     process::{Server, free_addr, sibling},
 };
 
@@ -37,6 +38,8 @@ pub(crate) enum Where {
 pub(crate) struct Fleet {
     pub(crate) nodes: Vec<Node>,
     pub(crate) store: Option<Store>,
+    /// Visitors come over TLS.
+    secure: bool,
     dir: tempfile::TempDir,
 }
 
@@ -46,6 +49,8 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     /// Where its metrics are.
     pub(crate) admin: SocketAddr,
+    /// Where it speaks TLS, if it does.
+    secure: Option<SocketAddr>,
     folder: PathBuf,
 }
 
@@ -58,8 +63,14 @@ pub(crate) struct Store {
 }
 
 impl Fleet {
-    /// Starts so many nodes before an origin.
-    pub(crate) fn start(nodes: usize, lines: Where, limits: &Limits, origin: SocketAddr) -> Result<Self, Failed> {
+    /// Starts so many nodes before an origin; with a site that has a certificate they are reached over TLS.
+    pub(crate) fn start(
+        nodes: usize,
+        lines: Where,
+        limits: &Limits,
+        origin: SocketAddr,
+        site: Option<&Site>,
+    ) -> Result<Self, Failed> {
         if nodes > 1 && lines == Where::Embedded {
             return Err("an embedded line has one node: --nodes 1, or --store redis".into());
         }
@@ -68,22 +79,24 @@ impl Fleet {
             Where::Embedded => None,
             Where::Redis => Some(Store::start(dir.path())?),
         };
-        let mut fleet = Self { nodes: Vec::new(), store, dir };
+        let secure = site.is_some();
+        let mut fleet = Self { nodes: Vec::new(), store, secure, dir };
         for number in 0..nodes {
-            let node = fleet.start_node(number, limits, origin)?;
+            let node = fleet.start_node(number, limits, origin, site)?;
             fleet.nodes.push(node);
         }
         Ok(fleet)
     }
 
-    pub(crate) fn http(&self) -> Vec<SocketAddr> {
-        self.nodes.iter().map(|node| node.server.addr).collect()
+    /// Where visitors come to.
+    pub(crate) fn addrs(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.secure.unwrap_or(node.server.addr)).collect()
     }
 
     /// Writes the tenant's file anew for every node and has it read.
     pub(crate) fn reload(&self, limits: &Limits, more: &str, origin: SocketAddr) -> Result<(), Failed> {
         for node in &self.nodes {
-            fs::write(node.folder.join("tenants/shop.toml"), tenant(limits, more, self.store.is_some(), origin))?;
+            fs::write(node.folder.join("tenants/shop.toml"), self.tenant(limits, more, origin))?;
             node.server.signal(Signal::HUP)?;
         }
         Ok(())
@@ -100,38 +113,54 @@ impl Fleet {
         mishaps
     }
 
-    fn start_node(&self, number: usize, limits: &Limits, origin: SocketAddr) -> Result<Node, Failed> {
+    fn start_node(
+        &self,
+        number: usize,
+        limits: &Limits,
+        origin: SocketAddr,
+        site: Option<&Site>,
+    ) -> Result<Node, Failed> {
         let folder = self.dir.path().join(format!("node-{number}"));
         fs::create_dir_all(folder.join("tenants"))?;
         let admin = free_addr()?;
+        let secure = site.map(|_| free_addr()).transpose()?;
+        if let Some(site) = site {
+            site.write(&folder)?;
+        }
+        let https = secure.map(|addr| format!("https = [\"{addr}\"]\n")).unwrap_or_default();
         let store = self.store.as_ref().map(|store| format!("[store]\nurl = \"redis://{}\"\n\n", store.addr));
         fs::write(
             folder.join("sluice.toml"),
             format!(
-                "[server]\nhttp = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\n{}[keys]\ncurrent = \"attack\"\nsecrets = {{ \
+                "[server]\nhttp = [\"127.0.0.1:0\"]\n{https}admin = \"{admin}\"\n\n{}[keys]\ncurrent = \"attack\"\nsecrets = {{ \
                  attack = {{ env = \"SLUICE_ATTACK_KEY\" }} }}\n",
                 store.unwrap_or_default()
             ),
         )?;
-        fs::write(folder.join("tenants/shop.toml"), tenant(limits, "", self.store.is_some(), origin))?;
+        fs::write(folder.join("tenants/shop.toml"), self.tenant(limits, "", origin))?;
         let mut command = Command::new(sibling("sluice")?);
         command.arg("run").arg("--config").arg(&folder);
         command.stderr(File::create(folder.join("stderr.log"))?);
         // A key for this run only: an attack needs no secret.
         command.env("SLUICE_ATTACK_KEY", BASE64_STANDARD.encode([7; 32])).env("RUST_LOG", "error");
-        Ok(Node { server: Server::start_and_listen(command)?, admin, folder })
+        let mut server = Server::start_and_listen(command)?;
+        if let Some(addr) = secure {
+            server.listens(addr)?;
+        }
+        Ok(Node { server, admin, secure, folder })
     }
-}
 
-/// The tenant's file: the queue that is stormed, and another one whose passes anybody can have.
-fn tenant(limits: &Limits, more: &str, shared: bool, origin: SocketAddr) -> String {
-    let loss = if shared { "on_store_loss = \"hold\"\n" } else { "" };
-    format!(
-        "name = \"shop\"\nhosts = [\"{HOST}\"]\n\n[origin]\nservers = [\"{origin}\"]\n\n[[queue]]\nname = \
-         \"{QUEUE}\"\npaths = [\"/\"]\n{}{loss}{more}\n[[queue]]\nname = \"{OTHER_QUEUE}\"\npaths = \
-         [\"{OTHER}\"]\nrelease_per_minute = 60000\n{loss}",
-        limits.settings()
-    )
+    /// The tenant's file: the queue that is stormed, and another one whose passes anybody can have.
+    fn tenant(&self, limits: &Limits, more: &str, origin: SocketAddr) -> String {
+        let loss = if self.store.is_some() { "on_store_loss = \"hold\"\n" } else { "" };
+        let tls = if self.secure { Site::TENANT } else { "" };
+        format!(
+            "name = \"shop\"\nhosts = [\"{HOST}\"]\n\n[origin]\nservers = [\"{origin}\"]\n\n{tls}[[queue]]\nname = \
+             \"{QUEUE}\"\npaths = [\"/\"]\n{}{loss}{more}\n[[queue]]\nname = \"{OTHER_QUEUE}\"\npaths = \
+             [\"{OTHER}\"]\nrelease_per_minute = 60000\n{loss}",
+            limits.settings()
+        )
+    }
 }
 
 impl Store {

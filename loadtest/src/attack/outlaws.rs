@@ -16,7 +16,7 @@ use super::{
     origin::{HOME, OTHER, Who},
     plan::address,
     visitor::Door,
-    wire::Client,
+    wire::{Client, is_from_origin},
 };
 use crate::simulate::whole;
 
@@ -92,8 +92,8 @@ pub(crate) async fn try_everything(door: Arc<Door>, limits: Limits, per_second: 
         }
         let trick = Trick::ALL[who as usize % Trick::ALL.len()];
         let mut outlaw = Outlaw {
-            browser: Browser::new(Who::Outlaw(who).name()),
-            client: Client::new(door.net.clone(), address(who, 128), false),
+            browser: Browser::new(Who::Outlaw(who).name(), door.net.is_secure()),
+            client: Client::new(door.net.clone(), address(who, 128), false, false),
             node: who as usize % door.net.nodes.len().max(1),
             door: &door,
         };
@@ -128,9 +128,9 @@ impl Outlaw<'_> {
     async fn asks(&mut self, page: &'static str) -> Option<bool> {
         let request = self.browser.request(Errand::Page(page))?;
         match self.client.ask(self.node, &request).await {
-            Ok(answer) if answer.is_from_origin() || answer.status == 503 => {
+            Ok(answer) if is_from_origin(&answer) || answer.status == 503 => {
                 self.browser.take_in(&answer);
-                Some(answer.is_from_origin())
+                Some(is_from_origin(&answer))
             }
             Ok(answer) => self.mishap(format!("status {} to an outlaw", answer.status)),
             Err(trouble) => self.mishap(format!("outlaw: {trouble}")),

@@ -20,6 +20,8 @@ pub(crate) struct Shares {
     pub(crate) reloaders: f64,
     /// Who keep their connection between requests.
     pub(crate) keepers: f64,
+    /// Who speak HTTP/2.
+    pub(crate) http2: f64,
     /// How long a visit takes on the whole.
     pub(crate) inside_us: Us,
 }
@@ -35,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) reloads: bool,
     /// Keeps its connection between requests.
     pub(crate) keeps: bool,
+    /// Speaks HTTP/2.
+    pub(crate) http2: bool,
     /// How long it is inside.
     pub(crate) inside_us: Us,
     /// Its visit ends by an answer of the origin.
@@ -68,7 +72,9 @@ impl Plan {
         let keeps = dice.unit() < shares.keepers;
         let inside_us = dice.after_ms(shares.inside_us / 1_000) * 1_000;
         let ends = dice.unit() < ENDS;
-        Self { who, due_us, patience, reloads, keeps, inside_us, ends, dice }
+        // Last, and only where there is a choice: a crowd that speaks HTTP/1.1 is the same as ever.
+        let http2 = shares.http2 > 0.0 && dice.unit() < shares.http2;
+        Self { who, due_us, patience, reloads, keeps, http2, inside_us, ends, dice }
     }
 
     /// The pause before the next request inside.

@@ -14,8 +14,9 @@ use super::{
     origin::{END, HOME, INSIDE, Who},
     plan::{Patience, Plan},
     story::{Story, Wait},
-    wire::{Answer, Client, Net},
+    wire::{Client, Net, is_from_origin},
 };
+use crate::client::Answer;
 
 /// Share of the times at which somebody who reloads does so.
 const RELOADS: f64 = 0.3;
@@ -69,8 +70,8 @@ pub(crate) async fn journey(plan: Plan, door: Arc<Door>) -> Story {
         cut_short: true,
         ..Story::default()
     };
-    let client = Client::new(door.net.clone(), plan.from(), plan.keeps);
-    let browser = Browser::new(Who::Visitor(plan.who).name());
+    let client = Client::new(door.net.clone(), plan.from(), plan.keeps, plan.http2);
+    let browser = Browser::new(Who::Visitor(plan.who).name(), door.net.is_secure());
     let mut journey =
         Journey { plan, door, client, browser, story, stands: false, ahead: None, asked_us: 0, late_us: 0 };
     if journey.door.rest_until(journey.plan.due_us).await.is_some() {
@@ -113,7 +114,7 @@ impl Journey {
         let mut errand = Errand::Page(HOME);
         loop {
             let (answered_us, answer) = self.ask(errand, purpose, due_us).await?;
-            if answer.is_from_origin() {
+            if is_from_origin(&answer) {
                 self.stands(false);
                 self.story.late_us = self.late_us;
                 self.story.entered_us = Some(answered_us);
@@ -198,7 +199,7 @@ impl Journey {
     async fn is_let_through(&mut self, target: &'static str, due_us: Us) -> Option<bool> {
         let before_us = self.asked_us;
         let (answered_us, answer) = self.ask(Errand::Page(target), Purpose::Inside, due_us).await?;
-        let through = answer.is_from_origin();
+        let through = is_from_origin(&answer);
         if !through {
             self.story.refused_inside = Some(answered_us.saturating_sub(before_us));
         }
@@ -238,7 +239,7 @@ impl Journey {
             self.story.called_after_us = asked_us;
         }
         self.asked_us = asked_us;
-        if answer.is_from_origin() {
+        if is_from_origin(answer) {
             self.numbered(self.browser.number());
             self.story.called_by_us.get_or_insert(answered_us);
             return;
@@ -302,7 +303,7 @@ impl Journey {
 /// The origin's page, a waiting page, a status document: nothing else.
 fn is_expected(errand: Errand, answer: &Answer) -> bool {
     match errand {
-        Errand::Page(_) if answer.is_from_origin() => answer.status == 200,
+        Errand::Page(_) if is_from_origin(answer) => answer.status == 200,
         Errand::Page(_) => answer.status == 503 && Status::of(answer).is_some(),
         Errand::Poll => answer.status == 200 && Status::of(answer).is_some(),
         Errand::Leave => answer.status == 204,

@@ -1,7 +1,6 @@
-//! Visitors' connections: real ones, from an address of each visitor's own.
+//! Visitors' connections to the nodes: real ones, from an address of each visitor's own.
 
 use std::{
-    fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc,
@@ -10,35 +9,67 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, header};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use http::Request;
 use tokio::{
-    net::TcpSocket,
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
+use super::browser::HOST;
+use crate::{
+    Failed,
+    client::{Answer, Connection, Protocol, Site, Tickets, Trouble, Way},
+};
+
 /// No answer within this is none.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// Session tickets that the crowd has at hand, of each protocol.
+const TICKETS_MAX: usize = 4_096;
 
 /// Says that the origin has answered.
 pub(crate) const FROM_ORIGIN: &str = "x-origin";
+
+pub(crate) fn is_from_origin(answer: &Answer) -> bool {
+    answer.headers.contains_key(FROM_ORIGIN)
+}
+
+/// How visitors reach the nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct Doors {
+    http1: Way,
+    http2: Way,
+}
+
+impl Doors {
+    /// Without TLS, and so without HTTP/2.
+    pub(crate) const OPEN: Self = Self { http1: Way::PLAIN, http2: Way::PLAIN };
+
+    /// Over TLS. A client resumes sessions of others, as a browser that keeps its own would: what nodes have to do for
+    /// it is the same, whoever was given a ticket.
+    pub(crate) fn secure(site: &Site) -> Result<Self, Failed> {
+        let way = |protocol| site.way(HOST, protocol, Arc::new(Tickets::at_most(TICKETS_MAX)));
+        Ok(Self { http1: way(Protocol::Http1Tls)?, http2: way(Protocol::Http2Tls)? })
+    }
+}
 
 /// The nodes, and how many connections there may be to them.
 #[derive(Debug)]
 pub(crate) struct Net {
     pub(crate) nodes: Vec<SocketAddr>,
+    doors: Doors,
     open: Arc<Semaphore>,
     open_max: usize,
     opened: AtomicU64,
 }
 
 impl Net {
-    pub(crate) fn new(nodes: Vec<SocketAddr>, open_max: usize) -> Self {
-        Self { nodes, open: Arc::new(Semaphore::new(open_max)), open_max, opened: AtomicU64::new(0) }
+    pub(crate) fn new(nodes: Vec<SocketAddr>, doors: Doors, open_max: usize) -> Self {
+        Self { nodes, doors, open: Arc::new(Semaphore::new(open_max)), open_max, opened: AtomicU64::new(0) }
+    }
+
+    /// Whether it is TLS that nodes speak.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.doors.http1.is_secure()
     }
 
     /// How many connections have been made so far.
@@ -59,75 +90,20 @@ pub(crate) struct Client {
     from: Ipv4Addr,
     /// Keeps its connection from one request to the next, as browsers do. If not, it opens one for each.
     keeps: bool,
+    http2: bool,
     kept: Option<Kept>,
 }
 
 #[derive(Debug)]
 struct Kept {
     to: usize,
-    send: http1::SendRequest<Empty<Bytes>>,
+    connection: Connection,
     _open: OwnedSemaphorePermit,
 }
 
-/// An answer, whole.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
-}
-
-impl Answer {
-    pub(crate) fn is_from_origin(&self) -> bool {
-        self.headers.contains_key(FROM_ORIGIN)
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    pub(crate) fn set_cookies(&self) -> impl Iterator<Item = &str> {
-        self.headers.get_all(header::SET_COOKIE).iter().filter_map(|value| value.to_str().ok())
-    }
-}
-
-/// Why there is no answer.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    /// No connection could be made.
-    Connect(io::ErrorKind),
-    /// The connection ended before the answer did.
-    Broken(io::ErrorKind),
-    /// What came is not HTTP, or not whole.
-    NotHttp,
-    /// Nothing came in time.
-    Silence,
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connect(kind) => write!(f, "no connection: {kind}"),
-            Self::Broken(kind) => write!(f, "no answer: {kind}"),
-            Self::NotHttp => write!(f, "an answer that is not whole"),
-            Self::Silence => write!(f, "no answer within {} s", ANSWER_WITHIN.as_secs()),
-        }
-    }
-}
-
-impl From<hyper::Error> for Trouble {
-    fn from(error: hyper::Error) -> Self {
-        if error.is_parse() {
-            return Self::NotHttp;
-        }
-        let cause = std::error::Error::source(&error).and_then(|cause| cause.downcast_ref::<io::Error>());
-        Self::Broken(cause.map_or(io::ErrorKind::UnexpectedEof, io::Error::kind))
-    }
-}
-
 impl Client {
-    pub(crate) fn new(net: Arc<Net>, from: Ipv4Addr, keeps: bool) -> Self {
-        Self { net, from, keeps, kept: None }
+    pub(crate) fn new(net: Arc<Net>, from: Ipv4Addr, keeps: bool, http2: bool) -> Self {
+        Self { net, from, keeps, http2, kept: None }
     }
 
     /// Asks one of the nodes. A kept connection that the other end has closed meanwhile is replaced by a new one, once,
@@ -137,14 +113,14 @@ impl Client {
             Ok(answer) => answer,
             Err(_) => {
                 self.kept = None;
-                Err(Trouble::Silence)
+                Err(Trouble::Silence(ANSWER_WITHIN.as_secs()))
             }
         }
     }
 
     async fn try_ask(&mut self, to: usize, request: &Request<()>) -> Result<Answer, Trouble> {
         if let Some(kept) = self.kept.take_if(|kept| kept.to == to)
-            && !kept.send.is_closed()
+            && !kept.connection.is_closed()
             && let Ok(answer) = self.ask_on(kept, request).await
         {
             return Ok(answer);
@@ -156,29 +132,21 @@ impl Client {
     }
 
     async fn connect(&self, to: usize) -> Result<Kept, Trouble> {
-        let no_connection = |error: io::Error| Trouble::Connect(error.kind());
-        let none = || Trouble::Connect(io::ErrorKind::AddrNotAvailable);
+        let none = || Trouble::Connect(std::io::ErrorKind::AddrNotAvailable);
         let node = *self.net.nodes.get(to).ok_or_else(none)?;
         let open = self.net.open.clone().acquire_owned().await.map_err(|_| none())?;
-        let socket = TcpSocket::new_v4().map_err(no_connection)?;
-        socket.bind(SocketAddr::from((self.from, 0))).map_err(no_connection)?;
-        let tcp = socket.connect(node).await.map_err(no_connection)?;
-        tcp.set_nodelay(true).map_err(no_connection)?;
+        let way = if self.http2 { &self.net.doors.http2 } else { &self.net.doors.http1 };
+        let connection = Connection::open(way, node, Some(self.from)).await?;
         self.net.opened.fetch_add(1, Relaxed);
-        let (send, connection) = http1::handshake(TokioIo::new(tcp)).await?;
-        // Ends with the visitor's half; what goes wrong is told to that half.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(Kept { to, send, _open: open })
+        Ok(Kept { to, connection, _open: open })
     }
 
     async fn ask_on(&mut self, mut on: Kept, request: &Request<()>) -> Result<Answer, Trouble> {
-        on.send.ready().await?;
-        let response = on.send.send_request(request.clone().map(|()| Empty::new())).await?;
-        let (head, body) = response.into_parts();
-        let body = body.collect().await?.to_bytes();
+        let request = on.connection.ready(request)?;
+        let answer = on.connection.send(request).await?;
         if self.keeps {
             self.kept = Some(on);
         }
-        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+        Ok(answer)
     }
 }

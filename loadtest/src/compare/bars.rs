@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::{
-    cpu::{Cost, Costs},
+    cpu::Costs,
     idle::Idle,
     latency::Latency,
-    work::Work,
+    work::{Job, Work},
 };
 use crate::bench::median;
 
@@ -31,7 +31,7 @@ pub(super) struct Bar {
 pub(super) fn judge(cpu: &[Costs], latency: Option<&Latency>, idle: Option<&Idle>) -> Vec<Bar> {
     let mut bars = Vec::new();
     for (work, max, room) in [(Work::Admitted, ADMITTED_MAX, COUNTER_EACH_TIME), (Work::Poll, POLL_MAX, COUNTER_KEPT)] {
-        let Some(costs) = cpu.iter().find(|costs| costs.work == work) else { continue };
+        let Some(costs) = cpu.iter().find(|costs| costs.job == Job::plain(work)) else { continue };
         let Some(sluice) = costs.servers.first() else { continue };
         bars.push(Bar {
             what: format!("{}: at most {max} of bare pingora", work.title()),
@@ -39,7 +39,7 @@ pub(super) fn judge(cpu: &[Costs], latency: Option<&Latency>, idle: Option<&Idle
             holds: sluice.to_bare <= max,
         });
         if let Some(peer) = costs.servers.iter().find(|cost| cost.name.starts_with(room)) {
-            let ratio = paired(sluice, peer);
+            let ratio = paired(&sluice.rounds_us, &peer.rounds_us);
             let what = format!("{}: below {}, without its Redis", work.title(), peer.name);
             bars.push(Bar { what, found: format!("{ratio:.3}"), holds: ratio < 1.0 });
         }
@@ -62,13 +62,23 @@ pub(super) fn judge(cpu: &[Costs], latency: Option<&Latency>, idle: Option<&Idle
 }
 
 /// The median of the ratios of each round.
-fn paired(over: &Cost, under: &Cost) -> f64 {
-    median(over.rounds_us.iter().zip(&under.rounds_us).map(|(over, under)| over / under).collect())
+pub(super) fn paired(over: &[f64], under: &[f64]) -> f64 {
+    median(over.iter().zip(under).map(|(over, under)| over / under).collect())
+}
+
+/// Every bar, and whether it holds.
+pub(super) fn bar_table(bars: &[Bar]) -> String {
+    let rows = bars.iter().map(|bar| {
+        let verdict = if bar.holds { "holds" } else { "**does not hold**" };
+        format!("| {} | {} | {verdict} |\n", bar.what, bar.found)
+    });
+    format!("\n| bar | measured | |\n|---|--:|---|\n{}", rows.collect::<String>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::cpu::Cost;
 
     fn cost(name: &'static str, to_bare: f64, rounds_us: &[f64]) -> Cost {
         Cost { name, us: 0.0, redis_us: None, to_bare, rounds_us: rounds_us.to_vec() }
@@ -81,11 +91,11 @@ mod tests {
             cost("bare pingora", 1.0, &[10.0, 80.0, 9.0]),
             cost("nginx + Lua, counter each time", 2.0, &[11.0, 80.0, 11.0]),
         ];
-        let bars = judge(&[Costs { work: Work::Admitted, servers }], None, None);
+        let bars = judge(&[Costs { job: Job::plain(Work::Admitted), servers }], None, None);
         assert_eq!(bars.len(), 2);
         assert!(bars.iter().all(|bar| bar.holds), "{bars:?}");
         let servers = vec![cost("Sluice", 1.16, &[1.0])];
-        let bars = judge(&[Costs { work: Work::Poll, servers }], None, None);
+        let bars = judge(&[Costs { job: Job::plain(Work::Poll), servers }], None, None);
         assert!(bars.len() == 1 && !bars[0].holds, "{bars:?}");
     }
 }

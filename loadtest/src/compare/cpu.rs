@@ -1,7 +1,7 @@
 //! CPU per request: the same load on each server in turn, round after round, so that whatever else the machine does
 //! meets all of them.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::task::JoinSet;
@@ -9,14 +9,15 @@ use tokio::task::JoinSet;
 use super::{
     Load, in_turn,
     peers::Peer,
-    work::{Expect, Work},
+    work::{Expect, Job},
 };
-use crate::{Failed, bench::median, console::complain, drive::Connection};
+use crate::{Failed, bench::median, client::Target, console::complain, drive::Connection};
 
 /// What a kind of work costs everybody.
 #[derive(Debug, Serialize)]
 pub(super) struct Costs {
-    pub(super) work: Work,
+    #[serde(flatten)]
+    pub(super) job: Job,
     pub(super) servers: Vec<Cost>,
 }
 
@@ -40,14 +41,14 @@ struct Round {
     redis_us: Option<f64>,
 }
 
-pub(super) async fn measure(work: Work, peers: &mut [Peer], load: Load) -> Result<Costs, Failed> {
+pub(super) async fn measure(job: Job, peers: &mut [Peer], load: Load) -> Result<Costs, Failed> {
     let mut rounds: Vec<Vec<Round>> = vec![Vec::new(); peers.len()];
     // The first round warms up.
     for number in 0..=load.rounds {
-        complain(format_args!("{}: round {number} of {}", work.title(), load.rounds));
+        complain(format_args!("{}: round {number} of {}", job.title(), load.rounds));
         for at in in_turn(number, peers.len()) {
             let (peer, rounds) = (&mut peers[at], &mut rounds[at]);
-            let measured = round(work, peer, load).await?;
+            let measured = round(job, peer, load).await?;
             if number > 0 {
                 rounds.push(measured);
             }
@@ -55,7 +56,7 @@ pub(super) async fn measure(work: Work, peers: &mut [Peer], load: Load) -> Resul
     }
     let bare: Vec<f64> = rounds.get(1).into_iter().flatten().map(|round| round.us).collect();
     let servers = peers.iter().zip(&rounds).map(|(peer, rounds)| cost(peer.name, rounds, &bare)).collect();
-    Ok(Costs { work, servers })
+    Ok(Costs { job, servers })
 }
 
 fn cost(name: &'static str, rounds: &[Round], bare: &[f64]) -> Cost {
@@ -69,31 +70,31 @@ fn cost(name: &'static str, rounds: &[Round], bare: &[f64]) -> Cost {
     }
 }
 
-async fn round(work: Work, peer: &mut Peer, load: Load) -> Result<Round, Failed> {
-    let requests = peer.prepare(work).await?;
-    let task = peer.tasks.get(&work).ok_or("nothing to do")?;
+async fn round(job: Job, peer: &mut Peer, load: Load) -> Result<Round, Failed> {
+    let requests = peer.prepare(job).await?;
+    let task = peer.tasks.get(&job).ok_or("nothing to do")?;
     let used = || -> Result<(Duration, Option<Duration>), Failed> {
         Ok((task.server.cpu()?, peer.redis.as_ref().map(|redis| redis.cpu()).transpose()?))
     };
     let before = used()?;
-    pour(task.server.addr, &requests, &task.expect, load)
+    pour(&task.to, &requests, &task.expect, load)
         .await
-        .map_err(|error| format!("{}, {}: {error}", peer.name, work.title()))?;
+        .map_err(|error| format!("{}, {}: {error}", peer.name, job.title()))?;
     let after = used()?;
     let each_us = |time: Duration| time.as_secs_f64() * 1e6 / load.requests as f64;
     let redis_us = after.1.zip(before.1).map(|(after, before)| each_us(after - before));
     Ok(Round { us: each_us(after.0 - before.0), redis_us })
 }
 
-/// All requests as fast as they are answered, over keep-alive connections; each connection is one visitor.
-async fn pour(to: SocketAddr, requests: &[Arc<[u8]>], expect: &Expect, load: Load) -> Result<(), Failed> {
+/// All requests as fast as they are answered, over kept connections; each visitor has one, or a stream of a few.
+async fn pour(to: &Target, requests: &[Arc<[u8]>], expect: &Expect, load: Load) -> Result<(), Failed> {
     let mut workers = JoinSet::new();
-    for (at, request) in requests.iter().cycle().take(load.connections).enumerate() {
+    let lanes = Connection::lanes(to, load.connections).await?;
+    for (at, (mut connection, request)) in lanes.into_iter().zip(requests.iter().cycle()).enumerate() {
         let (request, expect) = (request.clone(), expect.clone());
         // Together exactly as many as the CPU is divided by.
         let count = load.requests / load.connections + usize::from(at < load.requests % load.connections);
         workers.spawn(async move {
-            let mut connection = Connection::open(to).await?;
             for _ in 0..count {
                 expect.check(connection.ask(&request).await?)?;
             }

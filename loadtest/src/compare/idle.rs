@@ -7,18 +7,21 @@ use std::{
 };
 
 use serde::Serialize;
-use tokio::{
-    net::{TcpSocket, TcpStream},
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{task::JoinSet, time::sleep};
 
 use super::{
+    door::Secure,
     peers::{self, Peer, Sluice},
     visitor::{Visitor, all_ask},
-    work::{Expect, Work},
+    work::{Expect, Job, Work},
 };
-use crate::{Failed, console::complain, drive::ask, process::Server};
+use crate::{
+    Failed,
+    client::{Protocol, Target},
+    console::complain,
+    drive::Connection,
+    process::Server,
+};
 
 /// Connections that are opened at a time.
 const OPENING: usize = 64;
@@ -33,6 +36,7 @@ const ASKED_AGAIN_EACH: usize = 50;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Idle {
+    pub(super) protocol: Protocol,
     pub(super) visitors: usize,
     pub(super) servers: Vec<Memory>,
 }
@@ -50,48 +54,55 @@ pub(super) struct Memory {
     pub(super) in_kernel: f64,
 }
 
-pub(super) async fn measure(origin: SocketAddr, count: usize) -> Result<Idle, Failed> {
+/// Of visitors who speak this; with TLS, by one certificate for all servers.
+pub(super) async fn measure(
+    origin: SocketAddr,
+    count: usize,
+    protocol: Protocol,
+    secure: Option<&Secure>,
+) -> Result<Idle, Failed> {
     let mut servers = Vec::new();
     // One at a time: their clients' descriptors are all in this process.
-    let sluice = Sluice::start(origin, None).await?;
+    let sluice = Sluice::start(origin, None, secure).await?;
+    let to = sluice.target(protocol).ok_or("the node cannot be reached that way")?;
     // What the line keeps of its visitors counts too.
     let before = settled(sluice.server()).await?;
     let visitors = sluice.join(count).await?;
-    servers.push(of("Sluice", sluice.server(), before, &visitors, &peers::poll()).await?);
+    servers.push(of("Sluice", sluice.server(), &to, before, &visitors, &peers::poll()).await?);
     let (sluice, answers) = sluice.peer("Sluice", 1).await?;
     drop(sluice);
-    servers.push(of_peer(peers::start_bare(origin, &answers)?, count).await?);
-    for peer in peers::start_fixed(origin, &answers)? {
-        servers.push(of_peer(peer, count).await?);
+    servers.push(of_peer(peers::start_bare(origin, &answers, secure)?, count, protocol).await?);
+    for peer in peers::start_fixed(origin, &answers, secure)? {
+        servers.push(of_peer(peer, count, protocol).await?);
     }
-    Ok(Idle { visitors: count, servers })
+    Ok(Idle { protocol, visitors: count, servers })
 }
 
 /// A peer with a fixed answer to everybody's poll.
-async fn of_peer(peer: Peer, count: usize) -> Result<Memory, Failed> {
-    let task = peer.tasks.get(&Work::Poll).ok_or("nothing to do")?;
-    all_ask(task.server.addr, &task.visitors, std::slice::from_ref(&task.expect)).await?;
+async fn of_peer(peer: Peer, count: usize, protocol: Protocol) -> Result<Memory, Failed> {
+    let task = peer.tasks.get(&Job { work: Work::Poll, protocol }).ok_or("nothing to do")?;
+    all_ask(&task.to, &task.visitors, std::slice::from_ref(&task.expect)).await?;
     let before = settled(&task.server).await?;
     let visitors: Vec<_> = task.visitors.iter().cycle().take(count).cloned().collect();
-    of(peer.name, &task.server, before, &visitors, &task.expect).await
+    of(peer.name, &task.server, &task.to, before, &visitors, &task.expect).await
 }
 
 async fn of(
     name: &'static str,
     server: &Server,
+    to: &Target,
     before: u64,
     visitors: &[Visitor],
     expect: &Expect,
 ) -> Result<Memory, Failed> {
-    complain(format_args!("idle: {name}"));
+    complain(format_args!("idle, {}: {name}", to.way.protocol().title()));
     let failed = |error| format!("{name}: {error}");
     let slab = slab_bytes()?;
-    let mut connections = open(server.addr, visitors, expect).await.map_err(failed)?;
+    let mut connections = open(to, visitors, expect).await.map_err(failed)?;
     let after = settled(server).await?;
     let slab = slab_bytes()? - slab;
-    let mut buffer = Vec::new();
-    for (tcp, request) in connections.iter_mut().step_by(ASKED_AGAIN_EACH) {
-        expect.check(ask(tcp, &mut buffer, request).await.map_err(failed)?).map_err(failed)?;
+    for (connection, request) in connections.iter_mut().step_by(ASKED_AGAIN_EACH) {
+        expect.check(connection.ask(request).await.map_err(failed)?).map_err(failed)?;
     }
     let each = |bytes: f64| bytes / visitors.len() as f64;
     let per_connection = each(after as f64 - before as f64);
@@ -106,21 +117,19 @@ fn slab_bytes() -> Result<f64, Failed> {
 }
 
 /// Opens a connection for each visitor, who polls once. The connections, each with its request.
-async fn open(to: SocketAddr, visitors: &[Visitor], expect: &Expect) -> Result<Vec<(TcpStream, Arc<[u8]>)>, Failed> {
+async fn open(to: &Target, visitors: &[Visitor], expect: &Expect) -> Result<Vec<(Connection, Arc<[u8]>)>, Failed> {
     let mut groups = JoinSet::new();
     for (at, group) in visitors.chunks(visitors.len().div_ceil(OPENING).max(1)).enumerate() {
         let requests: Vec<Arc<[u8]>> = group.iter().map(|visitor| visitor.request().into()).collect();
-        let expect = expect.clone();
+        let (to, expect) = (to.clone(), expect.clone());
         let source = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(at % usize::from(SOURCES))?);
         groups.spawn(async move {
-            let mut buffer = Vec::new();
             let mut connections = Vec::with_capacity(requests.len());
             for request in requests {
-                let socket = TcpSocket::new_v4()?;
-                socket.bind((source, 0).into())?;
-                let mut tcp = socket.connect(to).await?;
-                expect.check(ask(&mut tcp, &mut buffer, &request).await?)?;
-                connections.push((tcp, request));
+                let mut connection = Connection::open_from(&to, Some(source)).await?;
+                expect.check(connection.ask(&request).await?)?;
+                connection.rest();
+                connections.push((connection, request));
             }
             Ok::<_, Failed>(connections)
         });

@@ -6,7 +6,6 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    num::NonZeroU64,
     sync::Arc,
     thread::{available_parallelism, sleep},
     time::{Duration, Instant},
@@ -19,16 +18,18 @@ use serde::Serialize;
 use super::{
     Load, in_turn,
     peers::Peer,
-    stalls::{Meter, Stalls},
-    work::{Expect, Work},
+    work::{Expect, Job, Work},
 };
 use crate::{
     Failed,
     bench::median,
     console::complain,
     drive::{ANSWER_BYTES_MAX, answer_length},
+    stalls::{Meter, Stalls, TIMER_SLACK_NS},
 };
 
+/// What is measured.
+const INSIDE: Job = Job::plain(Work::Admitted);
 /// Trials that find the rate, after a first one.
 const TRIALS: usize = 5;
 const FIRST_TRIAL_RATE: f64 = 4_000.0;
@@ -41,9 +42,6 @@ const ROUNDS_EACH: usize = 3;
 const LONGEST: Duration = Duration::from_secs(10);
 /// Until all connections stand.
 const LEAD: Duration = Duration::from_millis(200);
-/// A sleep may be longer by so many nanoseconds; the default is fifty times as much.
-pub(super) const TIMER_SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
-
 #[derive(Debug, Serialize)]
 pub(super) struct Latency {
     /// Requests a second.
@@ -124,8 +122,8 @@ pub(super) async fn measure(peers: &mut [Peer], load: Load, rate: Option<f64>) -
 
 /// One round, and the CPU that the server, the generator and the origin took for it.
 async fn round(peer: &mut Peer, pace: Pace) -> Result<(Round, Duration), Failed> {
-    let requests = peer.prepare(Work::Admitted).await?;
-    let task = peer.tasks.get(&Work::Admitted).ok_or("nothing to do")?;
+    let requests = peer.prepare(INSIDE).await?;
+    let task = peer.tasks.get(&INSIDE).ok_or("nothing to do")?;
     let (to, expect) = (task.server.addr, task.expect.clone());
     let before = task.server.cpu()? + own_cpu()?;
     let round = tokio::task::spawn_blocking(move || paced(to, &requests, &expect, pace)).await??;

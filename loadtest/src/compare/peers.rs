@@ -10,10 +10,11 @@ use std::{collections::BTreeMap, net::SocketAddr, os::unix::fs::PermissionsExt, 
 
 pub(super) use self::sluice::Sluice;
 use super::{
+    door::Secure,
     visitor::{Visitor, all_ask},
-    work::{Expect, Work},
+    work::{Expect, Job, Work},
 };
-use crate::{Failed, console::complain, drive::Connection, process::Server};
+use crate::{Failed, client::Target, console::complain, drive::Connection, process::Server};
 
 /// Worker threads or processes of every server.
 pub(super) const WORKERS: &str = "2";
@@ -26,11 +27,14 @@ const STATUS: &str = "/status";
 /// Where a line stands.
 const LONG: &str = "/long";
 
+/// Peers that could be started, and who is left out, and why.
+pub(super) type Started = (Vec<Peer>, Vec<String>);
+
 /// A server, or what one would put in its place, and what it is asked.
 pub(super) struct Peer {
     pub(super) name: &'static str,
     pub(super) redis: Option<Server>,
-    pub(super) tasks: BTreeMap<Work, Task>,
+    pub(super) tasks: BTreeMap<Job, Task>,
     crowd: Option<Crowd>,
     _dir: Option<tempfile::TempDir>,
 }
@@ -38,6 +42,7 @@ pub(super) struct Peer {
 /// Who keeps those that are measured waiting: a line before them, or the seats taken. They ask again before each round,
 /// or they would count as gone.
 struct Crowd {
+    to: Target,
     visitors: Vec<Visitor>,
     expect: Expect,
 }
@@ -45,32 +50,42 @@ struct Crowd {
 /// One kind of work of one server.
 pub(super) struct Task {
     pub(super) server: Arc<Server>,
+    pub(super) to: Target,
     pub(super) visitors: Vec<Visitor>,
     pub(super) expect: Expect,
 }
 
-impl Task {
-    fn new(server: &Arc<Server>, visitors: Vec<Visitor>, expect: Expect) -> Self {
-        Self { server: server.clone(), visitors, expect }
-    }
+/// Tasks of a server, each by all of these ways.
+fn tasks<const N: usize>(
+    server: &Arc<Server>,
+    targets: impl Iterator<Item = Target>,
+    works: [(Work, Vec<Visitor>, Expect); N],
+) -> BTreeMap<Job, Task> {
+    let by = |to: Target| {
+        let server = server.clone();
+        works.clone().map(|(work, visitors, expect)| {
+            (work.over(&to), Task { server: server.clone(), to: to.clone(), visitors, expect })
+        })
+    };
+    targets.flat_map(by).collect()
 }
 
 impl Peer {
     /// Before a round: all is as it should be, and every visitor has the cookies that a browser would have by now.
     /// The requests of the round, one for each visitor.
-    pub(super) async fn prepare(&mut self, work: Work) -> Result<Vec<Arc<[u8]>>, Failed> {
-        let Some(task) = self.tasks.get_mut(&work) else {
-            return Err(format!("{} has nothing to do with {}", self.name, work.title()).into());
+    pub(super) async fn prepare(&mut self, job: Job) -> Result<Vec<Arc<[u8]>>, Failed> {
+        let Some(task) = self.tasks.get_mut(&job) else {
+            return Err(format!("{} has nothing to do with {}", self.name, job.title()).into());
         };
-        let failed = |error| format!("{}, {}: {error}", self.name, work.title());
+        let failed = |error| format!("{}, {}: {error}", self.name, job.title());
         if let Some(crowd) = &mut self.crowd {
             let expect = std::slice::from_ref(&crowd.expect);
-            crowd.visitors = all_ask(task.server.addr, &crowd.visitors, expect).await.map_err(failed)?;
+            crowd.visitors = all_ask(&crowd.to, &crowd.visitors, expect).await.map_err(failed)?;
         }
-        let mut connection = Connection::open(task.server.addr).await?;
+        let mut connection = Connection::open(&task.to).await?;
         let mut requests = Vec::with_capacity(task.visitors.len());
         for visitor in &mut task.visitors {
-            if work == Work::Newcomers {
+            if job.work == Work::Newcomers {
                 // Another one each time.
                 *visitor = Visitor::new(LONG);
                 requests.push(visitor.request().into());
@@ -97,15 +112,15 @@ fn body(answer: &[u8]) -> Result<&[u8], Failed> {
 }
 
 /// Everything that can be measured here, Sluice first and bare pingora second; and who is left out, and why.
-pub(super) async fn start(origin: SocketAddr, visitors: usize) -> Result<(Vec<Peer>, Vec<String>), Failed> {
+pub(super) async fn start(origin: SocketAddr, visitors: usize) -> Result<Started, Failed> {
     let mut left_out = Vec::new();
-    let (sluice, answers) = Sluice::start(origin, None).await?.peer("Sluice", visitors).await?;
-    let mut peers = vec![sluice, bare::start(origin, visitors, &answers)?];
-    let redis = super::template::program("redis-server").is_some();
+    let (sluice, answers) = Sluice::start(origin, None, None).await?.peer("Sluice", visitors).await?;
+    let mut peers = vec![sluice, bare::start(origin, visitors, &answers, None)?];
+    let redis = crate::template::program("redis-server").is_some();
     if redis {
         let store = super::redis::start()?;
         let (mut shared, _) =
-            Sluice::start(origin, Some(store.addr)).await?.peer("Sluice, line in Redis", visitors).await?;
+            Sluice::start(origin, Some(store.addr), None).await?.peer("Sluice, line in Redis", visitors).await?;
         shared.redis = Some(store);
         peers.push(shared);
     } else {
@@ -115,8 +130,8 @@ pub(super) async fn start(origin: SocketAddr, visitors: usize) -> Result<(Vec<Pe
         Some(peer) => peers.push(peer),
         None => left_out.push(format!("{name}: it is not installed")),
     };
-    add("nginx", fixed::nginx(origin, visitors, &answers)?);
-    add("HAProxy", fixed::haproxy(origin, visitors, &answers)?);
+    add("nginx", fixed::nginx(origin, visitors, &answers, None)?);
+    add("HAProxy", fixed::haproxy(origin, visitors, &answers, None)?);
     if redis {
         add("nginx + Lua", lua::start("nginx + Lua, counter each time", 0, origin, visitors, &answers).await?);
         add("nginx + Lua, cached", lua::start("nginx + Lua, counter kept 1 s", 1, origin, visitors, &answers).await?);
@@ -128,15 +143,33 @@ pub(super) async fn start(origin: SocketAddr, visitors: usize) -> Result<(Vec<Pe
     Ok((peers, left_out))
 }
 
+/// Who can be measured over TLS, Sluice first and bare pingora second: all with the same certificate.
+pub(super) async fn start_secure(origin: SocketAddr, visitors: usize, secure: &Secure) -> Result<Started, Failed> {
+    let (sluice, answers) = Sluice::start(origin, None, Some(secure)).await?.peer("Sluice", visitors).await?;
+    let mut peers = vec![sluice, bare::start(origin, visitors, &answers, Some(secure))?];
+    let mut left_out = Vec::new();
+    let fixed = [
+        ("nginx", fixed::nginx(origin, visitors, &answers, Some(secure))?),
+        ("HAProxy", fixed::haproxy(origin, visitors, &answers, Some(secure))?),
+    ];
+    for (name, peer) in fixed {
+        match peer {
+            Some(peer) => peers.push(peer),
+            None => left_out.push(format!("{name}: it is not installed")),
+        }
+    }
+    Ok((peers, left_out))
+}
+
 /// nginx and HAProxy with fixed answers, for their memory.
-pub(super) fn start_fixed(origin: SocketAddr, answers: &Answers) -> Result<Vec<Peer>, Failed> {
-    let peers = [fixed::nginx(origin, 1, answers)?, fixed::haproxy(origin, 1, answers)?];
+pub(super) fn start_fixed(origin: SocketAddr, answers: &Answers, secure: Option<&Secure>) -> Result<Vec<Peer>, Failed> {
+    let peers = [fixed::nginx(origin, 1, answers, secure)?, fixed::haproxy(origin, 1, answers, secure)?];
     Ok(peers.into_iter().flatten().collect())
 }
 
 /// Bare pingora with a fixed answer to every poll, for its memory.
-pub(super) fn start_bare(origin: SocketAddr, answers: &Answers) -> Result<Peer, Failed> {
-    bare::start(origin, 1, answers)
+pub(super) fn start_bare(origin: SocketAddr, answers: &Answers, secure: Option<&Secure>) -> Result<Peer, Failed> {
+    bare::start(origin, 1, answers, secure)
 }
 
 /// A folder that workers of another user can read.

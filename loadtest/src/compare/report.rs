@@ -1,31 +1,55 @@
 //! What was measured: as Markdown for people, as JSON for programs.
 
-use std::{fmt::Write, process::Command, thread::available_parallelism};
+use std::{
+    fmt::{self, Write},
+    process::Command,
+    thread::available_parallelism,
+};
 
 use serde::Serialize;
 
 use super::{
     Load,
-    bars::{self, Bar},
+    bars::{self, Bar, bar_table},
     cpu::{Cost, Costs},
     idle::Idle,
     latency::Latency,
-    template::program,
     work::Work,
 };
-use crate::bench::median;
+use crate::{bench::median, template::program};
 
 const A_MILLION: f64 = 1e6;
 /// `connections_max` of a node that is not told otherwise.
 const CONNECTIONS_MAX_DEFAULT: f64 = 15_000.0;
 
+/// Where it was measured, and which peers were there.
+#[derive(Debug, Serialize)]
+pub(super) struct Machine {
+    cores: usize,
+    versions: Vec<(&'static str, String)>,
+}
+
+impl Machine {
+    pub(super) fn here() -> Self {
+        let servers = [("nginx", "nginx", "-v"), ("HAProxy", "haproxy", "-v"), ("Redis", "redis-server", "--version")];
+        let versions = servers.iter().filter_map(|&(name, file, option)| Some((name, asked(file, option)?)));
+        Self { cores: available_parallelism().map_or(0, usize::from), versions: versions.collect() }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let versions: Vec<_> = self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+        writeln!(f, "On a machine with {} cores, with {}.", self.cores, versions.join(", "))
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    cores: usize,
+    machine: Machine,
     requests: usize,
     rounds: usize,
     connections: usize,
-    versions: Vec<(&'static str, String)>,
     pub(super) cpu: Vec<Costs>,
     pub(super) latency: Option<Latency>,
     pub(super) idle: Option<Idle>,
@@ -36,13 +60,11 @@ pub(super) struct Report {
 
 impl Report {
     pub(super) fn new(load: Load) -> Self {
-        let servers = [("nginx", "nginx", "-v"), ("HAProxy", "haproxy", "-v"), ("Redis", "redis-server", "--version")];
         Self {
-            cores: available_parallelism().map_or(0, usize::from),
+            machine: Machine::here(),
             requests: load.requests,
             rounds: load.rounds,
             connections: load.connections,
-            versions: servers.iter().filter_map(|&(name, file, option)| Some((name, asked(file, option)?))).collect(),
             cpu: Vec::new(),
             latency: None,
             idle: None,
@@ -51,17 +73,20 @@ impl Report {
         }
     }
 
+    fn load(&self) -> Load {
+        Load { requests: self.requests, rounds: self.rounds, connections: self.connections }
+    }
+
     /// Holds what was measured against the bars.
     pub(super) fn judge(&mut self) {
         self.bars = bars::judge(&self.cpu, self.latency.as_ref(), self.idle.as_ref());
     }
 
     pub(super) fn to_markdown(&self) -> String {
-        let versions: Vec<_> = self.versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
-        let mut text = format!("On a machine with {} cores, with {}.\n", self.cores, versions.join(", "));
+        let mut text = self.machine.to_string();
         // Writing to a string cannot fail.
         if !self.cpu.is_empty() {
-            let _ = write!(text, "\n{}", self.cpu_table());
+            let _ = write!(text, "\n{}", cpu_table(&self.cpu, self.load()));
         }
         if let Some(latency) = &self.latency {
             let _ = write!(text, "\n{}", latency_table(latency));
@@ -72,30 +97,26 @@ impl Report {
         for who in &self.left_out {
             let _ = writeln!(text, "\nLeft out: {who}.");
         }
-        let _ = writeln!(text, "\n| bar | measured | |\n|---|--:|---|");
-        for bar in &self.bars {
-            let verdict = if bar.holds { "holds" } else { "**does not hold**" };
-            let _ = writeln!(text, "| {} | {} | {verdict} |", bar.what, bar.found);
-        }
-        text
+        text + &bar_table(&self.bars)
     }
+}
 
-    fn cpu_table(&self) -> String {
-        let mut text = format!(
-            "CPU per request in µs: medians of {} paired rounds of {} requests over {} connections. In brackets: to bare \
-             pingora in the same round. After a plus: CPU of Redis.\n\n",
-            self.rounds, self.requests, self.connections
-        );
-        let titles: Vec<_> = self.cpu.iter().map(|costs| costs.work.title()).collect();
-        let _ = writeln!(text, "| CPU per request, µs | {} |", titles.join(" | "));
-        let _ = writeln!(text, "|---|{}", "--:|".repeat(titles.len()));
-        let names = self.cpu.first().map(|costs| costs.servers.iter().map(|cost| cost.name)).into_iter().flatten();
-        for (at, name) in names.enumerate() {
-            let cells: Vec<_> = self.cpu.iter().filter_map(|costs| Some(cell(costs.servers.get(at)?))).collect();
-            let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
-        }
-        text
+/// What every server costs for each kind of request.
+pub(super) fn cpu_table(cpu: &[Costs], load: Load) -> String {
+    let mut text = format!(
+        "CPU per request in µs: medians of {} paired rounds of {} requests of {} visitors at a time. In brackets: to bare \
+         pingora in the same round. After a plus: CPU of Redis.\n\n",
+        load.rounds, load.requests, load.connections
+    );
+    let titles: Vec<_> = cpu.iter().map(|costs| costs.job.title()).collect();
+    let _ = writeln!(text, "| CPU per request, µs | {} |", titles.join(" | "));
+    let _ = writeln!(text, "|---|{}", "--:|".repeat(titles.len()));
+    let names = cpu.first().map(|costs| costs.servers.iter().map(|cost| cost.name)).into_iter().flatten();
+    for (at, name) in names.enumerate() {
+        let cells: Vec<_> = cpu.iter().filter_map(|costs| Some(cell(costs.servers.get(at)?))).collect();
+        let _ = writeln!(text, "| {name} | {} |", cells.join(" | "));
     }
+    text
 }
 
 fn cell(cost: &Cost) -> String {
@@ -128,11 +149,13 @@ fn latency_table(latency: &Latency) -> String {
     text
 }
 
-fn idle_table(idle: &Idle) -> String {
+/// Memory of every server.
+pub(super) fn idle_rows(idle: &Idle) -> String {
     let mut text = format!(
-        "Memory of {} visitors who wait, each on a connection that idles after one poll.\n\n| memory | per connection | all \
-         connections | server without them |\n|---|--:|--:|--:|\n",
-        idle.visitors
+        "Memory of {} visitors who wait, each on a connection ({}) that idles after one poll.\n\n| memory | per connection \
+         | all connections | server without them |\n|---|--:|--:|--:|\n",
+        idle.visitors,
+        idle.protocol.title()
     );
     for server in &idle.servers {
         let _ = writeln!(
@@ -144,6 +167,11 @@ fn idle_table(idle: &Idle) -> String {
             server.before as f64 / 1e6
         );
     }
+    text
+}
+
+fn idle_table(idle: &Idle) -> String {
+    let mut text = idle_rows(idle);
     let kernel = median(idle.servers.iter().map(|server| server.in_kernel).collect());
     let _ = writeln!(text, "\nThe kernel keeps {:.1} kB more for each, whichever the server.", kernel / 1e3);
     if let Some(sluice) = idle.servers.first() {
@@ -178,7 +206,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::compare::latency::Quantiles;
+    use crate::compare::{latency::Quantiles, work::Job};
 
     #[test]
     fn versions_are_found_however_they_are_told() {
@@ -194,7 +222,8 @@ mod tests {
         let cost = |name, us, redis_us| Cost { name, us, redis_us, to_bare: us / 10.0, rounds_us: vec![us] };
         let servers =
             || vec![cost("Sluice", 11.0, None), cost("bare pingora", 10.0, None), cost("room", 30.0, Some(4.25))];
-        report.cpu = [Work::Admitted, Work::Poll].map(|work| Costs { work, servers: servers() }).into();
+        report.cpu =
+            [Work::Admitted, Work::Poll].map(|work| Costs { job: Job::plain(work), servers: servers() }).into();
         let quantiles = Quantiles {
             name: "Sluice",
             p50_us: 120.0,

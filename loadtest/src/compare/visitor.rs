@@ -1,11 +1,11 @@
 //! Somebody with a browser: the same headers for every server, and cookies that are kept.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use super::work::Expect;
-use crate::{Failed, drive::Connection};
+use crate::{Failed, client::Target, drive::Connection};
 
 /// The host of the one tenant.
 pub(super) const HOST: &str = "shop.example.com";
@@ -68,14 +68,19 @@ impl Visitor {
 }
 
 /// Every visitor asks as often as there are expectations, many at a time, and keeps what it is given.
-pub(super) async fn all_ask(to: SocketAddr, visitors: &[Visitor], expect: &[Expect]) -> Result<Vec<Visitor>, Failed> {
+pub(super) async fn all_ask(
+    to: impl Into<Target>,
+    visitors: &[Visitor],
+    expect: &[Expect],
+) -> Result<Vec<Visitor>, Failed> {
+    let to = to.into();
     let expect: Arc<[Expect]> = expect.into();
     let each = visitors.len().div_ceil(CROWD_CONNECTIONS).max(1);
     let mut groups = JoinSet::new();
     for group in visitors.chunks(each) {
-        let (mut group, expect) = (group.to_vec(), expect.clone());
+        let (to, mut group, expect) = (to.clone(), group.to_vec(), expect.clone());
         groups.spawn(async move {
-            let mut connection = Connection::open(to).await?;
+            let mut connection = Connection::open(&to).await?;
             for visitor in &mut group {
                 for expect in expect.iter() {
                     visitor.ask(&mut connection, expect).await?;

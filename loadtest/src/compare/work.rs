@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use memchr::memmem;
 use serde::Serialize;
 
-use crate::Failed;
+use crate::{Failed, client::Protocol};
 
 /// One kind of request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -30,6 +30,28 @@ impl Work {
             Self::Poll => "status poll",
             Self::Page => "waiting page",
             Self::Newcomers => "newcomer",
+        }
+    }
+}
+
+/// A kind of request, and what it comes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) protocol: Protocol,
+}
+
+impl Job {
+    /// In the open, as everything is measured that is not measured over TLS.
+    pub(super) const fn plain(work: Work) -> Self {
+        Self { work, protocol: Protocol::Http1 }
+    }
+
+    /// The heading of its column.
+    pub(super) fn title(self) -> String {
+        match self.protocol {
+            Protocol::Http1 => self.work.title().to_owned(),
+            over => format!("{}, {}", self.work.title(), over.title()),
         }
     }
 }

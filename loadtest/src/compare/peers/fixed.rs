@@ -3,54 +3,83 @@
 use std::{net::SocketAddr, path::Path, process::Command, sync::Arc};
 
 use super::{
-    Answers, CONNECTIONS_MAX, DESCRIPTORS, LONG, Peer, STATUS, Task, WORKERS, admitted, body, folder, page, poll,
+    Answers, CONNECTIONS_MAX, DESCRIPTORS, LONG, Peer, STATUS, WORKERS, admitted, body, folder, page, poll, tasks,
     visitors,
 };
 use crate::{
     Failed,
     compare::{
-        template::{fill, nginx_quoted, program},
+        door::{Door, Secure},
         work::Work,
     },
-    process::{Server, free_addr},
+    process::Server,
+    template::{fill, nginx_quoted, program},
 };
 
-pub(super) fn nginx(origin: SocketAddr, count: usize, answers: &Answers) -> Result<Option<Peer>, Failed> {
+pub(super) fn nginx(
+    origin: SocketAddr,
+    count: usize,
+    answers: &Answers,
+    secure: Option<&Secure>,
+) -> Result<Option<Peer>, Failed> {
     let Some(program) = program("nginx") else { return Ok(None) };
     let status = nginx_quoted(std::str::from_utf8(body(&answers.poll)?)?)?;
     let dir = folder()?;
-    let addr = free_addr()?;
+    let door = Door::new(secure)?;
+    let tls = tls(&door, dir.path(), include_str!("../../../peers/nginx-tls.conf"))?;
     let config = configure(
         include_str!("../../../peers/nginx.conf"),
         dir.path(),
-        addr,
+        door.plain,
         origin,
         answers,
-        &[("status_text", &status)],
+        &[("status_text", &status), ("tls", &tls)],
     )?;
-    let server = Arc::new(Server::start(nginx_command(&program, dir.path(), &config), addr)?);
-    Ok(Some(peer("nginx", server, dir, count)))
+    Ok(Some(peer("nginx", nginx_command(&program, dir.path(), &config), door, dir, count)?))
 }
 
-pub(super) fn haproxy(origin: SocketAddr, count: usize, answers: &Answers) -> Result<Option<Peer>, Failed> {
+pub(super) fn haproxy(
+    origin: SocketAddr,
+    count: usize,
+    answers: &Answers,
+    secure: Option<&Secure>,
+) -> Result<Option<Peer>, Failed> {
     let Some(program) = program("haproxy") else { return Ok(None) };
     let dir = folder()?;
-    let addr = free_addr()?;
-    let config = configure(include_str!("../../../peers/haproxy.cfg"), dir.path(), addr, origin, answers, &[])?;
-    let server = Arc::new(Server::start(haproxy_command(&program, &config), addr)?);
-    Ok(Some(peer("HAProxy", server, dir, count)))
+    let door = Door::new(secure)?;
+    let tls = tls(&door, dir.path(), include_str!("../../../peers/haproxy-tls.cfg"))?;
+    let template = include_str!("../../../peers/haproxy.cfg");
+    let config = configure(template, dir.path(), door.plain, origin, answers, &[("tls", &tls)])?;
+    Ok(Some(peer("HAProxy", haproxy_command(&program, &config), door, dir, count)?))
 }
 
-fn peer(name: &'static str, server: Arc<Server>, dir: tempfile::TempDir, count: usize) -> Peer {
-    let task = |path, expect| Task::new(&server, visitors(path, count), expect);
-    let tasks = [
-        (Work::Admitted, task("/", admitted())),
-        (Work::Poll, task(STATUS, poll())),
-        (Work::Page, task(LONG, page())),
+fn peer(
+    name: &'static str,
+    command: Command,
+    door: Door<'_>,
+    dir: tempfile::TempDir,
+    count: usize,
+) -> Result<Peer, Failed> {
+    let mut server = Server::start(command, door.plain)?;
+    if let Some(addr) = door.secure() {
+        server.listens(addr)?;
+    }
+    let works = [
+        (Work::Admitted, visitors("/", count), admitted()),
+        (Work::Poll, visitors(STATUS, count), poll()),
+        (Work::Page, visitors(LONG, count), page()),
         // There is no line to join: a newcomer is anybody who is parked.
-        (Work::Newcomers, task(LONG, page())),
+        (Work::Newcomers, visitors(LONG, count), page()),
     ];
-    Peer { name, redis: None, tasks: tasks.into(), crowd: None, _dir: Some(dir) }
+    let tasks = tasks(&Arc::new(server), door.targets(), works);
+    Ok(Peer { name, redis: None, tasks, crowd: None, _dir: Some(dir) })
+}
+
+/// What a config says of TLS: nothing, where there is none.
+fn tls(door: &Door<'_>, dir: &Path, template: &str) -> Result<String, Failed> {
+    let Some(tls) = door.write(dir)? else { return Ok(String::new()) };
+    let [chain, key, pair] = [&tls.chain, &tls.key, &tls.pair].map(|file| file.display().to_string());
+    fill(template, &[("listen_tls", &tls.listen.to_string()), ("chain", &chain), ("key", &key), ("pair", &pair)])
 }
 
 /// Writes a config and the answers it uses; gives the path of the config.
@@ -99,12 +128,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::process::free_addr;
 
     #[test]
     fn every_config_is_filled_in_and_alike() {
         let answer = |body: &str| format!("HTTP/1.1 200 OK\r\n\r\n{body}").into_bytes();
         let answers = Answers { poll: answer("{}"), page: answer("<html></html>"), newcomer: answer("") };
-        let words = [("status_text", "{}"), ("modules", "/usr/lib/nginx/modules"), ("seats", "64")];
+        let words = [("tls", ""), ("status_text", "{}"), ("modules", "/usr/lib/nginx/modules"), ("seats", "64")];
         let dir = folder().unwrap();
         let (listen, origin) = (free_addr().unwrap(), free_addr().unwrap());
         for template in [

@@ -3,17 +3,17 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{
-    Answers, LONG, Peer, STATUS, Task, admitted, fixed::configure, fixed::nginx_command, folder, page, poll, visitors,
+    Answers, LONG, Peer, STATUS, admitted, fixed::configure, fixed::nginx_command, folder, page, poll, tasks, visitors,
 };
 use crate::{
     Failed,
     compare::{
         redis,
-        template::{fill, lua_modules, program},
         visitor::all_ask,
         work::{Expect, Work},
     },
     process::{Server, free_addr},
+    template::{fill, lua_modules, program},
 };
 
 /// A MAC costs the same with any secret.
@@ -47,12 +47,17 @@ pub(super) async fn start(
     let newcomer = Expect::new(503, "room=");
     let waiting = all_ask(addr, &visitors(LONG, count), std::slice::from_ref(&newcomer)).await?;
     let polling = waiting.iter().map(|visitor| visitor.at(STATUS)).collect();
-    let task = |visitors, expect| Task::new(&server, visitors, expect);
-    let tasks = [
-        (Work::Admitted, task(inside, admitted())),
-        (Work::Poll, task(polling, poll())),
-        (Work::Page, task(waiting, page())),
-        (Work::Newcomers, task(visitors(LONG, count), newcomer)),
+    let works = [
+        (Work::Admitted, inside, admitted()),
+        (Work::Poll, polling, poll()),
+        (Work::Page, waiting, page()),
+        (Work::Newcomers, visitors(LONG, count), newcomer),
     ];
-    Ok(Some(Peer { name, redis: Some(store), tasks: tasks.into(), crowd: None, _dir: Some(dir) }))
+    Ok(Some(Peer {
+        name,
+        redis: Some(store),
+        tasks: tasks(&server, std::iter::once(addr.into()), works),
+        crowd: None,
+        _dir: Some(dir),
+    }))
 }

@@ -3,17 +3,17 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use super::{
-    Answers, Crowd, LONG, Peer, STATUS, Task, admitted, fixed::configure, fixed::haproxy_command, folder, page,
+    Answers, Crowd, LONG, Peer, STATUS, admitted, fixed::configure, fixed::haproxy_command, folder, page, tasks,
     visitors,
 };
 use crate::{
     Failed,
     compare::{
-        template::program,
         visitor::all_ask,
         work::{Expect, Work},
     },
     process::{Server, free_addr},
+    template::program,
 };
 
 pub(super) async fn start(origin: SocketAddr, count: usize, answers: &Answers) -> Result<Option<Peer>, Failed> {
@@ -28,14 +28,19 @@ pub(super) async fn start(origin: SocketAddr, count: usize, answers: &Answers) -
     let newcomer = Expect::new(503, "room=");
     let waiting = all_ask(addr, &visitors(LONG, count), std::slice::from_ref(&newcomer)).await?;
     let polling = waiting.iter().map(|visitor| visitor.at(STATUS)).collect();
-    let crowd = Crowd { visitors: inside.clone(), expect: admitted() };
-    let task = |visitors, expect| Task::new(&server, visitors, expect);
-    let tasks = [
-        (Work::Admitted, task(inside, admitted())),
-        (Work::Poll, task(polling, Expect::new(503, "\"state\":\"waiting\""))),
-        (Work::Page, task(waiting, page())),
-        (Work::Newcomers, task(visitors(LONG, count), newcomer)),
+    let crowd = Crowd { to: addr.into(), visitors: inside.clone(), expect: admitted() };
+    let works = [
+        (Work::Admitted, inside, admitted()),
+        (Work::Poll, polling, Expect::new(503, "\"state\":\"waiting\"")),
+        (Work::Page, waiting, page()),
+        (Work::Newcomers, visitors(LONG, count), newcomer),
     ];
     let name = "HAProxy, stick table";
-    Ok(Some(Peer { name, redis: None, tasks: tasks.into(), crowd: Some(crowd), _dir: Some(dir) }))
+    Ok(Some(Peer {
+        name,
+        redis: None,
+        tasks: tasks(&server, std::iter::once(addr.into()), works),
+        crowd: Some(crowd),
+        _dir: Some(dir),
+    }))
 }

@@ -1,11 +1,11 @@
-//! Configs of peers: text with `@words@` to fill in.
+//! Configs of other servers: text with `@words@` to fill in.
 
 use std::path::{Path, PathBuf};
 
 use crate::Failed;
 
 /// Fills in words; one that is not known is an error.
-pub(super) fn fill(text: &str, words: &[(&str, &str)]) -> Result<String, Failed> {
+pub(crate) fn fill(text: &str, words: &[(&str, &str)]) -> Result<String, Failed> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('@') {
@@ -16,7 +16,7 @@ pub(super) fn fill(text: &str, words: &[(&str, &str)]) -> Result<String, Failed>
         match after.strip_prefix('@') {
             Some(after) if !word.is_empty() => {
                 let value = words.iter().find(|(name, _)| *name == word).map(|(_, value)| value);
-                filled.push_str(value.ok_or_else(|| format!("nobody knows @{word}@ in a peer's config"))?);
+                filled.push_str(value.ok_or_else(|| format!("there is no word @{word}@ in a peer's config"))?);
                 rest = after;
             }
             _ => filled.push('@'),
@@ -27,7 +27,7 @@ pub(super) fn fill(text: &str, words: &[(&str, &str)]) -> Result<String, Failed>
 }
 
 /// A text inside single quotes in nginx' config.
-pub(super) fn nginx_quoted(text: &str) -> Result<String, Failed> {
+pub(crate) fn nginx_quoted(text: &str) -> Result<String, Failed> {
     if text.contains('$') {
         return Err("a fixed answer of nginx cannot hold a dollar".into());
     }
@@ -35,14 +35,14 @@ pub(super) fn nginx_quoted(text: &str) -> Result<String, Failed> {
 }
 
 /// Where a program is; servers are often not on the path of those who are not root.
-pub(super) fn program(name: &str) -> Option<PathBuf> {
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     places.map(|place| place.join(name)).find(|file| file.is_file())
 }
 
 /// Where nginx' module for Lua is.
-pub(super) fn lua_modules() -> Option<&'static Path> {
+pub(crate) fn lua_modules() -> Option<&'static Path> {
     ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/etc/nginx/modules"]
         .map(Path::new)
         .into_iter()

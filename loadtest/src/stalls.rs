@@ -5,6 +5,7 @@
 //! late, its core was away.
 
 use std::{
+    num::NonZeroU64,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -20,9 +21,10 @@ use thread_priority::{
     thread_native_id,
 };
 
-use super::latency::TIMER_SLACK_NS;
 use crate::Failed;
 
+/// A sleep may be longer by so many nanoseconds; the default is fifty times as much.
+pub(crate) const TIMER_SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).unwrap();
 /// How long each sleep is.
 const NAP: Duration = Duration::from_micros(200);
 /// Who wakes so much later was not there: as much as the bar allows a server.
@@ -31,7 +33,7 @@ const STALL_MIN: Duration = Duration::from_micros(300);
 const WORKED_OFF_WITHIN: u32 = 2;
 
 /// Looks for stalls until it is told to end.
-pub(super) struct Meter {
+pub(crate) struct Meter {
     ends: Arc<AtomicBool>,
     cores: Vec<JoinHandle<Vec<Stall>>>,
 }
@@ -45,12 +47,12 @@ struct Stall {
 
 /// All stalls of one measurement.
 #[derive(Debug, Default)]
-pub(super) struct Stalls(Vec<Stall>);
+pub(crate) struct Stalls(Vec<Stall>);
 
 impl Meter {
     /// Returns once every core is looked at; an error where the system grants no real-time priority, which takes the
     /// right to it (`CAP_SYS_NICE`).
-    pub(super) fn start() -> Result<Self, Failed> {
+    pub(crate) fn start() -> Result<Self, Failed> {
         let allowed = sched_getaffinity(None)?;
         let ends = Arc::new(AtomicBool::new(false));
         let (ready, is_ready) = mpsc::channel();
@@ -78,7 +80,7 @@ impl Meter {
         Ok(meter)
     }
 
-    pub(super) fn end(self) -> Stalls {
+    pub(crate) fn end(self) -> Stalls {
         self.ends.store(true, Relaxed);
         Stalls(self.cores.into_iter().filter_map(|core| core.join().ok()).flatten().collect())
     }
@@ -109,7 +111,7 @@ fn look(ends: &AtomicBool) -> Vec<Stall> {
 
 impl Stalls {
     /// Whether somebody who was due and answered then may have felt one.
-    pub(super) fn touch(&self, due: Instant, answered: Instant) -> bool {
+    pub(crate) fn touch(&self, due: Instant, answered: Instant) -> bool {
         self.0.iter().any(|stall| due <= stall.until && answered >= stall.from)
     }
 }

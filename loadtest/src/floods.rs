@@ -1,0 +1,188 @@
+//! Clients that break the protocol, or take nothing of what they asked for, beside others who do neither: what becomes of
+//! the ones, and what the others feel of it.
+//!
+//! Everything is bounded: how many clients, how many frames, for how long. The clients' threads give way to all others,
+//! so what the others feel is the node's work and not the clients'.
+
+mod bystander;
+mod control;
+mod fields;
+mod frames;
+mod hold;
+mod judge;
+mod metrics;
+mod pour;
+mod raw;
+mod report;
+mod resets;
+mod scene;
+mod slow;
+mod stalls;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::ValueEnum;
+use serde::Serialize;
+use tokio::{runtime::Runtime, time::sleep};
+
+use self::{
+    bystander::{Bystanders, Felt},
+    judge::Finding,
+    pour::Became,
+    report::Report,
+    scene::{Clients, Scene, Under},
+};
+use crate::{
+    Failed,
+    console::{complain, say},
+    descriptors,
+};
+
+/// Threads of the clients that flood.
+const THREADS: usize = 2;
+/// How much they give way to everybody else, as `nice` counts it.
+const NICE: i32 = 10;
+/// How long the bystanders are alone before each flood.
+const ALONE: Duration = Duration::from_secs(5);
+/// Memory is back within this after a flood.
+const MEMORY_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Descriptors that this process needs: clients, and the origin's end of what they ask for.
+const DESCRIPTORS: u64 = 12_000;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// What is flooded.
+    #[arg(long, value_enum, default_value_t = Under::Sluice)]
+    server: Under,
+    /// Only these floods, with commas between them.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Flood>,
+    /// Writes everything that was found into this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// One kind of flood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Flood {
+    /// Requests that are taken back at once.
+    RapidReset,
+    /// Requests that the server itself must reset: a window that grows by nothing.
+    MadeYouReset,
+    /// The same by DATA after the end of a request.
+    DataAfterEnd,
+    /// A request whose fields never end.
+    Continuation,
+    /// Requests with more fields than anybody needs.
+    Fields,
+    /// SETTINGS that want to be acknowledged.
+    Settings,
+    /// PINGs that want to be answered.
+    Ping,
+    /// PRIORITY frames, which mean nothing any more.
+    Priority,
+    /// A body of frames without a byte.
+    EmptyData,
+    /// A body of frames with one byte each.
+    TinyData,
+    /// PINGs whose answers are not read.
+    PingUnread,
+    /// One big answer on each of many connections, with a window of nothing.
+    ZeroWindow,
+    /// A hundred big answers on each of a thousand connections, none of which is taken.
+    StalledStreams,
+    /// 2,000 clients that ask for 8 MB over HTTP/1.1 and read nothing.
+    SlowReadersH1,
+    /// The same over HTTP/2, with all windows wide open.
+    SlowReadersH2,
+    /// Handshakes that go on byte by byte.
+    SlowHandshakes,
+}
+
+/// Floods; an error if something was not as it should be.
+pub(crate) fn run(options: &Options) -> Result<(), Failed> {
+    if cfg!(debug_assertions) {
+        complain("note: this is a debug build; the figures mean nothing");
+    }
+    descriptors::at_least(DESCRIPTORS)?;
+    let clients = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .enable_all()
+        .on_thread_start(|| {
+            // Where it may not be it is not; then the figures are worse, not better.
+            let _ = rustix::process::setpriority_process(None, NICE);
+        })
+        .build()?;
+    let runtime = Runtime::new()?;
+    let report = runtime.block_on(measure(options, &clients));
+    clients.shutdown_background();
+    let report = report?;
+    say(report.to_markdown());
+    if let Some(path) = &options.json {
+        crate::attack::report::write_json(&report, path)?;
+    }
+    let failed = report.failed();
+    if failed == 0 { Ok(()) } else { Err(format!("{failed} floods did more than they may").into()) }
+}
+
+async fn measure(options: &Options, clients: &Runtime) -> Result<Report, Failed> {
+    let scene = Scene::start(options.server).await?;
+    let bystanders = Bystanders::prepare(&scene).await?;
+    let mut report = Report::new(options.server);
+    let wanted = |flood: &&Flood| options.only.is_empty() || options.only.contains(flood);
+    for &flood in Flood::value_variants().iter().filter(wanted) {
+        complain(format_args!("{}", flood.name()));
+        let alone = bystanders.during(sleep(ALONE)).await?.1;
+        let finding = one(flood, &scene, &bystanders, clients).await;
+        let mut finding = finding.map_err(|error| format!("{}: {error}", flood.name()))?;
+        finding.alone = alone;
+        complain(report.row(&finding));
+        report.findings.push(finding);
+    }
+    Ok(report)
+}
+
+/// One flood, and what it left behind.
+async fn one(flood: Flood, scene: &Scene, bystanders: &Bystanders, clients: &Runtime) -> Result<Finding, Failed> {
+    let counted = scene.counters().await?;
+    let before_bytes = scene.server.memory_bytes()?;
+    let cpu = scene.server.cpu()?;
+    let running = clients.spawn(flood.run(scene.clients()));
+    let watch = scene.watch(before_bytes);
+    let (became, beside) = bystanders.during(running).await?;
+    let became = became??;
+    let most_bytes = watch.most().await?;
+    let cpu_s = (scene.server.cpu()? - cpu).as_secs_f64();
+    let left_bytes = scene.memory_back(before_bytes, MEMORY_WITHIN, LOOK_EVERY).await?;
+    let counted = scene.counters().await?.since(&counted);
+    Ok(Finding { flood, became, alone: Felt::default(), beside, before_bytes, most_bytes, left_bytes, cpu_s, counted })
+}
+
+impl Flood {
+    async fn run(self, clients: Clients) -> Result<Became, Failed> {
+        match self {
+            Self::RapidReset => resets::rapid(clients).await,
+            Self::MadeYouReset => resets::made_you(clients).await,
+            Self::DataAfterEnd => resets::data_after_end(clients).await,
+            Self::Continuation => fields::continuation(clients).await,
+            Self::Fields => fields::unfold(clients).await,
+            Self::Settings => control::settings(clients).await,
+            Self::Ping => control::ping(clients).await,
+            Self::Priority => control::priority(clients).await,
+            Self::EmptyData => control::empty_data(clients).await,
+            Self::TinyData => control::tiny_data(clients).await,
+            Self::PingUnread => stalls::ping_unread(clients).await,
+            Self::ZeroWindow => stalls::zero_window(clients).await,
+            Self::StalledStreams => stalls::streams(clients).await,
+            Self::SlowReadersH1 => slow::readers_h1(clients).await,
+            Self::SlowReadersH2 => slow::readers_h2(clients).await,
+            Self::SlowHandshakes => slow::handshakes(clients).await,
+        }
+    }
+
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}

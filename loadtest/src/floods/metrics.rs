@@ -1,0 +1,61 @@
+//! What a node says it has counted, by reason.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// Counters that have a reason, as `/metrics` writes them: name and labels to value.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Counters(BTreeMap<String, f64>);
+
+impl Counters {
+    pub(super) fn parse(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#') && line.contains("reason=\""));
+        let pairs = lines.filter_map(|line| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        });
+        Self(pairs.collect())
+    }
+
+    /// Those that have grown, and by how much.
+    pub(super) fn since(&self, before: &Self) -> Self {
+        let grown = self.0.iter().filter_map(|(name, value)| {
+            let more = value - before.0.get(name).unwrap_or(&0.0);
+            (more > 0.0).then(|| (name.clone(), more))
+        });
+        Self(grown.collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The reasons alone, each with how often.
+    pub(super) fn reasons(&self) -> String {
+        let mut reasons: BTreeMap<&str, f64> = BTreeMap::new();
+        for (name, value) in &self.0 {
+            let reason = name.split("reason=\"").nth(1).and_then(|rest| rest.split('"').next());
+            *reasons.entry(reason.unwrap_or_default()).or_default() += value;
+        }
+        let texts: Vec<_> = reasons.iter().map(|(reason, count)| format!("{reason} {count:.0}")).collect();
+        texts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_grown_and_has_a_reason_is_found() {
+        let before = Counters::parse("# HELP x\nx_total{reason=\"slow\"} 2\ny_total{reason=\"big\",tenant=\"a\"} 5\n");
+        let after = Counters::parse(
+            "x_total{reason=\"slow\"} 7\ny_total{reason=\"big\",tenant=\"a\"} 5\nz_total 9\nw_total{reason=\"new\"} 1\n",
+        );
+        let grown = after.since(&before);
+        assert_eq!(grown.reasons(), "new 1, slow 5");
+        assert!(before.since(&after).is_empty());
+    }
+}
