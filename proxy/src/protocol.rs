@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use pingora_core::{protocols::Digest, server::ShutdownWatch};
 use pingora_proxy::HttpProxy;
+use tokio::sync::Semaphore;
 
 use crate::service::Service;
 
@@ -23,6 +24,14 @@ pub(crate) struct Driver {
     pub(crate) service: Service,
     pub(crate) proxy: Arc<HttpProxy<Service>>,
     pub(crate) shutdown: ShutdownWatch,
+    /// Connections that may send bodies fast at once: each may take a megabyte.
+    wide: Arc<Semaphore>,
     /// What pingora is told of a connection on HTTP/2. What there is to know, `Connection` says.
-    pub(crate) no_digest: Arc<Digest>,
+    no_digest: Arc<Digest>,
+}
+
+impl Driver {
+    pub(crate) fn new(proxy: Arc<HttpProxy<Service>>, service: Service, shutdown: ShutdownWatch) -> Self {
+        Self { service, proxy, shutdown, wide: Arc::new(Semaphore::new(h2::WIDE_MAX)), no_digest: Arc::default() }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 mod idle;
+mod pace;
 pub(crate) mod socket;
 pub(crate) mod tls;
 mod worker;

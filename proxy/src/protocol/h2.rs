@@ -14,6 +14,7 @@
 //! | a piece of an origin's answer not taken | 30 s | the stream ends |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
+//! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
 //! | malformed requests | 32 | the connection ends |
 //! | first request | 20 s | the connection ends |
 //! | idle | 75 s | the client is told to go, in two steps |
@@ -58,6 +59,8 @@ const STREAMS_MAX: u32 = 100;
 const WINDOW_BYTES: u32 = 64 << 10;
 /// The same once somebody who is inside sends a body: 100 Mbit/s over 80 ms.
 const WINDOW_BYTES_WIDE: u32 = 1 << 20;
+/// Connections of a worker that may have such windows at once.
+pub(super) const WIDE_MAX: usize = 128;
 /// What is kept for a stream whose client does not take it.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// Table of header compression.
@@ -147,6 +150,7 @@ impl Driver {
         let mut shutdown = self.shutdown.clone();
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let (mut leaving, mut served, mut malformed) = (false, 0, 0);
+        let mut wide = None;
         loop {
             let event = {
                 let mut closing = pin!(shutdown.wait_for(|&closing| closing));
@@ -177,9 +181,12 @@ impl Driver {
                     if shared.stalled.load(Ordering::Relaxed) {
                         return End::Because(Reason::ENHANCE_YOUR_CALM, "answers_not_taken");
                     }
-                    if shared.uploads.load(Ordering::Relaxed) {
+                    if shared.uploads.load(Ordering::Relaxed) && wide.is_none() {
+                        wide = self.wide.clone().try_acquire_owned().ok();
+                    }
+                    if wide.is_some() {
                         connection.set_target_window_size(WINDOW_BYTES_WIDE);
-                        // Fails while the last change is not acknowledged; there is one only.
+                        // Fails while a change is not acknowledged; there is one only.
                         let _ = connection.set_initial_window_size(WINDOW_BYTES_WIDE);
                     }
                 }

@@ -86,8 +86,7 @@ impl Worker {
                 let Shared { handshake_timeout, handshakes_max, .. } = shared;
                 let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
                 let service = Service { node, trusted_proxies, requests_max, https_port };
-                let driver =
-                    Arc::new(Driver { proxy: proxy(service.clone()), service, shutdown, no_digest: Arc::default() });
+                let driver = Arc::new(Driver::new(proxy(service.clone()), service, shutdown));
                 Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox).await;
             });
         })?;
