@@ -22,6 +22,7 @@ mod restart;
 mod servers;
 mod shutdown;
 mod sites;
+mod slow_readers;
 mod store;
 mod stories;
 mod support;
