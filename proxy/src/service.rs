@@ -226,12 +226,16 @@ impl ProxyHttp for Service {
 
     async fn upstream_request_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         request: &mut RequestHeader,
         passage: &mut Passage,
     ) -> Result<()> {
         // An absolute target is for proxies; the origin gets path and query, which is all that the URI holds.
         request.set_uri(request.uri.clone());
+        if session.as_downstream().is_http2() {
+            // The body comes without being asked for, and no interim answer gets through.
+            request.remove_header(&header::EXPECT);
+        }
         for edit in &passage.edits {
             match edit {
                 Edit::Set(name, value) => request.insert_header(name.clone(), value.clone())?,
