@@ -14,6 +14,7 @@
 //! | a piece of an origin's answer not taken | 30 s | the stream ends |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
+//! | frames before SETTINGS | none | the connection ends |
 //! | malformed requests | 32 | the connection ends |
 //! | first request | 20 s | the connection ends |
 //! | idle | 75 s | the client is told to go, in two steps |
@@ -188,7 +189,7 @@ impl Driver {
                         let _ = connection.set_initial_window_size(WINDOW_BYTES_WIDE);
                     }
                 }
-                Some(Event::Excess(frame)) => return End::Because(Reason::ENHANCE_YOUR_CALM, frame.reason()),
+                Some(Event::Excess(frame)) => return End::Because(frame.code(), frame.reason()),
                 Some(Event::Accepted(Ok(Some(H2Accept::Session(session))))) => {
                     idle.as_mut().restart(KEEPALIVE);
                     served += 1;
