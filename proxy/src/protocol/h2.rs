@@ -28,7 +28,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     pin::pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -50,6 +50,7 @@ use self::{frames::Excess, stream::Stream};
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     request::strict::FIELDS_BYTES_MAX,
+    service::InFlight,
     transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
 };
 
@@ -87,6 +88,8 @@ struct Shared {
     uploads: AtomicBool,
     /// One of the two above has been set.
     changed: Notify,
+    /// Set once the node leaves, until the connection has ended.
+    waited_for: OnceLock<InFlight>,
 }
 
 impl Shared {
@@ -140,6 +143,7 @@ impl Driver {
             stalled: AtomicBool::new(false),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
+            waited_for: OnceLock::new(),
         });
         let Ok(Ok(mut connection)) = timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options()))).await else {
             return;
@@ -161,7 +165,7 @@ impl Driver {
                 let mut changed = pin!(shared.changed.notified());
                 let mut accept = pin!(HttpSession::from_h2_conn(connection, digest.clone()));
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
-                    if !leaving && closing.as_mut().poll(cx).is_ready() {
+                    if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Leave);
                     }
                     if changed.as_mut().poll(cx).is_ready() {
@@ -178,6 +182,12 @@ impl Driver {
                 Some(Event::Leave) => {
                     leaving = true;
                     connection.graceful_shutdown();
+                    // What has been answered need not be with the kernel yet, so the node waits for the end of the
+                    // connection. One on which nothing is under way has a moment for it: its client may be asleep.
+                    shared.waited_for.get_or_init(|| InFlight::begin(&self.service.node));
+                    if shared.active.load(Ordering::Relaxed) == 0 {
+                        idle.set(Idle::new(FAREWELL));
+                    }
                 }
                 Some(Event::Changed) => {
                     if shared.stalled.load(Ordering::Relaxed) {
