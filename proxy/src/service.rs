@@ -137,12 +137,12 @@ impl Judged {
     }
 }
 
-/// Counts a request for as long as it lives.
+/// Counts a request for as long as it lives. A node that leaves waits for it.
 #[derive(Debug)]
-struct InFlight(Tally);
+pub(crate) struct InFlight(Tally);
 
 impl InFlight {
-    fn begin(node: &Node) -> Self {
+    pub(crate) fn begin(node: &Node) -> Self {
         let in_flight = node.metrics.requests_in_flight.clone();
         in_flight.inc();
         Self(in_flight)

@@ -15,6 +15,7 @@
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
+//! | frames before SETTINGS | none | the connection ends |
 //! | malformed requests | 32 | the connection ends |
 //! | first request | 20 s | the connection ends |
 //! | idle | 75 s | the client is told to go, in two steps |
@@ -28,7 +29,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -50,6 +51,7 @@ use self::{frames::Excess, stream::Stream};
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     request::strict::FIELDS_BYTES_MAX,
+    service::InFlight,
     transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
 };
 
@@ -89,6 +91,8 @@ struct Shared {
     uploads: AtomicBool,
     /// One of the two above has been set.
     changed: Notify,
+    /// Set once the node leaves, until the connection has ended.
+    waited_for: OnceLock<InFlight>,
 }
 
 impl Shared {
@@ -137,6 +141,7 @@ impl Driver {
             stalled: AtomicBool::new(false),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
+            waited_for: OnceLock::new(),
         });
         let Some(mut connection) = begin(stream).await else { return };
         if let End::Because(reason, why) = self.drive(&mut connection, &shared, &excess).await {
@@ -156,7 +161,7 @@ impl Driver {
                 let mut closing = pin!(shutdown.wait_for(|&closing| closing));
                 let mut changed = pin!(shared.changed.notified());
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
-                    if !leaving && closing.as_mut().poll(cx).is_ready() {
+                    if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Leave);
                     }
                     if changed.as_mut().poll(cx).is_ready() {
@@ -176,6 +181,12 @@ impl Driver {
                 Some(Event::Leave) => {
                     leaving = true;
                     connection.graceful_shutdown();
+                    // What has been answered need not be with the kernel yet, so the node waits for the end of the
+                    // connection. One on which nothing is under way has a moment for it: its client may be asleep.
+                    shared.waited_for.get_or_init(|| InFlight::begin(&self.service.node));
+                    if shared.active.load(Ordering::Relaxed) == 0 {
+                        idle.set(Idle::new(FAREWELL));
+                    }
                 }
                 Some(Event::Changed) => {
                     if shared.stalled.load(Ordering::Relaxed) {
@@ -190,7 +201,7 @@ impl Driver {
                         let _ = connection.set_initial_window_size(WINDOW_BYTES_WIDE);
                     }
                 }
-                Some(Event::Excess(frame)) => return End::Because(Reason::ENHANCE_YOUR_CALM, frame.reason()),
+                Some(Event::Excess(frame)) => return End::Because(frame.code(), frame.reason()),
                 Some(Event::Accepted(Ok(Some(H2Accept::Session(session))))) => {
                     idle.as_mut().restart(KEEPALIVE);
                     served += 1;

@@ -11,7 +11,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Version};
+use http::{HeaderValue, Uri, Version};
 use ipnet::IpNet;
 
 use super::{Guard, Routes, Site};
@@ -89,8 +89,8 @@ pub(crate) fn decide<'r, G: Guard>(
 ) -> Result<Decision<'r, G>, Stop<'r>> {
     debug_assert_eq!(kind, kind::classify(head.method, head.version, head.headers));
     let facts = strict::check(head).map_err(Stop::Head)?;
-    if head.version == Version::HTTP_2 && head.uri.scheme_str() != Some(connection.scheme()) {
-        return Err(Stop::Head(Violation::Scheme));
+    if head.version == Version::HTTP_2 {
+        check_pseudo_fields(head.uri, connection).map_err(Stop::Head)?;
     }
     if facts.form == Form::Asterisk {
         return Err(Stop::AboutServer);
@@ -113,4 +113,13 @@ pub(crate) fn decide<'r, G: Guard>(
         None => site.gate(&path).map_or(GoesTo::Origin, |(_, gate)| GoesTo::Gate(gate.clone())),
     };
     Ok(Decision { facts, client, site: site.clone(), goes_to })
+}
+
+/// What the framing of HTTP/2 leaves to us of RFC 9113, 8.3.1. Where there is no `:authority` but a `Host` it keeps no
+/// scheme, and takes a request without a `:path`.
+fn check_pseudo_fields(uri: &Uri, connection: &Connection) -> Result<(), Violation> {
+    if uri.scheme_str().is_some_and(|scheme| scheme != connection.scheme()) {
+        return Err(Violation::Scheme);
+    }
+    if uri.path().is_empty() { Err(Violation::TargetForm) } else { Ok(()) }
 }
