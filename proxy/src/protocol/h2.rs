@@ -15,7 +15,7 @@
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
-//! | frames before SETTINGS | none | the connection ends |
+//! | frames before SETTINGS, pseudo-fields in trailers | none | the connection ends |
 //! | malformed requests | 32 | the connection ends |
 //! | first request | 20 s | the connection ends |
 //! | idle | 75 s | the client is told to go, in two steps |
@@ -24,6 +24,7 @@
 mod frames;
 mod request;
 mod stream;
+mod trailers;
 
 use std::{
     net::{IpAddr, Ipv4Addr},

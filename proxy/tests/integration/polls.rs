@@ -3,7 +3,11 @@
 
 use serde_json::Value;
 
-use crate::support::{Request, Response, Scene, Visitor};
+use crate::support::{
+    Protocol, Request, Response, Scene, Visitor,
+    browser::{Browser, HOST_PREFIX, Status},
+    scene::FAST,
+};
 
 /// Everything about an answer but what depends on when it was asked for.
 fn timeless(response: &Response) -> (u16, Vec<(String, String)>, Value) {
@@ -15,6 +19,52 @@ fn timeless(response: &Response) -> (u16, Vec<(String, String)>, Value) {
     }
     let fixed = fixed.filter(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
     (response.status, fixed.cloned().collect(), body)
+}
+
+/// Everything about an answer that does not depend on when and how it was asked for.
+fn bare(response: &Response) -> (u16, Vec<(String, String)>, Option<Value>) {
+    let mut fields = response.headers.clone();
+    fields.retain(|(name, _)| !matches!(name.as_str(), "date" | "connection" | "content-length"));
+    for (name, value) in &mut fields {
+        if name == "set-cookie" {
+            let cookie = value.split('=').next().unwrap();
+            *value = cookie.strip_prefix(HOST_PREFIX).unwrap_or(cookie).to_owned();
+        }
+    }
+    fields.sort();
+    let body = (!response.body.is_empty()).then(|| {
+        let mut body = response.json();
+        let members = body.as_object_mut().unwrap();
+        members.retain(|name, _| !["server_time", "wait_seconds", "poll_after_seconds"].contains(&name.as_str()));
+        body
+    });
+    (response.status, fields, body)
+}
+
+/// Polls with a token every way that there is: on each protocol, and on HTTP/1.1 past pingora and through it. All answers
+/// must be alike; what they say is told.
+async fn polls_every_way(scene: &Scene, token: Option<(&str, &str)>) -> String {
+    let mut first = None;
+    for protocol in Protocol::ALL {
+        let browser = Browser::new("same");
+        if let Some((kind, token)) = token {
+            match protocol {
+                Protocol::Http1 => browser.set_token(kind, token),
+                _ => browser.set_token_over_https(kind, token),
+            }
+        }
+        // The field makes a poll unusual enough to be left to pingora.
+        for unusual in [false, true] {
+            let poll = if unusual { browser.poll().header("Content-Length", "0") } else { browser.poll() };
+            let mut client = scene.client_speaking(protocol).await;
+            let answer = client.ask(&poll).await;
+            let (_, expected) = first.get_or_insert_with(|| (Status::of(&answer), bare(&answer)));
+            assert_eq!(bare(&answer), *expected, "{protocol:?}, unusual: {unusual}");
+            assert!(client.is_usable().await, "{protocol:?}, unusual: {unusual}: {answer:?}");
+        }
+    }
+    let status = first.and_then(|(status, _)| status);
+    status.map_or_else(String::new, |status| status.state)
 }
 
 /// Somebody who stands in line, behind the one seat that there is.
@@ -44,6 +94,31 @@ async fn a_poll_is_answered_alike_whichever_way_it_takes() {
     }
     let head = scene.node.ask(&Request::new("HEAD", "/.sluice/status?queue=shop")).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[tokio::test]
+async fn a_poll_is_answered_alike_on_every_protocol_whatever_it_has_to_say() {
+    let one_seat = format!("{FAST}\nmax_active = 1");
+    let scene = Scene::speaking(Protocol::Http1Tls, |shop| shop.queue("shop", &one_seat), |setup| setup).await;
+    let mut inside = scene.visitor("inside").await;
+    inside.walk_in().await;
+    let pass = inside.browser.token("pass").unwrap();
+    let mut visitor = scene.visitor("waits").await;
+    visitor.join().await;
+    let ticket = visitor.browser.token("ticket").unwrap();
+    assert_eq!(polls_every_way(&scene, None).await, "joining");
+    assert_eq!(polls_every_way(&scene, Some(("ticket", "ey.not.one"))).await, "joining");
+    assert_eq!(polls_every_way(&scene, Some(("ticket", &ticket))).await, "waiting");
+    assert_eq!(polls_every_way(&scene, Some(("pass", &pass))).await, "admitted");
+    for (mode, state) in [("hold", "held"), ("closed", "closed")] {
+        scene.change(&format!("{one_seat}\nmode = \"{mode}\"")).await;
+        visitor.until_state(state).await;
+        assert_eq!(polls_every_way(&scene, Some(("ticket", &ticket))).await, state);
+    }
+    scene.change(&one_seat).await;
+    inside.leave().await;
+    visitor.until_state("called").await;
+    assert_eq!(polls_every_way(&scene, Some(("ticket", &ticket))).await, "called");
 }
 
 #[tokio::test]

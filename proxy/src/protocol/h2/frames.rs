@@ -14,6 +14,8 @@ use std::{
 use h2::Reason;
 use tokio::time::Instant;
 
+use super::trailers;
+
 /// What a connection may spend at once.
 const BUDGET: u32 = 2_000;
 /// What comes back in a second.
@@ -31,8 +33,16 @@ const PREFACE_BYTES: u32 = 24;
 /// Bytes of a frame's head (RFC 9113, 4.1).
 const HEAD_BYTES: usize = 9;
 const END_STREAM: u8 = 0x1;
+const PADDED: u8 = 0x8;
+const PRIORITY: u8 = 0x20;
+/// What stands in front of a block with that flag (6.2).
+const PRIORITY_BYTES: usize = 5;
+/// A frame's kind.
+const HEADERS: u8 = 1;
+/// The longest payload that is taken (4.2).
+const FRAME_BYTES_MAX: u32 = 16 << 10;
 
-/// The frames that a budget can be used up by, and the one that no connection begins with.
+/// The frames that a budget can be used up by, and those that break a rule which the framing does not look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Frame {
@@ -46,10 +56,12 @@ pub(super) enum Frame {
     Other,
     /// The first frame, and it is not SETTINGS (RFC 9113, 3.4).
     BeforeSettings,
+    /// Trailers with a pseudo-field (8.1).
+    PseudoInTrailers,
 }
 
 impl Frame {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::EmptyData,
         Self::Priority,
         Self::Reset,
@@ -59,6 +71,7 @@ impl Frame {
         Self::Continuation,
         Self::Other,
         Self::BeforeSettings,
+        Self::PseudoInTrailers,
     ];
 
     /// The frame that a head announces; `None`: one that asks for something.
@@ -93,13 +106,14 @@ impl Frame {
             Self::Continuation => "continuations",
             Self::Other => "unknown_frames",
             Self::BeforeSettings => "before_settings",
+            Self::PseudoInTrailers => "pseudo_in_trailers",
         }
     }
 
     /// What the client is told.
     pub(super) const fn code(self) -> Reason {
         match self {
-            Self::BeforeSettings => Reason::PROTOCOL_ERROR,
+            Self::BeforeSettings | Self::PseudoInTrailers => Reason::PROTOCOL_ERROR,
             _ => Reason::ENHANCE_YOUR_CALM,
         }
     }
@@ -118,13 +132,27 @@ pub(super) struct Budget {
     head_bytes: usize,
     /// A frame has come already.
     begun: bool,
+    /// The last stream that was begun.
+    last_stream: u32,
+    /// What has come of the trailers that are coming in.
+    trailers: Option<Vec<u8>>,
 }
 
 impl Default for Budget {
     fn default() -> Self {
         let since = Instant::now();
         let (skip, head) = (PREFACE_BYTES, [0; HEAD_BYTES]);
-        Self { left: BUDGET, since, sent_bytes: 0, skip, head, head_bytes: 0, begun: false }
+        Self {
+            left: BUDGET,
+            since,
+            sent_bytes: 0,
+            skip,
+            head,
+            head_bytes: 0,
+            begun: false,
+            last_stream: 0,
+            trailers: None,
+        }
     }
 }
 
@@ -136,9 +164,15 @@ impl Budget {
     pub(super) fn spend(&mut self, mut bytes: &[u8]) -> Result<(), Frame> {
         while !bytes.is_empty() {
             if self.skip > 0 {
-                let skipped = bytes.len().min(self.skip as usize);
-                bytes = &bytes[skipped..];
-                self.skip -= u32::try_from(skipped).unwrap_or(self.skip);
+                let (skipped, rest) = bytes.split_at(bytes.len().min(self.skip as usize));
+                bytes = rest;
+                self.skip -= u32::try_from(skipped.len()).unwrap_or(self.skip);
+                if let Some(trailers) = &mut self.trailers {
+                    trailers.extend_from_slice(skipped);
+                    if self.skip == 0 {
+                        self.look_at_trailers()?;
+                    }
+                }
                 continue;
             }
             let wanted = (HEAD_BYTES - self.head_bytes).min(bytes.len());
@@ -155,9 +189,34 @@ impl Budget {
                 if let Some(frame) = frame {
                     self.pay(frame)?;
                 }
+                self.expect_trailers();
             }
         }
         Ok(())
+    }
+
+    /// A head on a stream that has one already is its trailers. What is longer than a frame may be is none.
+    fn expect_trailers(&mut self) {
+        let [.., a, b, c, d] = self.head;
+        let stream = u32::from_be_bytes([a & 0x7f, b, c, d]);
+        if self.head[3] == HEADERS && stream > self.last_stream {
+            self.last_stream = stream;
+        } else if self.head[3] == HEADERS && (1..=FRAME_BYTES_MAX).contains(&self.skip) {
+            self.trailers = Some(Vec::new());
+        }
+    }
+
+    fn look_at_trailers(&mut self) -> Result<(), Frame> {
+        let frame = self.trailers.take().unwrap_or_default();
+        let (mut block, flags) = (&frame[..], self.head[4]);
+        if flags & PADDED != 0 {
+            let (&padding, rest) = block.split_first().unwrap_or((&0, &[]));
+            block = rest.get(..rest.len().saturating_sub(padding.into())).unwrap_or_default();
+        }
+        if flags & PRIORITY != 0 {
+            block = block.get(PRIORITY_BYTES..).unwrap_or_default();
+        }
+        if trailers::name_pseudo_field(block) { Err(Frame::PseudoInTrailers) } else { Ok(()) }
     }
 
     /// So much has been sent to the client.
@@ -208,7 +267,8 @@ mod tests {
     fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
         let length = u32::try_from(payload).unwrap().to_be_bytes();
         let mut bytes = vec![length[1], length[2], length[3], kind, flags, 0, 0, 0, 1];
-        bytes.resize(HEAD_BYTES + payload, 0x06);
+        // As a header block: fields that the connection's own table knows.
+        bytes.resize(HEAD_BYTES + payload, 0xbe);
         bytes
     }
 
@@ -246,6 +306,33 @@ mod tests {
         }
         assert_eq!(taken(0, 0, 0), 2_000, "empty DATA");
         assert_eq!(taken(0x42, 0, 7), 2_000, "a kind that nobody knows");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trailers_name_no_pseudo_field_however_they_are_framed_and_cut() {
+        let framed = |flags, stream: u8, payload: &[u8]| {
+            let mut bytes = vec![0, 0, u8::try_from(payload.len()).unwrap(), HEADERS, flags, 0, 0, 0, stream];
+            bytes.extend_from_slice(payload);
+            bytes
+        };
+        let request = framed(4, 1, b"\x82");
+        for (wrong, trailers) in [
+            (true, framed(5, 1, b"\x82")),
+            (true, framed(5 | PADDED, 1, b"\x02\x82\0\0")),
+            (true, framed(5 | PRIORITY, 1, b"\0\0\0\0\x07\x82")),
+            (true, framed(5 | PADDED | PRIORITY, 1, b"\x01\0\0\0\0\x07\x82\0")),
+            (false, framed(5 | PADDED, 1, b"\x01\x8f\x82")),
+            (false, framed(5, 1, b"\x00\x01a\x01b")),
+            (false, framed(5, 1, b"")),
+            (false, framed(5, 3, b"\x82")),
+        ] {
+            let all = [&request[..], &trailers, &frame(0, END_STREAM, 0x82)].concat();
+            for step in 1..12 {
+                let mut budget = begun();
+                let seen = all.chunks(step).try_for_each(|piece| budget.spend(piece));
+                assert_eq!(seen.is_err(), wrong, "{}, reads of {step}", trailers.escape_ascii());
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

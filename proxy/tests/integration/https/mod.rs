@@ -1,7 +1,9 @@
 //! TLS: who gets which certificate, for which hosts a connection is good, and what a session is worth when it comes back.
 
+mod clients;
 mod handshakes;
 mod hosts;
+mod reload;
 mod sessions;
 
 use std::io;

@@ -138,6 +138,11 @@ impl Browser {
         self.jar().insert(format!("sluice_{kind}_{}", self.queue), token.into());
     }
 
+    /// The same into the cookie that it has over HTTPS.
+    pub(crate) fn set_token_over_https(&self, kind: &str, token: &str) {
+        self.jar().insert(format!("{HOST_PREFIX}sluice_{kind}_{}", self.queue), token.into());
+    }
+
     fn jar(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.jar.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -102,6 +102,18 @@ fn length(bytes: &mut Vec<u8>, length: usize) {
     bytes.push(u8::try_from(rest).unwrap());
 }
 
+/// A request that ends with its head, in as many frames as it takes.
+pub(crate) fn heads(stream: u32, block: &[u8]) -> Vec<Frame> {
+    const FRAME_BYTES_MAX: usize = 16 << 10;
+    let kinds = std::iter::once((HEADERS, END_STREAM)).chain(std::iter::repeat((CONTINUATION, 0)));
+    let pieces = block.chunks(FRAME_BYTES_MAX).zip(kinds);
+    let mut frames: Vec<_> = pieces.map(|(piece, (kind, flags))| Frame::new(kind, flags, stream, piece)).collect();
+    if let Some(last) = frames.last_mut() {
+        last.flags |= END_HEADERS;
+    }
+    frames
+}
+
 /// The pseudo-fields of a request to the host of most tests.
 pub(crate) const fn pseudo(method: &'static str, path: &'static str) -> [(&'static str, &'static str); 4] {
     [(":method", method), (":scheme", "https"), (":authority", HOST), (":path", path)]
@@ -133,13 +145,15 @@ pub(crate) enum Outcome {
 pub(crate) struct Frames {
     stream: Box<dyn Stream>,
     ahead: Vec<u8>,
+    patience: Duration,
     last_goaway: Option<u32>,
+    cut: bool,
 }
 
 impl Frames {
     /// On a connection that stands already; nothing is said yet.
     pub(crate) fn silent(stream: impl Stream + 'static) -> Self {
-        Self { stream: Box::new(stream), ahead: Vec::new(), last_goaway: None }
+        Self { stream: Box::new(stream), ahead: Vec::new(), patience: SOON, last_goaway: None, cut: false }
     }
 
     /// Says what a client says first, with these settings, and waits until the node has acknowledged them.
@@ -150,6 +164,12 @@ impl Frames {
         frames.send_bytes(&[PREFACE, &Frame::new(SETTINGS, 0, 0, all).bytes()].concat()).await;
         frames.until(|frame| frame.kind == SETTINGS && frame.has(ACK)).await.expect("the settings are acknowledged");
         frames
+    }
+
+    /// Waits so long for each frame from now on.
+    pub(crate) fn patient(&mut self, patience: Duration) -> &mut Self {
+        self.patience = patience;
+        self
     }
 
     pub(crate) async fn send(&mut self, frames: &[Frame]) {
@@ -166,7 +186,10 @@ impl Frames {
 
     /// The next frame; `None`: the connection has ended. Settings and pings are answered.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
-        let frame = timeout(SOON, self.read()).await.expect("the node says nothing more").ok()?;
+        let read = timeout(self.patience, self.read()).await.expect("the node says nothing more");
+        // An end without the last word of TLS has an explanation of its own.
+        self.cut = read.as_ref().is_err_and(|error| error.get_ref().is_some());
+        let frame = read.ok()?;
         match frame.kind {
             SETTINGS if !frame.has(ACK) => self.send(&[Frame::new(SETTINGS, ACK, 0, [])]).await,
             PING if !frame.has(ACK) => self.send(&[Frame::new(PING, ACK, 0, frame.payload.clone())]).await,
@@ -194,6 +217,14 @@ impl Frames {
             Some(frame) => Outcome::Reset(frame.number(0)),
             None => Outcome::Ended(self.last_goaway),
         }
+    }
+
+    /// The same, and how many bytes come behind the head before the stream ends.
+    pub(crate) async fn outcome_and_bytes(&mut self, stream: u32) -> (Outcome, usize) {
+        let head = self.until(|frame| frame.stream == stream).await.expect("there is an answer");
+        assert_eq!(head.kind, HEADERS, "{head:?}");
+        let bytes = if head.has(END_STREAM) { 0 } else { self.body(stream).await.len() };
+        (Outcome::Answered(status(&head.payload)), bytes)
     }
 
     /// The body of an answer whose head is still to come.
@@ -231,16 +262,16 @@ impl Frames {
         }
     }
 
+    /// Whether the connection has ended without the last word of TLS.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.cut
+    }
+
     /// Whether a ping is answered: everything sent before it has been looked at then, and the connection goes on.
     pub(crate) async fn goes_on(&mut self) -> bool {
         let asked = *b"go on ?!";
         self.send(&[Frame::new(PING, 0, 0, asked)]).await;
         self.until(|frame| frame.kind == PING && frame.has(ACK) && frame.payload == asked).await.is_some()
-    }
-
-    /// Whether nothing comes for a moment.
-    pub(crate) async fn is_silent_for(&mut self, moment: Duration) -> bool {
-        timeout(moment, self.read()).await.is_err()
     }
 
     async fn read(&mut self) -> io::Result<Frame> {

@@ -47,11 +47,6 @@ impl Http2 {
         soon(self.exchange(head, body, Some(trailers))).await.unwrap()
     }
 
-    /// Waits until the other end has closed.
-    pub(crate) async fn closed(&self) {
-        super::until("the connection ends", async || self.driver.is_finished().then_some(())).await;
-    }
-
     async fn exchange(
         &self,
         head: http::Request<()>,

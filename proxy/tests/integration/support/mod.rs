@@ -5,6 +5,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod certificates;
+pub(crate) mod chromium;
 pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connection;

@@ -6,17 +6,26 @@
 //! | `/slow…` | 200, once the test says [`Origin::go_on`] |
 //! | `/events…` | an event stream: one event, then silence |
 //! | `/socket…` | 101, then every byte comes back |
+//! | `/websocket` | a WebSocket: the text of each short message comes back |
+//! | as given to [`Origin::page`] | that page |
 //! | `/cookie…` | 200 with a cookie of its own |
+//! | `/echo…` | 200 with the body that came |
+//! | `/bytes/N` | 200 with so many bytes |
+//! | `/status/N` | that status, without a body |
 //! | other | 200 with method, path and length of the body |
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
+    io,
     net::SocketAddr,
     pin::Pin,
+    str::FromStr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt as _, Either, Full};
@@ -27,8 +36,9 @@ use hyper::{
     upgrade::Upgraded,
 };
 use hyper_util::rt::TokioIo;
+use ring::digest::{self, SHA1_FOR_LEGACY_USE_ONLY};
 use tokio::{
-    io::copy,
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy},
     net::TcpListener,
     sync::watch,
     task::{AbortHandle, JoinSet},
@@ -48,6 +58,7 @@ pub(crate) struct Origin {
 #[derive(Debug)]
 struct Shared {
     hits: Mutex<Vec<Hit>>,
+    pages: Mutex<HashMap<String, String>>,
     may_go_on: watch::Sender<bool>,
 }
 
@@ -85,7 +96,8 @@ impl Origin {
     pub(crate) async fn start_at(addr: SocketAddr) -> Self {
         let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared { hits: Mutex::default(), may_go_on: watch::Sender::new(false) });
+        let shared =
+            Arc::new(Shared { hits: Mutex::default(), pages: Mutex::default(), may_go_on: watch::Sender::new(false) });
         let serving = tokio::spawn(accept(listener, shared.clone())).abort_handle();
         Self { addr, shared, serving }
     }
@@ -108,6 +120,11 @@ impl Origin {
         self.shared.log().last().cloned().unwrap_or_else(|| panic!("the origin was not asked"))
     }
 
+    /// Serves a page of HTML at a path.
+    pub(crate) fn page(&self, path: &str, html: String) {
+        self.shared.pages().insert(path.into(), html);
+    }
+
     /// Lets the answers to `/slow` go, those that wait and those to come.
     pub(crate) fn go_on(&self) {
         self.shared.may_go_on.send_replace(true);
@@ -121,6 +138,10 @@ impl Drop for Origin {
 }
 
 impl Shared {
+    fn pages(&self) -> MutexGuard<'_, HashMap<String, String>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn log(&self) -> MutexGuard<'_, Vec<Hit>> {
         self.hits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,16 +162,24 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn answer(mut request: http::Request<Incoming>, shared: Arc<Shared>) -> Result<Answer, Infallible> {
     let at = Instant::now();
     let path = request.uri().path().to_owned();
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned();
     let is_upgrade = request.headers().contains_key(header::UPGRADE);
     let upgrade = is_upgrade.then(|| hyper::upgrade::on(&mut request));
     let (head, body) = request.into_parts();
     // A client that breaks off has sent as much as it has sent.
     let body = body.collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
     let said = format!("{} {} {}\n", head.method, head.uri, body.len());
+    let said = if path.starts_with("/echo") {
+        body.clone()
+    } else if let Some(bytes) = number_after(&path, "/bytes/") {
+        vec![b'x'; bytes].into()
+    } else {
+        said.into()
+    };
     let hit = Hit { at, method: head.method.to_string(), target: head.uri.to_string(), headers: head.headers, body };
     shared.log().push(hit);
 
-    let mut answer = http::Response::new(Either::Left(Full::from(said)));
+    let mut answer = http::Response::new(Either::Left(Full::new(said)));
     answer.headers_mut().insert("x-origin", HeaderValue::from_static("yes"));
     if path.starts_with("/end") {
         answer.headers_mut().insert("sluice-session", HeaderValue::from_static("end"));
@@ -164,26 +193,64 @@ async fn answer(mut request: http::Request<Incoming>, shared: Arc<Shared>) -> Re
     } else if path.starts_with("/slow") {
         // The sender lives as long as the origin.
         let _ = shared.may_go_on.subscribe().wait_for(|&go| go).await;
+    } else if let Some(status) = number_after(&path, "/status/") {
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+        *answer.body_mut() = Either::Left(Full::default());
     } else if path.starts_with("/events") {
         answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         *answer.body_mut() = Either::Right(OneEvent { sent: false });
-    } else if let Some(upgrade) = upgrade.filter(|_| path.starts_with("/socket")) {
+    } else if let Some(page) = shared.pages().get(&path).cloned() {
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        *answer.body_mut() = Either::Left(Full::from(page));
+    } else if let Some(upgrade) = upgrade.filter(|_| path.starts_with("/socket") || path == "/websocket") {
         *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        if let Some(key) = key {
+            answer.headers_mut().insert(header::SEC_WEBSOCKET_ACCEPT, accepted(&key));
+        }
         tokio::spawn(async move {
-            if let Ok(upgraded) = upgrade.await {
-                echo(upgraded).await;
-            }
+            let Ok(upgraded) = upgrade.await else { return };
+            // Both end when the other side goes.
+            let _ = if path == "/websocket" { repeat(upgraded).await } else { echo(upgraded).await };
         });
     }
     Ok(answer)
 }
 
-async fn echo(upgraded: Upgraded) {
+fn number_after<T: FromStr>(path: &str, prefix: &str) -> Option<T> {
+    path.strip_prefix(prefix)?.parse().ok()
+}
+
+async fn echo(upgraded: Upgraded) -> io::Result<()> {
     let (mut from, mut to) = tokio::io::split(TokioIo::new(upgraded));
-    // Ends when the other side goes.
-    let _ = copy(&mut from, &mut to).await;
+    copy(&mut from, &mut to).await.map(drop)
+}
+
+/// The answer to a key of a WebSocket (RFC 6455, 4.2.2).
+fn accepted(key: &HeaderValue) -> HeaderValue {
+    const MAGIC: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    let hash = digest::digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), MAGIC].concat());
+    HeaderValue::from_str(&BASE64_STANDARD.encode(hash)).unwrap()
+}
+
+/// Sends the text of each message back, if it is short and in one frame (RFC 6455, 5.2). Those of clients are masked.
+async fn repeat(upgraded: Upgraded) -> io::Result<()> {
+    const TEXT_WHOLE: u8 = 0x81;
+    let mut both = TokioIo::new(upgraded);
+    loop {
+        let mut head = [0; 6];
+        both.read_exact(&mut head).await?;
+        let (kind, length, mask) = (head[0], head[1] & 0x7f, &head[2..]);
+        let mut text = vec![0; length.into()];
+        both.read_exact(&mut text).await?;
+        text.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        if kind != TEXT_WHOLE {
+            return Ok(());
+        }
+        both.write_all(&[&[TEXT_WHOLE, length][..], &text].concat()).await?;
+        both.flush().await?;
+    }
 }
 
 /// A body that never ends.

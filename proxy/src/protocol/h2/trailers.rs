@@ -1,0 +1,114 @@
+//! Fields behind a body. The framing takes pseudo-fields there, which RFC 9113, 8.1 forbids, so blocks of trailers are looked
+//! at here before it does. Requests hardly ever have any.
+//!
+//! A field has its name by a number of the static table, where the pseudo-fields come first, or spelt out. That much can be
+//! seen without the table that a connection builds up; a name out of that one is taken on trust. Nothing of a request's
+//! trailers is forwarded.
+
+/// The last pseudo-field of the static table (RFC 7541, appendix A).
+const PSEUDO_MAX: usize = 14;
+/// What a string begins with that has a colon first: as it is, and in Huffman's code, where a colon has seven bits.
+const COLON: u8 = b':';
+const COLON_HUFFMAN: u8 = 0x5c;
+/// Bytes of a number that goes on behind its prefix (RFC 7541, 5.1); no block is longer than what these can say.
+const NUMBER_BYTES_MAX: usize = 4;
+
+/// Whether a header block names a pseudo-field. Of a block that cannot be read the framing says what is wrong.
+pub(super) fn name_pseudo_field(mut block: &[u8]) -> bool {
+    loop {
+        match next_field(&mut block) {
+            Some(true) => return true,
+            Some(false) => {}
+            None => return false,
+        }
+    }
+}
+
+/// Reads a field, and tells whether it is a pseudo-field; `None`: there is none.
+fn next_field(block: &mut &[u8]) -> Option<bool> {
+    let first = *block.first()?;
+    let is_pseudo = |index| (1..=PSEUDO_MAX).contains(&index);
+    // RFC 7541, 6.1 to 6.3.
+    match first {
+        0x80.. => return Some(is_pseudo(number(block, 7)?)),
+        0x20..=0x3f => return number(block, 5).map(|_| false),
+        _ => {}
+    }
+    let index = number(block, if first & 0x40 == 0 { 4 } else { 6 })?;
+    let pseudo = if index > 0 { is_pseudo(index) } else { begins_with_colon(block)? };
+    string(block)?;
+    Some(pseudo)
+}
+
+/// Reads a string past.
+fn begins_with_colon(block: &mut &[u8]) -> Option<bool> {
+    let is_huffman = block.first()? & 0x80 != 0;
+    let name = string(block)?;
+    Some(name.first().is_some_and(|&byte| if is_huffman { byte >> 1 == COLON_HUFFMAN } else { byte == COLON }))
+}
+
+fn string<'b>(block: &mut &'b [u8]) -> Option<&'b [u8]> {
+    let length = number(block, 7)?;
+    let (string, rest) = block.split_at_checked(length)?;
+    *block = rest;
+    Some(string)
+}
+
+/// Reads a number with a prefix of so many bits.
+fn number(block: &mut &[u8], prefix: u32) -> Option<usize> {
+    let (first, mut rest) = block.split_first()?;
+    let full = (1 << prefix) - 1;
+    let mut number = usize::from(*first) & full;
+    if number == full {
+        for at in 0..=NUMBER_BYTES_MAX {
+            let (byte, behind) = rest.split_first().filter(|_| at < NUMBER_BYTES_MAX)?;
+            rest = behind;
+            number += usize::from(byte & 0x7f) << (7 * at);
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+    }
+    *block = rest;
+    Some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pseudo_field_is_found_however_it_is_named() {
+        for block in [
+            &b"\x82"[..],                        // :method: GET, by its number
+            b"\x42\x03PUT",                      // :method by its number, remembered
+            b"\x04\x01/",                        // :path by its number
+            b"\x14\x01/",                        // the same, never to be remembered
+            b"\x00\x05:test\x01x",               // spelt out
+            b"\x40\x84\xb8\x84\x9d\x29\x01x",    // :path in Huffman's code
+            b"\x00\x01a\x01b\x00\x05:path\x01/", // behind another
+            b"\x20\x82",                         // behind a change of the table's size
+        ] {
+            assert!(name_pseudo_field(block), "{}", block.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn other_fields_and_what_cannot_be_read_are_left_alone() {
+        let long = [&b"\x00\x7f\xa1\x0c"[..], &[b'a'; 127 + 1_569], b"\x01:"].concat();
+        for block in [
+            &b""[..],
+            b"\x8f",                          // accept-charset, by its number
+            b"\x0f\x00\x01:",                 // the same, with a value that begins with a colon
+            b"\x40\x84\xbe\x84\x9d\x29\x01x", // in Huffman's code, and it begins with no colon
+            b"\xbe",                          // the first field of the connection's own table
+            b"\x00\x01a\x01:\x00\x01b\x00",
+            b"\x00\x05:te",              // cut off
+            b"\xff\xff\xff\xff\xff\xff", // a number without end
+            b"\x00",
+            &long,
+        ] {
+            assert!(!name_pseudo_field(block), "{}", block.escape_ascii());
+        }
+    }
+}
