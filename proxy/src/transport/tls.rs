@@ -11,7 +11,7 @@ mod tickets;
 
 pub(crate) use self::{
     certificates::{Certificates, Presented},
-    handshake::{Encrypted, HandshakeCounts, Handshakes},
+    handshake::{Encrypted, HandshakeCounts, Handshakes, Shaken},
     rotation::{Wrapping, rotate},
     tickets::TicketKeys,
 };

@@ -27,13 +27,12 @@ use tokio::{
     runtime::Builder,
     sync::{OwnedSemaphorePermit, mpsc},
 };
-use tokio_rustls::server::TlsStream;
 
 use super::{
     Scheme,
     connection::Protocol,
     socket::Socket,
-    tls::{Encrypted, Handshakes},
+    tls::{Encrypted, Handshakes, Shaken},
 };
 use crate::{node::Node, protocol::Driver, service::Service};
 
@@ -191,7 +190,7 @@ impl Floor {
     }
 
     /// In a box, which is gone when the handshake is over.
-    fn shake(&self, tcp: TcpStream) -> Pin<Box<impl Future<Output = Option<(Box<TlsStream<TcpStream>>, Encrypted)>>>> {
+    fn shake(&self, tcp: TcpStream) -> Pin<Box<impl Future<Output = Option<Shaken>>>> {
         let node = &self.driver.service.node;
         let choose = |hello: &ClientHello<'_>| node.routes().certificates().choose(hello).cloned();
         Box::pin(self.handshakes.shake(tcp, self.handshake_timeout, choose))

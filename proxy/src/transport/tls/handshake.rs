@@ -60,6 +60,9 @@ impl HandshakeCounts {
     }
 }
 
+/// A connection after its handshake, and what that has settled.
+pub(crate) type Shaken = (Box<TlsStream<TcpStream>>, Encrypted);
+
 /// What a handshake has settled.
 pub(crate) struct Encrypted {
     pub(crate) presented: Arc<Presented>,
@@ -79,7 +82,7 @@ impl Handshakes {
         tcp: TcpStream,
         within: Duration,
         choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
-    ) -> Option<(Box<TlsStream<TcpStream>>, Encrypted)> {
+    ) -> Option<Shaken> {
         let Ok(_place) = self.places.try_acquire() else {
             self.counts.refused.inc();
             return None;
@@ -111,7 +114,7 @@ impl Handshakes {
         &self,
         tcp: TcpStream,
         choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
-    ) -> Result<(Box<TlsStream<TcpStream>>, Encrypted), Failed> {
+    ) -> Result<Shaken, Failed> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
         let presented = choose(&start.client_hello());
         let Some(presented) = presented else {
