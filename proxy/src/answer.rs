@@ -1,6 +1,6 @@
 //! What the node answers by itself: one place that turns a decision into status, headers and body.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -8,7 +8,7 @@ use pingora_http::ResponseHeader;
 use sluice_admission::standing::{Reason, Standing, State};
 use sluice_config::Queue;
 use sluice_waiting_room::{
-    page::{self, PageInput, Refusal},
+    page::{self, Form, PageInput, Refusal, SentBy, Sort},
     problem, status,
 };
 
@@ -27,9 +27,34 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// The connection is closed behind it, where it carries one request after the other.
     pub(crate) closes: bool,
+    /// It is about a form, and its page is still to be written.
+    pub(crate) form: Option<Box<Unsent>>,
+}
+
+/// What the page of a form says that was stopped.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    queue: Arc<Queue>,
+    site: String,
+    standing: Standing,
+    sent_by: SentBy,
 }
 
 impl Answer {
+    /// The same with the page of its form, which holds these fields if there are any.
+    pub(crate) fn with_form(self, fields: Option<&[(String, String)]>) -> Self {
+        let Self { mut head, body, closes, form } = self;
+        let Some(unsent) = form else { return Self { head, body, closes, form: None } };
+        let Unsent { queue, site, standing, sent_by } = *unsent;
+        let message = queue.message.as_deref();
+        let input = PageInput { site: &site, queue: &queue.name, standing: &standing, message };
+        let line_path = queue.paths.first().map_or("/", String::as_str);
+        let body = page::form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path });
+        page_fields(&mut head, if fields.is_some() { Sort::HoldsForm } else { Sort::Shows });
+        put_length(&mut head, &body);
+        Self { head, body, closes, form: None }
+    }
+
     /// The same, and the connection is closed behind it.
     pub(crate) fn closing(self) -> Self {
         Self { closes: true, ..self }
@@ -37,24 +62,26 @@ impl Answer {
 }
 
 /// What parking needs to know of the request.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Parked<'a> {
-    pub(crate) queue: &'a Queue,
+    pub(crate) queue: &'a Arc<Queue>,
     pub(crate) site: &'a str,
     pub(crate) kind: Kind,
     pub(crate) standing: &'a Standing,
+    /// Of a form: whose page it was on.
+    pub(crate) sent_by: SentBy,
 }
 
 /// The answer to a request that may not pass, by its kind.
 pub(crate) fn parked(parked: Parked<'_>) -> Answer {
-    let Parked { queue, site, kind, standing } = parked;
+    let Parked { queue, site, kind, standing, sent_by } = parked;
     let message = queue.message.as_deref();
-    let input = PageInput { site, queue: &queue.name, standing, message };
     let (code, content_type, body) = match kind {
-        Kind::Navigation => (queue.wait_status.code(), page::CONTENT_TYPE, page::render(&input)),
-        Kind::FormPost => {
-            (429, page::CONTENT_TYPE, page::form_kept(&input, queue.paths.first().map_or("/", String::as_str)))
+        Kind::Navigation => {
+            let input = PageInput { site, queue: &queue.name, standing, message };
+            (queue.wait_status.code(), page::CONTENT_TYPE, page::render(&input))
         }
+        Kind::FormPost => (429, page::CONTENT_TYPE, Bytes::new()),
         Kind::Prefetch => (503, "text/plain; charset=utf-8", Bytes::new()),
         Kind::Grpc => return grpc(standing),
         Kind::Fetch | Kind::Unsafe | Kind::Upgrade | Kind::EventStream | Kind::Preflight => {
@@ -64,9 +91,13 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
         }
     };
     let mut answer = answer(code, content_type, body);
+    if kind == Kind::FormPost {
+        let (queue, site, standing) = (queue.clone(), site.to_owned(), *standing);
+        answer.form = Some(Box::new(Unsent { queue, site, standing, sent_by }));
+    }
     let head = &mut answer.head;
-    if content_type == page::CONTENT_TYPE {
-        put(head, header::CONTENT_SECURITY_POLICY, page::content_security_policy());
+    if kind == Kind::Navigation {
+        page_fields(head, Sort::Shows);
     }
     state(head, standing);
     put_number(head, header::RETRY_AFTER, standing.poll_after_s);
@@ -88,8 +119,9 @@ pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
     let word = state_word(standing);
     let head = HEADS.iter().find(|(of, _)| *of == word).map(|(_, head)| head.clone());
     let mut head = head.unwrap_or_else(|| unreachable!("every word has a head"));
-    put_number(&mut head, header::CONTENT_LENGTH, u32::try_from(body.len()).unwrap_or(u32::MAX));
-    Answer { head, body: body.into(), closes: false }
+    let body = body.into();
+    put_length(&mut head, &body);
+    Answer { head, body, closes: false, form: None }
 }
 
 /// The answer to a CORS preflight; what it allows is added by the caller.
@@ -117,6 +149,13 @@ pub(crate) fn malformed(code: u16, reason: &'static str, browser: bool) -> Answe
     refused(code, "", Refusal::BadRequest(&reason.replace('_', " ")), browser)
 }
 
+/// The answer to a request that is to be repeated over HTTPS. Not to be kept, so that it can be taken back.
+pub(crate) fn moved(to: HeaderValue) -> Answer {
+    let mut answer = plain(308, "This site is served over HTTPS.\n");
+    let _ = answer.head.insert_header(header::LOCATION, to);
+    answer
+}
+
 /// The answer to a request for which the node has no room now.
 pub(crate) fn busy() -> Answer {
     let mut answer = plain(503, "Too many requests are under way. Please try again.\n");
@@ -142,8 +181,14 @@ fn grpc(standing: &Standing) -> Answer {
 
 fn html(code: u16, body: Bytes) -> Answer {
     let mut answer = answer(code, page::CONTENT_TYPE, body);
-    put(&mut answer.head, header::CONTENT_SECURITY_POLICY, page::content_security_policy());
+    page_fields(&mut answer.head, Sort::Shows);
     answer
+}
+
+/// What pages of ours carry beside.
+fn page_fields(head: &mut ResponseHeader, sort: Sort) {
+    put(head, header::CONTENT_SECURITY_POLICY, page::content_security_policy(sort));
+    put(head, header::REFERRER_POLICY, page::REFERRER_POLICY);
 }
 
 /// Headers that everything of ours carries: it is for one visitor and one moment.
@@ -158,12 +203,12 @@ fn answer(code: u16, content_type: &'static str, body: Bytes) -> Answer {
     }
     // A 204 has no body and must not name a length.
     if status != StatusCode::NO_CONTENT {
-        put_number(&mut head, header::CONTENT_LENGTH, u32::try_from(body.len()).unwrap_or(u32::MAX));
+        put_length(&mut head, &body);
     }
     put(&mut head, header::CACHE_CONTROL, "no-store, private");
     put(&mut head, ROBOTS, "noindex");
     put(&mut head, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    Answer { head, body, closes: false }
+    Answer { head, body, closes: false, form: None }
 }
 
 fn state(head: &mut ResponseHeader, standing: &Standing) {
@@ -184,6 +229,10 @@ fn state_word(standing: &Standing) -> &'static str {
 fn put(head: &mut ResponseHeader, name: HeaderName, value: &'static str) {
     // Fails only for bytes that no header may hold; ours are constants.
     let _ = head.insert_header(name, HeaderValue::from_static(value));
+}
+
+fn put_length(head: &mut ResponseHeader, body: &Bytes) {
+    put_number(head, header::CONTENT_LENGTH, u32::try_from(body.len()).unwrap_or(u32::MAX));
 }
 
 fn put_number(head: &mut ResponseHeader, name: HeaderName, value: u32) {

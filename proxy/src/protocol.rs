@@ -6,8 +6,9 @@ mod h2;
 
 use std::{sync::Arc, time::Duration};
 
-use pingora_core::server::ShutdownWatch;
+use pingora_core::{protocols::Digest, server::ShutdownWatch};
 use pingora_proxy::HttpProxy;
+use tokio::sync::Semaphore;
 
 use crate::service::Service;
 
@@ -18,10 +19,19 @@ const FIRST_REQUEST: Duration = Duration::from_secs(20);
 /// An idle connection is closed after this. Longer than the longest pause between two polls.
 const KEEPALIVE: Duration = Duration::from_secs(75);
 
-/// Serves connections, one request after the other or many at a time.
-#[derive(Clone)]
+/// Serves a worker's connections, one request after the other or many at a time.
 pub(crate) struct Driver {
     pub(crate) service: Service,
     pub(crate) proxy: Arc<HttpProxy<Service>>,
     pub(crate) shutdown: ShutdownWatch,
+    /// Connections that may send bodies fast at once: each may take a megabyte.
+    wide: Arc<Semaphore>,
+    /// What pingora is told of a connection on HTTP/2. What there is to know, `Connection` says.
+    no_digest: Arc<Digest>,
+}
+
+impl Driver {
+    pub(crate) fn new(proxy: Arc<HttpProxy<Service>>, service: Service, shutdown: ShutdownWatch) -> Self {
+        Self { service, proxy, shutdown, wide: Arc::new(Semaphore::new(h2::WIDE_MAX)), no_digest: Arc::default() }
+    }
 }

@@ -10,15 +10,19 @@
 //! 5. [`kind`]: a page, a fetch, a form, an upgrade… which decides the shape of the answer.
 //! 6. [`cookies`]: our tokens among everybody's cookies; and none of them for the origin.
 //! 7. [`initiator`]: who made the client send it, and what that may do to a visitor's place.
-//! 8. [`cors`]: what a page of another origin may read of an answer of ours.
+//! 8. [`redirect`]: whether it is to be repeated over HTTPS.
+//! 9. [`form`]: what a form holds that is handed back.
+//! 10. [`cors`]: what a page of another origin may read of an answer of ours.
 
 pub(crate) mod client;
 pub(crate) mod cookies;
 pub(crate) mod cors;
+pub(crate) mod form;
 pub(crate) mod initiator;
 pub(crate) mod kind;
 mod list;
 pub(crate) mod path;
+pub(crate) mod redirect;
 pub(crate) mod scan;
 pub(crate) mod strict;
 pub(crate) mod wire;

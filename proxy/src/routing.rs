@@ -17,6 +17,7 @@ use sluice_config::{HostPattern, Queue, Tenant};
 use crate::{
     gate::Gate,
     request::path::{BadPrefix, NormalPath, PrefixTable},
+    service::{FormRoom, TenantHeaders},
     transport::tls::Certificates,
 };
 
@@ -46,6 +47,10 @@ pub(crate) struct Site<G = Gate> {
     gates: Vec<Arc<G>>,
     by_path: PrefixTable<Arc<G>>,
     next_server: AtomicUsize,
+    /// What the tenant wants on every answer.
+    pub(crate) headers: TenantHeaders,
+    /// For the tenant's forms that are on their way back.
+    pub(crate) forms: FormRoom,
 }
 
 impl<G: Guard> Site<G> {
@@ -56,7 +61,8 @@ impl<G: Guard> Site<G> {
     pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<G>>) -> Result<Self, BadPrefix> {
         let paths = gates.iter().flat_map(|gate| gate.queue().paths.iter().map(|path| (path.as_str(), gate.clone())));
         let by_path = PrefixTable::new(paths)?;
-        Ok(Self { tenant, gates, by_path, next_server: AtomicUsize::new(0) })
+        let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
+        Ok(Self { tenant, gates, by_path, next_server: AtomicUsize::new(0), headers, forms })
     }
 
     /// The gate before a path, and the prefix that matched.

@@ -1,6 +1,8 @@
 //! Sluice as pingora sees it: one request from its head to its end.
 
 mod body;
+mod form;
+mod headers;
 mod judge;
 
 use std::{
@@ -23,6 +25,7 @@ use pingora_core::{
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
+pub(crate) use self::{form::FormRoom, headers::TenantHeaders};
 use crate::{
     answer::{self, Answer},
     gate::Gate,
@@ -40,6 +43,8 @@ pub(crate) struct Service {
     pub(crate) trusted_proxies: Arc<[ipnet::IpNet]>,
     /// Requests under way at once, over all workers.
     pub(crate) requests_max: usize,
+    /// Where this node speaks HTTPS, if it does.
+    pub(crate) https_port: Option<u16>,
 }
 
 impl Service {
@@ -61,7 +66,7 @@ pub(crate) struct Passage {
     /// The visitor's number, when they are inside.
     inside: Option<u64>,
     /// To be set on whatever is answered.
-    pub(crate) handed_out: Vec<(HeaderName, HeaderValue)>,
+    handed_out: Vec<(HeaderName, HeaderValue)>,
     /// To be changed in what the origin is asked.
     edits: Vec<Edit>,
     attempts: usize,
@@ -101,6 +106,20 @@ impl Passage {
         READ_TIMEOUT + self.site.as_ref().map_or(Duration::ZERO, |site| site.tenant.origin.write_timeout)
     }
 
+    /// Puts on an answer of ours what the visitor is handed, and what the tenant wants on every answer.
+    ///
+    /// # Errors
+    /// If it has more fields than a head may have.
+    pub(crate) fn dress(&mut self, head: &mut ResponseHeader) -> Result<()> {
+        for (name, value) in self.handed_out.drain(..) {
+            head.append_header(name, value)?;
+        }
+        if let Some(site) = &self.site {
+            site.headers.put_on(head, self.secure);
+        }
+        Ok(())
+    }
+
     /// Hands it over to pingora with the request that it has been judged for, so that it is not judged twice.
     pub(crate) fn ride_on(self, request: &mut RequestHeader) {
         request.extensions_mut().insert(Judged(Arc::new(Mutex::new(Some(self)))));
@@ -118,12 +137,12 @@ impl Judged {
     }
 }
 
-/// Counts a request for as long as it lives.
+/// Counts a request for as long as it lives. A node that leaves waits for it.
 #[derive(Debug)]
-struct InFlight(Tally);
+pub(crate) struct InFlight(Tally);
 
 impl InFlight {
-    fn begin(node: &Node) -> Self {
+    pub(crate) fn begin(node: &Node) -> Self {
         let in_flight = node.metrics.requests_in_flight.clone();
         in_flight.inc();
         Self(in_flight)
@@ -262,6 +281,10 @@ impl ProxyHttp for Service {
                 response.append_header(name, value)?;
             }
         }
+        headers::take_off(response);
+        if let Some(site) = &passage.site {
+            site.headers.put_on(response, passage.secure);
+        }
         Ok(())
     }
 
@@ -320,10 +343,10 @@ pub(crate) fn head_of<'r>(request: &'r RequestHeader, raw: Option<&'r [u8]>) -> 
 
 /// Writes an answer of ours and keeps the connection, whatever the request was, unless the answer closes it.
 pub(crate) async fn write(session: &mut HttpSession, passage: &mut Passage, answer: Answer) -> Result<()> {
-    let Answer { mut head, body, closes } = answer;
-    for (name, value) in passage.handed_out.drain(..) {
-        head.append_header(name, value)?;
-    }
+    // The room that a form takes is its own until the answer has been written.
+    let (answer, _room) = form::hand_back(session, passage.site.as_ref().map(|site| &site.forms), answer).await;
+    let Answer { mut head, body, closes, .. } = answer;
+    passage.dress(&mut head)?;
     if closes {
         session.set_keepalive(None);
     }

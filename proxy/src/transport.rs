@@ -2,6 +2,7 @@
 
 pub(crate) mod connection;
 mod idle;
+mod pace;
 pub(crate) mod socket;
 pub(crate) mod tls;
 mod worker;
@@ -82,6 +83,12 @@ impl Server {
         self.listeners.iter().map(|(listener, scheme)| Ok((*scheme, listener.local_addr()?))).collect()
     }
 
+    /// Where visitors are led to who come over plain HTTP: the first listener.
+    fn https_port(&self) -> io::Result<Option<u16>> {
+        let mut https = self.listeners.iter().filter(|(_, scheme)| *scheme == Scheme::Https);
+        https.next().map(|(listener, _)| Ok(listener.local_addr()?.port())).transpose()
+    }
+
     /// Starts the threads. Connections are served from here on.
     ///
     /// # Errors
@@ -99,6 +106,7 @@ impl Server {
             // A quarter: whoever holds a connection already cannot be kept out by those who only shake hands.
             handshakes_max: (self.settings.connections_max / 4 / threads).max(HANDSHAKES_MIN),
             requests_max: self.settings.requests_max,
+            https_port: self.https_port()?,
             shutdown: shutdown.clone(),
         };
         let workers = (0..threads).map(|index| Worker::start(index, shared.clone())).collect::<io::Result<Vec<_>>>()?;

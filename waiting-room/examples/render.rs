@@ -8,7 +8,7 @@ use std::{env, fs, io, path::PathBuf, process::ExitCode};
 
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
 use sluice_config::settings::Name;
-use sluice_waiting_room::page::{self, PageInput, Refusal};
+use sluice_waiting_room::page::{self, Form, PageInput, Refusal, SentBy};
 
 const SITE: &str = "shop.example.com";
 const MESSAGE: &str = "Tickets are still available.\nThe sale runs until Friday, 18:00.";
@@ -33,7 +33,11 @@ fn write_all(dir: &std::path::Path) -> io::Result<()> {
     for (name, standing, message) in standings() {
         let input = PageInput { site: SITE, queue: &queue, standing: &standing, message };
         fs::write(dir.join(format!("{name}.html")), page::render(&input))?;
-        fs::write(dir.join(format!("form-{name}.html")), page::form_kept(&input, "/"))?;
+        let fields = [("order".to_owned(), "4711".to_owned())];
+        let held = Form { fields: Some(&fields), sent_by: &SentBy::Site("pay.example.net".into()), line_path: "/" };
+        fs::write(dir.join(format!("form-{name}.html")), page::form_unsent(&input, &held))?;
+        let not_held = Form { fields: None, sent_by: &SentBy::ThisSite, line_path: "/" };
+        fs::write(dir.join(format!("form-before-{name}.html")), page::form_unsent(&input, &not_held))?;
     }
     fs::write(dir.join("left.html"), page::left(SITE, "/"))?;
     let refusal = Refusal::BadRequest("its path contains an encoded slash");

@@ -6,7 +6,7 @@
 //!
 //! | module | document | for |
 //! |---|---|---|
-//! | [`page`] | the waiting page, the kept-form page and short notices (HTML) | people |
+//! | [`page`] | the waiting page, the page of a form that was stopped, and short notices (HTML) | people |
 //! | [`status`] | where one visitor stands (JSON) | the page's own script, apps |
 //! | [`problem`] | why a request was not carried out (RFC 9457), the gRPC message | programs |
 //! | [`words`] | every sentence in all of the above | translators |

@@ -1,8 +1,9 @@
 //! The pages visitors see: one self-contained HTML document each, nothing to fetch beside it.
 //!
-//! [`render`] makes the waiting page, [`form_kept`] the answer to a form that may not pass,
-//! [`left`] and [`refused`] short notices. All of them are sent with [`CONTENT_TYPE`] and
-//! [`content_security_policy`], which allows exactly the style and the script they carry.
+//! [`render`] makes the waiting page, [`form_unsent`] the answer to a form that may not pass,
+//! [`left`] and [`refused`] short notices. All of them are sent with [`CONTENT_TYPE`],
+//! [`REFERRER_POLICY`] and the policy of their [`Sort`], which allows exactly the style and the
+//! script they carry.
 //!
 //! The waiting page works without JavaScript by reloading itself. With JavaScript it polls the
 //! status document, keeps itself up to date and enters when called; `templates/page.js` says how.
@@ -25,6 +26,10 @@ use shown::Shown;
 /// Content type of every page.
 pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 
+/// `Referrer-Policy` of every page: nobody else learns where a visitor waits. Not `no-referrer`, with
+/// which a browser keeps back the `Origin` of our own forms, too.
+pub const REFERRER_POLICY: &str = "same-origin";
+
 /// What a page tells one visitor.
 #[derive(Clone, Copy, Debug)]
 pub struct PageInput<'a> {
@@ -36,6 +41,38 @@ pub struct PageInput<'a> {
     pub standing: &'a Standing,
     /// The operator's plain text.
     pub message: Option<&'a str>,
+}
+
+/// A form that was stopped on its way to the site.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<'a> {
+    /// What it holds, if the page can send it again: names and values in the order in which they came.
+    pub fields: Option<&'a [(String, String)]>,
+    /// Whose page it was filled in on.
+    pub sent_by: &'a SentBy,
+    /// A path in the same queue that answers a `GET`: where the visitor waits in a second tab, without
+    /// JavaScript.
+    pub line_path: &'a str,
+}
+
+/// Whose page a form was sent from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SentBy {
+    /// The site that it was sent to.
+    ThisSite,
+    /// Another one, by its host.
+    Site(String),
+    /// Another one that does not say which.
+    SomeSite,
+}
+
+/// What a page may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// Shows where the visitor stands.
+    Shows,
+    /// Holds a form, and may send it.
+    HoldsForm,
 }
 
 /// Why there is neither a page of the site nor a line for it.
@@ -53,13 +90,15 @@ pub fn render(input: &PageInput<'_>) -> Bytes {
     waiting_room(input, None)
 }
 
-/// The answer to an HTML form that may not pass yet: it says that nothing was sent, keeps the place
-/// in line, and tells the visitor when to go back and send it again. It never sends it by itself.
+/// The answer to an HTML form that may not pass yet. It keeps the place in line and says when the form
+/// can be sent, from here if the page holds it, else by going back. It never sends it by itself, and
+/// does not say what has or has not come about elsewhere: the form may be the way back from a payment.
 ///
-/// `line_path` is a path in the same queue that answers a `GET`: without JavaScript the visitor
-/// waits there, in a second tab.
-pub fn form_kept(input: &PageInput<'_>, line_path: &str) -> Bytes {
-    waiting_room(input, Some(line_path))
+/// A form of another site that is sent on from here comes from the site itself, as far as the site can
+/// tell. That takes a visitor who presses a button below the name of the site that it came from, and
+/// nothing less.
+pub fn form_unsent(input: &PageInput<'_>, form: &Form<'_>) -> Bytes {
+    waiting_room(input, Some(form))
 }
 
 /// The answer to leaving the line. `line_path` is where it can be joined again.
@@ -76,10 +115,13 @@ pub fn refused(site: &str, refusal: Refusal<'_>) -> Bytes {
     notice(Notice { words, site, heading, text: &text, link: None })
 }
 
-/// The value of the `Content-Security-Policy` header of every page: the same for all of them and
-/// for the life of the process.
-pub fn content_security_policy() -> &'static str {
-    &ASSETS.content_security_policy
+/// The value of the `Content-Security-Policy` header: the same for every page of a sort and for the life
+/// of the process.
+pub fn content_security_policy(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Shows => &ASSETS.policy,
+        Sort::HoldsForm => &ASSETS.policy_with_form,
+    }
 }
 
 impl Refusal<'_> {
@@ -121,11 +163,22 @@ struct WaitingRoom<'a> {
     queue: &'a Name,
     message: Option<&'a str>,
     shown: Shown,
-    /// Where to wait in a second tab, on the kept-form page.
-    line_path: Option<&'a str>,
+    form: Option<&'a Form<'a>>,
     reload_s: u32,
     /// The script's first status document; the message it finds on the page.
     status: String,
+}
+
+impl WaitingRoom<'_> {
+    /// What the visitor should know of whoever sent the form.
+    fn sender(&self) -> Option<String> {
+        let said = &self.words.form;
+        match self.form?.sent_by {
+            SentBy::ThisSite => None,
+            SentBy::Site(host) => Some(said.sent_by.replace("{site}", host)),
+            SentBy::SomeSite => Some(said.sent_by_some_site.to_owned()),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -138,7 +191,7 @@ struct Notice<'a> {
     link: Option<(&'a str, &'a str)>,
 }
 
-fn waiting_room(input: &PageInput<'_>, line_path: Option<&str>) -> Bytes {
+fn waiting_room(input: &PageInput<'_>, form: Option<&Form<'_>>) -> Bytes {
     let PageInput { site, queue, standing, message } = *input;
     let words = &ENGLISH;
     let mut status = Vec::new();
@@ -148,8 +201,8 @@ fn waiting_room(input: &PageInput<'_>, line_path: Option<&str>) -> Bytes {
         site,
         queue,
         message,
-        shown: Shown::new(words, site, standing, line_path.is_some()),
-        line_path,
+        shown: Shown::new(words, site, standing, form),
+        form,
         reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
         status: String::from_utf8_lossy(&status).into_owned(),
     })

@@ -30,7 +30,7 @@ pub struct Words {
     pub place: Place,
     /// The expected wait.
     pub wait: Wait,
-    /// Where the kept-form page differs.
+    /// Where the page of a form that was stopped differs.
     #[serde(skip)]
     pub form: Form,
     /// Labels and notes.
@@ -114,21 +114,42 @@ pub struct Wait {
     pub unknown: &'static str,
 }
 
-/// The kept-form page.
+/// The page of a form that was stopped.
 #[derive(Debug)]
 pub struct Form {
     /// What happened to the form.
     pub said: Said,
+    /// Another site sent it: `{site}`.
+    pub sent_by: &'static str,
+    /// Another site sent it that does not say which.
+    pub sent_by_some_site: &'static str,
+    /// The page holds the form.
+    pub held: FormWay,
+    /// The browser may still hold it, on the page before this one.
+    pub before: FormWay,
+    /// The link to the line.
+    pub line: &'static str,
+}
+
+/// How a form that was stopped is sent again.
+#[derive(Debug)]
+pub struct FormWay {
+    /// Where the form is now.
+    pub kept: &'static str,
     /// Instead of the text of waiting.
     pub waiting: &'static str,
     /// Instead of the text of called and admitted.
     pub called: &'static str,
-    /// The button that goes back to the form.
-    pub back: &'static str,
+    /// The button.
+    pub button: &'static str,
     /// Without JavaScript: how to be called. A link with the text [`Form::line`] follows.
     pub no_script: &'static str,
-    /// The link to the line.
-    pub line: &'static str,
+}
+
+impl Form {
+    pub(crate) fn way(&self, held: bool) -> &FormWay {
+        if held { &self.held } else { &self.before }
+    }
 }
 
 /// Labels and notes; the script shows and hides them and never changes them.

@@ -93,7 +93,8 @@ function show(s) {
   fill("updated", new Date().toLocaleTimeString());
   $("place").hidden = s.number == null;
   $("keep").hidden = !inLine;
-  $(isForm ? "back" : "enter").parentNode.hidden = !mayEnter;
+  const way = $(isForm ? "back" : "enter");
+  if (way) way.parentNode.hidden = !mayEnter;
   $("offline").hidden = true;
 
   const news = [said.heading, label && (count + " " + label).trim(), range, reason];
@@ -186,7 +187,7 @@ try {
   first.message = $("message").textContent || null;
   timer = setTimeout(poll, answered(first) * 1000);
   joining = 0;
-  if (isForm) $("back").onclick = () => history.back();
+  if ($("back")) $("back").onclick = () => history.back();
   document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
   addEventListener("pageshow", (event) => { if (event.persisted) wake(); });
   addEventListener("online", () => { failures = 0; wake(); });

@@ -65,7 +65,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
         headers: &headers,
         raw: None,
     };
-    match decide(head, kind, &connection, &config.server.trusted_proxies, &routes) {
+    let https_port = config.server.https.first().map(std::net::SocketAddr::port);
+    match decide(head, kind, &connection, &config.server.trusted_proxies, https_port, &routes) {
         Ok(decision) => {
             tenant(&routes, &decision.facts.host);
             goes_to(&decision.site, &decision.goes_to, decision.facts.path, kind);
@@ -134,6 +135,11 @@ fn stopped(routes: &Routes<Queue>, host: &str, stop: Stop<'_>) {
 fn goes_to(site: &Site<Queue>, goes_to: &GoesTo<Queue>, path: &[u8], kind: Kind) {
     let Ok(path) = NormalPath::parse(path) else { return };
     let queue = match goes_to {
+        GoesTo::Https(to) => {
+            let to = String::from_utf8_lossy(to.as_bytes());
+            say(format_args!("redirect 308 to {to}: the tenant is served over HTTPS"));
+            return;
+        }
         GoesTo::Own(Endpoint::Status | Endpoint::Leave | Endpoint::Unknown) => {
             say("queue    none: paths under /.sluice/ are answered by Sluice itself");
             return;
@@ -166,7 +172,7 @@ fn mode(mode: Mode) -> &'static str {
 fn parked(kind: Kind, wait_status: u16) -> String {
     match kind {
         Kind::Navigation => format!("{wait_status} and the waiting page"),
-        Kind::FormPost => "429 and a page that says the form was not sent".into(),
+        Kind::FormPost => "429 and a page from which the form can be sent again".into(),
         Kind::Preflight => "204, with or without a place: preflights carry no cookies".into(),
         Kind::Prefetch => "503, and no number is taken".into(),
         Kind::Grpc => "trailers only: UNAVAILABLE".into(),

@@ -44,18 +44,24 @@ impl Driver {
                 }
                 client.give_back(head);
             }
-            let mut session = ServerSession::new_http1(client);
-            if let Some(settings) = settings.take() {
-                HttpPersistentSettings::apply_to_session(settings, &mut session);
-            }
             let more = u64::from(REQUESTS_PER_CONNECTION_MAX).saturating_sub(served + 1);
-            session.set_keepalive_reuses_remaining(u32::try_from(more).ok());
-            // How long pingora waits for more of a head. Something of it is there, or on its way from `client`.
-            session.set_keepalive(Some(HEAD_WITHIN.as_secs()));
-            let Some(next) = self.proxy.process_new_http(session, &self.shutdown).await else { return };
+            let proxied = self.proxy.process_new_http(session_of(client, settings.take(), more), &self.shutdown);
+            let Some(next) = proxied.await else { return };
             let (stream, next_settings) = next.consume();
             (client, settings) = (Downstream::from_stream(stream), next_settings);
             idle.as_mut().restart(KEEPALIVE);
         }
     }
+}
+
+/// A request as pingora takes it, and `more` may come after it. By itself, so that an idle connection keeps no room for it.
+fn session_of(client: Box<Downstream>, settings: Option<HttpPersistentSettings>, more: u64) -> ServerSession {
+    let mut session = ServerSession::new_http1(client);
+    if let Some(settings) = settings {
+        HttpPersistentSettings::apply_to_session(settings, &mut session);
+    }
+    session.set_keepalive_reuses_remaining(u32::try_from(more).ok());
+    // How long pingora waits for more of a head. Something of it is there, or on its way from `client`.
+    session.set_keepalive(Some(HEAD_WITHIN.as_secs()));
+    session
 }

@@ -14,6 +14,8 @@
 //! | a piece of an origin's answer not taken | 30 s | the stream ends |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
+//! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
+//! | frames before SETTINGS | none | the connection ends |
 //! | malformed requests | 32 | the connection ends |
 //! | first request | 20 s | the connection ends |
 //! | idle | 75 s | the client is told to go, in two steps |
@@ -25,9 +27,9 @@ mod stream;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -37,7 +39,7 @@ use std::{
 use bytes::Bytes;
 use h2::Reason;
 use pingora_core::protocols::{
-    Digest, GetSocketDigest as _, GetTimingDigest as _, Stream as AnyStream,
+    Stream as AnyStream,
     http::v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake},
 };
 use tokio::{
@@ -49,6 +51,7 @@ use self::{frames::Excess, stream::Stream};
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     request::strict::FIELDS_BYTES_MAX,
+    service::InFlight,
     transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
 };
 
@@ -58,6 +61,8 @@ const STREAMS_MAX: u32 = 100;
 const WINDOW_BYTES: u32 = 64 << 10;
 /// The same once somebody who is inside sends a body: 100 Mbit/s over 80 ms.
 const WINDOW_BYTES_WIDE: u32 = 1 << 20;
+/// Connections of a worker that may have such windows at once.
+pub(super) const WIDE_MAX: usize = 128;
 /// What is kept for a stream whose client does not take it.
 const SEND_BUFFER_BYTES: usize = 64 << 10;
 /// Table of header compression.
@@ -86,6 +91,8 @@ struct Shared {
     uploads: AtomicBool,
     /// One of the two above has been set.
     changed: Notify,
+    /// Set once the node leaves, until the connection has ended.
+    waited_for: OnceLock<InFlight>,
 }
 
 impl Shared {
@@ -123,15 +130,10 @@ enum End {
 
 impl Driver {
     /// Serves a connection until it ends.
-    pub(crate) async fn http2(&self, socket: Socket, tls: Arc<Presented>) {
+    pub(crate) async fn http2(self: &Arc<Self>, socket: Socket, tls: Arc<Presented>) {
         let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let excess = Arc::new(Excess::default());
         let stream = Stream::new(socket, excess.clone());
-        let digest = Arc::new(Digest {
-            socket_digest: stream.get_socket_digest(),
-            timing_digest: stream.get_timing_digest(),
-            ..Digest::default()
-        });
         let shared = Arc::new(Shared {
             connection: Connection { peer, tls: Some(tls) },
             active: AtomicUsize::new(0),
@@ -139,34 +141,36 @@ impl Driver {
             stalled: AtomicBool::new(false),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
+            waited_for: OnceLock::new(),
         });
-        let Ok(Ok(mut connection)) = timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options()))).await else {
-            return;
-        };
-        if let End::Because(reason, why) = self.drive(&mut connection, &digest, &shared, &excess).await {
+        let Some(mut connection) = begin(stream).await else { return };
+        if let End::Because(reason, why) = self.drive(&mut connection, &shared, &excess).await {
             self.service.node.metrics.cut(why);
             connection.abrupt_shutdown(reason);
             let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
         }
     }
 
-    async fn drive(&self, connection: &mut Http2, digest: &Arc<Digest>, shared: &Arc<Shared>, excess: &Excess) -> End {
+    async fn drive(self: &Arc<Self>, connection: &mut Http2, shared: &Arc<Shared>, excess: &Excess) -> End {
         let mut shutdown = self.shutdown.clone();
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let (mut leaving, mut served, mut malformed) = (false, 0, 0);
+        let mut wide = None;
         loop {
             let event = {
                 let mut closing = pin!(shutdown.wait_for(|&closing| closing));
                 let mut changed = pin!(shared.changed.notified());
-                let mut accept = pin!(HttpSession::from_h2_conn(connection, digest.clone()));
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
-                    if !leaving && closing.as_mut().poll(cx).is_ready() {
+                    if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Leave);
                     }
                     if changed.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Changed);
                     }
-                    let accepted = accept.as_mut().poll(cx).map(Event::Accepted);
+                    // On the stack, made anew each time: it keeps nothing between two polls but what the connection
+                    // keeps, and an idle connection need not have room for a request.
+                    let accept = pin!(HttpSession::from_h2_conn(connection, self.no_digest.clone()));
+                    let accepted = accept.poll(cx).map(Event::Accepted);
                     // Looked at behind the reading that may have set it.
                     excess.get().map_or(accepted, |frame| Poll::Ready(Event::Excess(frame)))
                 };
@@ -177,18 +181,27 @@ impl Driver {
                 Some(Event::Leave) => {
                     leaving = true;
                     connection.graceful_shutdown();
+                    // What has been answered need not be with the kernel yet, so the node waits for the end of the
+                    // connection. One on which nothing is under way has a moment for it: its client may be asleep.
+                    shared.waited_for.get_or_init(|| InFlight::begin(&self.service.node));
+                    if shared.active.load(Ordering::Relaxed) == 0 {
+                        idle.set(Idle::new(FAREWELL));
+                    }
                 }
                 Some(Event::Changed) => {
                     if shared.stalled.load(Ordering::Relaxed) {
                         return End::Because(Reason::ENHANCE_YOUR_CALM, "answers_not_taken");
                     }
-                    if shared.uploads.load(Ordering::Relaxed) {
+                    if shared.uploads.load(Ordering::Relaxed) && wide.is_none() {
+                        wide = self.wide.clone().try_acquire_owned().ok();
+                    }
+                    if wide.is_some() {
                         connection.set_target_window_size(WINDOW_BYTES_WIDE);
-                        // Fails while the last change is not acknowledged; there is one only.
+                        // Fails while a change is not acknowledged; there is one only.
                         let _ = connection.set_initial_window_size(WINDOW_BYTES_WIDE);
                     }
                 }
-                Some(Event::Excess(frame)) => return End::Because(Reason::ENHANCE_YOUR_CALM, frame.reason()),
+                Some(Event::Excess(frame)) => return End::Because(frame.code(), frame.reason()),
                 Some(Event::Accepted(Ok(Some(H2Accept::Session(session))))) => {
                     idle.as_mut().restart(KEEPALIVE);
                     served += 1;
@@ -223,7 +236,7 @@ impl Driver {
     }
 
     /// Begins to serve a stream, or refuses it.
-    fn begin(&self, mut session: HttpSession, shared: &Arc<Shared>) {
+    fn begin(self: &Arc<Self>, mut session: HttpSession, shared: &Arc<Shared>) {
         let metrics = &self.service.node.metrics;
         if self.service.is_full() {
             metrics.reject("requests_max");
@@ -240,6 +253,14 @@ enum Event {
     Changed,
     Excess(frames::Frame),
     Accepted(pingora_core::Result<Option<H2Accept>>),
+}
+
+/// Waits for the preface.
+fn begin(stream: Stream) -> Pin<Box<impl Future<Output = Option<Box<Http2>>>>> {
+    Box::pin(async {
+        let begun = timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options()))).await;
+        begun.ok()?.ok().map(Box::new)
+    })
 }
 
 fn options() -> H2Options {

@@ -22,6 +22,8 @@ pub(crate) struct Client {
     pub addr: IpAddr,
     /// Whether the client's own connection is HTTPS: decides which cookies it can have.
     pub secure: bool,
+    /// Whether that is the word of a trusted proxy.
+    pub scheme_is_a_proxys: bool,
     /// Whether our own peer is a trusted proxy.
     peer_is_trusted: bool,
     /// The trusted proxies between the client and us, the nearest to us first. Not allocated without any.
@@ -34,7 +36,7 @@ pub(crate) fn resolve(peer: IpAddr, tls: bool, trusted: &[IpNet], headers: &Head
     let mut addr = peer.to_canonical();
     let mut proxies = Vec::new();
     if !is_trusted(&addr) {
-        return Client { addr, secure: tls, peer_is_trusted: false, proxies };
+        return Client { addr, secure: tls, scheme_is_a_proxys: false, peer_is_trusted: false, proxies };
     }
     for entry in from_the_right(headers, &X_FORWARDED_FOR).take(HOPS_MAX) {
         // `unknown`, `_hidden` or nonsense: the last address that was vouched for is the best there is.
@@ -45,8 +47,9 @@ pub(crate) fn resolve(peer: IpAddr, tls: bool, trusted: &[IpNet], headers: &Head
             break;
         }
     }
-    let secure = scheme(headers, proxies.len()).unwrap_or(tls);
-    Client { addr, secure, peer_is_trusted: true, proxies }
+    let said = scheme(headers, proxies.len());
+    let (secure, scheme_is_a_proxys) = (said.unwrap_or(tls), said.is_some());
+    Client { addr, secure, scheme_is_a_proxys, peer_is_trusted: true, proxies }
 }
 
 /// Says what must change so that the origin learns about the client from us, and from nobody it should not believe.

@@ -76,6 +76,15 @@ pub(crate) fn of(headers: &HeaderMap, kind: Kind, asked: &Asked<'_>) -> Initiato
     }
 }
 
+/// The host of the page that sent a form, as far as the browser tells.
+pub(crate) fn sender(headers: &HeaderMap) -> Option<&str> {
+    let host = Origin::read(headers.get(header::ORIGIN)?.as_bytes())?.host;
+    (host.len() <= HOST_BYTES_MAX).then_some(host)
+}
+
+/// Longest host name (RFC 1035, 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");

@@ -6,11 +6,12 @@
 //! 1. A head with more than one reading is refused.
 //! 2. The host names the tenant; a connection that was promised another one is misdirected.
 //! 3. A path with more than one reading is refused.
-//! 4. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin.
+//! 4. What has come over plain HTTP is led to HTTPS, if the tenant wants that.
+//! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin.
 
 use std::sync::Arc;
 
-use http::Version;
+use http::{HeaderValue, Uri, Version};
 use ipnet::IpNet;
 
 use super::{Guard, Routes, Site};
@@ -19,6 +20,7 @@ use crate::{
         client::{self, Client},
         kind::{self, Kind},
         path::{Ambiguous, NormalPath},
+        redirect,
         strict::{self, Facts, Form, Head, Violation},
     },
     transport::connection::Connection,
@@ -39,6 +41,8 @@ pub(crate) struct Decision<'r, G> {
 /// Where a request goes.
 #[derive(Debug)]
 pub(crate) enum GoesTo<G> {
+    /// This address, over HTTPS.
+    Https(HeaderValue),
     /// An endpoint of ours.
     Own(Endpoint),
     /// The gate of a queue.
@@ -71,7 +75,7 @@ pub(crate) enum Stop<'r> {
     Misdirected(Facts<'r>),
 }
 
-/// Decides about a request. `kind` is what [`kind::classify`] says of it.
+/// Decides about a request. `kind` is what [`kind::classify`] says of it, `https_port` where the node speaks HTTPS.
 ///
 /// # Errors
 /// [`Stop`] when there is nothing to serve.
@@ -80,12 +84,13 @@ pub(crate) fn decide<'r, G: Guard>(
     kind: Kind,
     connection: &Connection,
     trusted_proxies: &[IpNet],
+    https_port: Option<u16>,
     routes: &Routes<G>,
 ) -> Result<Decision<'r, G>, Stop<'r>> {
     debug_assert_eq!(kind, kind::classify(head.method, head.version, head.headers));
     let facts = strict::check(head).map_err(Stop::Head)?;
-    if head.version == Version::HTTP_2 && head.uri.scheme_str() != Some(connection.scheme()) {
-        return Err(Stop::Head(Violation::Scheme));
+    if head.version == Version::HTTP_2 {
+        check_pseudo_fields(head.uri, connection).map_err(Stop::Head)?;
     }
     if facts.form == Form::Asterisk {
         return Err(Stop::AboutServer);
@@ -98,6 +103,9 @@ pub(crate) fn decide<'r, G: Guard>(
     }
     let path = NormalPath::parse(facts.path).map_err(Stop::Path)?;
     let client = client::resolve(connection.peer, connection.is_tls(), trusted_proxies, head.headers);
+    if let Some(to) = redirect::to_https(&facts, &path, &client, site.tenant.tls.as_ref(), https_port) {
+        return Ok(Decision { facts, client, site: site.clone(), goes_to: GoesTo::Https(to) });
+    }
     let goes_to = match path.as_str().strip_prefix(OWN_PREFIX) {
         Some("status") => GoesTo::Own(Endpoint::Status),
         Some("leave") => GoesTo::Own(Endpoint::Leave),
@@ -105,4 +113,13 @@ pub(crate) fn decide<'r, G: Guard>(
         None => site.gate(&path).map_or(GoesTo::Origin, |(_, gate)| GoesTo::Gate(gate.clone())),
     };
     Ok(Decision { facts, client, site: site.clone(), goes_to })
+}
+
+/// What the framing of HTTP/2 leaves to us of RFC 9113, 8.3.1. Where there is no `:authority` but a `Host` it keeps no
+/// scheme, and takes a request without a `:path`.
+fn check_pseudo_fields(uri: &Uri, connection: &Connection) -> Result<(), Violation> {
+    if uri.scheme_str().is_some_and(|scheme| scheme != connection.scheme()) {
+        return Err(Violation::Scheme);
+    }
+    if uri.path().is_empty() { Err(Violation::TargetForm) } else { Ok(()) }
 }

@@ -1,8 +1,8 @@
 //! From a request's head to a verdict: forward it, or answer it here.
 
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, Version};
 use sluice_admission::standing::Standing;
-use sluice_waiting_room::page::Refusal;
+use sluice_waiting_room::page::{Refusal, SentBy};
 
 use super::{Passage, Service};
 use crate::{
@@ -28,7 +28,7 @@ impl Service {
     pub(crate) async fn judge(&self, head: Head<'_>, connection: &Connection, passage: &mut Passage) -> Option<Answer> {
         passage.kind = kind::classify(head.method, head.version, head.headers);
         match self.decide(head, passage.kind, connection) {
-            Ok(decision) => self.serve(head.method, head.headers, decision, passage).await,
+            Ok(decision) => self.serve(head, decision, passage).await,
             Err(stop) => Some(self.stop(stop, passage.kind)),
         }
     }
@@ -40,22 +40,23 @@ impl Service {
         kind: Kind,
         connection: &Connection,
     ) -> Result<Decision<'r, Gate>, Stop<'r>> {
-        decide(head, kind, connection, &self.trusted_proxies, &self.node.routes())
+        decide(head, kind, connection, &self.trusted_proxies, self.https_port, &self.node.routes())
     }
 
     /// Serves a request that is in order, as far as that can be done here.
     pub(crate) async fn serve(
         &self,
-        method: &Method,
-        headers: &HeaderMap,
+        head: Head<'_>,
         decision: Decision<'_, Gate>,
         passage: &mut Passage,
     ) -> Option<Answer> {
+        let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to } = decision;
         passage.secure = client.secure;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);
         let answer = match goes_to {
+            GoesTo::Https(to) => Some(answer::moved(to)),
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
                 let answer = at_the_gate(&gate, headers, &facts, passage).await;
@@ -65,7 +66,7 @@ impl Service {
             GoesTo::Origin => None,
         };
         if answer.is_none() {
-            passage.edits = origin_edits(headers, &facts, &client);
+            passage.edits = origin_edits(headers, version, &facts, &client);
         }
         answer
     }
@@ -137,7 +138,7 @@ impl Service {
 }
 
 /// What the origin gets to see differs from what the client sent: who the client is, and no token of ours.
-fn origin_edits(headers: &HeaderMap, facts: &Facts<'_>, client: &Client) -> Vec<Edit> {
+fn origin_edits(headers: &HeaderMap, version: Version, facts: &Facts<'_>, client: &Client) -> Vec<Edit> {
     // Room for what every request gets: who the client is, and its cookies without ours.
     let mut edits = Vec::with_capacity(6);
     client::forward(client, &facts.host, facts.port, headers, &mut edits);
@@ -145,6 +146,10 @@ fn origin_edits(headers: &HeaderMap, facts: &Facts<'_>, client: &Client) -> Vec<
     if facts.upgrade == Some(Upgrade::Other) {
         // RFC 9110, 7.8: a protocol we do not switch to is one the client did not ask for.
         edits.push(Edit::Remove(http::header::UPGRADE));
+    }
+    if version == Version::HTTP_2 && headers.contains_key(http::header::EXPECT) {
+        // The body comes anyway, and an interim answer would find no way back.
+        edits.push(Edit::Remove(http::header::EXPECT));
     }
     edits
 }
@@ -157,10 +162,16 @@ async fn at_the_gate(gate: &Gate, headers: &HeaderMap, facts: &Facts<'_>, passag
         return Some(answer::preflight());
     }
     let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
-    let decision = gate.decide(request(headers, passage, facts, errand)).await;
-    let standing = take(passage, decision)?;
+    let request = request(headers, passage, facts, errand);
+    let standing = take(passage, gate.decide(request).await)?;
     passage.handed_out.extend(cors::parked(cors_settings, headers));
-    Some(answer::parked(Parked { queue: &gate.queue, site: &facts.host, kind: passage.kind, standing: &standing }))
+    let sent_by = match (request.initiator, initiator::sender(headers)) {
+        (Initiator::Own, _) => SentBy::ThisSite,
+        (_, Some(host)) => SentBy::Site(host.to_owned()),
+        (_, None) => SentBy::SomeSite,
+    };
+    let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
+    Some(answer::parked(Parked { queue, site, kind, standing, sent_by }))
 }
 
 fn request<'s>(headers: &'s HeaderMap, passage: &Passage, facts: &Facts<'_>, errand: Errand) -> Request<'s> {

@@ -2,12 +2,12 @@
 
 use std::{
     io::{self, IoSlice},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     os::fd::{AsRawFd, RawFd},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use pingora_core::protocols::{SocketDigest, TimingDigest};
@@ -15,30 +15,16 @@ use prometheus::IntCounter;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
-    time::{Instant, Sleep, sleep},
 };
 use tokio_rustls::server::TlsStream;
 
-/// A client that takes its answers more slowly than this, in bytes a second, is cut off.
-const SEND_RATE_MIN: usize = 128;
-/// The rate is judged over this: a phone that changes networks in the middle of a download takes nothing for a while.
-const SEND_JUDGED_OVER_S: usize = 30;
-const SEND_JUDGED_OVER: Duration = Duration::from_secs(SEND_JUDGED_OVER_S as u64);
-/// What a client must have taken by then.
-const SEND_BYTES_MIN: usize = SEND_RATE_MIN * SEND_JUDGED_OVER_S;
+use super::pace::Pace;
 
 /// A client's end of the wire.
 #[derive(Debug)]
 pub(crate) struct Socket {
     io: Io,
-    /// Runs while the client does not take what there is for it.
-    late: Option<Pin<Box<Sleep>>>,
-    /// What the client has taken since.
-    taken_bytes: usize,
-    /// Cut for taking too little. Whatever is written from then on fails.
-    cut: bool,
-    cuts: IntCounter,
-    digest: Arc<SocketDigest>,
+    pace: Pace,
     since: SystemTime,
 }
 
@@ -67,29 +53,31 @@ macro_rules! either {
 impl Socket {
     /// A plain connection. `cuts` counts clients that take too little.
     pub(crate) fn plain(tcp: TcpStream, cuts: IntCounter) -> Self {
-        let digest = SocketDigest::from_raw_fd(tcp.as_raw_fd());
-        Self::new(Io::Tcp(tcp), digest, cuts)
+        Self::new(Io::Tcp(tcp), cuts)
     }
 
     /// An encrypted one, after its handshake.
     pub(crate) fn encrypted(tls: Box<TlsStream<TcpStream>>, cuts: IntCounter) -> Self {
-        let digest = SocketDigest::from_raw_fd(tls.get_ref().0.as_raw_fd());
-        Self::new(Io::Tls(tls), digest, cuts)
+        Self::new(Io::Tls(tls), cuts)
     }
 
-    fn new(io: Io, digest: SocketDigest, cuts: IntCounter) -> Self {
+    fn new(io: Io, cuts: IntCounter) -> Self {
         let since = SystemTime::now();
-        Self { io, late: None, taken_bytes: 0, cut: false, cuts, digest: Arc::new(digest), since }
+        Self { io, pace: Pace::new(cuts), since }
     }
 
     /// The address at the other end; `None` if it has gone already.
     pub(crate) fn peer(&self) -> Option<IpAddr> {
-        self.digest.peer_addr().and_then(|addr| addr.as_inet()).map(SocketAddr::ip)
+        let tcp = match &self.io {
+            Io::Tcp(tcp) => tcp,
+            Io::Tls(tls) => tls.get_ref().0,
+        };
+        tcp.peer_addr().ok().map(|addr| addr.ip())
     }
 
-    /// What the system knows of it.
+    /// What the system knows of it. Half a kilobyte, so it is made when it is asked for.
     pub(crate) fn socket_digest(&self) -> Arc<SocketDigest> {
-        self.digest.clone()
+        Arc::new(SocketDigest::from_raw_fd(self.descriptor()))
     }
 
     /// Since when it is there.
@@ -105,26 +93,6 @@ impl Socket {
         }
     }
 
-    /// The client has not taken what there is for it. Pending until it is to be cut off.
-    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if self.late.is_none() {
-            self.taken_bytes = 0;
-        }
-        let late = self.late.get_or_insert_with(|| Box::pin(sleep(SEND_JUDGED_OVER)));
-        while late.as_mut().poll(cx).is_ready() {
-            if self.taken_bytes < SEND_BYTES_MIN {
-                if !self.cut {
-                    self.cut = true;
-                    self.cuts.inc();
-                }
-                return Poll::Ready(too_slow());
-            }
-            self.taken_bytes = 0;
-            late.as_mut().reset(Instant::now() + SEND_JUDGED_OVER);
-        }
-        Poll::Pending
-    }
-
     /// Of a write of `wanted` bytes. All of them taken: whatever comes next has its own time.
     fn written(
         &mut self,
@@ -134,20 +102,16 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(bytes)) => {
-                self.taken_bytes = self.taken_bytes.saturating_add(bytes);
+                self.pace.took(bytes);
                 if bytes == wanted && matches!(self.io, Io::Tcp(_)) {
-                    self.late = None;
+                    self.pace.took_all();
                 }
                 Poll::Ready(Ok(bytes))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => self.poll_late(cx).map(Err),
+            Poll::Pending => self.pace.poll_late(cx).map(Err),
         }
     }
-}
-
-fn too_slow() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the client takes no answer")
 }
 
 impl AsyncRead for Socket {
@@ -158,9 +122,7 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.cut {
-            return Poll::Ready(Err(too_slow()));
-        }
+        self.pace.check()?;
         let result = either!(self, io => io.poll_write(cx, bytes));
         self.written(bytes.len(), result, cx)
     }
@@ -170,9 +132,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.cut {
-            return Poll::Ready(Err(too_slow()));
-        }
+        self.pace.check()?;
         let wanted = slices.iter().map(|slice| slice.len()).sum();
         let result = either!(self, io => io.poll_write_vectored(cx, slices));
         self.written(wanted, result, cx)
@@ -183,26 +143,22 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.cut {
-            return Poll::Ready(Err(too_slow()));
-        }
+        self.pace.check()?;
         match either!(self, io => io.poll_flush(cx)) {
             Poll::Ready(result) => {
-                self.late = None;
+                self.pace.took_all();
                 Poll::Ready(result)
             }
-            Poll::Pending => self.poll_late(cx).map(Err),
+            Poll::Pending => self.pace.poll_late(cx).map(Err),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.cut {
-            return Poll::Ready(Err(too_slow()));
-        }
+        self.pace.check()?;
         match either!(self, io => io.poll_shutdown(cx)) {
             Poll::Ready(result) => Poll::Ready(result),
             Poll::Pending => {
-                let error = ready!(self.poll_late(cx));
+                let error = ready!(self.pace.poll_late(cx));
                 Poll::Ready(Err(error))
             }
         }
@@ -251,68 +207,3 @@ macro_rules! pingora_stream {
     };
 }
 pub(crate) use pingora_stream;
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
-    };
-
-    use super::*;
-
-    /// A node's end of a connection, a client's, and what counts cuts.
-    async fn pair() -> (Socket, TcpStream, IntCounter) {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (tcp, _) = listener.accept().await.unwrap();
-        let cuts = IntCounter::new("cuts", "cuts").unwrap();
-        (Socket::plain(tcp, cuts.clone()), client, cuts)
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_nothing_is_cut_after_the_time_and_counted_once() {
-        let (mut node, _client, cuts) = pair().await;
-        let since = Instant::now();
-        let error = node.write_all(&vec![b'x'; 64 << 20]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!(since.elapsed().as_secs(), SEND_JUDGED_OVER.as_secs());
-        assert_eq!(node.write_all(b"more").await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert_eq!(cuts.get(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_takes_little_but_enough_is_served_to_the_end() {
-        let (mut node, mut client, cuts) = pair().await;
-        let answer = vec![b'x'; 8 << 20];
-        let reading = tokio::spawn(async move {
-            let mut read = 0;
-            let mut bytes = vec![0; 1 << 20];
-            while read < 8 << 20 {
-                // Less than the time, so that something goes on in each.
-                tokio::time::sleep(SEND_JUDGED_OVER / 2).await;
-                read += client.read(&mut bytes).await.unwrap();
-            }
-        });
-        node.write_all(&answer).await.unwrap();
-        node.flush().await.unwrap();
-        reading.await.unwrap();
-        assert_eq!(cuts.get(), 0);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_came_before_a_pause_does_not_count_for_what_comes_after() {
-        let (mut node, mut client, cuts) = pair().await;
-        node.write_all(b"an answer").await.unwrap();
-        node.flush().await.unwrap();
-        let mut bytes = [0; 9];
-        client.read_exact(&mut bytes).await.unwrap();
-        tokio::time::advance(SEND_JUDGED_OVER * 10).await;
-        let since = Instant::now();
-        node.write_all(&vec![b'x'; 64 << 20]).await.unwrap_err();
-        assert_eq!(since.elapsed().as_secs(), SEND_JUDGED_OVER.as_secs());
-        assert_eq!(cuts.get(), 1);
-    }
-}

@@ -7,6 +7,7 @@
 use std::{
     io,
     net::TcpStream as StdTcpStream,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -26,6 +27,7 @@ use tokio::{
     runtime::Builder,
     sync::{OwnedSemaphorePermit, mpsc},
 };
+use tokio_rustls::server::TlsStream;
 
 use super::{
     Scheme,
@@ -59,6 +61,8 @@ pub(super) struct Shared {
     pub(super) handshakes_max: usize,
     /// Requests under way, of all workers.
     pub(super) requests_max: usize,
+    /// Where HTTPS is spoken, if it is.
+    pub(super) https_port: Option<u16>,
     pub(super) shutdown: ShutdownWatch,
 }
 
@@ -78,11 +82,11 @@ impl Worker {
         let load_of = load.clone();
         std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
             runtime.block_on(async {
-                let Shared { node, trusted_proxies, handshake_timeout, handshakes_max, requests_max, shutdown } =
-                    shared;
+                let Shared { node, trusted_proxies, requests_max, https_port, shutdown, .. } = shared;
+                let Shared { handshake_timeout, handshakes_max, .. } = shared;
                 let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
-                let service = Service { node, trusted_proxies, requests_max };
-                let driver = Driver { proxy: proxy(service.clone()), service, shutdown };
+                let service = Service { node, trusted_proxies, requests_max, https_port };
+                let driver = Arc::new(Driver::new(proxy(service.clone()), service, shutdown));
                 Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox).await;
             });
         })?;
@@ -138,7 +142,7 @@ impl Drop for Here {
 /// What a worker's connections share.
 #[derive(Clone)]
 struct Floor {
-    driver: Driver,
+    driver: Arc<Driver>,
     handshakes: Handshakes,
     handshake_timeout: Duration,
     load: Arc<AtomicUsize>,
@@ -146,7 +150,7 @@ struct Floor {
 
 impl Floor {
     async fn serve(self, mut inbox: mpsc::UnboundedReceiver<Client>) {
-        let Driver { proxy, mut shutdown, .. } = self.driver.clone();
+        let (proxy, mut shutdown) = (self.driver.proxy.clone(), self.driver.shutdown.clone());
         tokio::spawn(async move {
             let _ = shutdown.wait_for(|&closing| closing).await;
             // Whoever is about to send a head on a kept connection is let go.
@@ -169,22 +173,27 @@ impl Floor {
         let metrics = &self.driver.service.node.metrics;
         let _here = Here::begin(metrics.connections.clone(), self.load.clone());
         let cuts = metrics.connections_cut.clone();
-        // Each in a box of its own: an idle connection keeps room for its own protocol alone.
-        match scheme {
-            Scheme::Http => self.driver.http1(Socket::plain(tcp, cuts), None).await,
-            Scheme::Https => {
-                let choose =
-                    |hello: &ClientHello<'_>| self.driver.service.node.routes().certificates().choose(hello).cloned();
-                let shake = Box::pin(self.handshakes.shake(tcp, self.handshake_timeout, choose));
-                if let Some(Encrypted { stream, presented, protocol }) = shake.await {
-                    let socket = Socket::encrypted(stream, cuts);
-                    match protocol {
-                        Protocol::Http1 => self.driver.http1(socket, Some(presented)).await,
-                        Protocol::Http2 => Box::pin(self.driver.http2(socket, presented)).await,
-                    }
-                }
+        let (socket, tls) = match scheme {
+            Scheme::Http => (Socket::plain(tcp, cuts), None),
+            Scheme::Https => match self.shake(tcp).await {
+                Some((stream, tls)) => (Socket::encrypted(stream, cuts), Some(tls)),
+                None => return,
+            },
+        };
+        match tls {
+            // Each in a box: an idle connection keeps no room for the other.
+            Some(Encrypted { presented, protocol: Protocol::Http2 }) => {
+                Box::pin(self.driver.http2(socket, presented)).await;
             }
+            tls => Box::pin(self.driver.http1(socket, tls.map(|tls| tls.presented))).await,
         }
         drop(place);
+    }
+
+    /// In a box, which is gone when the handshake is over.
+    fn shake(&self, tcp: TcpStream) -> Pin<Box<impl Future<Output = Option<(Box<TlsStream<TcpStream>>, Encrypted)>>>> {
+        let node = &self.driver.service.node;
+        let choose = |hello: &ClientHello<'_>| node.routes().certificates().choose(hello).cloned();
+        Box::pin(self.handshakes.shake(tcp, self.handshake_timeout, choose))
     }
 }

@@ -8,7 +8,8 @@ use std::sync::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use crate::support::{
-    Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, metrics::Metrics, scene::FAST, until,
+    Connection, Node, Request, Scene, Setup, Tenant, Visitor, browser::Browser, metrics::Metrics, node::server_file,
+    scene::FAST, until,
 };
 
 const ONE_SEAT: &str = "release_per_minute = 6000\nburst = 1000\nmax_active = 1";
@@ -38,6 +39,17 @@ async fn a_mistake_leaves_the_running_config_in_force() {
 
     scene.change(ONE_SEAT).await;
     assert_eq!(scene.node.metrics().await.sum("config_current", &[]), 1.0, "all is well again");
+}
+
+#[tokio::test]
+async fn what_a_start_would_refuse_a_reload_refuses() {
+    let (scene, mut inside) = Scene::one_seat().await;
+    let (http, admin) = (scene.node.http, scene.node.admin);
+    scene.node.folder.write("sluice.toml", &server_file(http, admin, "https = [\"127.0.0.1:0\"]\n"));
+    scene.node.signal("HUP");
+    refused(&scene.node, 1.0).await;
+    assert!(scene.node.log().contains("no tenant has a certificate to present"), "{}", scene.node.log());
+    assert!(inside.open("/").await.is_from_origin());
 }
 
 #[tokio::test]

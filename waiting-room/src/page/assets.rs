@@ -18,22 +18,27 @@ pub(super) struct Assets {
     pub(super) script: String,
     /// The words the script needs, as JSON that may stand inside `<script type=application/json>`.
     pub(super) words: String,
-    /// Header value.
-    pub(super) content_security_policy: String,
+    /// Header value: a form may be sent to the page's own origin and go nowhere else.
+    pub(super) policy: String,
+    /// Header value of a page that holds a visitor's form. A browser holds `form-action` against redirects
+    /// as well, and after a payment or a sign-on the site may well lead on to another host.
+    pub(super) policy_with_form: String,
 }
 
 pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     // A script needs its line breaks, where they stand for semicolons; a style needs none.
     let style = compact(include_str!("../../templates/page.css"), "", separates_in_style);
     let script = compact(include_str!("../../templates/page.js"), "\n", separates_in_script);
-    let content_security_policy = format!(
-        "default-src 'none'; style-src '{}'; script-src '{}'; connect-src 'self'; img-src data:; \
-         base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
-        source_hash(&style),
-        source_hash(&script),
-    );
+    let policy = |form_action: &str| {
+        let (style, script) = (source_hash(&style), source_hash(&script));
+        format!(
+            "default-src 'none'; style-src '{style}'; script-src '{script}'; connect-src 'self'; img-src data:; \
+             base-uri 'none'; {form_action}frame-ancestors 'self'"
+        )
+    };
+    let (policy, policy_with_form) = (policy("form-action 'self'; "), policy(""));
     let words = serde_json::to_string(&ENGLISH).expect("structs of strings are always JSON").replace('<', "\\u003c");
-    Assets { style, script, words, content_security_policy }
+    Assets { style, script, words, policy, policy_with_form }
 });
 
 /// A hash source as CSP level 2 defines it.

@@ -5,6 +5,7 @@
 
 use sluice_admission::standing::{Standing, State};
 
+use super::Form;
 use crate::{json, words::Words};
 
 /// The texts of one page. What is `None` is hidden.
@@ -26,14 +27,14 @@ pub(super) struct Shown {
     pub(super) in_line: bool,
     /// The visitor may enter, and this page can take them in.
     pub(super) enter: bool,
-    /// The visitor may go back and send the form again.
+    /// The visitor may go back to the form and send it again.
     pub(super) back: bool,
     /// Time of day, UTC: without the script nobody knows the visitor's time zone.
     pub(super) updated: String,
 }
 
 impl Shown {
-    pub(super) fn new(words: &Words, site: &str, standing: &Standing, form: bool) -> Self {
+    pub(super) fn new(words: &Words, site: &str, standing: &Standing, form: Option<&Form<'_>>) -> Self {
         let state = standing.state;
         let said = words.state(state);
         let in_line = matches!(state, State::Waiting | State::Held);
@@ -43,6 +44,7 @@ impl Shown {
             Some(range) => Some(words.wait_range(range)),
             None => standing.reason.is_none().then(|| words.wait.unknown.to_owned()),
         };
+        let form_said = form.map(|form| words.form.way(form.fields.is_some()));
         Self {
             state: state.as_str(),
             title: match ahead {
@@ -52,9 +54,9 @@ impl Shown {
             } + " – "
                 + site,
             heading: said.heading,
-            text: match state {
-                State::Waiting if form => words.form.waiting,
-                State::Called | State::Admitted if form => words.form.called,
+            text: match (state, form_said) {
+                (State::Waiting, Some(form)) => form.waiting,
+                (State::Called | State::Admitted, Some(form)) => form.called,
                 _ => said.text,
             },
             ahead: ahead.map(|n| match n {
@@ -68,8 +70,8 @@ impl Shown {
             number: standing.number.map(|n| words.number(n)),
             behind: standing.behind.filter(|_| in_line).map(|n| words.number(n)),
             in_line,
-            enter: may_enter && !form,
-            back: may_enter && form,
+            enter: may_enter && form.is_none(),
+            back: may_enter && form.is_some_and(|form| form.fields.is_none()),
             updated: time_of_day(standing.server_time_s),
         }
     }

@@ -16,9 +16,22 @@ fn rendered(standing: &Standing, message: Option<&str>) -> String {
     text(&render(&PageInput { site: SITE, queue: &queue, standing, message }))
 }
 
+/// The page of a form that it does not hold.
 fn form(standing: &Standing, message: Option<&str>) -> String {
+    form_of(standing, message, None, &SentBy::ThisSite)
+}
+
+/// The page of a form that it holds.
+fn held(standing: &Standing, message: Option<&str>) -> String {
+    form_of(standing, message, Some(&[("order", "4711")]), &SentBy::Site("pay.example.net".into()))
+}
+
+fn form_of(standing: &Standing, message: Option<&str>, fields: Option<&[(&str, &str)]>, sent_by: &SentBy) -> String {
     let queue = queue();
-    text(&form_kept(&PageInput { site: SITE, queue: &queue, standing, message }, "/tickets"))
+    let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
+    let fields: Option<Vec<_>> = fields.map(|fields| fields.iter().map(owned).collect());
+    let form = Form { fields: fields.as_deref(), sent_by, line_path: "/tickets" };
+    text(&form_unsent(&PageInput { site: SITE, queue: &queue, standing, message }, &form))
 }
 
 fn text(page: &[u8]) -> String {
@@ -35,6 +48,7 @@ fn all_pages() -> Vec<String> {
     for standing in STATES.map(standing) {
         pages.push(rendered(&standing, None));
         pages.push(form(&standing, None));
+        pages.push(held(&standing, None));
     }
     pages
 }
@@ -107,7 +121,9 @@ fn what_others_wrote_is_text_and_nothing_else() {
     let queue = queue();
     let standing = WAITING;
     let input = PageInput { site: EVIL, queue: &queue, standing: &standing, message: Some(EVIL) };
-    for page in [render(&input), form_kept(&input, EVIL), left(EVIL, EVIL)].map(|page| text(&page)) {
+    let fields = [(EVIL.to_owned(), EVIL.to_owned())];
+    let form = Form { fields: Some(&fields), sent_by: &SentBy::Site(EVIL.into()), line_path: EVIL };
+    for page in [render(&input), form_unsent(&input, &form), left(EVIL, EVIL)].map(|page| text(&page)) {
         assert!(!page.contains("alert(1)</script>"));
         assert!(!page.contains("<img"));
         assert!(!page.contains("<!--"));
@@ -151,14 +167,16 @@ fn no_inline_style_or_handler() {
 #[test]
 fn the_policy_allows_what_the_page_carries_and_nothing_else() {
     for page in all_pages().into_iter().filter(|page| page.contains("<script>")) {
+        let holds_form = page.contains("id=\"send\"");
         let style = source_hash(between(&page, "<style>", "</style>"));
         let script = source_hash(between(&page, "<script>", "</script>"));
         assert_eq!(
-            content_security_policy(),
+            content_security_policy(if holds_form { Sort::HoldsForm } else { Sort::Shows }),
             format!(
                 "default-src 'none'; style-src '{style}'; script-src '{script}'; \
-                 connect-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; \
-                 frame-ancestors 'self'"
+                 connect-src 'self'; img-src data:; base-uri 'none'; {}frame-ancestors 'self'",
+                // Where a form goes that the site then leads elsewhere is the site's affair.
+                if holds_form { "" } else { "form-action 'self'; " },
             )
         );
     }
@@ -189,13 +207,22 @@ fn leaving_is_a_plain_form_behind_a_second_step() {
 }
 
 #[test]
-fn a_kept_form_says_that_nothing_was_sent_and_never_reloads() {
+fn the_page_of_a_form_says_that_it_was_stopped_and_never_what_came_about_elsewhere() {
+    for page in STATES.map(standing).into_iter().flat_map(|standing| [form(&standing, None), held(&standing, None)]) {
+        assert!(page.contains("<h1>This has not reached the site yet</h1>"));
+        let words = page.to_lowercase();
+        for promise in ["nothing was", "charged", "no payment", "not been paid"] {
+            assert!(!words.contains(promise), "{promise}");
+        }
+        assert!(!page.contains("http-equiv"), "a reload would lose the form");
+        assert!(!page.contains("id=\"enter\""));
+    }
+}
+
+#[test]
+fn a_form_that_the_page_does_not_hold_is_gone_back_to_once_it_can_be_sent() {
     for state in STATES {
         let page = form(&standing(state), None);
-        assert!(page.contains("<h1>Your form was not sent</h1>"));
-        assert!(page.contains("Nothing was submitted and nothing was charged."));
-        assert!(!page.contains("http-equiv"), "a reload would lose the way back to the form");
-        assert!(!page.contains("id=\"enter\""));
         assert_eq!(page.matches("<form").count(), 1, "the one to leave the line");
         let may_send = matches!(state, State::Called | State::Admitted);
         let hidden = page.contains("<p class=\"row\" hidden><button type=\"button\" id=\"back\"");
@@ -207,8 +234,34 @@ fn a_kept_form_says_that_nothing_was_sent_and_never_reloads() {
 }
 
 #[test]
+fn a_form_that_the_page_holds_goes_to_where_it_was_sent_and_nowhere_else() {
+    let fields = [("a", "1"), ("a", ""), ("b\"><script>", "<i> & 'x'\r\ny")];
+    let page = form_of(&WAITING, None, Some(&fields), &SentBy::ThisSite);
+    let form = between(&page, "<form id=\"send\" method=\"post\">", "</form>");
+    assert!(!form.contains("action"), "{form}");
+    let inputs: Vec<_> = form.lines().filter(|line| line.starts_with("<input")).collect();
+    assert_eq!(
+        inputs[..2],
+        ["<input type=\"hidden\" name=\"a\" value=\"1\">", "<input type=\"hidden\" name=\"a\" value=\"\">",]
+    );
+    assert!(
+        form.contains("name=\"b&#34;&#62;&#60;script&#62;\" value=\"&#60;i&#62; &#38; &#39;x&#39;\r\ny\">"),
+        "{form}"
+    );
+    assert!(form.contains("<button class=\"primary\">"));
+}
+
+#[test]
+fn a_form_of_another_site_names_it_before_it_can_be_sent_on() {
+    let of = |sent_by: &SentBy| form_of(&WAITING, None, Some(&[]), sent_by);
+    assert!(of(&SentBy::Site("pay.example.net".into())).contains("<p>It was sent by pay.example.net. "));
+    assert!(of(&SentBy::SomeSite).contains("<p>It was sent by another site. "));
+    assert!(!of(&SentBy::ThisSite).contains("It was sent by"));
+}
+
+#[test]
 fn the_script_gets_its_data_as_json() {
-    for page in [rendered(&WAITING, Some("<b>")), form(&WAITING, Some("<b>"))] {
+    for page in [rendered, form, held].map(|page| page(&WAITING, Some("<b>"))) {
         let status = between(&page, "id=\"status\">", "</script>");
         let status: serde_json::Value = serde_json::from_str(status).unwrap();
         assert_eq!(status["ahead"], 812);
@@ -228,7 +281,7 @@ fn every_page_is_under_14_kb() {
     for state in STATES {
         for reason in Reason::ALL {
             let standing = Standing { state, reason: Some(reason), ..longest };
-            for page in [rendered(&standing, Some(&message)), form(&standing, Some(&message))] {
+            for page in [rendered, form, held].map(|page| page(&standing, Some(&message))) {
                 assert!(page.len() < 14_000, "{} bytes, {state:?} {reason:?}", page.len());
             }
         }

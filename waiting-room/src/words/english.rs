@@ -2,7 +2,7 @@
 //!
 //! Written for people in a hurry and under stress: short, concrete, no jargon, no false promise.
 
-use super::{Form, Notices, Page, Place, Reasons, Said, States, Wait, Words};
+use super::{Form, FormWay, Notices, Page, Place, Reasons, Said, States, Wait, Words};
 
 /// English.
 pub static ENGLISH: Words = Words {
@@ -56,13 +56,25 @@ pub static ENGLISH: Words = Words {
     },
     form: Form {
         said: Said {
-            heading: "Your form was not sent",
-            text: "The site is busy, so your form was stopped before it reached it. Nothing was submitted and nothing was charged.",
+            heading: "This has not reached the site yet",
+            text: "The site is busy, so what you sent was stopped before it got there.",
         },
-        waiting: "Keep this tab open. It will tell you when you can send the form again.",
-        called: "Go back to your form now and send it again. Your browser should still have what you typed.",
-        back: "Back to my form",
-        no_script: "JavaScript is switched off, so this tab cannot tell you when it's your turn. Keep it, and wait in a second tab. Once you are in there, come back here, go back to your form and send it again.",
+        sent_by: "It was sent by {site}. If you have just paid or signed in there, do not do it again: only send this on. If you do not know {site}, do not send it.",
+        sent_by_some_site: "It was sent by another site. If you have just paid or signed in there, do not do it again: only send this on. If you do not know it, do not send it.",
+        held: FormWay {
+            kept: "This page holds it for you. It is stored nowhere else.",
+            waiting: "Keep this tab open. It will tell you when it's your turn: send it then.",
+            called: "Send it now.",
+            button: "Send it",
+            no_script: "JavaScript is off, so this tab cannot tell you when it's your turn. Press the button now and then, or once you are in there in a second tab. Until then you come back here.",
+        },
+        before: FormWay {
+            kept: "Your browser should still have what you typed, on the page before this one.",
+            waiting: "Keep this tab open. It will tell you when you can go back and send it again.",
+            called: "Go back now and send it again.",
+            button: "Go back",
+            no_script: "JavaScript is off, so this tab cannot tell you when it's your turn. Wait in a second tab. Once you are in, come back here, go back and send it again.",
+        },
         line: "Open the line in a second tab",
     },
     page: Page {

@@ -14,7 +14,7 @@ use browser::{visit, visit_without_javascript};
 use site::{ADDRESS, Answer, INSIDE, Policy, Script};
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
 use sluice_config::settings::Name;
-use sluice_waiting_room::page::{self, PageInput};
+use sluice_waiting_room::page::{self, Form, PageInput, SentBy};
 use visit::{Visit, element, gaps};
 
 const WAITING: Standing = Standing {
@@ -194,7 +194,9 @@ fn every_page_reads_the_same_before_and_after_the_script() {
     for standing in &standings {
         let message = Some("First line.\nSecond line, <b>plain</b>.");
         let input = PageInput { site: "shop.example.com", queue: &queue, standing, message };
-        for page in [page::render(&input), page::form_kept(&input, ADDRESS)] {
+        let fields = [("order".to_owned(), "4711".to_owned())];
+        let form = |fields| page::form_unsent(&input, &Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS });
+        for page in [page::render(&input), form(None), form(Some(&fields))] {
             script = script.file(format!("/rendered/{pages}"), Policy::Sent, page);
             pages += 1;
         }
@@ -370,7 +372,7 @@ fn a_screen_reader_hears_changes_of_state_at_once_and_the_rest_now_and_then() {
 }
 
 #[test]
-fn a_kept_form_tells_when_to_send_it_again_and_never_does_by_itself() {
+fn a_form_that_was_stopped_tells_when_to_send_it_again_and_never_does_by_itself() {
     let then = r#"setTimeout(() => document.getElementById("back").click(), 30000);"#;
     let site =
         Script::default().form_page(&WAITING).polls([ahead(500, 0.5), Answer::Standing(CALLED)]).watched(then).serve();
@@ -386,13 +388,48 @@ fn a_kept_form_tells_when_to_send_it_again_and_never_does_by_itself() {
     );
     let called = visit.last();
     assert_eq!(called.heading.as_deref(), Some("It's your turn"));
-    assert!(called.text.as_ref().unwrap().starts_with("Go back to your form now"));
-    assert_eq!(called.back.as_deref(), Some("Back to my form"));
+    assert_eq!(called.text.as_deref(), Some("Go back now and send it again."));
+    assert_eq!(called.back.as_deref(), Some("Go back"));
     assert_eq!(visit.changes(|shown| shown.back.is_some()), [false, true]);
     assert_eq!(visit.0.iter().filter_map(|entry| entry.went_back).count(), 1);
     assert_eq!(site.navigations(), 1, "it never loads the address by itself");
     assert!(site.requests().iter().all(|request| request.starts_with("GET ")));
     assert!(visit.poll_times_s().len() >= 3, "the place is kept while the visitor reads");
+}
+
+fn a_form() -> [(String, String); 4] {
+    let field = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    [("submit", "x"), ("PaRes", "a+b/c=\r\n\"<'&"), ("ü", "€"), ("action", "https://evil.example/")].map(field)
+}
+
+#[test]
+fn a_form_that_the_page_holds_is_sent_as_it_came_and_the_site_may_lead_on_to_another_one() {
+    let shop = Script::default().page(INSIDE).serve();
+    let then = r##"addEventListener("load", () => document.querySelector("#send button").click());"##;
+    let site = Script::default()
+        .form_page_with(&CALLED, Some(&a_form()))
+        .polls([Answer::Standing(CALLED)])
+        .watched(then)
+        .leads_on_to(shop.url(ADDRESS))
+        .serve();
+    let dom = visit(&site.url(ADDRESS), Duration::from_secs(20));
+    assert!(element(&dom, "inside").is_some(), "{dom}");
+    let sent = "submit=x&PaRes=a%2Bb%2Fc%3D%0D%0A%22%3C%27%26&%C3%BC=%E2%82%AC&action=https%3A%2F%2Fevil.example%2F";
+    let posts: Vec<_> = site.requests().into_iter().filter(|request| request.starts_with("POST")).collect();
+    assert_eq!(posts, [format!("POST {ADDRESS} {sent}")]);
+}
+
+#[test]
+fn a_form_that_the_page_holds_is_never_sent_by_itself() {
+    let site = Script::default()
+        .form_page_with(&WAITING, Some(&a_form()))
+        .polls([Answer::Standing(CALLED)])
+        .watched("")
+        .serve();
+    let visit = Visit::to(&site, 60);
+    assert_eq!(visit.last().text.as_deref(), Some("Send it now."));
+    assert!(site.requests().iter().all(|request| request.starts_with("GET ")));
+    assert_eq!(site.navigations(), 1);
 }
 
 #[test]

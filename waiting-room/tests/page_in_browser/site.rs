@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     thread,
@@ -12,7 +12,7 @@ use std::{
 use sluice_admission::standing::Standing;
 use sluice_config::settings::Name;
 use sluice_waiting_room::{
-    page::{self, PageInput},
+    page::{self, Form, PageInput, SentBy, Sort},
     status,
 };
 
@@ -40,6 +40,7 @@ pub(crate) struct Script {
     polls: Vec<Answer>,
     files: HashMap<String, (Policy, Vec<u8>)>,
     watch: Option<String>,
+    leads_on_to: Option<String>,
 }
 
 /// Whether an answer carries the pages' policy.
@@ -68,10 +69,22 @@ impl Script {
         self.page(page)
     }
 
-    /// The next navigation gets the kept-form page.
+    /// The next navigation gets the page of a form that it does not hold.
     pub(crate) fn form_page(self, standing: &Standing) -> Self {
-        let page = page::form_kept(&input(standing, &queue()), ADDRESS);
+        self.form_page_with(standing, None)
+    }
+
+    /// The next navigation gets the page of a form with these fields, if there are any.
+    pub(crate) fn form_page_with(self, standing: &Standing, fields: Option<&[(String, String)]>) -> Self {
+        let form = Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS };
+        let page = page::form_unsent(&input(standing, &queue()), &form);
         self.page(page)
+    }
+
+    /// A form that is sent to the address leads on to this one, of another site.
+    pub(crate) fn leads_on_to(mut self, url: String) -> Self {
+        self.leads_on_to = Some(url);
+        self
     }
 
     /// The next navigation gets an answer that replaces no page, as a download does.
@@ -115,15 +128,24 @@ impl Script {
     }
 
     fn answer(&self, mut stream: &TcpStream, seen: &Mutex<Vec<String>>) -> Option<()> {
-        let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-        let request = lines.next()?;
-        lines.find(String::is_empty)?;
-        let request = request.trim_end_matches(" HTTP/1.1").to_owned();
+        let mut reader = BufReader::new(stream);
+        let head: Vec<_> = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        let mut request = head.first()?.trim_end_matches(" HTTP/1.1").to_owned();
+        let field = |line: &String| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok();
+        let mut body = vec![0; head.iter().find_map(field).unwrap_or(0)];
+        reader.read_exact(&mut body).ok()?;
+        if !body.is_empty() {
+            request = format!("{request} {}", String::from_utf8(body).ok()?);
+        }
         let before = {
             let mut seen = seen.lock().unwrap();
             seen.push(request.clone());
             seen.iter().filter(|earlier| **earlier == request).count() - 1
         };
+        if request.starts_with("POST ") {
+            let to = format!("location: {}", self.leads_on_to.as_ref()?);
+            return stream.write_all(&http("302 Found", &to, b"")).ok();
+        }
         let path = request.strip_prefix("GET ")?;
         let response = if path == ADDRESS {
             match nth(&self.navigations, before)? {
@@ -154,13 +176,15 @@ impl Script {
         let mut headers = format!("content-type: {}\r\ncache-control: no-store", page::CONTENT_TYPE);
         let mut page = page.to_vec();
         if policy == Policy::Sent {
-            let mut policy = page::content_security_policy().to_owned();
+            let holds_form = page.windows(9).any(|text| text == b"id=\"send\"");
+            let sort = if holds_form { Sort::HoldsForm } else { Sort::Shows };
+            let mut policy = page::content_security_policy(sort).to_owned();
             if self.watch.is_some() {
                 policy = policy.replace("script-src", "script-src 'self'");
                 let text = String::from_utf8(page).unwrap();
                 page = text.replace("<title>", "<script src=/watch.js></script><title>").into_bytes();
             }
-            headers += &format!("\r\ncontent-security-policy: {policy}");
+            headers += &format!("\r\ncontent-security-policy: {policy}\r\nreferrer-policy: {}", page::REFERRER_POLICY);
         }
         // The status of a waiting page; pages from inside and helper files do not mind.
         http("503 Service Unavailable", &headers, &page)

@@ -59,7 +59,7 @@ impl Service {
         }
         let mut passage = Passage::begin(&self.node);
         passage.kind = kind;
-        let answer = self.serve(head.method, head.headers, decision, &mut passage).await?;
+        let answer = self.serve(head, decision, &mut passage).await?;
         Some((write(answer, &mut passage, last), passage))
     }
 }
@@ -91,11 +91,9 @@ fn read(head: &Bytes) -> Option<(&[u8], HeaderMap)> {
 
 /// The answer's bytes, as pingora would have written them.
 fn write(answer: Answer, passage: &mut Passage, last: bool) -> Vec<u8> {
-    let Answer { mut head, body, closes } = answer;
-    for (name, value) in passage.handed_out.drain(..) {
-        // Fails only for more fields than any answer of ours has.
-        let _ = head.append_header(name, value);
-    }
+    let Answer { mut head, body, closes, .. } = answer;
+    // Fails only for more fields than any answer of ours has.
+    let _ = passage.dress(&mut head);
     let mut out = Vec::with_capacity(512 + body.len());
     out.put_slice(b"HTTP/1.1 ");
     out.put_slice(head.status.as_str().as_bytes());

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use h2::Reason;
 use tokio::time::Instant;
 
 /// What a connection may spend at once.
@@ -31,7 +32,7 @@ const PREFACE_BYTES: u32 = 24;
 const HEAD_BYTES: usize = 9;
 const END_STREAM: u8 = 0x1;
 
-/// The frames that a budget can be used up by.
+/// The frames that a budget can be used up by, and the one that no connection begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Frame {
@@ -43,10 +44,12 @@ pub(super) enum Frame {
     WindowUpdate,
     Continuation,
     Other,
+    /// The first frame, and it is not SETTINGS (RFC 9113, 3.4).
+    BeforeSettings,
 }
 
 impl Frame {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::EmptyData,
         Self::Priority,
         Self::Reset,
@@ -55,6 +58,7 @@ impl Frame {
         Self::WindowUpdate,
         Self::Continuation,
         Self::Other,
+        Self::BeforeSettings,
     ];
 
     /// The frame that a head announces; `None`: one that asks for something.
@@ -88,6 +92,15 @@ impl Frame {
             Self::WindowUpdate => "window_updates",
             Self::Continuation => "continuations",
             Self::Other => "unknown_frames",
+            Self::BeforeSettings => "before_settings",
+        }
+    }
+
+    /// What the client is told.
+    pub(super) const fn code(self) -> Reason {
+        match self {
+            Self::BeforeSettings => Reason::PROTOCOL_ERROR,
+            _ => Reason::ENHANCE_YOUR_CALM,
         }
     }
 }
@@ -103,12 +116,15 @@ pub(super) struct Budget {
     skip: u32,
     head: [u8; HEAD_BYTES],
     head_bytes: usize,
+    /// A frame has come already.
+    begun: bool,
 }
 
 impl Default for Budget {
     fn default() -> Self {
         let since = Instant::now();
-        Self { left: BUDGET, since, sent_bytes: 0, skip: PREFACE_BYTES, head: [0; HEAD_BYTES], head_bytes: 0 }
+        let (skip, head) = (PREFACE_BYTES, [0; HEAD_BYTES]);
+        Self { left: BUDGET, since, sent_bytes: 0, skip, head, head_bytes: 0, begun: false }
     }
 }
 
@@ -132,7 +148,11 @@ impl Budget {
             if self.head_bytes == HEAD_BYTES {
                 self.head_bytes = 0;
                 self.skip = u32::from_be_bytes([0, self.head[0], self.head[1], self.head[2]]);
-                if let Some(frame) = Frame::of(&self.head) {
+                let frame = Frame::of(&self.head);
+                if !std::mem::replace(&mut self.begun, true) && frame != Some(Frame::Settings) {
+                    return Err(Frame::BeforeSettings);
+                }
+                if let Some(frame) = frame {
                     self.pay(frame)?;
                 }
             }
@@ -192,10 +212,23 @@ mod tests {
         bytes
     }
 
+    /// A connection that has begun, with all that it may spend.
     fn begun() -> Budget {
         let mut budget = Budget::default();
         budget.spend(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        budget.spend(&frame(4, 0, 0)).unwrap();
+        budget.left = BUDGET;
         budget
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_begins_with_settings() {
+        for (kind, begins) in [(4, Ok(())), (6, Err(Frame::BeforeSettings)), (1, Err(Frame::BeforeSettings))] {
+            let mut budget = Budget::default();
+            budget.spend(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+            assert_eq!(budget.spend(&frame(kind, 0, 8)), begins, "kind {kind}");
+        }
+        assert_eq!(Frame::BeforeSettings.code(), Reason::PROTOCOL_ERROR);
     }
 
     /// How many of a frame are taken at once.
@@ -253,6 +286,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn where_reads_end_makes_no_difference() {
         let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        bytes.extend(frame(4, 0, 6));
         for round in 0..300 {
             bytes.extend(frame(6, 0, 8));
             bytes.extend(frame(1, 4, round));
@@ -260,7 +294,7 @@ mod tests {
         for step in 1..40 {
             let mut budget = Budget::default();
             bytes.chunks(step).for_each(|piece| budget.spend(piece).unwrap());
-            assert_eq!(budget.left, BUDGET - 300, "reads of {step}");
+            assert_eq!(budget.left, BUDGET - 301, "reads of {step}");
         }
     }
 }

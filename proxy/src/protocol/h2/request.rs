@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use http::{Method, header};
 use pingora_core::{
     ErrorType,
     apps::HttpServerApp as _,
@@ -24,7 +25,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 const DRAIN_BYTES_MAX: usize = 64 << 10;
 
 /// Serves one request.
-pub(super) async fn serve(driver: Driver, mut stream: HttpSession, active: Active) {
+pub(super) async fn serve(driver: Arc<Driver>, mut stream: HttpSession, active: Active) {
     let Active(shared) = &active;
     stream.set_write_timeout(Some(STREAM_WRITE_TIMEOUT));
     let mut passage = Passage::begin(&driver.service.node);
@@ -62,6 +63,12 @@ async fn drain(session: &mut ServerSession) {
 
 /// Hands a request to pingora. In a box: most requests are never forwarded.
 async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passage, active: &Active) {
+    match timeout(passage.body_silence_max(), end_comes_late(&mut session)).await {
+        Ok(Ok(())) => {}
+        // The client is gone.
+        Ok(Err(_)) => return,
+        Err(_) => return driver.service.node.metrics.cut("body_silent"),
+    }
     let body = (!session.is_body_done()).then(|| {
         active.0.set(&active.0.uploads);
         (passage.count_body(), passage.body_silence_max())
@@ -76,6 +83,18 @@ async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passa
             () = silent(pieces, silence_max) => driver.service.node.metrics.cut("body_silent"),
         },
     }
+}
+
+/// Some clients end a page load with an empty frame behind its head. Forwarded before that has come, it would announce a
+/// body that nobody sends, which some origins refuse. What comes instead is kept, and pingora sends it first.
+async fn end_comes_late(session: &mut ServerSession) -> pingora_core::Result<()> {
+    let head = session.req_header();
+    let loads_page = matches!(head.method, Method::GET | Method::HEAD);
+    if loads_page && !head.headers.contains_key(header::CONTENT_LENGTH) && !session.is_body_done() {
+        session.enable_retry_buffering();
+        session.read_request_body().await?;
+    }
+    Ok(())
 }
 
 /// Resolves when nothing of a body has come for so long; never once it is whole.

@@ -178,3 +178,16 @@ fn an_origin_is_read_as_browsers_write_it() {
         assert_eq!(read(odd), None, "{odd}");
     }
 }
+
+#[test]
+fn the_sender_of_a_form_is_named_if_it_has_a_name() {
+    let of = |origin: &str| {
+        let headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::try_from(origin).expect("a value"))]);
+        sender(&headers).map(str::to_owned)
+    };
+    assert_eq!(of("https://bank.example:8443").as_deref(), Some("bank.example"));
+    for nameless in ["null", "", "file://", &format!("https://{}", "a".repeat(254))] {
+        assert_eq!(of(nameless), None, "{nameless}");
+    }
+    assert_eq!(sender(&HeaderMap::new()), None);
+}

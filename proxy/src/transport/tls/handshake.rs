@@ -60,9 +60,8 @@ impl HandshakeCounts {
     }
 }
 
-/// A connection after its handshake.
+/// What a handshake has settled.
 pub(crate) struct Encrypted {
-    pub(crate) stream: Box<TlsStream<TcpStream>>,
     pub(crate) presented: Arc<Presented>,
     pub(crate) protocol: Protocol,
 }
@@ -80,14 +79,14 @@ impl Handshakes {
         tcp: TcpStream,
         within: Duration,
         choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
-    ) -> Option<Encrypted> {
+    ) -> Option<(Box<TlsStream<TcpStream>>, Encrypted)> {
         let Ok(_place) = self.places.try_acquire() else {
             self.counts.refused.inc();
             return None;
         };
         match timeout_at(Instant::now() + within, self.hands(tcp, choose)).await {
             Ok(Ok(encrypted)) => {
-                let resumed = encrypted.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+                let resumed = encrypted.0.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
                 if resumed { &self.counts.resumed } else { &self.counts.full }.inc();
                 Some(encrypted)
             }
@@ -112,7 +111,7 @@ impl Handshakes {
         &self,
         tcp: TcpStream,
         choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
-    ) -> Result<Encrypted, Failed> {
+    ) -> Result<(Box<TlsStream<TcpStream>>, Encrypted), Failed> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
         let presented = choose(&start.client_hello());
         let Some(presented) = presented else {
@@ -138,7 +137,7 @@ impl Handshakes {
             Some(b"h2") => Protocol::Http2,
             _ => Protocol::Http1,
         };
-        Ok(Encrypted { stream: Box::new(stream), presented, protocol })
+        Ok((Box::new(stream), Encrypted { presented, protocol }))
     }
 }
 

@@ -54,7 +54,7 @@ const ALL_OVER_WITHIN: Duration = Duration::from_secs(150);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_is_served_in_order_at_the_rate_and_within_the_seats() {
-    let Scene { node, origin } = shop(|setup| setup).await;
+    let Scene { node, origin, .. } = shop(|setup| setup).await;
     let (stories, samples) = come_and_go(&[node.http], node.admin, async |_| {}).await;
     judge_everything(&Judge::new(LIMITS, stories, &origin.hits(), samples));
 }
@@ -71,7 +71,7 @@ async fn a_crowd_that_is_moved_between_three_nodes_is_served_as_by_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_loses_nothing_when_the_node_is_killed() {
-    let Scene { mut node, origin } = shop(Setup::keeps_ports).await;
+    let Scene { mut node, origin, .. } = shop(Setup::keeps_ports).await;
     let (http, admin) = (node.http, node.admin);
     let mut outage = None;
     let kill = async |watch: &Watch| {

@@ -2,41 +2,22 @@
 
 use std::time::Duration;
 
-use super::{assert_goes_on, assert_page, assert_parked, assert_problem, parked};
-use crate::support::{HOST, Request, Scene};
+use super::{assert_page, assert_parked, assert_problem, one_seat, parked};
+use crate::support::{Connection, HOST, Protocol, Request, Response, Scene, client::on_every_protocol};
 
 const JSON: &str = "application/json";
 
-#[tokio::test]
-async fn a_request_that_may_change_something_gets_a_problem() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn assert_goes_on(connection: &mut Connection, response: &Response) {
+    assert!(!response.closes(), "{response:?}");
+    assert!(connection.is_usable().await, "the connection did not survive {response:?}");
+}
+
+async fn a_request_that_may_change_something_gets_a_problem(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         assert_problem(&parked(&scene, &Request::fetch(method, "/cart").body(JSON, "{}")).await);
         assert_problem(&parked(&scene, &Request::fetch(method, "/cart")).await);
     }
-}
-
-#[tokio::test]
-async fn a_form_gets_a_page_that_says_it_was_not_sent() {
-    let (scene, _inside) = Scene::one_seat().await;
-    let form = Request::new("POST", "/checkout").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
-    let page = parked(&scene, &form.body("application/x-www-form-urlencoded", "card=4711&secret=hush")).await;
-    assert_page(&page, 429);
-    assert!(page.text().contains("Your form was not sent"), "{page:?}");
-    assert!(!page.text().contains("hush") && page.header("location").is_none(), "{page:?}");
-}
-
-#[tokio::test]
-async fn a_form_goes_through_once_its_visitor_is_called() {
-    let (scene, mut inside) = Scene::one_seat().await;
-    let mut visitor = scene.visitor("ann").await;
-    visitor.join().await;
-    inside.leave().await;
-    visitor.until_state("called").await;
-    let form = Request::new("POST", "/checkout").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
-    let page = visitor.ask(form.body("application/x-www-form-urlencoded", "card=4711")).await;
-    assert!(page.is_from_origin(), "{page:?}");
-    assert_eq!(scene.origin.last_hit().body, "card=4711");
 }
 
 #[tokio::test]
@@ -143,3 +124,5 @@ async fn a_connection_stays_open_between_two_polls() {
     assert!(connection.stays_open_for(Duration::from_millis(1_500)).await);
     connection.ask(&visitor.browser.poll()).await;
 }
+
+on_every_protocol!(a_request_that_may_change_something_gets_a_problem);

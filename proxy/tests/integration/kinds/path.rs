@@ -1,7 +1,7 @@
 //! Row "a path that is ambiguous after normalising": 400, for everybody, and no way round a queue.
 
-use super::assert_goes_on;
-use crate::support::{Request, Scene, scene::FAST};
+use super::{assert_goes_on, shop};
+use crate::support::{Protocol, Request, Scene, Tenant, client::on_every_protocol, scene::FAST};
 
 /// Two readings, each of them.
 const AMBIGUOUS: [&str; 14] = [
@@ -25,10 +25,9 @@ const AMBIGUOUS: [&str; 14] = [
 const SPELLINGS: [&str; 7] =
     ["/checkout", "/check%6fut", "/%63heckout", "/checkout;v=1", "/checkout/", "/checkout/pay", "/checkout?x=/"];
 
-#[tokio::test]
-async fn an_ambiguous_path_is_refused_and_the_connection_goes_on() {
-    let scene = Scene::shop(FAST).await;
-    let mut connection = scene.node.connect().await;
+async fn an_ambiguous_path_is_refused_and_the_connection_goes_on(protocol: Protocol) {
+    let scene = shop(protocol, FAST).await;
+    let mut connection = scene.client().await;
     for path in AMBIGUOUS {
         let refused = connection.ask(&Request::navigation(path)).await;
         assert_eq!(refused.status, 400, "{path}: {refused:?}");
@@ -39,57 +38,63 @@ async fn an_ambiguous_path_is_refused_and_the_connection_goes_on() {
     assert_eq!(scene.origin.hit_count(), 0);
 }
 
-#[tokio::test]
-async fn a_script_is_told_of_an_ambiguous_path_in_json() {
-    let scene = Scene::shop(FAST).await;
-    let refused = scene.node.ask(&Request::fetch("GET", "/a/../b")).await;
+async fn a_script_is_told_of_an_ambiguous_path_in_json(protocol: Protocol) {
+    let scene = shop(protocol, FAST).await;
+    let refused = scene.ask(&Request::fetch("GET", "/a/../b")).await;
     assert_eq!((refused.status, refused.header("content-type")), (400, Some("application/problem+json")));
     assert_eq!(refused.json()["status"], 400);
 }
 
-#[tokio::test]
-async fn a_refused_path_does_not_come_back_in_the_answer() {
-    let scene = Scene::shop(FAST).await;
-    for request in [Request::navigation("/<script>alert(1)</script>/../x"), Request::fetch("GET", "/%22quote%22/../x")]
-    {
-        let refused = scene.node.ask(&request).await;
+async fn a_refused_path_does_not_come_back_in_the_answer(protocol: Protocol) {
+    let scene = shop(protocol, FAST).await;
+    let mut paths = vec!["/%3cscript%3ealert(1)%3c/script%3e/../x", "/%22quote%22/../alert"];
+    // No client library sends this on HTTP/2.
+    paths.extend((protocol != Protocol::Http2).then_some("/<script>alert(1)</script>/../x"));
+    for request in paths.iter().flat_map(|path| [Request::navigation(path), Request::fetch("GET", path)]) {
+        let refused = scene.ask(&request).await;
         assert_eq!(refused.status, 400);
         assert!(!refused.text().contains("alert") && !refused.text().contains("quote"), "{refused:?}");
     }
 }
 
-#[tokio::test]
-async fn no_spelling_of_a_path_is_a_way_round_its_queue() {
-    let scene =
-        Scene::new(|shop| shop.queue("sale", "paths = [\"/checkout\"]\nrelease_per_minute = 1\nmode = \"hold\"")).await;
+async fn no_spelling_of_a_path_is_a_way_round_its_queue(protocol: Protocol) {
+    let hold = "paths = [\"/checkout\"]\nrelease_per_minute = 1\nmode = \"hold\"";
+    let scene = Scene::speaking(protocol, |shop| shop.queue("sale", hold), |setup| setup).await;
     for path in SPELLINGS {
-        let parked = scene.node.ask(&Request::navigation(path)).await;
+        let parked = scene.ask(&Request::navigation(path)).await;
         assert_eq!((parked.status, parked.header("sluice-state")), (503, Some("held")), "{path}: {parked:?}");
     }
     for path in ["/", "/check", "/checkouts", "/a/checkout"] {
-        assert!(scene.node.ask(&Request::navigation(path)).await.is_from_origin(), "{path} has no queue");
+        assert!(scene.ask(&Request::navigation(path)).await.is_from_origin(), "{path} has no queue");
     }
 }
 
-#[tokio::test]
-async fn the_origin_gets_the_path_as_it_was_spelt() {
-    let scene = Scene::shop(FAST).await;
+async fn the_origin_gets_the_path_as_it_was_spelt(protocol: Protocol) {
+    let scene = shop(protocol, FAST).await;
     for path in ["/%63af%C3%A9;v=1?q=%2F%2e", "/a//b/", "/~user/$x"] {
-        scene.node.ask(&Request::navigation(path)).await;
+        scene.ask(&Request::navigation(path)).await;
         assert_eq!(scene.origin.last_hit().target, path);
     }
 }
 
-#[tokio::test]
-async fn the_longest_prefix_wins() {
-    let scene = Scene::new(|shop| {
+async fn the_longest_prefix_wins(protocol: Protocol) {
+    let furnish = |shop: Tenant| {
         let hold = "release_per_minute = 1\nmode = \"hold\"";
         shop.queue("all", &format!("paths = [\"/\"]\n{FAST}"))
             .queue("sale", &format!("paths = [\"/sale\"]\n{hold}"))
             .queue("news", &format!("paths = [\"/sale/news\"]\n{FAST}"))
-    });
-    let scene = scene.await;
-    assert!(scene.node.ask(&Request::navigation("/salesman")).await.is_from_origin());
-    assert_eq!(scene.node.ask(&Request::navigation("/sale/shoes")).await.status, 503);
-    assert!(scene.node.ask(&Request::navigation("/sale/news")).await.is_from_origin());
+    };
+    let scene = Scene::speaking(protocol, furnish, |setup| setup).await;
+    assert!(scene.ask(&Request::navigation("/salesman")).await.is_from_origin());
+    assert_eq!(scene.ask(&Request::navigation("/sale/shoes")).await.status, 503);
+    assert!(scene.ask(&Request::navigation("/sale/news")).await.is_from_origin());
 }
+
+on_every_protocol!(
+    an_ambiguous_path_is_refused_and_the_connection_goes_on,
+    a_script_is_told_of_an_ambiguous_path_in_json,
+    a_refused_path_does_not_come_back_in_the_answer,
+    no_spelling_of_a_path_is_a_way_round_its_queue,
+    the_origin_gets_the_path_as_it_was_spelt,
+    the_longest_prefix_wins,
+);

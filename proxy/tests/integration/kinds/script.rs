@@ -1,17 +1,17 @@
 //! Rows "fetch, XHR, app" and "preflight": what scripts and apps are told, and what a browser lets them read.
 
-use super::{assert_goes_on, assert_problem, parked};
-use crate::support::{Request, Response, Scene, scene::FAST};
+use super::{assert_goes_on, assert_problem, one_seat, parked};
+use crate::support::{Protocol, Request, Response, Scene, Tenant, client::on_every_protocol, scene::FAST};
 
 const APP: &str = "https://app.example.com";
 
 /// A shop with one seat that is taken, and one other origin whose scripts may read answers.
-async fn with_cors() -> Scene {
-    let scene = Scene::new(|shop| {
+async fn with_cors(protocol: Protocol) -> Scene {
+    let furnish = |shop: Tenant| {
         let cors = format!("[cors]\nallowed_origins = [\"{APP}\"]\nallow_credentials = true\nmax_age = \"5m\"");
         shop.section(&cors).queue("shop", &format!("{FAST}\nmax_active = 1"))
-    });
-    let scene = scene.await;
+    };
+    let scene = Scene::speaking(protocol, furnish, |setup| setup).await;
     scene.visitor("inside").await.walk_in().await;
     scene
 }
@@ -25,23 +25,20 @@ fn preflight(origin: &str) -> Request {
     request.header("Access-Control-Request-Method", "PUT").header("Access-Control-Request-Headers", "x-basket")
 }
 
-#[tokio::test]
-async fn a_fetch_gets_a_problem() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn a_fetch_gets_a_problem(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     assert_problem(&parked(&scene, &Request::fetch("GET", "/api")).await);
 }
 
-#[tokio::test]
-async fn an_app_gets_a_problem_and_its_token_in_a_header() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn an_app_gets_a_problem_and_its_token_in_a_header(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     let problem = parked(&scene, &Request::app("GET", "/api")).await;
     assert_problem(&problem);
     assert!(problem.header("sluice-ticket").is_some(), "{problem:?}");
 }
 
-#[tokio::test]
-async fn whoever_names_no_html_gets_none() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn whoever_names_no_html_gets_none(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     for accept in ["*/*", "application/json, text/html;q=0.1", "image/avif,image/webp,*/*;q=0.8", "text/html;q=0"] {
         assert_problem(&parked(&scene, &Request::new("GET", "/").header("Accept", accept)).await);
     }
@@ -51,16 +48,14 @@ async fn whoever_names_no_html_gets_none() {
     assert_problem(&parked(&scene, &image).await);
 }
 
-#[tokio::test]
-async fn without_cors_no_other_origin_may_read_an_answer() {
-    let (scene, _inside) = Scene::one_seat().await;
+async fn without_cors_no_other_origin_may_read_an_answer(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
     let problem = parked(&scene, &Request::fetch("GET", "/api").header("Origin", APP)).await;
     assert_eq!(allowed_origin(&problem), None);
 }
 
-#[tokio::test]
-async fn with_cors_the_named_origin_may_read_a_problem_and_no_other() {
-    let scene = with_cors().await;
+async fn with_cors_the_named_origin_may_read_a_problem_and_no_other(protocol: Protocol) {
+    let scene = with_cors(protocol).await;
     let problem = parked(&scene, &Request::fetch("GET", "/api").header("Origin", APP)).await;
     assert_problem(&problem);
     assert_eq!(allowed_origin(&problem), Some(APP));
@@ -74,10 +69,9 @@ async fn with_cors_the_named_origin_may_read_a_problem_and_no_other() {
     assert_eq!(other.header("vary"), Some("Origin"), "a cache must keep the two apart");
 }
 
-#[tokio::test]
-async fn a_preflight_is_answered_so_that_the_request_itself_can_be() {
-    let scene = with_cors().await;
-    let mut connection = scene.node.connect().await;
+async fn a_preflight_is_answered_so_that_the_request_itself_can_be(protocol: Protocol) {
+    let scene = with_cors(protocol).await;
+    let mut connection = scene.client().await;
     let answer = connection.ask(&preflight(APP)).await;
     assert_eq!(answer.status, 204);
     assert_eq!(allowed_origin(&answer), Some(APP));
@@ -88,24 +82,33 @@ async fn a_preflight_is_answered_so_that_the_request_itself_can_be() {
     assert_eq!(answer.header("set-cookie"), None, "a preflight is nobody's visit");
     assert_goes_on(&mut connection, &answer).await;
 
-    let other = scene.node.ask(&preflight("https://evil.example")).await;
+    let other = scene.ask(&preflight("https://evil.example")).await;
     assert_eq!((other.status, allowed_origin(&other)), (204, None));
 }
 
-#[tokio::test]
-async fn without_cors_a_preflight_allows_nothing() {
-    let (scene, _inside) = Scene::one_seat().await;
-    let mut connection = scene.node.connect().await;
+async fn without_cors_a_preflight_allows_nothing(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
+    let mut connection = scene.client().await;
     let answer = connection.ask(&preflight(APP)).await;
     assert_eq!((answer.status, allowed_origin(&answer)), (204, None));
     assert_goes_on(&mut connection, &answer).await;
 }
 
-#[tokio::test]
-async fn the_status_document_can_be_read_by_the_named_origin() {
-    let scene = with_cors().await;
-    let status = scene.node.ask(&Request::fetch("GET", "/.sluice/status?queue=shop").header("Origin", APP)).await;
+async fn the_status_document_can_be_read_by_the_named_origin(protocol: Protocol) {
+    let scene = with_cors(protocol).await;
+    let status = scene.ask(&Request::fetch("GET", "/.sluice/status?queue=shop").header("Origin", APP)).await;
     assert_eq!((status.status, allowed_origin(&status)), (200, Some(APP)));
     let asked = preflight(APP).header("X-Any", "1");
-    assert_eq!(allowed_origin(&scene.node.ask(&asked).await), Some(APP));
+    assert_eq!(allowed_origin(&scene.ask(&asked).await), Some(APP));
 }
+
+on_every_protocol!(
+    a_fetch_gets_a_problem,
+    an_app_gets_a_problem_and_its_token_in_a_header,
+    whoever_names_no_html_gets_none,
+    without_cors_no_other_origin_may_read_an_answer,
+    with_cors_the_named_origin_may_read_a_problem_and_no_other,
+    a_preflight_is_answered_so_that_the_request_itself_can_be,
+    without_cors_a_preflight_allows_nothing,
+    the_status_document_can_be_read_by_the_named_origin,
+);

@@ -1,28 +1,27 @@
 //! `Sluice-State`: what each mode of a queue answers, and to whom.
 
-use super::{assert_goes_on, assert_page, assert_parked, assert_problem};
-use crate::support::{Request, Response, Scene, Status, scene::FAST, until};
+use super::{assert_goes_on, assert_page, assert_parked, assert_problem, one_seat_with, shop};
+use crate::support::{Protocol, Request, Response, Scene, Status, client::on_every_protocol, scene::FAST, until};
 
 /// A page load and a fetch, of somebody who brings nothing.
 async fn parked_in(scene: &Scene, state: &str) -> Status {
-    let mut connection = scene.node.connect().await;
-    let page = connection.ask(&Request::navigation("/")).await;
+    let mut client = scene.client().await;
+    let page = client.ask(&Request::navigation("/")).await;
     assert_parked(&page);
     assert_page(&page, 503);
-    let problem = connection.ask(&Request::fetch("GET", "/api")).await;
+    let problem = client.ask(&Request::fetch("GET", "/api")).await;
     assert_parked(&problem);
     assert_problem(&problem);
     for response in [&page, &problem] {
         assert_eq!(response.header("sluice-state"), Some(state), "{response:?}");
     }
-    assert_goes_on(&mut connection, &problem).await;
+    assert_goes_on(&mut client, &problem).await;
     assert_eq!(scene.origin.hit_count(), 0);
     Status::of(&page).unwrap()
 }
 
-#[tokio::test]
-async fn a_held_line_says_so_and_gives_numbers() {
-    let scene = Scene::shop(&format!("{FAST}\nmode = \"hold\"")).await;
+async fn a_held_line_says_so_and_gives_numbers(protocol: Protocol) {
+    let scene = shop(protocol, &format!("{FAST}\nmode = \"hold\"")).await;
     parked_in(&scene, "held").await;
     let mut visitor = scene.visitor("ann").await;
     let status = visitor.join().await;
@@ -30,9 +29,8 @@ async fn a_held_line_says_so_and_gives_numbers() {
     assert_eq!((status.number, status.ahead, status.wait_seconds), (Some(1), Some(0), None));
 }
 
-#[tokio::test]
-async fn a_closed_queue_says_so_and_gives_no_numbers() {
-    let scene = Scene::shop(&format!("{FAST}\nmode = \"closed\"")).await;
+async fn a_closed_queue_says_so_and_gives_no_numbers(protocol: Protocol) {
+    let scene = shop(protocol, &format!("{FAST}\nmode = \"closed\"")).await;
     let status = parked_in(&scene, "closed").await;
     assert_eq!((status.state.as_str(), status.reason.as_deref()), ("closed", Some("closed")));
     let mut visitor = scene.visitor("ann").await;
@@ -42,9 +40,8 @@ async fn a_closed_queue_says_so_and_gives_no_numbers() {
     assert_eq!(scene.node.metrics().await.line("issued_number", "shop"), 0.0);
 }
 
-#[tokio::test]
-async fn a_full_line_says_so_and_lets_the_next_one_in_when_there_is_room() {
-    let (scene, _inside) = Scene::one_seat_with("max_waiting = 1").await;
+async fn a_full_line_says_so_and_lets_the_next_one_in_when_there_is_room(protocol: Protocol) {
+    let (scene, _inside) = one_seat_with(protocol, "max_waiting = 1").await;
     let mut first = scene.visitor("first").await;
     first.join().await;
     let mut second = scene.visitor("second").await;
@@ -63,9 +60,8 @@ async fn a_full_line_says_so_and_lets_the_next_one_in_when_there_is_room() {
     assert_eq!(status.number, Some(3));
 }
 
-#[tokio::test]
-async fn an_open_queue_lets_everybody_pass_and_sets_no_cookie() {
-    let scene = Scene::shop("release_per_minute = 1\nburst = 1\nmode = \"open\"").await;
+async fn an_open_queue_lets_everybody_pass_and_sets_no_cookie(protocol: Protocol) {
+    let scene = shop(protocol, "release_per_minute = 1\nburst = 1\nmode = \"open\"").await;
     for visitor in 0..20 {
         let page = scene.visitor(&visitor.to_string()).await.walk_in().await;
         assert_eq!(page.header("set-cookie"), None);
@@ -73,9 +69,8 @@ async fn an_open_queue_lets_everybody_pass_and_sets_no_cookie() {
     assert_eq!(scene.node.metrics().await.requests("shop", "passed_freely"), 20.0);
 }
 
-#[tokio::test]
-async fn those_inside_stay_inside_when_a_queue_is_closed_or_held() {
-    let scene = Scene::shop(FAST).await;
+async fn those_inside_stay_inside_when_a_queue_is_closed_or_held(protocol: Protocol) {
+    let scene = shop(protocol, FAST).await;
     let mut inside = scene.visitor("inside").await;
     inside.walk_in().await;
     for mode in ["closed", "hold"] {
@@ -84,27 +79,35 @@ async fn those_inside_stay_inside_when_a_queue_is_closed_or_held() {
     }
 }
 
-#[tokio::test]
-async fn a_drained_line_is_served_in_order_and_then_everybody_passes() {
-    let scene = Scene::shop(&format!("{FAST}\nmode = \"hold\"")).await;
+async fn a_drained_line_is_served_in_order_and_then_everybody_passes(protocol: Protocol) {
+    let scene = shop(protocol, &format!("{FAST}\nmode = \"hold\"")).await;
     let mut visitor = scene.visitor("ann").await;
     visitor.join().await;
     scene.change(&format!("{FAST}\nmode = \"drain\"")).await;
     until("the visitor may enter", async || visitor.poll().await.may_enter().then_some(())).await;
     visitor.walk_in().await;
     let free = until("everybody passes", async || {
-        let page = scene.node.ask(&Request::navigation("/")).await;
+        let page = scene.ask(&Request::navigation("/")).await;
         page.is_from_origin().then_some(page)
     })
     .await;
     assert_eq!(free.header("set-cookie"), None, "the queue only watches now");
 }
 
-#[tokio::test]
-async fn the_operators_message_is_shown_as_text() {
-    let (scene, _inside) = Scene::one_seat_with("message = \"Until <b>midnight</b> & \\\"later\\\"\"").await;
+async fn the_operators_message_is_shown_as_text(protocol: Protocol) {
+    let (scene, _inside) = one_seat_with(protocol, "message = \"Until <b>midnight</b> & \\\"later\\\"\"").await;
     let mut visitor = scene.visitor("ann").await;
     let page = visitor.open("/").await;
     assert!(page.text().contains("Until &#60;b&#62;midnight"), "not escaped: {}", page.text());
     assert_eq!(visitor.poll().await.message.as_deref(), Some("Until <b>midnight</b> & \"later\""));
 }
+
+on_every_protocol!(
+    a_held_line_says_so_and_gives_numbers,
+    a_closed_queue_says_so_and_gives_no_numbers,
+    a_full_line_says_so_and_lets_the_next_one_in_when_there_is_room,
+    an_open_queue_lets_everybody_pass_and_sets_no_cookie,
+    those_inside_stay_inside_when_a_queue_is_closed_or_held,
+    a_drained_line_is_served_in_order_and_then_everybody_passes,
+    the_operators_message_is_shown_as_text,
+);

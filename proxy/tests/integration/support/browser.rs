@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use super::{HOST, Request, Response};
 
+/// In front of the names of cookies that were set over HTTPS.
+pub(crate) const HOST_PREFIX: &str = "__Host-";
+
 /// The status document. Every member must be there, and no other.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,7 +122,8 @@ impl Browser {
 
     /// The token of a kind that it holds, as its cookie has it.
     pub(crate) fn token(&self, kind: &str) -> Option<String> {
-        self.jar().get(&format!("sluice_{kind}_{}", self.queue)).cloned()
+        let (name, jar) = (format!("sluice_{kind}_{}", self.queue), self.jar());
+        jar.get(&format!("{HOST_PREFIX}{name}")).or_else(|| jar.get(&name)).cloned()
     }
 
     /// The number that its ticket or pass is for. Tokens are signed, not secret.

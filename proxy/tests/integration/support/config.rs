@@ -10,6 +10,7 @@ pub(crate) struct Tenant {
     pub(crate) name: String,
     hosts: Vec<String>,
     origin: SocketAddr,
+    keys: String,
     sections: String,
 }
 
@@ -21,12 +22,27 @@ impl Tenant {
 
     pub(crate) fn new(name: &str, hosts: &[&str], origin: SocketAddr) -> Self {
         let hosts = hosts.iter().map(ToString::to_string).collect();
-        Self { name: name.into(), hosts, origin, sections: String::new() }
+        Self { name: name.into(), hosts, origin, keys: String::new(), sections: String::new() }
     }
 
     /// A `[[queue]]` with this name and these settings.
     pub(crate) fn queue(self, name: &str, settings: &str) -> Self {
         self.section(&format!("[[queue]]\nname = \"{name}\"\n{settings}"))
+    }
+
+    /// A key of the file itself, such as `headers = "strict"`.
+    pub(crate) fn key(mut self, line: &str) -> Self {
+        self.keys.push_str(line);
+        self.keys.push('\n');
+        self
+    }
+
+    /// A `[tls]` that presents these certificates of the config folder, by their names, and these further settings.
+    /// Plain HTTP stays.
+    pub(crate) fn presents(self, names: &[&str], settings: &str) -> Self {
+        let pairs = names.iter().map(|name| format!("{{ chain = \"{name}.pem\", key = {{ file = \"{name}.key\" }} }}"));
+        let pairs = pairs.collect::<Vec<_>>().join(", ");
+        self.section(&format!("[tls]\ncertificates = [{pairs}]\nredirect_http = false\n{settings}"))
     }
 
     /// Any other section, such as `[cors]`.
@@ -37,7 +53,7 @@ impl Tenant {
     }
 
     pub(crate) fn text(&self) -> String {
-        let Self { name, hosts, origin, sections } = self;
-        format!("name = \"{name}\"\nhosts = {hosts:?}\n\n[origin]\nservers = [\"{origin}\"]\n{sections}")
+        let Self { name, hosts, origin, keys, sections } = self;
+        format!("name = \"{name}\"\nhosts = {hosts:?}\n{keys}\n[origin]\nservers = [\"{origin}\"]\n{sections}")
     }
 }

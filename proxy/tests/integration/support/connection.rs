@@ -1,19 +1,24 @@
 //! One HTTP/1.1 connection, byte by byte: what is written is what the test says, and one response at a time is read.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpStream,
     time::timeout,
 };
 
 use super::{Request, Response, SOON};
 
+/// Bytes both ways: plain, or through TLS.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin> Stream for S {}
+
 /// A client's end of a connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    tcp: TcpStream,
+    stream: Box<dyn Stream>,
     /// Read, and not yet part of a response.
     ahead: Vec<u8>,
 }
@@ -26,7 +31,12 @@ impl Connection {
     pub(crate) async fn try_open(addr: SocketAddr) -> io::Result<Self> {
         let tcp = TcpStream::connect(addr).await?;
         tcp.set_nodelay(true)?;
-        Ok(Self { tcp, ahead: Vec::new() })
+        Ok(Self::over(tcp))
+    }
+
+    /// On a connection that stands already.
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self { stream: Box::new(stream), ahead: Vec::new() }
     }
 
     /// Asks and gets the answer.
@@ -35,17 +45,19 @@ impl Connection {
     }
 
     pub(crate) async fn try_ask(&mut self, request: &Request) -> io::Result<Response> {
-        self.tcp.write_all(&request.bytes()).await?;
+        self.stream.write_all(&request.bytes()).await?;
+        self.stream.flush().await?;
         self.try_response(request.method()).await
     }
 
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.tcp.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.write_all(bytes.as_ref()).await.unwrap();
+        self.stream.flush().await.unwrap();
     }
 
     /// Sends what the other end may not want to read to its end.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.tcp.write_all(bytes.as_ref()).await;
+        let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
     /// The next response, unless the connection ends before there is one.
@@ -79,8 +91,7 @@ impl Connection {
 
     /// Whether a second request is answered on this connection.
     pub(crate) async fn is_usable(&mut self) -> bool {
-        let again = Request::fetch("GET", "/.sluice/status?queue=nobody-has-this-name");
-        self.try_ask(&again).await.is_ok_and(|answer| answer.status == 404)
+        self.try_ask(&Request::unknown_queue()).await.is_ok_and(|answer| answer.status == 404)
     }
 
     /// Waits until the other end has closed, whatever it sends before.
@@ -93,7 +104,7 @@ impl Connection {
         timeout(moment, self.closed()).await.is_err()
     }
 
-    async fn try_response(&mut self, method: &str) -> io::Result<Response> {
+    pub(crate) async fn try_response(&mut self, method: &str) -> io::Result<Response> {
         let mut response = loop {
             let head = self.head().await?;
             let response = Response::parse_head(&head).ok_or_else(|| broken(format!("not a head: {head:?}")))?;
@@ -163,7 +174,7 @@ impl Connection {
     }
 
     async fn more(&mut self) -> io::Result<()> {
-        let read = timeout(SOON, self.tcp.read_buf(&mut self.ahead)).await;
+        let read = timeout(SOON, self.stream.read_buf(&mut self.ahead)).await;
         match read.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer"))?? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             _ => Ok(()),

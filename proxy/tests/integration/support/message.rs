@@ -1,10 +1,12 @@
-//! HTTP/1.1 messages, as far as a test looks at them.
+//! HTTP messages, as far as a test looks at them.
 
 use std::fmt;
 
+use bytes::Bytes;
+use http::{Uri, Version};
 use serde_json::Value;
 
-use super::HOST;
+use super::{HOST, browser::HOST_PREFIX};
 
 /// A request, made of the parts that tests vary.
 #[derive(Clone, Debug)]
@@ -43,6 +45,11 @@ impl Request {
         Self::new(method, target).header("Accept", "application/json").header("User-Agent", "shop-app/1.0")
     }
 
+    /// What every node answers with 404, whatever its config.
+    pub(crate) fn unknown_queue() -> Self {
+        Self::fetch("GET", "/.sluice/status?queue=nobody-has-this-name")
+    }
+
     pub(crate) fn host(mut self, host: &str) -> Self {
         self.host = host.into();
         self
@@ -62,6 +69,18 @@ impl Request {
 
     pub(crate) fn method(&self) -> &str {
         &self.method
+    }
+
+    /// The same as HTTP/2 has it, with its body. Fields of a connection have no place there.
+    pub(crate) fn http2(&self, scheme: &str) -> (http::Request<()>, Bytes) {
+        let uri = Uri::builder().scheme(scheme).authority(self.host.as_str()).path_and_query(self.target.as_str());
+        let mut request = http::Request::builder().version(Version::HTTP_2).method(self.method.as_str());
+        for (name, value) in &self.headers {
+            if !name.eq_ignore_ascii_case("connection") {
+                request = request.header(name.to_ascii_lowercase(), value);
+            }
+        }
+        (request.uri(uri.build().unwrap()).body(()).unwrap(), self.body.clone().into())
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -123,6 +142,12 @@ impl Response {
     /// Whether the node has said that it closes the connection.
     pub(crate) fn closes(&self) -> bool {
         self.header_values("connection").any(|v| v.eq_ignore_ascii_case("close"))
+    }
+
+    /// The token of a kind that is handed out for the queue `shop`, under either name; empty when it is cleared.
+    pub(crate) fn token(&self, kind: &str) -> Option<&str> {
+        let name = format!("sluice_{kind}_shop");
+        self.cookie(&format!("{HOST_PREFIX}{name}")).or_else(|| self.cookie(&name))
     }
 
     /// The value a `Set-Cookie` gives a cookie; empty when it clears it.

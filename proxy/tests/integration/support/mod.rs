@@ -4,16 +4,21 @@
 //! Nobody sleeps; who waits, waits for something, with a deadline.
 
 pub(crate) mod browser;
+pub(crate) mod certificates;
+pub(crate) mod client;
 pub(crate) mod config;
 pub(crate) mod connection;
 pub(crate) mod dice;
 pub(crate) mod fleet;
+pub(crate) mod frames;
+pub(crate) mod http2;
 pub(crate) mod message;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod pool;
 pub(crate) mod scene;
+pub(crate) mod tls;
 pub(crate) mod visitor;
 
 use std::time::Duration;
@@ -22,13 +27,17 @@ use tokio::time::{Instant, sleep};
 
 pub(crate) use self::{
     browser::Status,
+    certificates::{Authority, Pair},
+    client::{Client, Protocol},
     config::Tenant,
     connection::Connection,
     fleet::Fleet,
+    http2::Http2,
     message::{Request, Response},
     node::{Node, Setup},
     origin::Origin,
     scene::Scene,
+    tls::TlsClient,
     visitor::Visitor,
 };
 

@@ -11,7 +11,13 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use tempfile::TempDir;
 
-use super::{Connection, Request, Response, config::Tenant, metrics::Metrics, until};
+use super::{
+    Connection, Request, Response,
+    certificates::{Pair, put},
+    config::Tenant,
+    metrics::Metrics,
+    until,
+};
 use crate::servers::Reserved;
 
 /// The program under test.
@@ -23,6 +29,8 @@ pub(crate) struct Setup {
     tenants: Vec<Tenant>,
     server: String,
     store: String,
+    tls: String,
+    files: Vec<(String, String)>,
     env: Vec<(String, String)>,
     keeps_ports: bool,
 }
@@ -50,6 +58,23 @@ impl Setup {
         self
     }
 
+    /// An `https` listener, and a `[tls]` of these lines.
+    pub(crate) fn https(mut self, lines: &str) -> Self {
+        self.tls = format!("\n[tls]\n{lines}\n");
+        self.server("https = [\"127.0.0.1:0\"]")
+    }
+
+    /// A certificate and its key in the config folder, by a name.
+    pub(crate) fn pair(self, name: &str, pair: &Pair) -> Self {
+        self.file(&format!("{name}.pem"), &pair.chain_pem).file(&format!("{name}.key"), &pair.key_pem)
+    }
+
+    /// Any other file in the config folder.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.into(), text.into()));
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
@@ -66,11 +91,14 @@ impl Setup {
         let reserved = self.keeps_ports.then(|| [Reserved::new(), Reserved::new()]);
         let any = "127.0.0.1:0".parse().unwrap();
         let [http, admin]: [SocketAddr; 2] = reserved.as_ref().map_or([any, any], |r| [r[0].addr(), r[1].addr()]);
-        folder.write("sluice.toml", &(server_file(http, admin, &self.server) + &self.store));
+        folder.write("sluice.toml", &(server_file(http, admin, &self.server) + &self.store + &self.tls));
+        for (name, text) in &self.files {
+            put(folder.path(), name, text);
+        }
         for tenant in &self.tenants {
             folder.write_tenant(tenant);
         }
-        let mut node = Node { folder, child: None, http, admin, env: self.env, _reserved: reserved };
+        let mut node = Node { folder, child: None, http, https: None, admin, env: self.env, _reserved: reserved };
         node.start().await;
         node
     }
@@ -90,6 +118,8 @@ pub(crate) struct Node {
     pub(crate) folder: ConfigFolder,
     /// Where visitors are served.
     pub(crate) http: SocketAddr,
+    /// The same over TLS, if it is offered.
+    https: Option<SocketAddr>,
     /// Where the admin listener is.
     pub(crate) admin: SocketAddr,
     child: Option<Child>,
@@ -111,9 +141,12 @@ impl Node {
                 panic!("the node has ended with {status}: {}", self.folder.read_log("stderr"));
             }
             let said = self.folder.read_log("stdout").split_off(said_before);
-            Some((address_after("listening on http://", &said)?, address_after("admin on http://", &said)?))
+            // The last line that is said of addresses.
+            let admin = address_after("admin on http://", &said)?;
+            let http = address_after("listening on http://", &said)?;
+            Some((http, address_after("listening on https://", &said), admin))
         });
-        (self.http, self.admin) = addresses.await;
+        (self.http, self.https, self.admin) = addresses.await;
         self.child = Some(child);
     }
 
@@ -161,6 +194,11 @@ impl Node {
 
     pub(crate) async fn connect(&self) -> Connection {
         Connection::open(self.http).await
+    }
+
+    /// Where visitors are served over TLS.
+    pub(crate) fn https(&self) -> SocketAddr {
+        self.https.expect("the node is set up without `https`")
     }
 
     /// One request on a connection of its own.

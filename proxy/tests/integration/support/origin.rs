@@ -156,6 +156,11 @@ async fn answer(mut request: http::Request<Incoming>, shared: Arc<Shared>) -> Re
         answer.headers_mut().insert("sluice-session", HeaderValue::from_static("end"));
     } else if path.starts_with("/cookie") {
         answer.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static("basket=7; Path=/"));
+    } else if path.starts_with("/other-way") {
+        answer.headers_mut().insert(header::ALT_SVC, HeaderValue::from_static("h3=\":443\""));
+    } else if path.starts_with("/own-headers") {
+        answer.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=0"));
+        answer.headers_mut().insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     } else if path.starts_with("/slow") {
         // The sender lives as long as the origin.
         let _ = shared.may_go_on.subscribe().wait_for(|&go| go).await;

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Connection, Node, Request, Response, Status, browser::Browser, until};
+use super::{Client, Node, Request, Response, Status, browser::Browser, until};
 
 /// One tab of a visitor's browser.
 #[derive(Debug)]
 pub(crate) struct Visitor {
     pub(crate) browser: Browser,
-    connection: Connection,
+    client: Client,
     asks_again: Instant,
 }
 
@@ -21,7 +21,12 @@ impl Visitor {
     }
 
     pub(crate) async fn with(node: &Node, browser: Browser) -> Self {
-        Self { browser, connection: node.connect().await, asks_again: Instant::now() }
+        Self::on(Client::Http1(node.connect().await), browser)
+    }
+
+    /// A visitor on a connection that stands already.
+    pub(crate) fn on(client: Client, browser: Browser) -> Self {
+        Self { browser, client, asks_again: Instant::now() }
     }
 
     /// Another tab: the same cookies, another connection.
@@ -31,7 +36,7 @@ impl Visitor {
 
     /// A connection that was lost is made anew, as browsers do.
     pub(crate) async fn reconnect(&mut self, node: &Node) {
-        self.connection = node.connect().await;
+        self.client = Client::Http1(node.connect().await);
     }
 
     /// Loads a page.
@@ -85,7 +90,7 @@ impl Visitor {
     }
 
     async fn send(&mut self, request: Request) -> Response {
-        let response = self.connection.ask(&request).await;
+        let response = self.client.ask(&request).await;
         self.browser.take_in(&response);
         response
     }

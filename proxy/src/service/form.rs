@@ -1,0 +1,77 @@
+//! A form that may not pass goes back to its visitor, in the page that says so.
+//!
+//! Nothing of it stays here: it is read, written into the answer, and forgotten with it. It is read only if it is short,
+//! says how long it is, comes within a time, and the tenant has room for it. Otherwise the page asks the visitor to go
+//! back to it, and the body is treated like any other behind an answer of ours.
+
+use std::{sync::Arc, time::Duration};
+
+use http::header;
+use pingora_core::protocols::http::ServerSession;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+use crate::{answer::Answer, request::form};
+
+/// A form must be there within this. It has been sent by then, or the client is slow on purpose.
+const WITHIN: Duration = Duration::from_secs(5);
+/// Memory for the forms of one tenant that are on their way through. At the bound visitors are asked to go back.
+const ROOM_BYTES: usize = 32 << 20;
+/// What a form takes beside its own length: fields, and the page around them.
+const AROUND_BYTES: usize = 64 << 10;
+/// What a byte of a form takes at most: as it came, as it was meant, and five escaped.
+const PER_BYTE: usize = 7;
+
+/// Room for the forms of one tenant, so that a flood of one takes nothing from another.
+#[derive(Clone, Debug)]
+pub(crate) struct FormRoom(Arc<Semaphore>);
+
+impl Default for FormRoom {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(ROOM_BYTES)))
+    }
+}
+
+/// Finishes an answer about a form. What comes beside it is to be kept until the answer has been written.
+pub(super) async fn hand_back(
+    session: &mut ServerSession,
+    room: Option<&FormRoom>,
+    answer: Answer,
+) -> (Answer, Option<OwnedSemaphorePermit>) {
+    if answer.form.is_none() {
+        return (answer, None);
+    }
+    match read(session, room).await {
+        Some((fields, taken)) => (answer.with_form(Some(&fields)), Some(taken)),
+        None => (answer.with_form(None), None),
+    }
+}
+
+type Fields = Vec<(String, String)>;
+
+async fn read(session: &mut ServerSession, room: Option<&FormRoom>) -> Option<(Fields, OwnedSemaphorePermit)> {
+    let headers = &session.req_header().headers;
+    // Whoever expects "100 Continue" has not sent it, and is not asked to.
+    if !form::is_readable(headers) || headers.contains_key(header::EXPECT) {
+        return None;
+    }
+    let length = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse::<usize>().ok()?;
+    if length > form::BYTES_MAX {
+        return None;
+    }
+    let cost = u32::try_from(length * PER_BYTE + AROUND_BYTES).ok()?;
+    let taken = room?.0.clone().try_acquire_many_owned(cost).ok()?;
+    let mut body = Vec::with_capacity(length);
+    let whole = async {
+        while body.len() < length
+            && let Some(piece) = session.read_request_body().await.ok()?
+        {
+            body.extend_from_slice(&piece);
+        }
+        (body.len() == length).then_some(())
+    };
+    timeout(WITHIN, whole).await.ok()??;
+    Some((form::read(&body)?, taken))
+}

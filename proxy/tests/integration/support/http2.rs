@@ -1,0 +1,111 @@
+//! An HTTP/2 connection as a well-behaved client has it.
+
+use std::{fmt, future::Future, io};
+
+use bytes::Bytes;
+use h2::{RecvStream, client::SendRequest};
+use http::HeaderMap;
+use tokio::{task::AbortHandle, time::timeout};
+
+use super::{Request, Response, SOON, connection::Stream};
+
+/// A client's end of a connection. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Http2 {
+    requests: SendRequest<Bytes>,
+    driver: AbortHandle,
+}
+
+impl fmt::Debug for Http2 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http2").field("closed", &self.driver.is_finished()).finish()
+    }
+}
+
+impl Http2 {
+    /// On a connection that stands already.
+    pub(crate) async fn over(stream: impl Stream + 'static) -> Self {
+        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+        // Whatever ends it, those who ask hear of it.
+        let driver = tokio::spawn(async move { drop(connection.await) }).abort_handle();
+        Self { requests, driver }
+    }
+
+    /// Asks and gets the answer.
+    pub(crate) async fn ask(&self, request: &Request) -> Response {
+        self.try_ask(request).await.unwrap_or_else(|error| panic!("{error}, asked {request:?}"))
+    }
+
+    pub(crate) async fn try_ask(&self, request: &Request) -> io::Result<Response> {
+        let (head, body) = request.http2("https");
+        soon(self.exchange(head, body, None)).await
+    }
+
+    /// Asks with fields behind the body.
+    pub(crate) async fn ask_with_trailers(&self, request: &Request, trailers: HeaderMap) -> Response {
+        let (head, body) = request.http2("https");
+        soon(self.exchange(head, body, Some(trailers))).await.unwrap()
+    }
+
+    /// Waits until the other end has closed.
+    pub(crate) async fn closed(&self) {
+        super::until("the connection ends", async || self.driver.is_finished().then_some(())).await;
+    }
+
+    async fn exchange(
+        &self,
+        head: http::Request<()>,
+        mut body: Bytes,
+        trailers: Option<HeaderMap>,
+    ) -> Result<Response, h2::Error> {
+        let mut requests = self.requests.clone().ready().await?;
+        let ends = body.is_empty() && trailers.is_none();
+        let (answer, mut sending) = requests.send_request(head, ends)?;
+        let send = async {
+            while !body.is_empty() {
+                sending.reserve_capacity(body.len());
+                let Some(room) = std::future::poll_fn(|cx| sending.poll_capacity(cx)).await else { return };
+                let Ok(room) = room else { return };
+                let piece = body.split_to(room.min(body.len()));
+                // Who has answered already may not want the rest.
+                if sending.send_data(piece, body.is_empty() && trailers.is_none()).is_err() {
+                    return;
+                }
+            }
+            if let Some(trailers) = trailers {
+                let _ = sending.send_trailers(trailers);
+            }
+        };
+        let receive = async {
+            let (head, body) = answer.await?.into_parts();
+            Ok(Response {
+                status: head.status.as_u16(),
+                headers: head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect(),
+                body: whole(body).await?,
+            })
+        };
+        if ends {
+            return receive.await;
+        }
+        let (mut send, mut receive) = (std::pin::pin!(send), std::pin::pin!(receive));
+        tokio::select! {
+            response = &mut receive => response,
+            () = &mut send => receive.await,
+        }
+    }
+}
+
+async fn whole(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
+    let mut bytes = Vec::new();
+    while let Some(piece) = body.data().await {
+        let piece = piece?;
+        body.flow_control().release_capacity(piece.len())?;
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+async fn soon<T>(asked: impl Future<Output = Result<T, h2::Error>>) -> io::Result<T> {
+    let answered = timeout(SOON, asked).await;
+    answered.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no answer"))?.map_err(io::Error::other)
+}
