@@ -42,7 +42,7 @@ use crate::{
 const THREADS: usize = 2;
 /// How much they give way to everybody else, as `nice` counts it.
 const NICE: i32 = 10;
-/// How long the bystanders are alone before each flood.
+/// How long the bystanders are alone before the first flood and after each.
 const ALONE: Duration = Duration::from_secs(5);
 /// Memory is back within this after a flood.
 const MEMORY_WITHIN: Duration = Duration::from_secs(30);
@@ -132,12 +132,15 @@ async fn measure(options: &Options, clients: &Runtime) -> Result<Report, Failed>
     let bystanders = Bystanders::prepare(&scene).await?;
     let mut report = Report::new(options.server);
     let wanted = |flood: &&Flood| options.only.is_empty() || options.only.contains(flood);
+    let mut alone = bystanders.during(sleep(ALONE)).await?.1;
     for &flood in Flood::value_variants().iter().filter(wanted) {
         complain(format_args!("{}", flood.name()));
-        let alone = bystanders.during(sleep(ALONE)).await?.1;
         let finding = one(flood, &scene, &bystanders, clients).await;
         let mut finding = finding.map_err(|error| format!("{}: {error}", flood.name()))?;
-        finding.alone = alone;
+        // Whatever else the machine does is there before or afterwards, too.
+        let afterwards = bystanders.during(sleep(ALONE)).await?.1;
+        finding.alone = alone.worse(&afterwards);
+        alone = afterwards;
         complain(report.row(&finding));
         report.findings.push(finding);
     }

@@ -67,6 +67,19 @@ pub(super) struct Latency {
     pub(super) most_ms: f64,
 }
 
+impl Felt {
+    /// The worse of two times.
+    pub(super) fn worse(&self, other: &Self) -> Self {
+        let worse = |one: Latency, other: Latency| if one.p99_ms > other.p99_ms { one } else { other };
+        Self {
+            kept: worse(self.kept, other.kept),
+            anew: worse(self.anew, other.anew),
+            failed: self.failed + other.failed,
+            first_failure: self.first_failure.clone().or_else(|| other.first_failure.clone()),
+        }
+    }
+}
+
 /// A request that was answered.
 #[derive(Clone, Copy)]
 struct Asked {

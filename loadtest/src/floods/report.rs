@@ -28,9 +28,9 @@ impl Report {
     }
 
     pub(super) fn to_markdown(&self) -> String {
-        let mut text = "Bystanders: p99 in ms, alone and beside the flood, on kept connections and on new ones. Memory: growth \
-                        at most, and what was left of it.\n\n| flood | what became of it | CPU, s | memory, MB | kept | new | \
-                        counted | |\n|---|---|--:|--:|--:|--:|---|---|\n"
+        let mut text = "Bystanders: p99 in ms, alone (before or afterwards, whichever was worse) and beside the flood, on kept \
+                        connections and on new ones. Memory: growth at most, and what was left of it.\n\n| flood | what \
+                        became of it | CPU, s | memory, MB | kept | new | counted | |\n|---|---|--:|--:|--:|--:|---|---|\n"
             .to_owned();
         for finding in &self.findings {
             // Writing to a string cannot fail.
@@ -74,7 +74,7 @@ fn became(became: &Became) -> String {
     parts.push(format!("{} connections: {}", became.connections, ends.join(", ")));
     if !became.units.is_empty() {
         let units = median(became.units.iter().map(|&units| units as f64).collect());
-        parts.push(format!("after {units:.0} frames, {:.0} ms", median(became.lasted_ms.clone())));
+        parts.push(format!("after {units:.0} written, {:.0} ms", median(became.lasted_ms.clone())));
     }
     if let Some(after_s) = became.cut_after_s {
         parts.push(format!("after {after_s:.0} s"));
