@@ -343,8 +343,11 @@ pub(crate) fn head_of<'r>(request: &'r RequestHeader, raw: Option<&'r [u8]>) -> 
 
 /// Writes an answer of ours and keeps the connection, whatever the request was, unless the answer closes it.
 pub(crate) async fn write(session: &mut HttpSession, passage: &mut Passage, answer: Answer) -> Result<()> {
-    // The room that a form takes is its own until the answer has been written.
-    let (answer, _room) = form::hand_back(session, passage.site.as_ref().map(|site| &site.forms), answer).await;
+    // The room that a form takes is its own until the answer has been written. In a box, as hardly any answer is about one.
+    let (answer, _room) = match answer.form {
+        None => (answer, None),
+        Some(_) => Box::pin(form::hand_back(session, passage.site.as_ref().map(|site| &site.forms), answer)).await,
+    };
     let Answer { mut head, body, closes, .. } = answer;
     passage.dress(&mut head)?;
     if closes {

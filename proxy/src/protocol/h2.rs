@@ -33,7 +33,7 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -157,23 +157,26 @@ impl Driver {
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let (mut leaving, mut served, mut malformed) = (false, 0, 0);
         let mut wide = None;
+        let mut closing = pin!(shutdown.wait_for(|&closing| closing));
+        let mut changed = pin!(shared.changed.notified());
         loop {
             let event = {
-                let mut closing = pin!(shutdown.wait_for(|&closing| closing));
-                let mut changed = pin!(shared.changed.notified());
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
-                    if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(Event::Leave);
-                    }
-                    if changed.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(Event::Changed);
-                    }
                     // On the stack, made anew each time: it keeps nothing between two polls but what the connection
                     // keeps, and an idle connection need not have room for a request.
                     let accept = pin!(HttpSession::from_h2_conn(connection, self.no_digest.clone()));
                     let accepted = accept.poll(cx).map(Event::Accepted);
                     // Looked at behind the reading that may have set it.
-                    excess.get().map_or(accepted, |frame| Poll::Ready(Event::Excess(frame)))
+                    if let Some(frame) = excess.get() {
+                        return Poll::Ready(Event::Excess(frame));
+                    }
+                    if accepted.is_ready() {
+                        return accepted;
+                    }
+                    if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Event::Leave);
+                    }
+                    changed.as_mut().poll(cx).map(|()| Event::Changed)
                 };
                 idle.as_mut().wait(&mut next).await
             };
@@ -190,6 +193,7 @@ impl Driver {
                     }
                 }
                 Some(Event::Changed) => {
+                    changed.set(shared.changed.notified());
                     if shared.stalled.load(Ordering::Relaxed) {
                         return End::Because(Reason::ENHANCE_YOUR_CALM, "answers_not_taken");
                     }
@@ -244,7 +248,12 @@ impl Driver {
             session.shutdown_with_reason(Reason::REFUSED_STREAM);
             return;
         }
-        tokio::spawn(request::serve(self.clone(), session, Active::begin(shared)));
+        // Most requests are answered without waiting for anything, and then need no task. One that has to wait is polled
+        // again by its task, so nothing of it was to be woken yet.
+        let mut serving = Box::pin(request::serve(self.clone(), session, Active::begin(shared)));
+        if serving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            tokio::spawn(serving);
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use rustls::server::ClientHello;
 use tokio::{
     net::TcpStream,
     runtime::Builder,
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
 };
 
 use super::{
@@ -85,8 +85,10 @@ impl Worker {
                 let Shared { handshake_timeout, handshakes_max, .. } = shared;
                 let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
                 let service = Service { node, trusted_proxies, requests_max, https_port };
-                let driver = Arc::new(Driver::new(proxy(service.clone()), service, shutdown));
-                Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox).await;
+                // A watch of the worker's own: connections look at it all the time, and share no lock with other workers.
+                let (closing, watch) = watch::channel(false);
+                let driver = Arc::new(Driver::new(proxy(service.clone()), service, watch));
+                Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox, shutdown, closing).await;
             });
         })?;
         Ok(Self { clients, load })
@@ -148,10 +150,17 @@ struct Floor {
 }
 
 impl Floor {
-    async fn serve(self, mut inbox: mpsc::UnboundedReceiver<Client>) {
-        let (proxy, mut shutdown) = (self.driver.proxy.clone(), self.driver.shutdown.clone());
+    /// `closing` is heard by the worker's connections once `shutdown` says so.
+    async fn serve(
+        self,
+        mut inbox: mpsc::UnboundedReceiver<Client>,
+        mut shutdown: ShutdownWatch,
+        closing: watch::Sender<bool>,
+    ) {
+        let proxy = self.driver.proxy.clone();
         tokio::spawn(async move {
             let _ = shutdown.wait_for(|&closing| closing).await;
+            let _ = closing.send(true);
             // Whoever is about to send a head on a kept connection is let go.
             proxy.http_cleanup().await;
         });

@@ -40,7 +40,9 @@ pub(super) async fn serve(driver: Arc<Driver>, mut stream: HttpSession, active: 
             // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
             Ok(()) => {
                 drop(turn);
-                let _ = timeout(DRAIN_TIMEOUT, drain(&mut session)).await;
+                if !session.is_body_done() {
+                    let _ = timeout(DRAIN_TIMEOUT, drain(&mut session)).await;
+                }
             }
             Err(error) if *error.etype() == ErrorType::WriteTimedout => shared.set(&shared.stalled),
             Err(_) => {}
@@ -48,7 +50,7 @@ pub(super) async fn serve(driver: Arc<Driver>, mut stream: HttpSession, active: 
         return;
     }
     drop(turn);
-    forward(&driver, session, passage, &active).await;
+    Box::pin(forward(&driver, session, passage, &active)).await;
 }
 
 /// Reads away what is left of a short body. Of a longer one the client is told that it is not wanted.
@@ -61,7 +63,7 @@ async fn drain(session: &mut ServerSession) {
     }
 }
 
-/// Hands a request to pingora. In a box: most requests are never forwarded.
+/// Hands a request to pingora.
 async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passage, active: &Active) {
     match timeout(passage.body_silence_max(), end_comes_late(&mut session)).await {
         Ok(Ok(())) => {}
@@ -74,7 +76,7 @@ async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passa
         (passage.count_body(), passage.body_silence_max())
     });
     passage.ride_on(session.req_header_mut());
-    let proxied = Box::pin(driver.proxy.process_new_http(session, &driver.shutdown));
+    let proxied = driver.proxy.process_new_http(session, &driver.shutdown);
     match body {
         None => drop(proxied.await),
         // Dropping it resets the stream and lets the origin go.
