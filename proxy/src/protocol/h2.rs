@@ -157,6 +157,8 @@ impl Driver {
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
         let (mut leaving, mut served, mut malformed) = (false, 0, 0);
         let mut wide = None;
+        // What has come together is answered together, in one write. At most as many as there are streams.
+        let mut came = Vec::new();
         let mut closing = pin!(shutdown.wait_for(|&closing| closing));
         let mut changed = pin!(shared.changed.notified());
         loop {
@@ -172,6 +174,9 @@ impl Driver {
                     }
                     if accepted.is_ready() {
                         return accepted;
+                    }
+                    if !came.is_empty() {
+                        return Poll::Ready(Event::AllCame);
                     }
                     if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Leave);
@@ -214,7 +219,12 @@ impl Driver {
                         leaving = true;
                         connection.graceful_shutdown();
                     }
-                    self.begin(session, shared);
+                    came.push(session);
+                }
+                Some(Event::AllCame) => {
+                    for session in std::mem::take(&mut came) {
+                        self.begin(session, shared);
+                    }
                 }
                 Some(Event::Accepted(Ok(Some(H2Accept::Rejected)))) => {
                     malformed += 1;
@@ -262,6 +272,8 @@ enum Event {
     Leave,
     Changed,
     Excess(frames::Frame),
+    /// Of all that has been read nothing is left to be accepted.
+    AllCame,
     Accepted(pingora_core::Result<Option<H2Accept>>),
 }
 
