@@ -1,7 +1,7 @@
 //! Many connections that stand and take up room until the server lets go of them.
 //!
-//! Whether it has is not seen from the client's end: who reads nothing does not hear of an end either. It is seen by the
-//! descriptors that the server has open.
+//! A client that listens hears of the end of its streams, or of the connection. Who reads nothing does not: that these are
+//! gone is seen by the descriptors that the server has open.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -10,8 +10,11 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 
-use super::{pour::Became, scene::Clients};
-use crate::{Failed, client::Target};
+use super::{pour::Became, raw::Raw, scene::Clients};
+use crate::{
+    Failed,
+    client::{Io, Target},
+};
 
 /// Connections that are opened at a time.
 const OPENING: usize = 32;
@@ -22,10 +25,26 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// few connections stand it is a quarter of these.
 const DESCRIPTORS_OF_OTHERS: usize = 48;
 
+/// What is held.
+pub(super) trait Held: Send + 'static {
+    /// Whether the server has ended all that was asked for; `None`: it cannot be heard.
+    fn is_over(&self) -> Option<bool> {
+        None
+    }
+}
+
+impl Held for Io {}
+
+impl Held for Raw {
+    fn is_over(&self) -> Option<bool> {
+        self.listens().then(|| self.has_ended() || self.resets() >= self.asked())
+    }
+}
+
 pub(super) type Opening<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
 
 /// So many connections that are opened in this way, and kept until the server has closed them, or for so long.
-pub(super) async fn hold<T: Send + 'static>(
+pub(super) async fn hold<T: Held>(
     clients: Clients,
     count: usize,
     open: fn(Target) -> Opening<T>,
@@ -61,10 +80,22 @@ pub(super) async fn hold<T: Send + 'static>(
     let mut look = interval(LOOK_EVERY);
     while stand.elapsed() < at_most {
         look.tick().await;
-        if clients.server.descriptors() <= before + (count / 4).min(DESCRIPTORS_OF_OTHERS) {
+        let over = held.iter().map(Held::is_over).collect::<Option<Vec<_>>>();
+        let is_cut = match over {
+            Some(over) => over.iter().all(|&over| over),
+            None => clients.server.descriptors() <= before + (count / 4).min(DESCRIPTORS_OF_OTHERS),
+        };
+        if is_cut {
             became.cut_after_s = Some(stand.elapsed().as_secs_f64());
             break;
         }
+    }
+    let heard_of = |over| held.iter().filter(|held| held.is_over() == Some(over)).count() as u64;
+    let (over, standing) = (heard_of(true), heard_of(false));
+    if over + standing > 0 {
+        became.ended = [("cut", over), ("left open", standing)].map(|(end, count)| (end.to_owned(), count)).into();
+        became.ended.retain(|_, count| *count > 0);
+        return Ok(became);
     }
     let end = if became.cut_after_s.is_some() { "cut" } else { "left open" };
     became.ended.insert(end.to_owned(), became.connections);

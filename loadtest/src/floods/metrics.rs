@@ -1,8 +1,11 @@
-//! What a node says it has counted, by reason.
+//! What a node says it has counted of those whom it sent away, and why.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+/// Outcomes of a handshake that are as they should be.
+const DONE: [&str; 2] = ["full", "resumed"];
 
 /// Counters that have a reason, as `/metrics` writes them: name and labels to value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -11,9 +14,10 @@ pub(super) struct Counters(BTreeMap<String, f64>);
 
 impl Counters {
     pub(super) fn parse(text: &str) -> Self {
-        let lines = text.lines().filter(|line| !line.starts_with('#') && line.contains("reason=\""));
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
         let pairs = lines.filter_map(|line| {
             let (name, value) = line.rsplit_once(' ')?;
+            reason(name)?;
             Some((name.to_owned(), value.parse().ok()?))
         });
         Self(pairs.collect())
@@ -36,12 +40,23 @@ impl Counters {
     pub(super) fn reasons(&self) -> String {
         let mut reasons: BTreeMap<&str, f64> = BTreeMap::new();
         for (name, value) in &self.0 {
-            let reason = name.split("reason=\"").nth(1).and_then(|rest| rest.split('"').next());
-            *reasons.entry(reason.unwrap_or_default()).or_default() += value;
+            *reasons.entry(reason(name).unwrap_or_default()).or_default() += value;
         }
         let texts: Vec<_> = reasons.iter().map(|(reason, count)| format!("{reason} {count:.0}")).collect();
         texts.join(", ")
     }
+}
+
+/// Why a counter has grown: its label, or its name where that says it all.
+fn reason(counter: &str) -> Option<&str> {
+    let label = |name: &str| counter.split(name).nth(1)?.split('"').next();
+    if counter.starts_with("sluice_tls_handshakes_total") {
+        return label("outcome=\"").filter(|outcome| !DONE.contains(outcome));
+    }
+    label("reason=\"").or_else(|| {
+        let name = counter.strip_prefix("sluice_")?.strip_suffix("_total")?;
+        ["connections_cut", "connections_refused"].contains(&name).then_some(name)
+    })
 }
 
 #[cfg(test)]
@@ -57,5 +72,13 @@ mod tests {
         let grown = after.since(&before);
         assert_eq!(grown.reasons(), "new 1, slow 5");
         assert!(before.since(&after).is_empty());
+    }
+    #[test]
+    fn handshakes_that_were_made_are_no_reason_and_names_may_be_one() {
+        let counters = Counters::parse(
+            "sluice_tls_handshakes_total{outcome=\"full\"} 5\nsluice_tls_handshakes_total{outcome=\"too_slow\"} \
+             2\nsluice_connections_cut_total 3\nsluice_requests_total{outcome=\"forwarded\"} 9\n",
+        );
+        assert_eq!(counters.reasons(), "connections_cut 3, too_slow 2");
     }
 }

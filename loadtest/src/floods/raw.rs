@@ -30,6 +30,7 @@ pub(super) struct Raw {
     write: WriteHalf<Io>,
     heard: Arc<Heard>,
     ears: Ears,
+    asked: u64,
 }
 
 enum Ears {
@@ -72,7 +73,7 @@ impl Raw {
         let (read, write) = split(io);
         let heard = Arc::new(Heard::default());
         let ears = if listens { Ears::Open(tokio::spawn(listen(read, heard.clone()))) } else { Ears::Shut(read) };
-        Ok(Self { write, heard, ears })
+        Ok(Self { write, heard, ears, asked: 0 })
     }
 
     /// Whether the server has ended it, as far as is known.
@@ -85,6 +86,21 @@ impl Raw {
         self.heard.resets.load(Relaxed)
     }
 
+    /// Whether it hears what the server says.
+    pub(super) fn listens(&self) -> bool {
+        matches!(self.ears, Ears::Open(_))
+    }
+
+    /// Notes that so many requests are under way.
+    pub(super) fn has_asked(&mut self, streams: u64) {
+        self.asked += streams;
+    }
+
+    /// Requests of which it was noted that they are under way.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked
+    }
+
     /// Writes, and waits until all is with the kernel; an error if the server takes no more.
     pub(super) async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.write.write_all(bytes).await?;
@@ -93,7 +109,7 @@ impl Raw {
 
     /// Waits for the server to end it; [`End::Open`] if it does not within this.
     pub(super) async fn end(self, within: Duration) -> End {
-        let Self { write, heard, ears } = self;
+        let Self { write, heard, ears, .. } = self;
         let mut listening = match ears {
             Ears::Open(listening) => listening,
             Ears::Shut(read) => tokio::spawn(listen(read, heard)),

@@ -6,7 +6,7 @@ use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinHandle, time::slee
 
 use super::{
     frames::{Frames as _, INITIAL_WINDOW_SIZE, WINDOW_MAX},
-    hold::{Opening, hold},
+    hold::{Held, Opening, hold},
     pour::Became,
     raw::Raw,
     scene::{Clients, FLOODED},
@@ -59,6 +59,8 @@ pub(super) async fn handshakes(clients: Clients) -> Result<Became, Failed> {
 
 /// Ends with this value.
 struct Dripping(JoinHandle<()>);
+
+impl Held for Dripping {}
 
 impl Drop for Dripping {
     fn drop(&mut self) {

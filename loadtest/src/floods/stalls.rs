@@ -42,6 +42,7 @@ async fn stalled(to: Target, streams: u32) -> Result<Raw, Failed> {
         bytes.whole_request(number * 2 + 1, FLOODED);
     }
     raw.write(&bytes).await?;
+    raw.has_asked(streams.into());
     Ok(raw)
 }
 
