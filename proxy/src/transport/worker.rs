@@ -88,7 +88,8 @@ impl Worker {
                 // A watch of the worker's own: connections look at it all the time, and share no lock with other workers.
                 let (closing, watch) = watch::channel(false);
                 let driver = Arc::new(Driver::new(proxy(service.clone()), service, watch));
-                Floor { driver, handshakes, handshake_timeout, load: load_of }.serve(inbox, shutdown, closing).await;
+                let floor = Arc::new(Floor { driver, handshakes, handshake_timeout, load: load_of });
+                floor.serve(inbox, shutdown, closing).await;
             });
         })?;
         Ok(Self { clients, load })
@@ -141,7 +142,6 @@ impl Drop for Here {
 }
 
 /// What a worker's connections share.
-#[derive(Clone)]
 struct Floor {
     driver: Arc<Driver>,
     handshakes: Handshakes,
@@ -152,7 +152,7 @@ struct Floor {
 impl Floor {
     /// `closing` is heard by the worker's connections once `shutdown` says so.
     async fn serve(
-        self,
+        self: Arc<Self>,
         mut inbox: mpsc::UnboundedReceiver<Client>,
         mut shutdown: ShutdownWatch,
         closing: watch::Sender<bool>,
@@ -177,7 +177,7 @@ impl Floor {
         std::future::pending().await
     }
 
-    async fn connection(self, tcp: TcpStream, scheme: Scheme, place: OwnedSemaphorePermit) {
+    async fn connection(self: Arc<Self>, tcp: TcpStream, scheme: Scheme, place: OwnedSemaphorePermit) {
         let metrics = &self.driver.service.node.metrics;
         let _here = Here::begin(metrics.connections.clone(), self.load.clone());
         let cuts = metrics.connections_cut.clone();

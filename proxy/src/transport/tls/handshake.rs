@@ -27,10 +27,10 @@ const SEND_BUFFER_BYTES: usize = 16 << 10;
 
 /// A worker's handshakes. A signature takes longer than a hundred polls, so each turn of the worker has room for one:
 /// visitors who wait are answered however many newcomers there are.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Handshakes {
-    turns: Arc<Semaphore>,
-    places: Arc<Semaphore>,
+    turns: Semaphore,
+    places: Semaphore,
     counts: HandshakeCounts,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Encrypted {
 impl Handshakes {
     /// At most `max` of them under way.
     pub(crate) fn new(max: usize, counts: HandshakeCounts) -> Self {
-        Self { turns: Arc::new(Semaphore::new(1)), places: Arc::new(Semaphore::new(max)), counts }
+        Self { turns: Semaphore::new(1), places: Semaphore::new(max), counts }
     }
 
     /// Shakes hands with a client, or lets it go; what was the matter is counted. `choose` is asked once, and finds no
