@@ -75,7 +75,7 @@ pub(crate) enum Flood {
     DataAfterEnd,
     /// A request whose fields never end.
     Continuation,
-    /// Requests with more fields than anybody needs.
+    /// Requests whose fields unfold to megabytes.
     Fields,
     /// SETTINGS that want to be acknowledged.
     Settings,

@@ -110,7 +110,7 @@ impl Bystanders {
     }
 
     /// What they feel until this is over, and what came of it. Who may have felt that the machine itself stood still is
-    /// left out, if that can be told.
+    /// left out, where stalls can be seen.
     pub(super) async fn during<T>(&self, what: impl Future<Output = T>) -> Result<(T, Felt), Failed> {
         let meter = Meter::start().ok();
         let over = Arc::new(AtomicBool::new(false));

@@ -20,7 +20,7 @@ pub(super) async fn ping(clients: Clients) -> Result<Became, Failed> {
     pour(clients, Stream { opens: |_| {}, unit: |_, bytes| bytes.frame(kind::PING, 0, 0, b"floods..") }).await
 }
 
-/// On streams that nobody has opened, which is allowed.
+/// On streams that are not open, which is allowed.
 pub(super) async fn priority(clients: Clients) -> Result<Became, Failed> {
     let unit = |number: u64, bytes: &mut Vec<u8>| {
         let stream = u32::try_from(number * 2 + 1).unwrap_or(u32::MAX);

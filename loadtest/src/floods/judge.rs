@@ -25,7 +25,7 @@ const STALLED_CUT_MAX: Duration = Duration::from_secs(30);
 const SLOW_READERS_CUT_MAX: Duration = Duration::from_secs(60);
 /// The deadline of a handshake, for those that were begun last.
 const HANDSHAKES_CUT_MAX: Duration = Duration::from_secs(10);
-/// A server that is as busy as that, and whoever looks at it, may notice so much later.
+/// A busy server, and the look at it, may come so much later.
 const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What came of one flood.
@@ -142,8 +142,8 @@ mod tests {
     fn every_harm_is_a_fault() {
         let slow = Finding { beside: felt(8.1), ..finding(Flood::Ping) };
         assert_eq!(slow.faults(true), ["p99 on kept connections", "p99 on new connections"]);
-        let nobody = Finding { beside: Felt::default(), ..finding(Flood::Ping) };
-        assert_eq!(nobody.faults(true).len(), 2, "who was not answered at all did not fare well");
+        let unanswered = Finding { beside: Felt::default(), ..finding(Flood::Ping) };
+        assert_eq!(unanswered.faults(true).len(), 2, "who was not answered at all did not fare well");
         let failed = Finding { beside: Felt { failed: 3, ..felt(4.0) }, ..finding(Flood::Ping) };
         assert_eq!(failed.faults(true), ["3 requests of bystanders failed"]);
         let big = Finding { most_bytes: 110_000_000, ..finding(Flood::SlowReadersH1) };

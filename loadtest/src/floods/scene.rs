@@ -155,7 +155,7 @@ impl Scene {
     }
 }
 
-/// Somebody who looks at a server's memory.
+/// A task that looks at a server's memory.
 pub(super) struct Watch {
     ends: Arc<AtomicBool>,
     most: Arc<AtomicU64>,

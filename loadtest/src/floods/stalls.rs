@@ -46,7 +46,7 @@ async fn stalled(to: Target, streams: u32) -> Result<Raw, Failed> {
     Ok(raw)
 }
 
-/// As many connections with PINGs until the server stops reading, whose answers nobody reads.
+/// As many connections with PINGs until the server stops reading, whose answers are not read.
 pub(super) async fn ping_unread(clients: Clients) -> Result<Became, Failed> {
     hold(clients, FEW, |to| -> Opening<Raw> { Box::pin(unread(to)) }, WATCHED_FOR).await
 }
