@@ -26,12 +26,15 @@ pub(crate) struct Driver {
     pub(crate) shutdown: ShutdownWatch,
     /// Connections that may send bodies fast at once: each may take a megabyte.
     wide: Arc<Semaphore>,
+    /// Requests that connections have at origins beyond the ones that each may have.
+    beyond: Arc<Semaphore>,
     /// What pingora is told of a connection on HTTP/2. What there is to know, `Connection` says.
     no_digest: Arc<Digest>,
 }
 
 impl Driver {
     pub(crate) fn new(proxy: Arc<HttpProxy<Service>>, service: Service, shutdown: ShutdownWatch) -> Self {
-        Self { service, proxy, shutdown, wide: Arc::new(Semaphore::new(h2::WIDE_MAX)), no_digest: Arc::default() }
+        let [wide, beyond] = [h2::WIDE_MAX, h2::BEYOND_MAX].map(|max| Arc::new(Semaphore::new(max)));
+        Self { service, proxy, shutdown, wide, beyond, no_digest: Arc::default() }
     }
 }

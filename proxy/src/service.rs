@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::{
-    Error, ErrorType, Result,
+    Error, ErrorSource, ErrorType, Result,
     modules::http::HttpModules,
     protocols::http::ServerSession as HttpSession,
     upstreams::peer::{HttpPeer, PeerOptions},
@@ -303,6 +303,11 @@ impl ProxyHttp for Service {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, passage: &mut Passage) -> FailToProxy {
         let (code, reason) = failure(error);
+        if session.as_downstream().is_http2()
+            && (error.esource(), error.etype()) == (&ErrorSource::Downstream, &ErrorType::WriteTimedout)
+        {
+            self.node.metrics.cut("answer_not_taken");
+        }
         if let (Some(site), Some(reason)) = (&passage.site, reason) {
             self.node.metrics.origin_error(site.tenant.name.as_str(), reason);
         }
@@ -324,7 +329,7 @@ impl ProxyHttp for Service {
 
     fn suppress_error_log(&self, _: &Session, _: &Passage, error: &Error) -> bool {
         // A client that goes away is no error of ours.
-        matches!(error.esource(), pingora_core::ErrorSource::Downstream)
+        matches!(error.esource(), ErrorSource::Downstream)
     }
 }
 
@@ -394,7 +399,6 @@ fn peer_options(origin: &sluice_config::Origin) -> PeerOptions {
 
 /// Status of a failed forwarding, and its metric label; 0: the client is gone. No label: the client is to blame.
 fn failure(error: &Error) -> (u16, Option<&'static str>) {
-    use pingora_core::ErrorSource;
     match (error.esource(), error.etype()) {
         (
             ErrorSource::Downstream,

@@ -10,6 +10,7 @@
 //! | streams open at once | 100 | the next is refused; browsers wait by themselves |
 //! | requests under way on the node | `requests_max` | the next is refused, which says that it may be tried again |
 //! | answers of ours under way on a connection | 8 | the next waits its turn |
+//! | requests of a connection at origins | 6, and 256 more for all of a worker | the next waits its turn |
 //! | an answer of ours not taken | 30 s | the connection ends |
 //! | a piece of an origin's answer not taken | 30 s | the stream ends |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
@@ -76,6 +77,11 @@ const RESETS_OWN_MAX: usize = 64;
 const MALFORMED_MAX: u32 = 32;
 /// Answers of ours under way on one connection.
 const ANSWERS_MAX: usize = 8;
+/// Requests that each connection may have at origins: as many as a browser has connections of HTTP/1.1, so that no page
+/// stands still that would not without HTTP/2. One of them may hold half a megabyte for a client that does not take it.
+const AT_ORIGIN: usize = 6;
+/// And as many more, over all connections of a worker, while there is room.
+pub(super) const BEYOND_MAX: usize = 256;
 /// How long a connection that ends is driven on, so that its client hears why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -88,6 +94,7 @@ struct Shared {
     /// Streams that are being served.
     active: AtomicUsize,
     answers: Semaphore,
+    at_origin: Semaphore,
     stalled: AtomicBool,
     uploads: AtomicBool,
     /// One of the two above has been set.
@@ -139,6 +146,7 @@ impl Driver {
             connection: Connection { peer, tls: Some(tls) },
             active: AtomicUsize::new(0),
             answers: Semaphore::new(ANSWERS_MAX),
+            at_origin: Semaphore::new(AT_ORIGIN),
             stalled: AtomicBool::new(false),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),

@@ -14,7 +14,10 @@ use pingora_core::{
     apps::HttpServerApp as _,
     protocols::http::{ServerSession, v2::server::HttpSession},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{sleep, timeout},
+};
 
 use super::{Active, Driver};
 use crate::service::{Passage, STREAM_WRITE_TIMEOUT, head_of, write};
@@ -65,6 +68,7 @@ async fn drain(session: &mut ServerSession) {
 
 /// Hands a request to pingora.
 async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passage, active: &Active) {
+    let Some(_turn) = turn_at_origin(driver, active).await else { return };
     match timeout(passage.body_silence_max(), end_comes_late(&mut session)).await {
         Ok(Ok(())) => {}
         // The client is gone.
@@ -85,6 +89,20 @@ async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passa
             () = silent(pieces, silence_max) => driver.service.node.metrics.cut("body_silent"),
         },
     }
+}
+
+/// One of the connection's own turns at an origin, or one of those that all share. Whichever is free first: a client whose
+/// streams do not move holds up itself.
+async fn turn_at_origin<'a>(driver: &'a Driver, active: &'a Active) -> Option<SemaphorePermit<'a>> {
+    let Active(shared) = active;
+    if let Ok(turn) = shared.at_origin.try_acquire() {
+        return Some(turn);
+    }
+    tokio::select! {
+        turn = shared.at_origin.acquire() => turn,
+        turn = driver.beyond.acquire() => turn,
+    }
+    .ok()
 }
 
 /// Some clients end a page load with an empty frame behind its head. Forwarded before that has come, it would announce a
