@@ -48,9 +48,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Whether as many requests are under way as this node has room for.
-    pub(crate) fn is_full(&self) -> bool {
-        usize::try_from(self.node.metrics.requests_in_flight.sum()).is_ok_and(|sum| sum >= self.requests_max)
+    /// How many more requests this node has room for.
+    pub(crate) fn room(&self) -> usize {
+        let under_way = usize::try_from(self.node.metrics.requests_in_flight.sum()).unwrap_or(0);
+        self.requests_max.saturating_sub(under_way)
     }
 }
 
@@ -72,6 +73,8 @@ pub(crate) struct Passage {
     attempts: usize,
     /// Pieces of the request's body that have come, where somebody watches that.
     body_pieces: Option<Arc<AtomicUsize>>,
+    /// Answers of the connection that have not been taken, where they are counted.
+    not_taken: Option<Arc<AtomicUsize>>,
     _in_flight: InFlight,
 }
 
@@ -89,6 +92,7 @@ impl Passage {
             edits: Vec::new(),
             attempts: 0,
             body_pieces: None,
+            not_taken: None,
             _in_flight: InFlight::begin(node),
         }
     }
@@ -99,6 +103,11 @@ impl Passage {
     /// Counts the pieces of the request's body from now on.
     pub(crate) fn count_body(&mut self) -> Arc<AtomicUsize> {
         self.body_pieces.get_or_insert_default().clone()
+    }
+
+    /// Counts an answer that is not taken among those of its connection.
+    pub(crate) fn count_not_taken(&mut self, not_taken: Arc<AtomicUsize>) {
+        self.not_taken = Some(not_taken);
     }
 
     /// How long nothing of a body may come: what the client may take for a piece, and the origin for the one before.
@@ -196,7 +205,7 @@ impl ProxyHttp for Service {
         let HttpSession::H1(h1) = session.as_downstream() else {
             return Error::e_explain(ErrorType::InternalError, "a request came that has not been judged");
         };
-        if self.is_full() {
+        if self.room() == 0 {
             self.node.metrics.reject("requests_max");
             write(session.as_downstream_mut(), passage, answer::busy()).await?;
             return Ok(true);
@@ -307,6 +316,9 @@ impl ProxyHttp for Service {
             && (error.esource(), error.etype()) == (&ErrorSource::Downstream, &ErrorType::WriteTimedout)
         {
             self.node.metrics.cut("answer_not_taken");
+            if let Some(not_taken) = &passage.not_taken {
+                not_taken.fetch_add(1, Ordering::Relaxed);
+            }
         }
         if let (Some(site), Some(reason)) = (&passage.site, reason) {
             self.node.metrics.origin_error(site.tenant.name.as_str(), reason);

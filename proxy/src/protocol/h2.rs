@@ -10,9 +10,10 @@
 //! | streams open at once | 100 | the next is refused; browsers wait by themselves |
 //! | requests under way on the node | `requests_max` | the next is refused, which says that it may be tried again |
 //! | answers of ours under way on a connection | 8 | the next waits its turn |
+//! | requests of a connection under way, once half of `requests_max` are | a 512th of what is left, at least 1 | as above |
 //! | requests of a connection at origins | 6, and 256 more for all of a worker | the next waits its turn |
 //! | an answer of ours not taken | 30 s | the connection ends |
-//! | a piece of an origin's answer not taken | 30 s | the stream ends |
+//! | a piece of an origin's answer not taken | 30 s | the stream ends; with the sixth the connection |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
@@ -82,6 +83,9 @@ const ANSWERS_MAX: usize = 8;
 const AT_ORIGIN: usize = 6;
 /// And as many more, over all connections of a worker, while there is room.
 pub(super) const BEYOND_MAX: usize = 256;
+/// Once half of the requests that a node has room for are under way, a connection may have this part of the room that is
+/// left, and at least one: however many a client opens, there is room for others.
+const SHARE_OF_ROOM: usize = 512;
 /// How long a connection that ends is driven on, so that its client hears why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -96,6 +100,8 @@ struct Shared {
     answers: Semaphore,
     at_origin: Semaphore,
     stalled: AtomicBool,
+    /// Origins' answers that have not been taken.
+    not_taken: Arc<AtomicUsize>,
     uploads: AtomicBool,
     /// One of the two above has been set.
     changed: Notify,
@@ -148,6 +154,7 @@ impl Driver {
             answers: Semaphore::new(ANSWERS_MAX),
             at_origin: Semaphore::new(AT_ORIGIN),
             stalled: AtomicBool::new(false),
+            not_taken: Arc::default(),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
             waited_for: OnceLock::new(),
@@ -261,8 +268,10 @@ impl Driver {
     /// Begins to serve a stream, or refuses it.
     fn begin(self: &Arc<Self>, mut session: HttpSession, shared: &Arc<Shared>) {
         let metrics = &self.service.node.metrics;
-        if self.service.is_full() {
-            metrics.reject("requests_max");
+        let (room, all) = (self.service.room(), self.service.requests_max);
+        let has_its_share = room < all / 2 && shared.active.load(Ordering::Relaxed) >= (room / SHARE_OF_ROOM).max(1);
+        if room == 0 || has_its_share {
+            metrics.reject(if room == 0 { "requests_max" } else { "connection_share" });
             session.shutdown_with_reason(Reason::REFUSED_STREAM);
             return;
         }

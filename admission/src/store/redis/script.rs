@@ -50,8 +50,19 @@ mod tests {
     }
 
     /// Permissions that others need than the script: connections, the doctor, and [`super::super::Redis::forget`].
-    const BESIDE: [&str; 9] =
-        ["cluster|slots", "evalsha", "info", "memory|usage", "ping", "role", "script|load", "select", "unlink"];
+    const BESIDE: [&str; 11] = [
+        "cluster|slots",
+        "evalsha",
+        "get",
+        "info",
+        "memory|usage",
+        "ping",
+        "role",
+        "script|load",
+        "select",
+        "set",
+        "unlink",
+    ];
 
     #[test]
     fn the_manual_permits_every_command_of_the_script_and_no_other() {

@@ -19,7 +19,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Active, Driver};
+use super::{AT_ORIGIN, Active, Driver};
 use crate::service::{Passage, STREAM_WRITE_TIMEOUT, head_of, write};
 
 /// What is left of a request's body behind an answer of ours is read for at most this long.
@@ -79,6 +79,8 @@ async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passa
         active.0.set(&active.0.uploads);
         (passage.count_body(), passage.body_silence_max())
     });
+    let Active(shared) = active;
+    passage.count_not_taken(shared.not_taken.clone());
     passage.ride_on(session.req_header_mut());
     let proxied = driver.proxy.process_new_http(session, &driver.shutdown);
     match body {
@@ -88,6 +90,10 @@ async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passa
             _ = proxied => {}
             () = silent(pieces, silence_max) => driver.service.node.metrics.cut("body_silent"),
         },
+    }
+    // One may be a film that has been paused; as many as there are turns leave no turn for anything else.
+    if shared.not_taken.load(Ordering::Relaxed) >= AT_ORIGIN {
+        shared.set(&shared.stalled);
     }
 }
 

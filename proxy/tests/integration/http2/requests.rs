@@ -151,17 +151,40 @@ async fn a_client_that_sends_nothing_but_malformed_requests_is_let_go() {
     scene.node.until_metrics("it is counted", |m| m.sum("http2_cut_total", &counted) == 1.0).await;
 }
 
+/// Slow requests, all on one connection of their own; each comes to its status, or to nothing if it is refused.
+async fn slow_requests(scene: &Scene, asked: usize) -> Vec<tokio::task::JoinHandle<Option<u16>>> {
+    let slow = client(scene).await;
+    let ask = |_| {
+        let slow = slow.clone();
+        tokio::spawn(async move { slow.try_ask(&Request::navigation("/slow")).await.ok().map(|answer| answer.status) })
+    };
+    (0..asked).map(ask).collect()
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_much_leaves_room_for_others() {
+    let scene = shop_with("requests_max = 100").await;
+    let asked = slow_requests(&scene, 100).await;
+    let refused = [("reason", "connection_share")];
+    scene.node.until_metrics("it has its share", |m| m.sum("requests_rejected_total", &refused) == 49.0).await;
+    assert_eq!(client(&scene).await.ask(&Request::navigation("/")).await.status, 200);
+    scene.origin.go_on();
+    let mut served = 0;
+    for request in asked {
+        served += usize::from(request.await.unwrap() == Some(200));
+    }
+    assert_eq!(served, 51, "what takes it to half of what there is, and one more");
+}
+
 #[tokio::test]
 async fn a_node_that_is_full_refuses_in_a_way_that_may_be_tried_again() {
     let scene = shop_with("requests_max = 100").await;
-    let slow = client(&scene).await;
-    let under_way: Vec<_> = (0..100)
-        .map(|_| {
-            let slow = slow.clone();
-            tokio::spawn(async move { slow.ask(&Request::navigation("/slow")).await.status })
-        })
-        .collect();
-    scene.node.until_metrics("all are under way", |m| m.sum("requests_in_flight", &[]) >= 100.0).await;
+    let mut under_way = slow_requests(&scene, 51).await;
+    scene.node.until_metrics("half are under way", |m| m.sum("requests_in_flight", &[]) == 51.0).await;
+    for _ in 51..100 {
+        under_way.extend(slow_requests(&scene, 1).await);
+    }
+    scene.node.until_metrics("all are under way", |m| m.sum("requests_in_flight", &[]) == 100.0).await;
     let refused = client(&scene).await.try_ask(&Request::navigation("/")).await.unwrap_err();
     assert!(refused.to_string().contains("refused"), "{refused}");
     let busy = scene.node.ask(&Request::navigation("/")).await;
@@ -169,7 +192,7 @@ async fn a_node_that_is_full_refuses_in_a_way_that_may_be_tried_again() {
     assert_eq!(scene.node.metrics().await.sum("requests_rejected_total", &[("reason", "requests_max")]), 2.0);
     scene.origin.go_on();
     for request in under_way {
-        assert_eq!(request.await.unwrap(), 200);
+        assert_eq!(request.await.unwrap(), Some(200));
     }
     assert_eq!(client(&scene).await.ask(&Request::navigation("/")).await.status, 200);
 }
