@@ -13,7 +13,7 @@
 //! | requests of a connection under way, once half of `requests_max` are | a 512th of what is left, at least 1 | as above |
 //! | requests of a connection at origins | 6, and 256 more for all of a worker | the next waits its turn |
 //! | an answer of ours not taken | 30 s | the connection ends |
-//! | a piece of an origin's answer not taken | 30 s | the stream ends; with the sixth the connection |
+//! | a piece of an origin's answer not taken | 30 s | the stream ends; with the sixth in a row the connection |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
@@ -100,7 +100,7 @@ struct Shared {
     answers: Semaphore,
     at_origin: Semaphore,
     stalled: AtomicBool,
-    /// Origins' answers that have not been taken.
+    /// Origins' answers in a row that have not been taken.
     not_taken: Arc<AtomicUsize>,
     uploads: AtomicBool,
     /// One of the two above has been set.

@@ -81,6 +81,7 @@ async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passa
     });
     let Active(shared) = active;
     passage.count_not_taken(shared.not_taken.clone());
+    let not_taken = shared.not_taken.load(Ordering::Relaxed);
     passage.ride_on(session.req_header_mut());
     let proxied = driver.proxy.process_new_http(session, &driver.shutdown);
     match body {
@@ -91,9 +92,12 @@ async fn forward(driver: &Driver, mut session: ServerSession, mut passage: Passa
             () = silent(pieces, silence_max) => driver.service.node.metrics.cut("body_silent"),
         },
     }
-    // One may be a film that has been paused; as many as there are turns leave no turn for anything else.
-    if shared.not_taken.load(Ordering::Relaxed) >= AT_ORIGIN {
-        shared.set(&shared.stalled);
+    // One may be a film that has been paused, so they count in a row only: a client that takes others is no client that
+    // takes none.
+    match shared.not_taken.load(Ordering::Relaxed) {
+        same if same == not_taken => shared.not_taken.store(0, Ordering::Relaxed),
+        more if more >= AT_ORIGIN => shared.set(&shared.stalled),
+        _ => {}
     }
 }
 
