@@ -15,9 +15,9 @@
 //!
 //! # How it reads
 //!
-//! 1. `syntax` parses a file with the place of every key and value, and finds all its syntax errors.
+//! 1. `load::syntax` parses a file with the place of every key and value, and finds all its syntax errors.
 //! 2. A reader per table (`sections`) asks for its keys one by one. Each value either becomes what it should be, or
-//!    reports its own mistake to the file's `log` and leaves the proof of it, with which the reader goes on. What
+//!    reports its own mistake to the file's `Diagnostics` and leaves the proof of it, with which the reader goes on. What
 //!    no reader asked for is an unknown key.
 //! 3. `load` puts the files together, or hands back all their mistakes as [`Errors`].
 //!
@@ -33,26 +33,18 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has told its tale"))]
 
-mod error;
-mod files;
+mod declare;
+mod diagnostics;
+mod forms;
 pub mod limits;
 mod load;
-mod log;
-mod mask;
-mod notes;
 mod outside;
-mod read;
 pub mod schema;
 mod sections;
 pub mod settings;
-mod source;
-mod syntax;
 #[cfg(test)]
 mod testing;
-mod text;
-mod watch;
 
-pub use error::{Errors, Kind, Mistake};
-pub use load::{load, load_with};
+pub use diagnostics::{Errors, Kind, Mistake};
+pub use load::{Watch, load, load_with};
 pub use settings::*;
-pub use watch::Watch;

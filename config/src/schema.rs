@@ -14,6 +14,8 @@ use std::sync::LazyLock;
 use schemars::{JsonSchema, Schema, generate::SchemaSettings, transform::RecursiveTransform};
 use serde_json::Value;
 
+use crate::diagnostics::KnownKeys;
+
 /// The schema of `sluice.toml`.
 pub fn server_file() -> Value {
     generate::<node::NodeFile>()
@@ -24,15 +26,18 @@ pub fn tenant_file() -> Value {
     generate::<tenant::TenantFile>()
 }
 
+/// What the schemas know of keys.
+pub(crate) static KNOWN_KEYS: KnownKeys = KnownKeys { never_secret, tables_with: section_with };
+
 /// Which tables have this key, in words; `None` if no table has.
-pub(crate) fn section_with(key: &str) -> Option<String> {
+fn section_with(key: &str) -> Option<String> {
     let having = SECTIONS.iter().filter(|section| section.has(key));
     let shown: Vec<_> = having.filter_map(|section| section.shown.clone()).collect();
-    (!shown.is_empty()).then(|| crate::text::list(shown.into_iter(), "or"))
+    (!shown.is_empty()).then(|| crate::diagnostics::words::list(shown.into_iter(), "or"))
 }
 
 /// Whether a key is known, and only where no secret has any business.
-pub(crate) fn never_secret(key: &str) -> bool {
+fn never_secret(key: &str) -> bool {
     let mut having = SECTIONS.iter().filter(|section| section.has(key)).peekable();
     having.peek().is_some() && having.all(|section| !section.may_hold_secrets(key))
 }
@@ -73,7 +78,7 @@ fn forget_rust(schema: &mut Schema) {
 /// A table of a file, by its schema.
 #[derive(Debug)]
 struct Section {
-    /// As in [`crate::read::Section`].
+    /// As in [`crate::declare::Section`].
     path: String,
     /// What people call it; `None` for those nobody means when a key is lost.
     shown: Option<String>,

@@ -20,9 +20,8 @@ use std::{
 };
 
 use crate::{
-    error::{Kind, Place, Wrong},
-    log::Read,
-    read::Value,
+    declare::Value,
+    diagnostics::{Kind, Place, Read, Wrong},
 };
 
 /// What must be unique, with whoever had each first.

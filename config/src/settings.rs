@@ -1,5 +1,6 @@
 //! The validated settings: what the rest of Sluice works with.
 
+mod notes;
 mod redis;
 mod tls;
 
@@ -77,7 +78,7 @@ pub struct Keys {
     pub secrets: BTreeMap<String, Secret>,
 }
 
-/// Bytes that never reach a log, an error or a metric: `Debug` hides them.
+/// Bytes that never reach a diagnostics, an error or a metric: `Debug` hides them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 

@@ -17,7 +17,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    error::{Errors, Kind, Mistake},
+    diagnostics::{Errors, Kind, Mistake},
     load,
     outside::Outside,
     settings::{Config, Queue, Tenant},

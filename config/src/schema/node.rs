@@ -9,9 +9,9 @@ use schemars::{JsonSchema, Schema, json_schema};
 
 use super::named::{Pair, Secret};
 use crate::{
+    forms::duration,
     limits,
     sections::{keys, store},
-    text::duration,
 };
 
 /// Settings of one Sluice node.

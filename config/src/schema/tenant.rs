@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 
 use super::named::Pair;
 use crate::{
+    forms::{duration, host, path},
     limits,
     sections::{cors, tenant, tls::tenant as tls},
     settings::{Mode, OnStoreLoss, SameSite},
-    text::{duration, host, path},
 };
 
 /// One tenant: its hosts, its origin and its queues.

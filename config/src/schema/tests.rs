@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    read::ASKED,
+    declare::ASKED,
     testing::{
         Dir, ORIGIN, QUEUE, TENANT,
         certificates::{Authority, Pair},
@@ -244,14 +244,14 @@ fn numbers_have_the_same_bounds() {
 fn durations_have_the_bounds_that_their_comments_name() {
     let mut seen = 0;
     for setting in Setting::all() {
-        if setting.schema.get("pattern") != Some(&json!(crate::text::duration::PATTERN)) {
+        if setting.schema.get("pattern") != Some(&json!(crate::forms::duration::PATTERN)) {
             continue;
         }
         let comment = setting.schema["description"].as_str().unwrap().replace('\n', " ");
         let (_, bounds) = comment.rsplit_once(". From ").unwrap_or_else(|| panic!("{}: {comment}", setting.name()));
         let (low, high) = bounds.trim_end_matches('.').split_once(" to ").unwrap();
         let loads = |text: &str| setting.with(Some(&format!("{text:?}"))).load().is_ok();
-        let millis = |text: &str| crate::text::duration::parse(text).unwrap().as_millis();
+        let millis = |text: &str| crate::forms::duration::parse(text).unwrap().as_millis();
         let below = millis(low).checked_sub(1).map(|below| format!("{below}ms"));
         assert!(!below.is_some_and(|below| loads(&below)), "{} below {low}", setting.name());
         assert!(loads(low) && loads(high), "{} at its bounds", setting.name());

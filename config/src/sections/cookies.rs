@@ -1,8 +1,8 @@
 //! `[cookies]`: how browsers treat ours.
 
 use crate::{
-    log::Read,
-    read::{Section, Table},
+    declare::{Section, Table},
+    diagnostics::Read,
     settings::SameSite,
 };
 

@@ -6,13 +6,12 @@ mod tests;
 use std::time::Duration;
 
 use crate::{
-    error::Wrong,
+    declare::{Section, Table, Value},
+    diagnostics::{Read, Wrong, words},
+    forms::address,
     limits,
-    log::Read,
-    read::{Section, Table, Value},
     sections::Claims,
     settings::Cors,
-    text::{self, address},
 };
 
 pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:cors", shown: "[cors]", example: "[cors]" };
@@ -61,7 +60,7 @@ fn origin(written: &str) -> Result<String, Wrong> {
     let Some((scheme @ ("http" | "https"), rest)) = lower.split_once("://") else {
         return Err(Wrong::malformed(
             "an origin begins with its scheme",
-            format!("write \"https://{}\"", text::harmless(lower.trim_start_matches('/'))),
+            format!("write \"https://{}\"", words::harmless(lower.trim_start_matches('/'))),
         ));
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

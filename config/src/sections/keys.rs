@@ -8,14 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Section, Table, Value},
+    diagnostics::{Diagnostics, Kind, Read, Wrong, words},
     limits,
-    log::{Log, Read},
     outside::Outside,
-    read::{Section, Table, Value},
     sections::secret,
     settings::{Keys, Secret},
-    text,
 };
 
 pub(crate) const SECTION: Section = Section { path: "sluice.toml:keys", shown: "[keys]", example: "[keys]" };
@@ -53,22 +51,22 @@ fn secrets(value: Value<'_>, outside: &Outside<'_>) -> Read<BTreeMap<String, Sec
     }
     // Each of them reports its own mistake before the first one ends the collecting.
     let all: Vec<_> =
-        each(value.log, entries).map(|(name, entry)| (name, secret::master(entry, SECRET, outside))).collect();
+        each(value.diagnostics, entries).map(|(name, entry)| (name, secret::master(entry, SECRET, outside))).collect();
     all.into_iter().map(|(name, secret)| Ok((name?, secret?))).collect()
 }
 
 /// The entries with their names checked.
-fn each<'a>(log: &'a Log, entries: &'a DeTable<'a>) -> impl Iterator<Item = (Read<String>, Value<'a>)> {
+fn each<'a>(diagnostics: &'a Diagnostics, entries: &'a DeTable<'a>) -> impl Iterator<Item = (Read<String>, Value<'a>)> {
     entries.iter().map(|(key, node)| {
         let name = key.get_ref().as_ref();
         let checked = if is_name(name) {
             Ok(name.to_owned())
         } else {
             // It may be the secret itself, with its name and its place mixed up.
-            log.hide(key.span());
-            Err(log.report(key.span(), Wrong::malformed("not a secret's name", NAME_HELP)))
+            diagnostics.hide(key.span());
+            Err(diagnostics.report(key.span(), Wrong::malformed("not a secret's name", NAME_HELP)))
         };
-        (checked, Value::new(log, "secret", node))
+        (checked, Value::new(diagnostics, "secret", node))
     })
 }
 
@@ -82,9 +80,9 @@ fn current(value: Value<'_>, names: &BTreeSet<&str>) -> Read<String> {
         return Ok(current.to_owned());
     }
     let known = names.iter().filter(|name| is_name(name));
-    let help = match text::closest(current, known.clone().copied()) {
+    let help = match words::closest(current, known.clone().copied()) {
         Some(name) => format!("did you mean \"{name}\"?"),
-        None => format!("known are {}", text::list(known.map(|name| format!("\"{name}\"")), "and")),
+        None => format!("known are {}", words::list(known.map(|name| format!("\"{name}\"")), "and")),
     };
     Err(value.conflict("`secrets` has none of this name", help))
 }

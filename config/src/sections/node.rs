@@ -3,10 +3,9 @@
 use toml::de::DeTable;
 
 use crate::{
-    error::{Kind, Mistake, Wrong},
-    log::{Log, Read},
+    declare::{Section, Table},
+    diagnostics::{Diagnostics, Kind, Mistake, Read, Wrong},
     outside::Outside,
-    read::{Section, Table},
     sections::{keys, server, store, tls::node as tls},
     settings::{Keys, NodeTls, Server, Store},
 };
@@ -21,8 +20,8 @@ pub(crate) struct Node {
     pub(crate) keys: Option<Keys>,
 }
 
-pub(crate) fn read(log: &Log, entries: &DeTable<'_>, outside: &Outside<'_>) -> Read<Node> {
-    Table::new(log, SECTION, 0..0, entries).read(|table| {
+pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &Outside<'_>) -> Read<Node> {
+    Table::new(diagnostics, SECTION, 0..0, entries).read(|table| {
         let server = table.section("server", server::SECTION, |table| server::read(table, outside));
         let (server, state_dir) = match server {
             Ok((server, state_dir)) => (Ok(server), Ok(state_dir)),
@@ -39,7 +38,7 @@ pub(crate) fn read(log: &Log, entries: &DeTable<'_>, outside: &Outside<'_>) -> R
 }
 
 /// What is wrong if no tenant brings a certificate; `None` if none is needed.
-pub(crate) fn without_certificate(log: &Log, entries: &DeTable<'_>) -> Option<Mistake> {
+pub(crate) fn without_certificate(diagnostics: &Diagnostics, entries: &DeTable<'_>) -> Option<Mistake> {
     let entry = |section: &str, key: &str| entries.get(section)?.get_ref().as_table()?.get(key);
     let https = entry("server", "https")?;
     let is_spoken = https.get_ref().as_array().is_some_and(|addresses| !addresses.is_empty());
@@ -47,7 +46,7 @@ pub(crate) fn without_certificate(log: &Log, entries: &DeTable<'_>) -> Option<Mi
         return None;
     }
     let help = "give a tenant its `[tls]` with `certificates`, or write a `default_certificate` into `[tls]` here";
-    log.suspect(https.span(), Wrong::new(Kind::Missing, "no tenant has a certificate to present here", help))
+    diagnostics.suspect(https.span(), Wrong::new(Kind::Missing, "no tenant has a certificate to present here", help))
 }
 
 /// Whether the lines live in a shared store, however many mistakes its section has.

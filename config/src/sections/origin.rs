@@ -6,14 +6,13 @@ mod tests;
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Section, Table, Value},
+    diagnostics::{Kind, Read, Wrong},
+    forms::address,
     limits,
-    log::Read,
     outside::Outside,
-    read::{Section, Table, Value},
     sections::Claims,
     settings::Origin,
-    text::address,
 };
 
 pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:origin", shown: "[origin]", example: "[origin]" };

@@ -8,13 +8,11 @@ use std::{fs::Metadata, ops::RangeInclusive, path::PathBuf};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::Value,
+    diagnostics::{Kind, Read, Wrong, words::harmless},
     limits::CERTIFICATE_FILE_BYTES_MAX,
-    log::Read,
     outside::{self, Outside},
-    read::Value,
     sections::secret,
-    text::harmless,
 };
 
 const BEGIN: &str = "-----BEGIN ";

@@ -6,13 +6,12 @@ mod tests;
 use std::{num::NonZeroU32, time::Duration};
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Section, Table, Value},
+    diagnostics::{Kind, Read, Wrong, words},
+    forms::{duration, path},
     limits,
-    log::Read,
-    read::{Section, Table, Value},
     sections::{Claims, Owner, tenant},
     settings::{Mode, Name, OnStoreLoss, Queue, WaitStatus},
-    text::{self, duration, path},
 };
 
 pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:queue", shown: "[[queue]]", example: "[[queue]]" };
@@ -92,8 +91,8 @@ fn burst(table: &Table<'_>, release: Option<NonZeroU32>) -> Read<NonZeroU32> {
         let burst = value.count(limits::RELEASE_PER_MINUTE)?;
         match burst.get() > most {
             true => Err(value.conflict(
-                format!("`burst` is more than `release_per_minute`, which is {}", text::grouped(most)),
-                format!("write 1 to {}", text::grouped(most)),
+                format!("`burst` is more than `release_per_minute`, which is {}", words::grouped(most)),
+                format!("write 1 to {}", words::grouped(most)),
             )),
             false => Ok(burst),
         }
@@ -136,7 +135,7 @@ fn wait_status(value: Value<'_>) -> Read<WaitStatus> {
     };
     let status = WaitStatus::ALL.into_iter().find(|status| i128::from(status.code()) == code);
     status.ok_or_else(|| {
-        let all = text::list(WaitStatus::ALL.iter().map(|status| status.code().to_string()), "or");
+        let all = words::list(WaitStatus::ALL.iter().map(|status| status.code().to_string()), "or");
         value.wrong(Wrong::new(
             Kind::OutOfRange,
             "not a status for a waiting page",

@@ -15,12 +15,10 @@ use base64::{
 };
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Section, Table, Value},
+    diagnostics::{Kind, Read, Wrong, mask},
     limits::{PASSWORD_BYTES_MAX, SECRET_BYTES, SECRET_FILE_BYTES_MAX},
-    log::Read,
-    mask,
     outside::{self, Outside},
-    read::{Section, Table, Value},
     settings::Secret,
 };
 
@@ -75,7 +73,7 @@ pub(crate) fn content(value: Value<'_>, section: Section, outside: &Outside<'_>)
     })
 }
 
-fn missing(table: &Table<'_>) -> crate::log::Reported {
+fn missing(table: &Table<'_>) -> crate::diagnostics::Reported {
     table.missing("where is the secret?", format!("write `{EXAMPLE}`"))
 }
 
@@ -103,7 +101,7 @@ fn from_file(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
             value.hide();
             "name the file that holds the secret, not the secret".to_owned()
         } else {
-            format!("it is looked for at {}", crate::text::harmless(&opened.path.to_string_lossy()))
+            format!("it is looked for at {}", crate::diagnostics::words::harmless(&opened.path.to_string_lossy()))
         };
         value.wrong(Wrong::new(Kind::Secret, format!("the file cannot be read: {error}"), help))
     };
@@ -119,7 +117,7 @@ pub(crate) fn only_mine(metadata: &Metadata, path: &Path) -> Result<(), Wrong> {
         Err(Wrong::new(
             Kind::Secret,
             format!("other users may read or change the file (mode {mode:03o})"),
-            format!("chmod 600 {}", crate::text::harmless(&path.to_string_lossy())),
+            format!("chmod 600 {}", crate::diagnostics::words::harmless(&path.to_string_lossy())),
         ))
     })
 }

@@ -10,14 +10,13 @@ use std::{
 };
 
 use crate::{
-    error::Wrong,
+    declare::{Section, Table, Value},
+    diagnostics::{Read, Wrong},
+    forms::address,
     limits,
-    log::Read,
     outside::Outside,
-    read::{Section, Table, Value},
     sections::{Claims, Owner},
     settings::Server,
-    text::address,
 };
 
 pub(crate) const SECTION: Section = Section { path: "sluice.toml:server", shown: "[server]", example: "[server]" };

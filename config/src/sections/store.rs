@@ -7,11 +7,10 @@ mod url;
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    error::Wrong,
+    declare::{Section, Table, Value},
+    diagnostics::{Read, Wrong},
     limits,
-    log::Read,
     outside::Outside,
-    read::{Section, Table, Value},
     sections::{pem, secret},
     settings::{RedisSettings, RedisTopology, Secret, Store},
 };

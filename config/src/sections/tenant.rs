@@ -8,14 +8,13 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Section, Table, Value},
+    diagnostics::{Diagnostics, Kind, Read, Wrong},
+    forms::host,
     limits,
-    log::{Log, Read},
     outside::Outside,
-    read::{Section, Table, Value},
     sections::{Claims, cookies, cors, origin, queue, tls::tenant as tls},
     settings::{HostPattern, Name, Queue, Tenant},
-    text::host,
 };
 
 pub(crate) const SECTION: Section =
@@ -39,15 +38,15 @@ pub(crate) struct Shared {
 
 /// Reads a tenant's file. `is_store_shared` tells whether its queues need to say what happens without the store.
 pub(crate) fn read(
-    log: &Log,
+    diagnostics: &Diagnostics,
     entries: &DeTable<'_>,
     outside: &Outside<'_>,
     is_store_shared: bool,
     shared: &mut Shared,
 ) -> Read<Tenant> {
     let Shared { names, hosts: taken } = shared;
-    Table::new(log, SECTION, 0..0, entries).read(|table| {
-        let name = table.required("name", name_help(log), |value| {
+    Table::new(diagnostics, SECTION, 0..0, entries).read(|table| {
+        let name = table.required("name", name_help(diagnostics), |value| {
             let name = value.text(name)?;
             names.claim_for(name.clone(), value, "tenant name")?;
             Ok(name)
@@ -81,8 +80,8 @@ pub(crate) fn read(
 }
 
 /// Whether the tenant brings no certificate, as far as its file can be read.
-pub(crate) fn is_without_tls(log: &Log, entries: &DeTable<'_>) -> bool {
-    !entries.contains_key("tls") && !log.is_broken()
+pub(crate) fn is_without_tls(diagnostics: &Diagnostics, entries: &DeTable<'_>) -> bool {
+    !entries.contains_key("tls") && !diagnostics.is_broken()
 }
 
 fn queues(value: Value<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {
@@ -105,8 +104,8 @@ pub(super) fn name(written: &str) -> Result<Name, Wrong> {
 }
 
 /// Suggests the file's own name.
-fn name_help(log: &Log) -> String {
-    let stem = log.source.path.file_stem().map(|stem| stem.to_string_lossy());
+fn name_help(diagnostics: &Diagnostics) -> String {
+    let stem = diagnostics.source.path.file_stem().map(|stem| stem.to_string_lossy());
     let name = stem.as_deref().and_then(Name::new);
     format!("write `name = \"{}\"`", name.as_ref().map_or("shop", Name::as_str))
 }

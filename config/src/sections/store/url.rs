@@ -4,10 +4,10 @@
 mod tests;
 
 use crate::{
-    error::Wrong,
+    diagnostics::{Wrong, words},
+    forms::address,
     limits::{DATABASE, STORE_NODES_MAX},
     settings::RedisNode,
-    text::{self, address},
 };
 
 /// What [`parse`] accepts, for editors; a few mistakes too many pass.
@@ -88,8 +88,8 @@ fn split_scheme(written: &str) -> Result<(Scheme, &str), Wrong> {
     {
         return Ok((*scheme, rest));
     }
-    let all = text::list(SCHEMES.iter().map(|(name, _)| format!("{name}://")), "or");
-    let help = match found.and_then(|(scheme, _)| text::closest(scheme, SCHEMES.iter().map(|(name, _)| *name))) {
+    let all = words::list(SCHEMES.iter().map(|(name, _)| format!("{name}://")), "or");
+    let help = match found.and_then(|(scheme, _)| words::closest(scheme, SCHEMES.iter().map(|(name, _)| *name))) {
         Some(scheme) => format!("did you mean {scheme}://? Possible are {all}"),
         None => format!("begin with {all}"),
     };

@@ -6,10 +6,10 @@ mod tests;
 use std::time::Duration;
 
 use crate::{
+    declare::{Section, Table, Value},
+    diagnostics::Read,
     limits,
-    log::Read,
     outside::Outside,
-    read::{Section, Table, Value},
     sections::{Claims, tls::pair},
     settings::{NodeTls, TlsVersions},
 };

@@ -12,11 +12,10 @@ use rustls::{
 };
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Section, Value},
+    diagnostics::{Kind, Read, Wrong},
     limits::{CHAIN_CERTIFICATES, SECRET_FILE_BYTES_MAX},
-    log::Read,
     outside::Outside,
-    read::{Section, Value},
     sections::{pem, secret, tls::chain},
     settings::{Certificate, HostPattern},
 };
@@ -44,7 +43,7 @@ pub(super) fn read(
     value.table(sections.pair, |table| {
         let chain = table.required("chain", CHAIN_HELP, |value| {
             let certificates = pem::certificates(value, outside, CHAIN_CERTIFICATES)?;
-            let own = chain::judge(value, &certificates, outside, hosts)?;
+            let own = chain::check(value, &certificates, outside, hosts)?;
             Ok((certificates, own))
         });
         let key = table.required("key", KEY_HELP, |value| {

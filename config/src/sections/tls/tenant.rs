@@ -8,11 +8,10 @@ use std::{sync::Arc, time::Duration};
 use rustls::{RootCertStore, pki_types::CertificateDer};
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Section, Table, Value},
+    diagnostics::{Kind, Read, Wrong},
     limits,
-    log::Read,
     outside::Outside,
-    read::{Section, Table, Value},
     sections::{
         Claims, pem,
         tls::{chain, pair},

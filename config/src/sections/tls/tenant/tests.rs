@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     SameSite,
-    error::Kind,
+    diagnostics::Kind,
     limits,
     settings::Hsts,
     testing::{

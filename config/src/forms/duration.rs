@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use humantime::DurationError;
 
-use crate::error::Wrong;
+use crate::diagnostics::Wrong;
 
 /// What [`parse`] accepts, for editors; a few units too many pass.
 pub(crate) const PATTERN: &str = r"^\s*([0-9][0-9.\s]*[A-Za-zµ]+\s*)+$";

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use ipnet::IpNet;
 
 use super::host;
-use crate::error::Wrong;
+use crate::diagnostics::{Wrong, words};
 
 /// `host:port`, or an IP address and a port, as a config writes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) struct HostPort {
 /// An address to listen on. Port 0 lets the system choose one.
 pub(crate) fn listen(written: &str) -> Result<SocketAddr, Wrong> {
     written.parse().map_err(|_| {
-        let port = written.strip_prefix(':').or(written.strip_prefix("*:")).map(super::harmless);
+        let port = written.strip_prefix(':').or(written.strip_prefix("*:")).map(words::harmless);
         let help = match (written.parse::<IpAddr>(), port) {
             (Ok(IpAddr::V4(ip)), _) => format!("write \"{ip}:8080\""),
             (Ok(IpAddr::V6(ip)), _) => format!("write \"[{ip}]:8080\""),
@@ -52,7 +52,7 @@ pub(crate) fn network(written: &str) -> Result<IpNet, Wrong> {
 pub(crate) fn host_port(written: &str) -> Result<HostPort, Wrong> {
     if let Some((scheme, _)) = written.split_once("://") {
         return Err(Wrong::malformed(
-            format!("an address, not a URL: leave out `{}://`", super::harmless(scheme)),
+            format!("an address, not a URL: leave out `{}://`", words::harmless(scheme)),
             "write a host and a port: \"127.0.0.1:9000\", \"app.example.com:80\"",
         ));
     }

@@ -13,16 +13,15 @@ use std::{borrow::Cow, ops::Range};
 use toml::de::DeTable;
 
 use crate::{
-    error::{Kind, Wrong},
+    diagnostics::{Diagnostics, Kind, Wrong},
     limits::SYNTAX_ERRORS_MAX,
-    log::Log,
 };
 
-/// Parses the file of `log`, reports what is not TOML, and hands whatever is to `read`.
+/// Parses the file of `diagnostics`, reports what is not TOML, and hands whatever is to `read`.
 ///
 /// `None` if too little of the file makes sense to go on.
-pub(crate) fn parse<T>(log: &Log, read: impl FnOnce(&DeTable<'_>) -> T) -> Option<T> {
-    let mut text = Cow::Borrowed(log.source.text.as_str());
+pub(crate) fn parse<T>(diagnostics: &Diagnostics, read: impl FnOnce(&DeTable<'_>) -> T) -> Option<T> {
+    let mut text = Cow::Borrowed(diagnostics.source.text.as_str());
     let mut last_error_at = None;
     for _ in 0..SYNTAX_ERRORS_MAX {
         let (table, errors) = DeTable::parse_recoverable(&text);
@@ -38,13 +37,13 @@ pub(crate) fn parse<T>(log: &Log, read: impl FnOnce(&DeTable<'_>) -> T) -> Optio
         }
         last_error_at = Some(at);
 
-        log.set_broken();
+        diagnostics.set_broken();
         let faulty = Statement::around(&text, at, error.message());
         let span = match faulty.is_unclosed {
             true => last_line(&text, &faulty.range),
             false => visible(&text, error.span().unwrap_or_default()),
         };
-        log.report(span, explain(error.message(), faulty.is_unclosed));
+        diagnostics.report(span, explain(error.message(), faulty.is_unclosed));
         let without = blank(&text, faulty.range);
         drop(table);
         text = Cow::Owned(without);

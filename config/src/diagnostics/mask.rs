@@ -5,15 +5,13 @@ mod tests;
 
 use std::ops::Range;
 
-use crate::schema;
-
 /// Longest key that is shown. A master secret in base64 is longer.
 pub(crate) const KEY_BYTES_MAX: usize = 32;
 
 /// Everything that might be a secret, judged by the lines alone: better one too many hidden than one shown.
 ///
-/// Shown are section headers, keys, and the values of those keys that are known and never hold a secret.
-pub(crate) fn suspicious(text: &str) -> Vec<Range<usize>> {
+/// Shown are section headers, keys, and the values of keys that are `never_secret`.
+pub(crate) fn suspicious(text: &str, never_secret: fn(&str) -> bool) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     // Whether a line without a key goes on with a list that may be shown.
     let mut in_shown_list = false;
@@ -22,7 +20,7 @@ pub(crate) fn suspicious(text: &str) -> Vec<Range<usize>> {
         let content = line.trim_end();
         let comment = content.find('#').unwrap_or(content.len());
         let shown_to = match shown_key(content) {
-            Some((key, value)) if schema::never_secret(key) && is_plain(&content[value..]) => comment,
+            Some((key, value)) if never_secret(key) && is_plain(&content[value..]) => comment,
             Some((_, value)) => value,
             None if is_header(content) || in_shown_list && is_plain(content) => comment,
             None => 0,

@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::source::Excerpt;
+use super::source::Excerpt;
 
 /// All mistakes found in one config directory, in the order of its files and of the lines in them.
 ///
@@ -202,19 +202,5 @@ impl Wrong {
     }
     pub(crate) fn malformed(message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::new(Kind::Malformed, message, help)
-    }
-}
-
-/// Where something stands that a message elsewhere refers to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) file: Arc<PathBuf>,
-    pub(crate) line: usize,
-    pub(crate) column: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
     }
 }

@@ -1,10 +1,10 @@
 use super::*;
-use crate::source::Source;
+use crate::diagnostics::Source;
 
 /// The places of the errors, and the keys that are read nevertheless.
 fn parsed(text: &str) -> (Vec<String>, Option<String>) {
-    let log = Log::new(Source::new("a.toml".into(), text.to_owned()));
-    let keys = parse(&log, |table| {
+    let diagnostics = Diagnostics::new(Source::new("a.toml".into(), text.to_owned()), &crate::schema::KNOWN_KEYS);
+    let keys = parse(&diagnostics, |table| {
         let keys = table.iter().map(|(key, value)| match value.get_ref().as_table() {
             Some(table) => {
                 let inner: Vec<_> = table.keys().map(|key| key.get_ref().to_string()).collect();
@@ -15,7 +15,7 @@ fn parsed(text: &str) -> (Vec<String>, Option<String>) {
         keys.collect::<Vec<_>>().join(" ")
     });
     let place = |mistake: crate::Mistake| format!("{}:{} {}", mistake.line, mistake.column, mistake.text);
-    (log.close().into_iter().map(place).collect(), keys)
+    (diagnostics.close().into_iter().map(place).collect(), keys)
 }
 
 #[track_caller]

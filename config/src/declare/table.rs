@@ -4,13 +4,8 @@ use std::{cell::RefCell, ops::Range};
 
 use toml::de::DeTable;
 
-use super::Value;
-use crate::{
-    error::{Kind, Place, Wrong},
-    log::{Log, Read, Reported},
-    mask::KEY_BYTES_MAX,
-    schema, text,
-};
+use super::value::Value;
+use crate::diagnostics::{Diagnostics, Kind, Place, Read, Reported, Wrong, mask::KEY_BYTES_MAX, words};
 
 /// What a table is called.
 #[derive(Clone, Copy)]
@@ -32,7 +27,7 @@ thread_local! {
 
 /// A table that is being read. It remembers which keys were asked for; nobody knows the others.
 pub(crate) struct Table<'a> {
-    pub(crate) log: &'a Log,
+    pub(crate) diagnostics: &'a Diagnostics,
     section: Section,
     span: Range<usize>,
     entries: &'a DeTable<'a>,
@@ -40,8 +35,13 @@ pub(crate) struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn new(log: &'a Log, section: Section, span: Range<usize>, entries: &'a DeTable<'a>) -> Self {
-        Self { log, section, span, entries, asked: RefCell::default() }
+    pub(crate) fn new(
+        diagnostics: &'a Diagnostics,
+        section: Section,
+        span: Range<usize>,
+        entries: &'a DeTable<'a>,
+    ) -> Self {
+        Self { diagnostics, section, span, entries, asked: RefCell::default() }
     }
 
     /// Runs `read`, then reports every key it did not ask for.
@@ -78,7 +78,7 @@ impl<'a> Table<'a> {
         self.asked.borrow_mut().push(key);
         #[cfg(test)]
         ASKED.with_borrow_mut(|asked| asked.insert((self.section.path, key)));
-        self.entries.get(key).map(|node| Value::new(self.log, key, node))
+        self.entries.get(key).map(|node| Value::new(self.diagnostics, key, node))
     }
 
     /// Reads a table that may be left out, with everything in it at its default then.
@@ -90,13 +90,13 @@ impl<'a> Table<'a> {
     ) -> Read<T> {
         match self.value(key) {
             Some(value) => value.table(section, |table| read(table)),
-            None => Table::new(self.log, section, 0..0, &DeTable::new()).read(read),
+            None => Table::new(self.diagnostics, section, 0..0, &DeTable::new()).read(read),
         }
     }
 
     /// Where the table begins, for a message about something else.
     pub(crate) fn place(&self) -> Place {
-        self.log.source.place(self.span.start)
+        self.diagnostics.source.place(self.span.start)
     }
 
     /// Reports that something is not there, at the head of the table.
@@ -106,7 +106,7 @@ impl<'a> Table<'a> {
 
     /// Reports a mistake of the table as a whole.
     pub(crate) fn wrong(&self, wrong: Wrong) -> Reported {
-        self.log.report(self.span.clone(), wrong)
+        self.diagnostics.report(self.span.clone(), wrong)
     }
 
     fn report_unknown(&self) -> Read<()> {
@@ -118,26 +118,26 @@ impl<'a> Table<'a> {
                 continue;
             }
             // Nobody knows what it holds: it may be a password under a misspelt name, or the password itself.
-            Value::new(self.log, name, node).hide();
+            Value::new(self.diagnostics, name, node).hide();
             if name.len() > KEY_BYTES_MAX {
-                self.log.hide(key.span());
+                self.diagnostics.hide(key.span());
             }
             let what = if node.get_ref().is_table() { "table" } else { "key" };
             let message = format!("unknown {what} in {}", self.section.shown);
             let wrong = Wrong::new(Kind::UnknownKey, message, self.suggest(name, &asked));
-            result = Err(self.log.report(key.span(), wrong));
+            result = Err(self.diagnostics.report(key.span(), wrong));
         }
         result
     }
 
     fn suggest(&self, name: &str, asked: &[&'static str]) -> String {
-        if let Some(key) = text::closest(name, asked.iter().copied()) {
+        if let Some(key) = words::closest(name, asked.iter().copied()) {
             return format!("did you mean `{key}`?");
         }
-        if let Some(section) = schema::section_with(name) {
+        if let Some(section) = (self.diagnostics.known.tables_with)(name) {
             return format!("it belongs in {section}");
         }
-        let known = text::list(asked.iter().map(|key| format!("`{key}`")), "and");
+        let known = words::list(asked.iter().map(|key| format!("`{key}`")), "and");
         format!("remove it; known here are {known}")
     }
 }

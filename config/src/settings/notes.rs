@@ -9,9 +9,9 @@ use std::{
 };
 
 use crate::{
+    diagnostics::words,
     limits::NOTES_MAX,
     settings::{Certificate, Config, HostPattern, Tenant, TenantTls},
-    text,
 };
 
 const DAY_S: u64 = 24 * 60 * 60;
@@ -54,7 +54,7 @@ impl Config {
         let with_tls = self.tenants.iter().filter(|tenant| tenant.tls.is_some());
         let names: Vec<_> = with_tls.map(|tenant| tenant.name.to_string()).collect();
         if !names.is_empty() {
-            let names = text::first(names.into_iter(), HOSTS_SHOWN_MAX);
+            let names = words::first(names.into_iter(), HOSTS_SHOWN_MAX);
             notes.push(format!("[tls] of {names} does nothing: `https` of [server] lists no address"));
         }
         if self.tls.default_certificate.is_some() {
@@ -86,7 +86,7 @@ fn covered(tenant: &Tenant, certificates: &[&Certificate], notes: &mut Vec<Strin
             HostPattern::Below(_) => certificate.names.contains(host),
         })
     };
-    let shown = |hosts: Vec<&HostPattern>| text::first(hosts.into_iter().map(HostPattern::to_string), HOSTS_SHOWN_MAX);
+    let shown = |hosts: Vec<&HostPattern>| words::first(hosts.into_iter().map(HostPattern::to_string), HOSTS_SHOWN_MAX);
     let (covered, bare): (Vec<_>, Vec<_>) = tenant.hosts.iter().partition(is_covered);
     if !bare.is_empty() {
         notes.push(format!(
@@ -112,7 +112,7 @@ fn ends_soon(whose: &str, certificate: &Certificate, now_s: u64, notes: &mut Vec
         notes.push(format!(
             "{whose}: the certificate for {} ends on {}; renew it",
             shown(certificate),
-            text::moment(certificate.not_after_s)
+            words::moment(certificate.not_after_s)
         ));
     }
 }
@@ -138,7 +138,7 @@ fn hsts_too_early(tenant: &Tenant, tls: &TenantTls, now_s: u64, notes: &mut Vec<
             "{}: `hsts` keeps browsers to HTTPS for {}, and the certificate for {} is not a day old: if HTTPS is new here, begin with \
              `hsts = \"1h\"`",
             tenant.name,
-            text::duration::show(hsts.max_age),
+            crate::forms::duration::show(hsts.max_age),
             shown(certificate)
         ));
     }

@@ -3,7 +3,10 @@
 //! A prefix in any other form would match nothing, or not what its author thinks: it is refused, with the normal
 //! form as the suggestion wherever there is one.
 
-use crate::{error::Wrong, limits::PATH_BYTES_MAX};
+use crate::{
+    diagnostics::{Wrong, words},
+    limits::PATH_BYTES_MAX,
+};
 
 /// What [`prefix`] accepts, for editors; a few mistakes too many pass.
 pub(crate) const PATTERN: &str = r"^/[^?#\s\\]*$";
@@ -144,5 +147,5 @@ fn is_overlong(rest: &str) -> bool {
 }
 
 fn write(path: &str) -> String {
-    format!("write \"{}\"", super::harmless(path))
+    format!("write \"{}\"", words::harmless(path))
 }

@@ -1,8 +1,6 @@
 //! Reading parsed TOML into settings: every value either becomes what it should be, or reports its own mistake
 //! and lets the reader go on.
 
-mod table;
-
 use std::{fmt::Display, num::NonZeroU32, ops::RangeInclusive, time::Duration};
 
 use toml::{
@@ -11,32 +9,27 @@ use toml::{
 };
 
 use crate::{
-    error::{Kind, Place, Wrong},
-    log::{Log, Read, Reported},
-    mask::KEY_BYTES_MAX,
-    text::{self, duration},
+    declare::table::{Section, Table},
+    diagnostics::{Diagnostics, Kind, Place, Read, Reported, Wrong, mask::KEY_BYTES_MAX, words},
+    forms::duration,
 };
-
-#[cfg(test)]
-pub(crate) use table::ASKED;
-pub(crate) use table::{Section, Table};
 
 /// A value in a file, knowing where it stands and what it is called.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'a> {
-    pub(crate) log: &'a Log,
+    pub(crate) diagnostics: &'a Diagnostics,
     pub(crate) key: &'a str,
     node: &'a Spanned<DeValue<'a>>,
 }
 
 impl<'a> Value<'a> {
-    pub(crate) fn new(log: &'a Log, key: &'a str, node: &'a Spanned<DeValue<'a>>) -> Self {
-        Self { log, key, node }
+    pub(crate) fn new(diagnostics: &'a Diagnostics, key: &'a str, node: &'a Spanned<DeValue<'a>>) -> Self {
+        Self { diagnostics, key, node }
     }
 
     /// Reports this value as a mistake.
     pub(crate) fn wrong(self, wrong: Wrong) -> Reported {
-        self.log.report(self.node.span(), wrong)
+        self.diagnostics.report(self.node.span(), wrong)
     }
 
     pub(crate) fn conflict(self, message: impl Into<String>, help: impl Into<String>) -> Reported {
@@ -45,19 +38,19 @@ impl<'a> Value<'a> {
 
     /// Where the value stands, for a message about another one.
     pub(crate) fn place(self) -> Place {
-        self.log.source.place(self.node.span().start)
+        self.diagnostics.source.place(self.node.span().start)
     }
 
     /// Keeps the value, and all values in it, out of every message and excerpt.
     pub(crate) fn hide(self) {
-        hide(self.log, self.node);
+        hide(self.diagnostics, self.node);
     }
 
     /// Keeps what follows `mark` out of every message and excerpt, or all of the value if there is no such mark.
     pub(crate) fn hide_after(self, mark: &str) {
         let span = self.node.span();
-        match self.log.source.text[span.clone()].find(mark) {
-            Some(at) => self.log.hide(span.start + at + mark.len()..span.end),
+        match self.diagnostics.source.text[span.clone()].find(mark) {
+            Some(at) => self.diagnostics.hide(span.start + at + mark.len()..span.end),
             None => self.hide(),
         }
     }
@@ -100,13 +93,13 @@ impl<'a> Value<'a> {
         u32::try_from(number)
             .ok()
             .filter(|number| bounds.contains(number))
-            .ok_or_else(|| self.out_of_range(text::grouped(*bounds.start()), text::grouped(*bounds.end())))
+            .ok_or_else(|| self.out_of_range(words::grouped(*bounds.start()), words::grouped(*bounds.end())))
     }
 
     /// A whole number within bounds that begin above zero.
     pub(crate) fn count(self, bounds: RangeInclusive<u32>) -> Read<NonZeroU32> {
         let number = self.integer(bounds.clone())?;
-        NonZeroU32::new(number).ok_or_else(|| self.out_of_range(text::grouped(1), text::grouped(*bounds.end())))
+        NonZeroU32::new(number).ok_or_else(|| self.out_of_range(words::grouped(1), words::grouped(*bounds.end())))
     }
 
     pub(crate) fn duration(self, bounds: RangeInclusive<Duration>) -> Read<Duration> {
@@ -135,8 +128,8 @@ impl<'a> Value<'a> {
         if let Some((_, choice)) = words.iter().find(|(word, _)| *word == written) {
             return Ok(*choice);
         }
-        let all = text::list(words.iter().map(|(word, _)| format!("\"{word}\"")), "or");
-        let help = match text::closest(written, words.iter().map(|(word, _)| *word)) {
+        let all = words::list(words.iter().map(|(word, _)| format!("\"{word}\"")), "or");
+        let help = match words::closest(written, words.iter().map(|(word, _)| *word)) {
             Some(word) => format!("did you mean \"{word}\"? Possible are {all}"),
             None => format!("write {all}"),
         };
@@ -148,7 +141,7 @@ impl<'a> Value<'a> {
         let Some(array) = self.node.get_ref().as_array() else {
             // The commonest slip: one entry without its brackets.
             let entry = self.as_str().map_or("\"…\"".to_owned(), |one| format!("{one:?}"));
-            let example = format!("{} = [{}]", self.key, text::harmless(&entry));
+            let example = format!("{} = [{}]", self.key, words::harmless(&entry));
             return Err(self.wrong_type("a list", example));
         };
         if !bounds.contains(&array.len()) {
@@ -167,7 +160,7 @@ impl<'a> Value<'a> {
             self.hide();
             return Err(self.wrong_type("a table", section.example.to_owned()));
         };
-        Table::new(self.log, section, self.node.span(), entries).read(read)
+        Table::new(self.diagnostics, section, self.node.span(), entries).read(read)
     }
 
     pub(crate) fn wrong_type(self, wanted: &str, example: impl Display) -> Reported {
@@ -191,15 +184,15 @@ impl<'a> Value<'a> {
     }
 }
 
-fn hide(log: &Log, node: &Spanned<DeValue<'_>>) {
+fn hide(diagnostics: &Diagnostics, node: &Spanned<DeValue<'_>>) {
     match node.get_ref() {
         DeValue::Table(table) => table.iter().for_each(|(key, value)| {
             if key.get_ref().len() > KEY_BYTES_MAX {
-                log.hide(key.span());
+                diagnostics.hide(key.span());
             }
-            hide(log, value);
+            hide(diagnostics, value);
         }),
-        DeValue::Array(array) => array.iter().for_each(|value| hide(log, value)),
-        _ => log.hide(node.span()),
+        DeValue::Array(array) => array.iter().for_each(|value| hide(diagnostics, value)),
+        _ => diagnostics.hide(node.span()),
     }
 }

@@ -1,15 +1,11 @@
-//! Small texts: the forms that settings take, and words for messages.
+//! Words for messages.
 
-pub(crate) mod address;
-pub(crate) mod duration;
-pub(crate) mod host;
-pub(crate) mod path;
 #[cfg(test)]
 mod tests;
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::mask;
+use super::mask;
 
 /// The candidate that somebody who wrote `word` most likely meant.
 pub(crate) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {

@@ -3,9 +3,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc};
 
-use crate::{error::Place, text::harmless_char};
+use super::words::harmless_char;
 
 /// A file while it is being read.
 pub(crate) struct Source {
@@ -19,6 +19,20 @@ pub(crate) struct Source {
 pub(crate) struct Excerpt {
     pub(crate) line: String,
     pub(crate) span: Range<usize>,
+}
+
+/// Where something stands that a message elsewhere refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: Arc<PathBuf>,
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.display(), self.line, self.column)
+    }
 }
 
 /// Stands for every secret, whatever its length.

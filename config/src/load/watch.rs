@@ -10,7 +10,12 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{error::Errors, files, load, outside::Outside, settings::Config};
+use crate::{
+    diagnostics::Errors,
+    load::{self, files},
+    outside::Outside,
+    settings::Config,
+};
 
 /// Tells when a config directory has changed, so that it is worth loading again.
 ///
@@ -55,7 +60,7 @@ impl Watch {
     /// Whether any file of the config, or any file it names, has changed since the last load and come to rest since
     /// the last call: a file that is just being written is not worth a look.
     pub fn changed(&mut self) -> bool {
-        let now = Fingerprint::take(&self.dir, &self.named);
+        let now = Fingerprint::of(&self.dir, &self.named);
         let is_at_rest = now == self.seen;
         self.seen = now;
         is_at_rest && self.seen != self.loaded
@@ -68,12 +73,12 @@ impl Watch {
     /// As [`load`](crate::load). The same files are not reported as changed again.
     pub fn reload(&mut self) -> Result<Config, Errors> {
         // Taken first: what changes while the files are read is a change after it.
-        let before = Fingerprint::take(&self.dir, &self.named);
+        let before = Fingerprint::of(&self.dir, &self.named);
         let env = |name: &str| std::env::var(name).ok();
         let outside = Outside::new(&self.dir, &env);
         let result = load::read(&outside);
         self.named = outside.files.into_inner();
-        let now = Fingerprint::take(&self.dir, &self.named);
+        let now = Fingerprint::of(&self.dir, &self.named);
         let named = now.named.into_iter().map(|(path, stamp)| {
             let first = before.named.get(&path).copied().unwrap_or(stamp);
             (path, first)
@@ -92,7 +97,7 @@ struct Fingerprint {
 }
 
 impl Fingerprint {
-    fn take(dir: &Path, named: &[PathBuf]) -> Self {
+    fn of(dir: &Path, named: &[PathBuf]) -> Self {
         let tenants = files::tenant_files(dir).unwrap_or_default();
         let toml = std::iter::once(files::node_file(dir)).chain(tenants);
         let stamped = |path: PathBuf| {

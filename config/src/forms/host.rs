@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use crate::{error::Wrong, settings::HostPattern};
+use crate::{
+    diagnostics::{Wrong, words},
+    settings::HostPattern,
+};
 
 /// What [`pattern`] accepts, for editors; a few mistakes too many pass.
 pub(crate) const PATTERN: &str = r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$";
@@ -105,6 +108,6 @@ fn refuse_more_than_a_host(written: &str) -> Result<(), Wrong> {
 fn write_only(host: &str) -> String {
     match host {
         "" => "write a name such as \"shop.example.com\"".to_owned(),
-        host => format!("write \"{}\"", super::harmless(host)),
+        host => format!("write \"{}\"", words::harmless(host)),
     }
 }

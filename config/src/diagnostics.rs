@@ -1,18 +1,22 @@
-//! Where the mistakes of one file are collected.
+//! Where the mistakes of one file are collected, with their places and without its secrets.
+
+mod error;
+pub(crate) mod mask;
+pub(crate) mod source;
+pub(crate) mod words;
 
 use std::{
     cell::{Cell, RefCell},
     ops::Range,
 };
 
-use crate::{
-    error::{Kind, Mistake, Wrong},
-    limits::MISTAKES_MAX,
-    mask,
-    source::Source,
-};
+use crate::limits::MISTAKES_MAX;
 
-/// Proof that a mistake was reported. Only [`Log`] makes it, so nothing fails in silence, and whoever gets one
+pub(crate) use error::Wrong;
+pub use error::{Errors, Kind, Mistake};
+pub(crate) use source::{Place, Source};
+
+/// Proof that a mistake was reported. Only [`Diagnostics`] makes it, so nothing fails in silence, and whoever gets one
 /// can go on reading without saying anything himself (rustc's `ErrorGuaranteed`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reported(());
@@ -20,9 +24,18 @@ pub(crate) struct Reported(());
 /// A setting, or the proof that its mistake was reported.
 pub(crate) type Read<T> = Result<T, Reported>;
 
+/// What is known of keys, wherever they stand. They are declared above this module, and handed down to it.
+pub(crate) struct KnownKeys {
+    /// Whether a key is known, and only where no secret has any business.
+    pub(crate) never_secret: fn(&str) -> bool,
+    /// Which tables have a key, in words; `None` if no table has.
+    pub(crate) tables_with: fn(&str) -> Option<String>,
+}
+
 /// The mistakes of one file. Readers share it, hence the cells.
-pub(crate) struct Log {
+pub(crate) struct Diagnostics {
     pub(crate) source: Source,
+    pub(crate) known: &'static KnownKeys,
     drafts: RefCell<Vec<(Range<usize>, Wrong)>>,
     /// Spans that are never shown.
     hidden: RefCell<Vec<Range<usize>>>,
@@ -30,9 +43,9 @@ pub(crate) struct Log {
     broken: Cell<bool>,
 }
 
-impl Log {
-    pub(crate) fn new(source: Source) -> Self {
-        Self { source, drafts: RefCell::default(), hidden: RefCell::default(), broken: Cell::new(false) }
+impl Diagnostics {
+    pub(crate) fn new(source: Source, known: &'static KnownKeys) -> Self {
+        Self { source, known, drafts: RefCell::default(), hidden: RefCell::default(), broken: Cell::new(false) }
     }
 
     pub(crate) fn report(&self, span: Range<usize>, wrong: Wrong) -> Reported {
@@ -69,7 +82,7 @@ impl Log {
     /// hidden, and nothing is called missing.
     pub(crate) fn set_broken(&self) {
         if !self.broken.replace(true) {
-            self.hidden.borrow_mut().extend(mask::suspicious(&self.source.text));
+            self.hidden.borrow_mut().extend(mask::suspicious(&self.source.text, self.known.never_secret));
         }
     }
 
