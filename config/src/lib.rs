@@ -18,11 +18,12 @@
 //! 1. `load::syntax` parses a file with the place of every key and value, and finds all its syntax errors.
 //! 2. A reader per table (`sections`) asks for its keys one by one. Each value either becomes what it should be, or
 //!    reports its own mistake to the file's `Diagnostics` and leaves the proof of it, with which the reader goes on. What
-//!    no reader asked for is an unknown key.
+//!    the section does not list is an unknown key.
 //! 3. `load` puts the files together, or hands back all their mistakes as [`Errors`].
 //!
-//! The same tables are documented structs in [`schema`], for editors; tests hold readers, schema, samples and manual
-//! to the same keys, defaults and bounds. [`Watch`] tells when it is worth loading again, and [`Config::notes`] what a
+//! A key is declared once, in its section (`declare` says how): its reader, its bounds and its default, the [`schema`]
+//! for editors, the tables of the [`manual`], and what is hidden of a file that is not TOML all come from there. Tests
+//! hold readers and samples to the same keys. [`Watch`] tells when it is worth loading again, and [`Config::notes`] what a
 //! config may say but hardly means.
 //!
 //! # Secrets
@@ -38,6 +39,7 @@ mod diagnostics;
 mod forms;
 pub mod limits;
 mod load;
+pub mod manual;
 mod outside;
 pub mod schema;
 mod sections;
@@ -46,5 +48,5 @@ pub mod settings;
 mod testing;
 
 pub use diagnostics::{Errors, Kind, Mistake};
-pub use load::{Watch, load, load_with};
+pub use load::{load, load_with, watch::Watch};
 pub use settings::*;

@@ -4,7 +4,7 @@ mod files;
 mod syntax;
 #[cfg(test)]
 mod tests;
-mod watch;
+pub(crate) mod watch;
 
 use std::{
     io,
@@ -16,14 +16,11 @@ use toml::de::DeTable;
 
 use files::{NODE_FILE, TENANTS_DIR};
 
-pub use watch::Watch;
-
 use crate::{
     diagnostics::{Diagnostics, Errors, Kind, Mistake, Read, Source, Wrong},
     limits::TENANTS_MAX,
     outside::Outside,
-    schema::KNOWN_KEYS,
-    sections::{node, tenant},
+    sections::{KNOWN_KEYS, node, tenant},
     settings::{Config, Tenant},
 };
 

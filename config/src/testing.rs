@@ -210,3 +210,16 @@ impl Dir {
         assert_eq!(told, (kind, true, true), "{mistake:#?}");
     }
 }
+
+/// Compares a file of this crate with what the declarations make of it, or writes it anew if `SLUICE_WRITE` is set.
+#[track_caller]
+pub(crate) fn generated(name: &str, from: impl FnOnce(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    let expected = from(&found);
+    if std::env::var_os("SLUICE_WRITE").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+        return;
+    }
+    assert!(found == expected, "{} is out of date: set SLUICE_WRITE=1 and run again", path.display());
+}

@@ -1,7 +1,12 @@
 //! Reading parsed TOML into settings: every value either becomes what it should be, or reports its own mistake
 //! and lets the reader go on.
 
-use std::{fmt::Display, num::NonZeroU32, ops::RangeInclusive, time::Duration};
+use std::{
+    fmt::Display,
+    num::NonZeroU32,
+    ops::{Range, RangeInclusive},
+    time::Duration,
+};
 
 use toml::{
     Spanned,
@@ -9,7 +14,6 @@ use toml::{
 };
 
 use crate::{
-    declare::table::{Section, Table},
     diagnostics::{Diagnostics, Kind, Place, Read, Reported, Wrong, mask::KEY_BYTES_MAX, words},
     forms::duration,
 };
@@ -154,13 +158,8 @@ impl<'a> Value<'a> {
         entries.into_iter().collect()
     }
 
-    /// A table, whose keys `read` asks for one by one; whatever it did not ask for is reported.
-    pub(crate) fn table<T>(self, section: Section, read: impl FnOnce(&Table<'a>) -> Read<T>) -> Read<T> {
-        let Some(entries) = self.as_table() else {
-            self.hide();
-            return Err(self.wrong_type("a table", section.example.to_owned()));
-        };
-        Table::new(self.diagnostics, section, self.node.span(), entries).read(read)
+    pub(crate) fn span(self) -> Range<usize> {
+        self.node.span()
     }
 
     pub(crate) fn wrong_type(self, wanted: &str, example: impl Display) -> Reported {

@@ -1,6 +1,9 @@
 //! Addresses to listen on and to connect to, and networks.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use ipnet::IpNet;
 
@@ -13,6 +16,16 @@ pub(crate) struct HostPort {
     /// Name or address, an IPv6 address without brackets.
     pub(crate) host: String,
     pub(crate) port: Option<u16>,
+}
+
+impl fmt::Display for HostPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match self.port {
+            Some(port) => write!(f, "{host}:{port}"),
+            None => f.write_str(&host),
+        }
+    }
 }
 
 /// An address to listen on. Port 0 lets the system choose one.

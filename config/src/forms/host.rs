@@ -1,17 +1,32 @@
 //! Host names (RFC 1123) and the patterns tenants answer for.
 
-use std::net::Ipv4Addr;
+use std::{fmt, net::Ipv4Addr};
 
-use crate::{
-    diagnostics::{Wrong, words},
-    settings::HostPattern,
-};
+use crate::diagnostics::{Wrong, words};
 
 /// What [`pattern`] accepts, for editors; a few mistakes too many pass.
 pub(crate) const PATTERN: &str = r"^(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$";
 
 const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
+
+/// A host name a tenant answers for: exact, or every name below a suffix.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum HostPattern {
+    /// `shop.example.com`, lower case, no port.
+    Exact(String),
+    /// `*.shop.example.com` as `shop.example.com`: one or more labels in front.
+    Below(String),
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(suffix) => write!(f, "*.{suffix}"),
+        }
+    }
+}
 
 /// A host pattern in lower case: `shop.example.com`, or `*.example.com` for every name below.
 pub(crate) fn pattern(written: &str) -> Result<HostPattern, Wrong> {

@@ -9,10 +9,11 @@ use serde_json::json;
 use super::*;
 use crate::{
     declare::ASKED,
+    sections::{NODE_FILE, TENANT_FILE},
     testing::{
         Dir, ORIGIN, QUEUE, TENANT,
         certificates::{Authority, Pair},
-        tenant,
+        generated, tenant,
     },
 };
 
@@ -94,25 +95,30 @@ fn samples_load_and_are_valid() {
     }
 }
 
-/// Readers ask for keys, the schema describes them, the samples and the manual explain them: always the same ones.
+/// Sections list keys, readers ask for them, the samples and the manual explain them: always the same ones.
 #[test]
-fn readers_schema_samples_and_manual_know_the_same_keys() {
+fn sections_readers_samples_and_manual_know_the_same_keys() {
     let mut written = BTreeSet::new();
     for dir in samples() {
         dir.config();
         written_keys("sluice.toml", "", &json_of(dir.path().join("sluice.toml")), &mut written);
         written_keys("tenants/*.toml", "", &json_of(dir.path().join("tenants/shop.toml")), &mut written);
     }
-    let asked = ASKED.take().into_iter().map(|(path, key)| (path.to_owned(), key.to_owned())).collect();
-    let described: BTreeSet<_> = sections()
-        .into_iter()
-        .flat_map(|section| section.keys.into_iter().map(move |key| (section.path.clone(), key)))
-        .collect();
-    assert_eq!(described, asked, "schema and readers");
+    let (mut listed, mut described) = (BTreeSet::new(), BTreeSet::new());
+    for file in [&NODE_FILE, &TENANT_FILE] {
+        file.top.walk(&[], &mut |path, section| {
+            let here = if path.is_empty() { file.name.to_owned() } else { format!("{}:{}", file.name, path.join(".")) };
+            for key in section.keys {
+                listed.insert((section.name, key.name()));
+                described.insert((here.clone(), key.name().to_owned()));
+            }
+        });
+    }
+    assert_eq!(listed, ASKED.take(), "sections and readers");
     // Any secret can be kept either way; the samples need not show both for each.
     let shown = |(_, key): &&(String, String)| key != "env" && key != "file";
     let written: BTreeSet<_> = written.iter().filter(shown).collect();
-    assert_eq!(written, described.iter().filter(shown).collect(), "samples and schema");
+    assert_eq!(written, described.iter().filter(shown).collect(), "samples and sections");
 
     let manual = std::fs::read_to_string(Path::new(HERE).join("README.md")).unwrap();
     for (path, key) in &described {
@@ -277,16 +283,9 @@ fn words_are_those_that_are_read() {
     assert_eq!(words["same_site"], crate::SameSite::ALL.map(|(word, _)| word));
 }
 
-/// The files that editors load. `SLUICE_WRITE_SCHEMA=1 cargo nextest run -p sluice-config` writes them anew.
+/// The files that editors load. `SLUICE_WRITE=1 cargo nextest run -p sluice-config` writes them anew.
 #[test]
 fn files_for_editors_are_up_to_date() {
-    for (name, schema) in [("sluice.schema.json", server_file()), ("tenant.schema.json", tenant_file())] {
-        let path = Path::new(HERE).join("schema").join(name);
-        let text = format!("{schema:#}\n");
-        if std::env::var_os("SLUICE_WRITE_SCHEMA").is_some() {
-            std::fs::write(&path, &text).unwrap();
-        }
-        let found = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(found == text, "{} is out of date: set SLUICE_WRITE_SCHEMA=1 and run again", path.display());
-    }
+    generated("schema/sluice.schema.json", |_| format!("{:#}\n", server_file()));
+    generated("schema/tenant.schema.json", |_| format!("{:#}\n", tenant_file()));
 }

@@ -6,17 +6,24 @@ mod tests;
 use std::{fs::Metadata, ops::RangeInclusive, path::PathBuf};
 
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+use serde_json::json;
 
 use crate::{
-    declare::Value,
+    declare::{Form, Json, Value, json},
     diagnostics::{Kind, Read, Wrong, words::harmless},
-    limits::CERTIFICATE_FILE_BYTES_MAX,
     outside::{self, Outside},
     sections::secret,
 };
 
 const BEGIN: &str = "-----BEGIN ";
 const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+
+/// The path of a PEM file.
+pub(crate) struct PemFile {
+    /// How many certificates may be in it; `None`: that is for its reader to say.
+    pub(crate) certificates: Option<RangeInclusive<usize>>,
+    pub(crate) bytes_max: usize,
+}
 
 /// A file that a setting names, as it is.
 pub(crate) struct File {
@@ -25,8 +32,34 @@ pub(crate) struct File {
     metadata: Metadata,
 }
 
-/// Reads the file that `value` names.
-pub(crate) fn read(value: Value<'_>, outside: &Outside<'_>, bytes_max: usize) -> Read<File> {
+impl Form for PemFile {
+    fn schema(&self) -> Json {
+        json(json!({ "type": "string", "minLength": 1 }))
+    }
+    fn bounds(&self) -> String {
+        let (amount, unit) =
+            if self.bytes_max >> 20 > 0 { (self.bytes_max >> 20, "MiB") } else { (self.bytes_max >> 10, "KiB") };
+        let count =
+            self.certificates.as_ref().map(|bounds| format!("{} to {} certificates, ", bounds.start(), bounds.end()));
+        format!("{}at most {amount} {unit}", count.unwrap_or_default())
+    }
+}
+
+impl PemFile {
+    /// Reads the file that `value` names.
+    pub(crate) fn read(&self, value: Value<'_>, outside: &Outside<'_>) -> Read<File> {
+        read(value, outside, self.bytes_max)
+    }
+
+    /// Reads the certificates in the file that `value` names, in their order.
+    pub(crate) fn certificates(&self, value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<CertificateDer<'static>>> {
+        let file = self.read(value, outside)?;
+        let certificates_max = self.certificates.as_ref().map_or(usize::MAX, |bounds| *bounds.end());
+        file.certificates(certificates_max).map_err(|wrong| value.wrong(wrong))
+    }
+}
+
+fn read(value: Value<'_>, outside: &Outside<'_>, bytes_max: usize) -> Read<File> {
     let written = value.string()?;
     if written.contains(BEGIN) {
         // It may be a private key.
@@ -47,18 +80,8 @@ pub(crate) fn read(value: Value<'_>, outside: &Outside<'_>, bytes_max: usize) ->
     }
 }
 
-/// Reads the certificates in the file that `value` names, in their order; `bounds` is how many there may be.
-pub(crate) fn certificates(
-    value: Value<'_>,
-    outside: &Outside<'_>,
-    bounds: RangeInclusive<usize>,
-) -> Read<Vec<CertificateDer<'static>>> {
-    let file = read(value, outside, CERTIFICATE_FILE_BYTES_MAX)?;
-    file.certificates(bounds).map_err(|wrong| value.wrong(wrong))
-}
-
 impl File {
-    fn certificates(&self, bounds: RangeInclusive<usize>) -> Result<Vec<CertificateDer<'static>>, Wrong> {
+    fn certificates(&self, certificates_max: usize) -> Result<Vec<CertificateDer<'static>>, Wrong> {
         let has = |text: &str| contains(&self.bytes, text);
         if has(PRIVATE_KEY) {
             // Chain and key in one file are fine, as long as the key is as safe there as in a file of its own.
@@ -70,8 +93,8 @@ impl File {
                 let message = format!("the PEM in the file is damaged after {} certificate(s)", all.len());
                 return Err(Wrong::new(Kind::Certificate, message, "copy the file anew from where it was issued"));
             };
-            if all.len() == *bounds.end() {
-                let message = format!("the file holds more than {} certificates", bounds.end());
+            if all.len() == certificates_max {
+                let message = format!("the file holds more than {certificates_max} certificates");
                 return Err(Wrong::new(Kind::Certificate, message, "leave only those in it that are needed here"));
             }
             all.push(certificate);

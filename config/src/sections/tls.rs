@@ -2,5 +2,5 @@
 
 mod chain;
 pub(crate) mod node;
-mod pair;
+pub(crate) mod pair;
 pub(crate) mod tenant;

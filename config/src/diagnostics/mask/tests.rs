@@ -1,7 +1,7 @@
 use super::*;
 
 fn shown(text: &str) -> String {
-    let hidden = suspicious(text, crate::schema::KNOWN_KEYS.never_secret);
+    let hidden = suspicious(text, crate::sections::KNOWN_KEYS.never_secret);
     let stars = |at: usize, c: char| match hidden.iter().any(|range| range.contains(&at)) {
         true => '*',
         false => c,

@@ -3,7 +3,7 @@ use crate::diagnostics::Source;
 
 /// The places of the errors, and the keys that are read nevertheless.
 fn parsed(text: &str) -> (Vec<String>, Option<String>) {
-    let diagnostics = Diagnostics::new(Source::new("a.toml".into(), text.to_owned()), &crate::schema::KNOWN_KEYS);
+    let diagnostics = Diagnostics::new(Source::new("a.toml".into(), text.to_owned()), &crate::sections::KNOWN_KEYS);
     let keys = parse(&diagnostics, |table| {
         let keys = table.iter().map(|(key, value)| match value.get_ref().as_table() {
             Some(table) => {

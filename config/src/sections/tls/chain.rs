@@ -14,10 +14,9 @@ use crate::{
         Kind, Read, Wrong,
         words::{self, harmless},
     },
-    forms::host,
+    forms::host::{self, HostPattern},
     limits::CERTIFICATE_NAMES,
     outside::Outside,
-    settings::HostPattern,
 };
 
 /// Most names shown in one message.
