@@ -34,11 +34,6 @@ impl Errors {
         self.omitted
     }
 
-    /// The mistakes as drawings with their source lines, for a terminal.
-    pub fn pretty(&self, colour: bool) -> String {
-        pretty::draw(self, colour)
-    }
-
     pub(crate) fn new(mut mistakes: Vec<Mistake>) -> Self {
         let omitted = mistakes.len().saturating_sub(crate::limits::MISTAKES_MAX);
         mistakes.truncate(crate::limits::MISTAKES_MAX);

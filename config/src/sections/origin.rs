@@ -10,7 +10,7 @@ use crate::{
     diagnostics::{Kind, Read, Wrong},
     forms::address::{self, HostPort},
     outside::Outside,
-    sections::Claims,
+    sections::claims::Claims,
 };
 
 /// `[origin]`: where admitted requests go.

@@ -16,8 +16,12 @@ use crate::{
         Value, json,
     },
     diagnostics::{Kind, Read, Wrong, words},
-    forms::{duration, name::Name, path},
-    sections::{Claims, NAME_TEXT, Owner},
+    forms::{
+        duration,
+        name::{self, Name},
+        path,
+    },
+    sections::claims::{Claims, Owner},
 };
 
 /// `[[queue]]`: one line of visitors.
@@ -91,6 +95,9 @@ static PATHS: Key<List<Text<String>>, Default<Vec<String>>> = Key {
     },
     absent: Default(|| vec!["/".to_owned()]),
 };
+
+/// The name of a tenant or a queue.
+pub(super) const NAME_TEXT: Text<Name> = Text { parse: name::parse, looks: Looks::Pattern(name::PATTERN, name::SHOWN) };
 
 const RELEASE_PER_MINUTE_MAX: u32 = 1_000_000;
 

@@ -20,7 +20,7 @@ use crate::{
     diagnostics::{Read, Wrong},
     forms::address,
     outside::Outside,
-    sections::{Claims, Owner},
+    sections::claims::{Claims, Owner},
 };
 
 /// `[server]`: listeners and node-wide limits.

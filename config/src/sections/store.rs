@@ -14,8 +14,8 @@ use crate::{
     limits,
     outside::Outside,
     sections::{
-        pem::PemFile,
         secret::{self, Secret},
+        tls::pem::PemFile,
     },
 };
 use url::Scheme;

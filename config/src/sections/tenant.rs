@@ -16,11 +16,11 @@ use crate::{
     },
     outside::Outside,
     sections::{
-        Claims, NAME_TEXT,
+        claims::Claims,
         cookies::{self, SameSite},
         cors::{self, Cors},
         origin::{self, Origin},
-        queue::{self, Queue},
+        queue::{self, NAME_TEXT, Queue},
         tls::tenant::{self as tls, TenantTls},
     },
 };

@@ -3,4 +3,5 @@
 mod chain;
 pub(crate) mod node;
 pub(crate) mod pair;
+pub(super) mod pem;
 pub(crate) mod tenant;

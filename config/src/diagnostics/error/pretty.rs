@@ -53,7 +53,14 @@ impl SourceCode for Mistake {
     }
 }
 
-pub(super) fn draw(errors: &Errors, colour: bool) -> String {
+impl Errors {
+    /// The mistakes as drawings with their source lines, for a terminal.
+    pub fn pretty(&self, colour: bool) -> String {
+        draw(self, colour)
+    }
+}
+
+fn draw(errors: &Errors, colour: bool) -> String {
     let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
     let mut drawing = String::new();

@@ -18,7 +18,10 @@ use crate::{
     forms::host::HostPattern,
     limits::{CERTIFICATE_FILE_BYTES_MAX, CHAIN_CERTIFICATES, SECRET_FILE_BYTES_MAX},
     outside::Outside,
-    sections::{pem::PemFile, secret::Kept, tls::chain},
+    sections::{
+        secret::Kept,
+        tls::{chain, pem::PemFile},
+    },
 };
 
 const CHAIN_HELP: &str =

@@ -17,11 +17,11 @@ use crate::{
     limits::{CERTIFICATE_FILE_BYTES_MAX, CLIENT_CA_CERTIFICATES},
     outside::Outside,
     sections::{
-        Claims,
-        pem::PemFile,
+        claims::Claims,
         tls::{
             chain,
             pair::{self, Certificate},
+            pem::PemFile,
         },
     },
 };
