@@ -10,7 +10,7 @@ use std::{
 
 use toml::{
     Spanned,
-    de::{DeTable, DeValue},
+    de::{DeFloat, DeTable, DeValue},
 };
 
 use crate::{
@@ -73,6 +73,14 @@ impl<'a> Value<'a> {
         Some(i128::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i128::MAX))
     }
 
+    /// The whole number that was meant by one in quotes, or with a point.
+    pub(crate) fn number_meant(self) -> Option<u32> {
+        let float = self.node.get_ref().as_float().map(DeFloat::as_str);
+        let digits = self.as_str().or(float)?.trim().replace(['_', ','], "");
+        let whole = digits.split_once('.').map_or(digits.as_str(), |(whole, _)| whole);
+        whole.parse().ok()
+    }
+
     pub(crate) fn as_table(self) -> Option<&'a DeTable<'a>> {
         self.node.get_ref().as_table()
     }
@@ -86,13 +94,17 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn bool(self) -> Read<bool> {
-        self.as_bool().ok_or_else(|| self.wrong_type("true or false", format!("{} = true", self.key)))
+        self.as_bool().ok_or_else(|| {
+            let meant = !self.as_str().is_some_and(|word| matches!(word, "false" | "no" | "off"));
+            self.wrong_type("true or false", format!("{} = {meant}", self.key))
+        })
     }
 
     /// A whole number within bounds.
     pub(crate) fn integer(self, bounds: RangeInclusive<u32>) -> Read<u32> {
         let Some(number) = self.as_integer() else {
-            return Err(self.wrong_type("a number", format!("{} = {}", self.key, bounds.start())));
+            let meant = self.number_meant().filter(|number| bounds.contains(number)).unwrap_or(*bounds.start());
+            return Err(self.wrong_type("a number", format!("{} = {meant}", self.key)));
         };
         u32::try_from(number)
             .ok()

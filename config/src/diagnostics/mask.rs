@@ -19,7 +19,7 @@ pub(crate) fn suspicious(text: &str, never_secret: fn(&str) -> bool) -> Vec<Rang
     for line in text.split_inclusive('\n') {
         let content = line.trim_end();
         let comment = content.find('#').unwrap_or(content.len());
-        let shown_to = match shown_key(content) {
+        let shown_to = match shown_key(content).or_else(|| shown_key_of_yaml(content, never_secret)) {
             Some((key, value)) if never_secret(key) && is_plain(&content[value..]) => comment,
             Some((_, value)) => value,
             None if is_header(content) || in_shown_list && is_plain(content) => comment,
@@ -58,6 +58,14 @@ fn shown_key(line: &str) -> Option<(&str, usize)> {
     let key = key.trim();
     let is_bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     (is_bare && key.len() <= KEY_BYTES_MAX).then_some((key, value))
+}
+
+/// The key of a line `key: value`, if it is a known one, and where the value begins.
+fn shown_key_of_yaml(line: &str, never_secret: fn(&str) -> bool) -> Option<(&str, usize)> {
+    let (key, rest) = line.split_once(':')?;
+    // Not the scheme of a URL, which may have a password in it.
+    let is_pair = rest.is_empty() || rest.starts_with([' ', '\t']);
+    (is_pair && never_secret(key.trim())).then_some((key.trim(), key.len() + 1))
 }
 
 /// `[name]` or `[[name]]`, closed or not, and nothing else.

@@ -5,6 +5,7 @@
 //! the faulty one is taken out and the rest parsed again. Only mistakes that somebody really made remain, and
 //! the readers see everything around them.
 
+mod slip;
 #[cfg(test)]
 mod tests;
 
@@ -39,11 +40,15 @@ pub(crate) fn parse<T>(diagnostics: &Diagnostics, read: impl FnOnce(&DeTable<'_>
 
         diagnostics.set_broken();
         let faulty = Statement::around(&text, at, error.message());
-        let span = match faulty.is_unclosed {
-            true => last_line(&text, &faulty.range),
-            false => visible(&text, error.span().unwrap_or_default()),
-        };
-        diagnostics.report(span, explain(error.message(), faulty.is_unclosed));
+        if let Some((span, slip)) = slip::find(&text, at, &faulty.range, faulty.is_unclosed) {
+            diagnostics.report(visible(&text, span), slip);
+        } else {
+            let span = match faulty.is_unclosed {
+                true => last_line(&text, &faulty.range),
+                false => visible(&text, error.span().unwrap_or_default()),
+            };
+            diagnostics.report(span, explain(error.message(), faulty.is_unclosed));
+        }
         let without = blank(&text, faulty.range);
         drop(table);
         text = Cow::Owned(without);

@@ -299,11 +299,13 @@ impl Form for Status {
 impl Readable for Status {
     type Out = WaitStatus;
     fn read(&self, value: Value<'_>) -> Read<WaitStatus> {
+        let of = |code| WaitStatus::ALL.into_iter().find(|status| i128::from(status.code()) == code);
         let Some(code) = value.as_integer() else {
-            return Err(value.wrong_type("a number", "wait_status = 503"));
+            let meant = value.number_meant().and_then(|code| of(code.into()));
+            let example = meant.unwrap_or(WaitStatus::ServiceUnavailable).code();
+            return Err(value.wrong_type("a number", format!("wait_status = {example}")));
         };
-        let status = WaitStatus::ALL.into_iter().find(|status| i128::from(status.code()) == code);
-        status.ok_or_else(|| {
+        of(code).ok_or_else(|| {
             value.wrong(Wrong::new(
                 Kind::OutOfRange,
                 "not a status for a waiting page",

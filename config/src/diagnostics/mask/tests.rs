@@ -34,6 +34,18 @@ fn everything_else_is_hidden() {
 }
 
 #[test]
+fn pairs_as_in_yaml_are_shown_if_the_key_never_holds_a_secret() {
+    for text in ["burst: 60", "\tburst:\t60", "burst : 60", "origin:"] {
+        assert_eq!(shown(text), text);
+    }
+    assert_eq!(shown("burst: 60 # was 70"), "burst: 60 ********");
+    assert_eq!(shown("origin: { a: b"), "origin:*******");
+    for text in ["url: x", "user: x", "keys:", "http://a:b@c", "burst:60"] {
+        assert_eq!(shown(text), "*".repeat(text.len()));
+    }
+}
+
+#[test]
 fn master_secrets_are_long_and_mixed() {
     let key = crate::testing::KEY;
     assert_eq!(master_secrets(key).as_slice(), std::slice::from_ref(&(0..44)));

@@ -114,3 +114,9 @@ fn numbers_and_durations_have_bounds() {
     server("drain_timeout = «\"61m\"»").is_wrong(Kind::OutOfRange, "`drain_timeout`", "from 0s to 1h");
     server("drain_timeout = «30»").is_wrong(Kind::WrongType, "in quotes, with its unit", "\"30s\"");
 }
+
+#[test]
+fn truth_in_quotes_is_advised_without_them() {
+    server("http2 = «\"false\"»").is_wrong(Kind::WrongType, "true or false, not a string", "`http2 = false`");
+    server("http2 = «\"yes\"»").is_wrong(Kind::WrongType, "true or false, not a string", "`http2 = true`");
+}
