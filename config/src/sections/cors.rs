@@ -23,6 +23,13 @@ pub struct Cors {
     pub max_age: Duration,
 }
 
+impl Cors {
+    /// These origins, with everything else at its default.
+    pub fn new(allowed_origins: Vec<String>) -> Self {
+        Self { allowed_origins, allow_credentials: ALLOW_CREDENTIALS.default(), max_age: MAX_AGE.default() }
+    }
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "[cors]",
     doc: "Which other origins may read the answer to a request that has to wait",

@@ -28,6 +28,19 @@ pub struct Origin {
     pub idle_timeout: Duration,
 }
 
+impl Origin {
+    /// These servers, with everything else at its default.
+    pub fn new(servers: Vec<SocketAddr>) -> Self {
+        Self {
+            servers,
+            connect_timeout: CONNECT_TIMEOUT.default(),
+            read_timeout: READ_TIMEOUT.default(),
+            write_timeout: WRITE_TIMEOUT.default(),
+            idle_timeout: IDLE_TIMEOUT.default(),
+        }
+    }
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "[origin]",
     doc: "Where admitted requests go",

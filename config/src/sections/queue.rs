@@ -57,6 +57,28 @@ pub struct Queue {
     pub message: Option<String>,
 }
 
+impl Queue {
+    /// A queue with everything else at its default.
+    pub fn new(name: Name, release_per_minute: NonZeroU32) -> Self {
+        Self {
+            name,
+            paths: PATHS.default(),
+            release_per_minute,
+            burst: default_burst(release_per_minute),
+            max_active: None,
+            max_waiting: MAX_WAITING.default(),
+            session_idle: SESSION_IDLE.default(),
+            session_max: SESSION_MAX.default(),
+            claim_within: CLAIM_WITHIN.default(),
+            return_within: RETURN_WITHIN.default(),
+            mode: MODE.default(),
+            on_store_loss: None,
+            wait_status: WAIT_STATUS.default(),
+            message: None,
+        }
+    }
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "[[queue]]",
     doc: "One line of visitors",
@@ -245,7 +267,12 @@ fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
     PATHS.kind.check_each(value, |entry, path| claims.claim_for(path.clone(), entry, "path"))
 }
 
-/// The most visitors called in one instant: ten seconds' worth unless the file says otherwise.
+/// Ten seconds' worth.
+fn default_burst(release: NonZeroU32) -> NonZeroU32 {
+    NonZeroU32::new(release.get() / 6).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The most visitors called in one instant. If the rate is wrong it has no default, and no mistake of its own.
 fn burst(table: &Table<'_>, release: Option<NonZeroU32>) -> Read<NonZeroU32> {
     let most = release.map_or(RELEASE_PER_MINUTE_MAX, NonZeroU32::get);
     let burst = table.checked(&BURST, |value, burst| match burst.get() > most {
@@ -255,7 +282,7 @@ fn burst(table: &Table<'_>, release: Option<NonZeroU32>) -> Read<NonZeroU32> {
         )),
         false => Ok(()),
     })?;
-    Ok(burst.or(NonZeroU32::new(most / 6)).unwrap_or(NonZeroU32::MIN))
+    Ok(burst.or(release.map(default_burst)).unwrap_or(NonZeroU32::MIN))
 }
 
 fn session_max(table: &Table<'_>, idle: Option<Duration>) -> Read<Duration> {

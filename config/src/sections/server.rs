@@ -46,6 +46,22 @@ pub struct Server {
     pub requests_max: usize,
 }
 
+impl std::default::Default for Server {
+    fn default() -> Self {
+        Self {
+            http: HTTP.default(),
+            https: HTTPS.default(),
+            admin: ADMIN.default(),
+            trusted_proxies: TRUSTED_PROXIES.default(),
+            threads: None,
+            drain_timeout: DRAIN_TIMEOUT.default(),
+            connections_max: CONNECTIONS_MAX.default() as usize,
+            http2: HTTP2.default(),
+            requests_max: REQUESTS_MAX.default() as usize,
+        }
+    }
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "[server]",
     doc: "Listeners and node-wide limits",

@@ -81,6 +81,24 @@ pub enum RedisTopology {
     Cluster,
 }
 
+impl RedisSettings {
+    /// These nodes without TLS and password, with everything else at its default.
+    pub fn new(topology: RedisTopology, nodes: Vec<RedisNode>) -> Self {
+        Self {
+            topology,
+            nodes,
+            database: DATABASE.default(),
+            username: None,
+            password: None,
+            key_prefix: KEY_PREFIX.default(),
+            connect_timeout: CONNECT_TIMEOUT.default(),
+            response_timeout: RESPONSE_TIMEOUT.default(),
+            tls: false,
+            tls_ca_pem: None,
+        }
+    }
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "[store]",
     doc: "The Redis or Valkey that the nodes of a fleet share. Without this table the lines live in the one node, and in \

@@ -46,6 +46,22 @@ pub struct Tenant {
     pub queues: Vec<Arc<Queue>>,
 }
 
+impl Tenant {
+    /// A tenant without hosts and queues, with everything else at its default.
+    pub fn new(name: Name, origin: Origin) -> Self {
+        Self {
+            name,
+            hosts: Vec::new(),
+            origin,
+            cors: None,
+            tls: None,
+            same_site: SameSite::default(),
+            strict_headers: false,
+            queues: Vec::new(),
+        }
+    }
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "the top of a tenant's file",
     doc: "One tenant: its hosts, its origin and its queues",

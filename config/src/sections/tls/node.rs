@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value as JsonValue, json};
 
 use crate::{
-    declare::{Default as Or, Form, Json, Key, Nested, Optional, Readable, Section, Switch, Table, Time, Value, json},
+    declare::{Default, Form, Json, Key, Nested, Optional, Readable, Section, Switch, Table, Time, Value, json},
     diagnostics::Read,
     outside::Outside,
     sections::{
@@ -30,12 +30,12 @@ pub struct NodeTls {
     pub default_certificate: Option<Arc<Certificate>>,
 }
 
-impl Default for NodeTls {
+impl std::default::Default for NodeTls {
     fn default() -> Self {
         Self {
-            versions: TlsVersions::From12,
-            session_tickets: true,
-            handshake_timeout: Duration::from_secs(10),
+            versions: VERSIONS.default(),
+            session_tickets: SESSION_TICKETS.default(),
+            handshake_timeout: HANDSHAKE_TIMEOUT.default(),
             default_certificate: None,
         }
     }
@@ -57,25 +57,25 @@ pub(crate) static SECTION: Section = Section {
     keys: &[&VERSIONS, &SESSION_TICKETS, &HANDSHAKE_TIMEOUT, &DEFAULT_CERTIFICATE],
 };
 
-static VERSIONS: Key<Versions, Or<TlsVersions>> = Key {
+static VERSIONS: Key<Versions, Default<TlsVersions>> = Key {
     name: "versions",
     doc: "The versions spoken: `\"1.3\"`, and `\"1.2\"` beside it",
     kind: Versions,
-    absent: Or(|| TlsVersions::From12),
+    absent: Default(|| TlsVersions::From12),
 };
 
-static SESSION_TICKETS: Key<Switch, Or<bool>> = Key {
+static SESSION_TICKETS: Key<Switch, Default<bool>> = Key {
     name: "session_tickets",
     doc: "Whether clients may resume a session by a ticket",
     kind: Switch,
-    absent: Or(|| true),
+    absent: Default(|| true),
 };
 
-static HANDSHAKE_TIMEOUT: Key<Time, Or<Duration>> = Key {
+static HANDSHAKE_TIMEOUT: Key<Time, Default<Duration>> = Key {
     name: "handshake_timeout",
     doc: "From the accepted connection to the end of the handshake",
     kind: Time::from_s(1..=60),
-    absent: Or(|| Duration::from_secs(10)),
+    absent: Default(|| Duration::from_secs(10)),
 };
 
 static DEFAULT_CERTIFICATE: Key<Nested, Optional> = Key {

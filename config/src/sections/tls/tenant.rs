@@ -55,6 +55,13 @@ pub struct ClientCa {
     pub certificates: Vec<CertificateDer<'static>>,
 }
 
+impl TenantTls {
+    /// These certificates, with everything else at its default.
+    pub fn new(certificates: Vec<Arc<Certificate>>) -> Self {
+        Self { certificates, redirect_http: REDIRECT_HTTP.default(), hsts: None, client_ca: None }
+    }
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "[tls]",
     doc: "What is presented on the node's `https` listeners. Without this table the tenant has no HTTPS of this node's own",
