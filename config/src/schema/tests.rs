@@ -243,7 +243,7 @@ fn numbers_have_the_same_bounds() {
         assert_eq!(tried, [false, true, true, false], "{}", setting.name());
         seen += 1;
     }
-    assert_eq!(seen, 8);
+    assert!(seen >= 8, "{seen}");
 }
 
 #[test]
@@ -264,7 +264,7 @@ fn durations_have_the_bounds_that_their_comments_name() {
         assert!(!loads(&format!("{}ms", millis(high) + 1)), "{} above {high}", setting.name());
         seen += 1;
     }
-    assert_eq!(seen, 13);
+    assert!(seen >= 13, "{seen}");
 }
 
 #[test]
