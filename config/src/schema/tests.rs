@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    declare::ASKED,
-    sections::{NODE_FILE, TENANT_FILE},
+    declare::{ASKED, Section},
+    diagnostics::words,
+    limits,
+    sections::{NODE_FILE, TENANT_FILE, keys, queue, store, tls::pair},
     testing::{
         Dir, ORIGIN, QUEUE, TENANT,
         certificates::{Authority, Pair},
@@ -265,6 +267,26 @@ fn durations_have_the_bounds_that_their_comments_name() {
         seen += 1;
     }
     assert!(seen >= 13, "{seen}");
+}
+
+/// Numbers in a declaration's words, where the code that counts stands elsewhere.
+#[test]
+fn words_of_declarations_name_the_bounds_of_the_code() {
+    let key = |section: &Section, name: &str| {
+        let key = section.key(name).unwrap();
+        format!("{} {}", key.doc(), key.form().bounds())
+    };
+    let (start, end) = (limits::SECRET_BYTES.start(), limits::SECRET_BYTES.end());
+    let grouped = |number: usize| words::grouped(u32::try_from(number).unwrap());
+    for (said, number) in [
+        (key(&queue::SECTION, "paths"), format!("at most {} bytes", limits::PATH_BYTES_MAX)),
+        (key(&keys::SECTION, "secrets"), format!("{start} to {} bytes", grouped(*end))),
+        (key(&store::SECTION, "password"), format!("at most {} bytes", grouped(limits::PASSWORD_BYTES_MAX))),
+        (key(&store::SECTION, "url"), format!("at most {} hosts", store::NODES_MAX)),
+        (key(&pair::SECTION, "chain"), format!("1 to {} names", grouped(*limits::CERTIFICATE_NAMES.end()))),
+    ] {
+        assert!(said.contains(&number), "{said}: {number}");
+    }
 }
 
 #[test]

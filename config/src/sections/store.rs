@@ -20,6 +20,8 @@ use crate::{
 };
 use url::Scheme;
 
+#[cfg(test)]
+pub(crate) use url::NODES_MAX;
 pub use url::RedisNode;
 
 /// `[store]`: where the lines live.

@@ -30,7 +30,7 @@ pub struct RedisNode {
 /// Logical databases.
 pub(super) const DATABASES: RangeInclusive<u32> = 0..=16_383;
 /// Hosts in one URL.
-const NODES_MAX: usize = 64;
+pub(crate) const NODES_MAX: usize = 64;
 
 /// A store's URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -81,7 +81,7 @@ impl fmt::Debug for Certificate {
     }
 }
 
-pub(super) static SECTION: Section =
+pub(crate) static SECTION: Section =
     Section { name: "a certificate", doc: "", may_hold_secrets: false, keys: &[&CHAIN, &KEY] };
 
 static CHAIN: Key<PemFile> = Key {
