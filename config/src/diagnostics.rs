@@ -16,8 +16,8 @@ pub(crate) use error::Wrong;
 pub use error::{Errors, Kind, Mistake};
 pub(crate) use source::{Place, Source};
 
-/// Proof that a mistake was reported. Only [`Diagnostics`] makes it, so nothing fails in silence, and whoever gets one
-/// can go on reading without saying anything himself (rustc's `ErrorGuaranteed`).
+/// Proof that a mistake was reported. Only [`Diagnostics`] makes it, so nothing fails in silence, and a reader that
+/// gets one can go on without a message of its own (rustc's `ErrorGuaranteed`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reported(());
 
@@ -78,7 +78,7 @@ impl Diagnostics {
         self.hidden.borrow_mut().push(span);
     }
 
-    /// Parts of the file are not TOML. Nobody knows what stands in them, so whatever might be a secret is
+    /// Parts of the file are not TOML. What stands in them is not known, so whatever might be a secret is
     /// hidden, and nothing is called missing.
     pub(crate) fn set_broken(&self) {
         if !self.broken.replace(true) {
@@ -99,7 +99,7 @@ impl Diagnostics {
 
     fn everything_hidden(&self) -> Vec<Range<usize>> {
         let mut hidden = self.hidden.borrow().clone();
-        // The last line of defence: a secret that was put where nobody would expect one.
+        // The last line of defence: a secret in an unexpected place.
         hidden.extend(mask::master_secrets(&self.source.text));
         hidden
     }

@@ -2,7 +2,7 @@
 //!
 //! A config directory holds `sluice.toml` and `tenants/*.toml`. [`load`] reads all of it in one pass and
 //! returns either a whole [`Config`] or *every* mistake in *every* file, each with its place. The types in
-//! [`settings`] cannot hold an invalid value: whoever has one need not check it again.
+//! [`settings`] cannot hold an invalid value: they need no second check.
 //!
 //! ```
 //! # let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample");
@@ -28,11 +28,11 @@
 //!
 //! # Secrets
 //!
-//! A config names its secrets, it does not hold them. Where somebody writes one all the same, no error repeats it:
+//! A config names its secrets, it does not hold them. Where one is written all the same, no error repeats it:
 //! values that should be secrets, values of unknown keys and, in a file that is not TOML, everything that is not
 //! known to be harmless are hidden from every message.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has told its tale"))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
 mod declare;
 mod diagnostics;

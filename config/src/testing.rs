@@ -206,8 +206,8 @@ impl Dir {
     #[track_caller]
     pub(crate) fn is_wrong(&self, kind: Kind, says: &str, advises: &str) {
         let mistake = self.mistake();
-        let told = (mistake.kind(), mistake.message().contains(says), mistake.help().contains(advises));
-        assert_eq!(told, (kind, true, true), "{mistake:#?}");
+        let found = (mistake.kind(), mistake.message().contains(says), mistake.help().contains(advises));
+        assert_eq!(found, (kind, true, true), "{mistake:#?}");
     }
 }
 

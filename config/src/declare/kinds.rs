@@ -69,11 +69,11 @@ impl Readable for Number {
 }
 
 impl Time {
-    /// From so many whole seconds to so many.
+    /// Bounds in whole seconds.
     pub(crate) const fn from_s(bounds: RangeInclusive<u64>) -> Self {
         Self(Duration::from_secs(*bounds.start())..=Duration::from_secs(*bounds.end()))
     }
-    /// From so many milliseconds to so many.
+    /// Bounds in milliseconds.
     pub(crate) const fn from_ms(bounds: RangeInclusive<u64>) -> Self {
         Self(Duration::from_millis(*bounds.start())..=Duration::from_millis(*bounds.end()))
     }

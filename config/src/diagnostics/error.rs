@@ -125,7 +125,7 @@ pub enum Kind {
     Unreadable,
     /// Not TOML.
     Syntax,
-    /// A key or table nobody reads.
+    /// A key or table that is not known.
     UnknownKey,
     /// A key or table without which nothing works.
     Missing,
@@ -183,7 +183,7 @@ impl Kind {
     }
 }
 
-/// Why a piece of text was not accepted, before anybody knows where it stood.
+/// Why a piece of text was not accepted, without its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) kind: Kind,

@@ -7,9 +7,9 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::mask;
 
-/// The candidate that somebody who wrote `word` most likely meant.
+/// The candidate that was most likely meant by `word`.
 pub(crate) fn closest<'c>(word: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    // Nobody misspells a word into a novel, and the distance is quadratic.
+    // A misspelt word is short, and the distance is quadratic.
     const WORD_CHARS_MAX: usize = 64;
     if word.chars().count() > WORD_CHARS_MAX {
         return None;
@@ -71,7 +71,7 @@ pub(crate) fn harmless(text: &str) -> String {
     if text.chars().nth(CHARS_MAX).is_some() { format!("{short}…") } else { short }
 }
 
-/// A file may come from somebody else: what it says must not drive the terminal or turn text around.
+/// A file may come from elsewhere: what it says must not drive the terminal or turn text around.
 pub(crate) fn harmless_char(c: char) -> char {
     match c {
         '\t' | '\u{feff}' => ' ',

@@ -50,7 +50,7 @@ pub(crate) fn network(written: &str) -> Result<IpNet, Wrong> {
     let network: IpNet = written.parse().map_err(|_| {
         Wrong::malformed("not a network", "write an address and a prefix length: \"10.0.0.0/8\", \"2001:db8::/32\"")
     })?;
-    // Whoever writes 10.1.2.3/8 means either the one or the sixteen million, and only he knows which.
+    // 10.1.2.3/8 may mean the one address or the sixteen million.
     if network.trunc() != network {
         let (whole, single) = (network.trunc(), network.addr());
         return Err(Wrong::malformed(

@@ -32,7 +32,7 @@ impl fmt::Display for HostPattern {
 pub(crate) fn pattern(written: &str) -> Result<HostPattern, Wrong> {
     if written == "*" {
         return Err(Wrong::malformed(
-            "a bare `*` would answer for every host that anybody points here",
+            "a bare `*` would answer for every host that points here",
             "name the hosts: \"shop.example.com\", or \"*.example.com\" for every name below one",
         ));
     }

@@ -2,7 +2,7 @@
 //!
 //! The parser recovers from an error, but what it makes of the rest depends on where it was: after an array
 //! that is never closed, every following line is an error too. A config file is a list of short statements, so
-//! the faulty one is taken out and the rest parsed again. Only mistakes that somebody really made remain, and
+//! the faulty one is taken out and the rest parsed again. Only real mistakes remain, and
 //! the readers see everything around them.
 
 mod slip;
@@ -154,7 +154,7 @@ fn visible(text: &str, span: Range<usize>) -> Range<usize> {
 }
 
 fn explain(message: &str, is_unclosed: bool) -> Wrong {
-    // The parser's words for the value it hoped for help nobody who forgot the quotes.
+    // The parser's words for the value it hoped for do not help where the quotes were forgotten.
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
     let message = match expected {
         _ if is_unclosed => "not TOML: the value does not end here".to_owned(),

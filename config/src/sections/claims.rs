@@ -11,7 +11,7 @@ use crate::{
     diagnostics::{Kind, Place, Read, Wrong},
 };
 
-/// What must be unique, with whoever had each first.
+/// What must be unique, with the first owner of each.
 pub(crate) struct Claims<T>(HashMap<T, Owner>);
 
 /// Who has something that must be unique.
@@ -52,7 +52,7 @@ impl<T: Eq + Hash> Claims<T> {
         }
     }
 
-    /// Claims the item that `value` is read as, or reports that somebody has it already.
+    /// Claims the item that `value` is read as, or reports who has it already.
     pub(crate) fn claim_for(&mut self, item: T, value: Value<'_>, what: &str) -> Read<()> {
         self.claim(item, Owner::At(value.place()), what).map_err(|wrong| value.wrong(wrong))
     }

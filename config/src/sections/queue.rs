@@ -37,9 +37,9 @@ pub struct Queue {
     pub burst: NonZeroU32,
     /// Most visitors called or inside at once.
     pub max_active: Option<NonZeroU32>,
-    /// Most visitors in line at once; at the bound newcomers are told it is full.
+    /// Most visitors in line at once; at the bound newcomers get the answer `full`.
     pub max_waiting: NonZeroU32,
-    /// A visitor inside without a request for so long has left.
+    /// A visitor inside without a request for this long has left.
     pub session_idle: Duration,
     /// A visit ends after this, however active.
     pub session_max: Duration,
@@ -49,7 +49,7 @@ pub struct Queue {
     pub return_within: Duration,
     /// What the queue does now.
     pub mode: Mode,
-    /// What newcomers get while the store is away; `None` only with the embedded store.
+    /// What newcomers get while the store is unavailable; `None` only with the embedded store.
     pub on_store_loss: Option<OnStoreLoss>,
     /// Status of the waiting page.
     pub wait_status: WaitStatus,
@@ -147,7 +147,7 @@ static MAX_ACTIVE: Key<Count, Optional> = Key {
 // Ten million are some 30 MB of bitmaps.
 static MAX_WAITING: Key<Count, Default<NonZeroU32>> = Key {
     name: "max_waiting",
-    doc: "Most visitors in line at once; at the bound newcomers are told that it is full",
+    doc: "Most visitors in line at once; at the bound newcomers get the answer `full`",
     kind: Count(1..=10_000_000),
     absent: Default(|| NonZeroU32::MIN.saturating_add(1_000_000 - 1)),
 };
@@ -299,12 +299,12 @@ fn on_store_loss(table: &Table<'_>, is_store_shared: bool) -> Read<Option<OnStor
     let choice = table.read(&ON_STORE_LOSS)?;
     if choice.is_none() && is_store_shared {
         return Err(table.missing(
-            "`on_store_loss` is missing: with [store], say what newcomers get while the store is away",
+            "`on_store_loss` is missing: with [store], say what newcomers get while the store is unavailable",
             "write one of\n\
              on_store_loss = \"hold\": nobody new gets in until the store is back; visitors inside never notice.\n\
              on_store_loss = \"trickle\": the line goes on by time at the release rate, and settles up when the store \
              is back.\n\
-             on_store_loss = \"admit\": everyone gets in once the store has been away for 5 s, whatever the site can \
+             on_store_loss = \"admit\": everyone gets in once the store has been unavailable for 5 s, whatever the site can \
              take; counted as sluice_requests_total{outcome=\"passed_freely\"}.",
         ));
     }

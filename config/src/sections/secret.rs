@@ -1,7 +1,7 @@
 //! Secrets: named in a config, kept elsewhere.
 //!
 //! A config is copied, diffed, mailed and committed; what is in it is no secret. So a secret is either the value of
-//! an environment variable or the content of a file that nobody else may read. No message here shows a value, nor
+//! an environment variable or the content of a file that only its owner may read. No message here shows a value, nor
 //! a name that might be one by mistake.
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ pub(crate) fn only_mine(metadata: &Metadata, path: &Path) -> Result<(), Wrong> {
     })
 }
 
-/// The mode of a file, if anybody but its owner may do anything with it.
+/// The mode of a file, if users other than its owner may do anything with it.
 #[cfg(unix)]
 fn open_to_others(metadata: &Metadata) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;

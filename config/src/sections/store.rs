@@ -48,7 +48,7 @@ pub enum Store {
 pub struct RedisSettings {
     /// How the nodes belong together.
     pub topology: RedisTopology,
-    /// The URL's hosts in the order written. Names are not resolved here: the store may be away when a node
+    /// The URL's hosts in the order written. Names are not resolved here: the store may be unavailable when a node
     /// starts, and moves between addresses while it runs.
     pub nodes: Vec<RedisNode>,
     /// Logical database; 0 in a cluster.
@@ -61,7 +61,7 @@ pub struct RedisSettings {
     pub key_prefix: String,
     /// How long TCP and TLS set-up may take.
     pub connect_timeout: Duration,
-    /// How long an answer may take before the store counts as away.
+    /// How long an answer may take before the store counts as unavailable.
     pub response_timeout: Duration,
     /// Whether connections are TLS.
     pub tls: bool,
@@ -229,7 +229,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>, state_dir: Read<Pat
     Ok(Store::Redis { url: Secret::new(url.written), settings: Box::new(settings), state_dir: state_dir? })
 }
 
-/// Which servers there are behind the URL; only Sentinels need to be told a name.
+/// Which servers there are behind the URL; only Sentinels need a name.
 fn topology(table: &Table<'_>, scheme: Option<Scheme>) -> Read<RedisTopology> {
     let master =
         table.checked(&SENTINEL_MASTER, |value, _| match scheme {

@@ -10,7 +10,7 @@ fn with_secret() -> Dir {
     Dir::node(node).with_private("a.key", KEY)
 }
 
-/// A change is told once it has come to rest, hence the second question.
+/// A change is reported once it has come to rest, hence the second question.
 fn changed(watch: &mut Watch) -> bool {
     watch.changed() || watch.changed()
 }
@@ -30,28 +30,28 @@ fn nothing_changes_by_itself() {
 fn every_file_counts() {
     let dir = with_secret();
     let (mut watch, _) = Watch::load(dir.path());
-    let mut told = |what: &str| {
+    let mut noticed = |what: &str| {
         assert!(changed(&mut watch), "{what}");
         let _ = watch.reload();
         assert!(!changed(&mut watch), "{what}, once");
     };
     let dir = dir.with("tenants/shop.toml", &queue("burst = 1"));
-    told("tenant changed");
+    noticed("tenant changed");
     let dir = dir.with("tenants/new.toml", &queue(""));
-    told("tenant added");
+    noticed("tenant added");
     let dir = dir.without("tenants/new.toml");
-    told("tenant removed");
+    noticed("tenant removed");
     let dir = dir.with("a.key", &KEY.replace('c', "d"));
-    told("secret changed");
+    noticed("secret changed");
     let dir = dir.without("a.key");
-    told("secret removed");
+    noticed("secret removed");
     let dir = dir.with("a.key", KEY);
-    told("secret restored, if for everybody to read");
+    noticed("secret restored, if readable by all");
     dir.set_mode("a.key", 0o600);
     #[cfg(unix)]
-    told("permissions changed");
+    noticed("permissions changed");
     let dir = dir.without("sluice.toml");
-    told("everything gone");
+    noticed("everything gone");
     drop(dir);
 }
 

@@ -36,7 +36,7 @@ impl Mode {
     ];
 }
 
-/// What happens to newcomers while a shared store is away.
+/// What happens to newcomers while a shared store is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnStoreLoss {
@@ -44,7 +44,7 @@ pub enum OnStoreLoss {
     Hold,
     /// The head goes on by time at the release rate.
     Trickle,
-    /// Everyone gets in once the store has been away for 5 s.
+    /// Everyone gets in once the store has been unavailable for 5 s.
     Admit,
 }
 
