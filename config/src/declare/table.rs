@@ -132,7 +132,12 @@ impl<'a> Table<'a> {
 
     /// The value itself, for readers that need more than one look at it.
     pub(crate) fn value(&self, key: &'static dyn AnyKey) -> Option<Value<'a>> {
-        debug_assert!(self.section.key(key.name()).is_some(), "{} lists {}", self.section.name, key.name());
+        debug_assert!(
+            self.section.key(key.name()).is_some(),
+            "`{}` is read, and not among the keys of {}",
+            key.name(),
+            self.section.name
+        );
         #[cfg(test)]
         ASKED.with_borrow_mut(|asked| asked.insert((self.section.name, key.name())));
         self.entries.get(key.name()).map(|node| Value::new(self.diagnostics, key.name(), node))
