@@ -2,7 +2,7 @@
 //!
 //! A config directory holds `sluice.toml` and `tenants/*.toml`. [`load`] reads all of it in one pass and
 //! returns either a whole [`Config`] or *every* mistake in *every* file, each with its place. The types in
-//! [`settings`] cannot hold an invalid value: whoever has one need not check it again.
+//! [`settings`] cannot hold an invalid value: they need no second check.
 //!
 //! ```
 //! # let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sample");
@@ -15,44 +15,38 @@
 //!
 //! # How it reads
 //!
-//! 1. `syntax` parses a file with the place of every key and value, and finds all its syntax errors.
+//! 1. `load::syntax` parses a file with the place of every key and value, and finds all its syntax errors.
 //! 2. A reader per table (`sections`) asks for its keys one by one. Each value either becomes what it should be, or
-//!    reports its own mistake to the file's `log` and leaves the proof of it, with which the reader goes on. What
-//!    no reader asked for is an unknown key.
+//!    reports its own mistake to the file's `Diagnostics` and leaves the proof of it, with which the reader goes on. What
+//!    the section does not list is an unknown key.
 //! 3. `load` puts the files together, or hands back all their mistakes as [`Errors`].
 //!
-//! The same tables are documented structs in [`schema`], for editors; tests hold readers, schema, samples and manual
-//! to the same keys, defaults and bounds. [`Watch`] tells when it is worth loading again, and [`Config::notes`] what a
+//! A key is declared once, in its section (`declare` says how): its reader, its bounds and its default, the [`schema`]
+//! for editors, the tables of the [`manual`], and what is hidden of a file that is not TOML all come from there. Tests
+//! hold readers and samples to the same keys. [`Watch`] tells when it is worth loading again, and [`Config::notes`] what a
 //! config may say but hardly means.
 //!
 //! # Secrets
 //!
-//! A config names its secrets, it does not hold them. Where somebody writes one all the same, no error repeats it:
+//! A config names its secrets, it does not hold them. Where one is written all the same, no error repeats it:
 //! values that should be secrets, values of unknown keys and, in a file that is not TOML, everything that is not
 //! known to be harmless are hidden from every message.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has told its tale"))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed"))]
 
-mod error;
-mod files;
+mod declare;
+mod diagnostics;
+mod forms;
 pub mod limits;
 mod load;
-mod log;
-mod mask;
-mod notes;
+pub mod manual;
 mod outside;
-mod read;
 pub mod schema;
 mod sections;
 pub mod settings;
-mod source;
-mod syntax;
 #[cfg(test)]
 mod testing;
-mod text;
-mod watch;
 
-pub use error::{Errors, Kind, Mistake};
-pub use load::{load, load_with};
+pub use diagnostics::{Errors, Kind, Mistake};
+pub use load::{load, load_with, watch::Watch};
 pub use settings::*;
-pub use watch::Watch;

@@ -1,7 +1,10 @@
 //! From a directory to a [`Config`], or to all that is wrong with it.
 
+mod files;
+mod syntax;
 #[cfg(test)]
 mod tests;
+pub(crate) mod watch;
 
 use std::{
     io,
@@ -11,16 +14,14 @@ use std::{
 
 use toml::de::DeTable;
 
+use files::{NODE_FILE, TENANTS_DIR};
+
 use crate::{
-    error::{Errors, Kind, Mistake, Wrong},
-    files::{self, NODE_FILE, TENANTS_DIR},
+    diagnostics::{Diagnostics, Errors, Kind, Mistake, Read, Source, Wrong},
     limits::TENANTS_MAX,
-    log::{Log, Read},
     outside::Outside,
-    sections::{node, tenant},
+    sections::{KNOWN_KEYS, node, tenant},
     settings::{Config, Tenant},
-    source::Source,
-    syntax,
 };
 
 /// Reads a config directory: `sluice.toml`, `tenants/*.toml` and the secrets they name, from files and from the
@@ -58,10 +59,10 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
     let mut mistakes = Vec::new();
     let mut is_store_shared = false;
     let mut without_certificate = None;
-    let node = file(files::node_file(outside.dir), &mut mistakes, |log, entries| {
+    let node = file(files::node_file(outside.dir), &mut mistakes, |diagnostics, entries| {
         is_store_shared = node::is_store_shared(entries);
-        let node = node::read(log, entries, outside);
-        without_certificate = node::without_certificate(log, entries);
+        let node = node::read(diagnostics, entries, outside);
+        without_certificate = node::without_certificate(diagnostics, entries);
         node
     });
     let mut of_tenants = Vec::new();
@@ -113,9 +114,9 @@ fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mist
     let mut shared = tenant::Shared::default();
     let (files, mut without_tls) = (paths.len(), 0);
     let mut read = |path| {
-        file(path, mistakes, |log, entries| {
-            without_tls += usize::from(tenant::is_without_tls(log, entries));
-            tenant::read(log, entries, outside, is_store_shared, &mut shared)
+        file(path, mistakes, |diagnostics, entries| {
+            without_tls += usize::from(tenant::is_without_tls(diagnostics, entries));
+            tenant::read(diagnostics, entries, outside, is_store_shared, &mut shared)
         })
     };
     let tenants = paths.into_iter().filter_map(|path| read(path).map(Arc::new)).collect();
@@ -123,7 +124,11 @@ fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mist
 }
 
 /// Reads one file and adds its mistakes to the others.
-fn file<T>(path: PathBuf, mistakes: &mut Vec<Mistake>, read: impl FnOnce(&Log, &DeTable<'_>) -> Read<T>) -> Option<T> {
+fn file<T>(
+    path: PathBuf,
+    mistakes: &mut Vec<Mistake>,
+    read: impl FnOnce(&Diagnostics, &DeTable<'_>) -> Read<T>,
+) -> Option<T> {
     let text = match files::read(&path) {
         Ok(bytes) => String::from_utf8(bytes),
         Err(error) => {
@@ -131,15 +136,15 @@ fn file<T>(path: PathBuf, mistakes: &mut Vec<Mistake>, read: impl FnOnce(&Log, &
             return None;
         }
     };
-    let log = match text {
-        Ok(text) => Log::new(Source::new(path, text)),
+    let diagnostics = match text {
+        Ok(text) => Diagnostics::new(Source::new(path, text), &KNOWN_KEYS),
         Err(error) => {
             mistakes.extend(not_text(path, &error));
             return None;
         }
     };
-    let result = syntax::parse(&log, |entries| read(&log, entries));
-    mistakes.extend(log.close());
+    let result = syntax::parse(&diagnostics, |entries| read(&diagnostics, entries));
+    mistakes.extend(diagnostics.close());
     result.and_then(Read::ok)
 }
 
@@ -172,9 +177,10 @@ fn not_text(path: PathBuf, error: &std::string::FromUtf8Error) -> Vec<Mistake> {
     // Up to the first bad byte the lossy text is the file's, and there it has one replacement character.
     let start = error.utf8_error().valid_up_to();
     let end = start + char::REPLACEMENT_CHARACTER.len_utf8();
-    let log = Log::new(Source::new(path, String::from_utf8_lossy(error.as_bytes()).into_owned()));
-    log.set_broken();
+    let diagnostics =
+        Diagnostics::new(Source::new(path, String::from_utf8_lossy(error.as_bytes()).into_owned()), &KNOWN_KEYS);
+    diagnostics.set_broken();
     let help = "save the file as UTF-8";
-    log.report(start..end, Wrong::new(Kind::Unreadable, "the file is not UTF-8 from here on", help));
-    log.close()
+    diagnostics.report(start..end, Wrong::new(Kind::Unreadable, "the file is not UTF-8 from here on", help));
+    diagnostics.close()
 }

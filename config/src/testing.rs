@@ -17,7 +17,7 @@ use std::{
 use tempfile::TempDir;
 
 use crate::{
-    error::{Errors, Kind, Mistake},
+    diagnostics::{Errors, Kind, Mistake},
     load,
     outside::Outside,
     settings::{Config, Queue, Tenant},
@@ -206,7 +206,20 @@ impl Dir {
     #[track_caller]
     pub(crate) fn is_wrong(&self, kind: Kind, says: &str, advises: &str) {
         let mistake = self.mistake();
-        let told = (mistake.kind(), mistake.message().contains(says), mistake.help().contains(advises));
-        assert_eq!(told, (kind, true, true), "{mistake:#?}");
+        let found = (mistake.kind(), mistake.message().contains(says), mistake.help().contains(advises));
+        assert_eq!(found, (kind, true, true), "{mistake:#?}");
     }
+}
+
+/// Compares a file of this crate with what the declarations make of it, or writes it anew if `SLUICE_WRITE` is set.
+#[track_caller]
+pub(crate) fn generated(name: &str, from: impl FnOnce(&str) -> String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    let expected = from(&found);
+    if std::env::var_os("SLUICE_WRITE").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+        return;
+    }
+    assert!(found == expected, "{} is out of date: set SLUICE_WRITE=1 and run again", path.display());
 }

@@ -347,18 +347,7 @@ impl Sentinels {
 
 /// Settings with short limits, for servers on this machine.
 pub fn settings(topology: RedisTopology, nodes: Vec<RedisNode>) -> RedisSettings {
-    RedisSettings {
-        topology,
-        nodes,
-        database: 0,
-        username: None,
-        password: None,
-        key_prefix: "sluice".to_owned(),
-        connect_timeout: Duration::from_secs(2),
-        response_timeout: Duration::from_secs(2),
-        tls: false,
-        tls_ca_pem: None,
-    }
+    RedisSettings { response_timeout: Duration::from_secs(2), ..RedisSettings::new(topology, nodes) }
 }
 
 /// Settings that log in.

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    settings::{HostPattern, Mode, Name, NodeTls, SameSite, Store, WaitStatus},
-    testing::{Dir, NODE, ORIGIN, QUEUE, TENANT, certificates::Pair, queue, tenant},
+    settings::{
+        Cors, HostPattern, Mode, Name, NodeTls, Origin, Queue, RedisSettings, RedisTopology, SameSite, Server, Store,
+        TenantTls, WaitStatus,
+    },
+    testing::{Dir, NODE, ORIGIN, QUEUE, TENANT, certificates::Pair, queue, tenant, tls},
 };
 
 #[test]
@@ -54,6 +57,33 @@ fn smallest_config_has_all_defaults() {
     assert_eq!(queue.on_store_loss, None);
     assert_eq!(queue.wait_status, WaitStatus::ServiceUnavailable);
     assert_eq!(queue.message, None);
+}
+
+#[test]
+fn settings_that_are_built_have_the_defaults_of_those_that_are_read() {
+    let dir =
+        Dir::new().with("tenants/shop.toml", &tenant(&[TENANT, ORIGIN, "[cors]\nallowed_origins = [\"*\"]\n", QUEUE]));
+    let config = dir.config();
+    assert_eq!(config.server, Server::default());
+    let read = Tenant::clone(&config.tenants[0]);
+    let (name, release) = (read.name.clone(), read.queues[0].release_per_minute);
+    let built = Tenant {
+        hosts: read.hosts.clone(),
+        cors: Some(Cors::new(vec!["*".to_owned()])),
+        queues: vec![Arc::new(Queue::new(name.clone(), release))],
+        ..Tenant::new(name, Origin::new(read.origin.servers.clone()))
+    };
+    assert_eq!(read, built);
+
+    let node = "[store]\nurl = \"redis://127.0.0.1\"\n";
+    let store = Dir::node(node).with("tenants/shop.toml", &queue("on_store_loss = \"hold\"")).config().store;
+    let Store::Redis { settings, .. } = store else { panic!("shared") };
+    assert_eq!(*settings, RedisSettings::new(RedisTopology::Single, settings.nodes.clone()));
+
+    let lines = "certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]";
+    let dir = Dir::tenant(&tls(lines)).with_pair("shop", &Pair::new(&["shop.example.com"]));
+    let read = dir.only_tenant().tls.unwrap();
+    assert_eq!(read, TenantTls::new(read.certificates.clone()));
 }
 
 /// The example that the design promises to users and tools.

@@ -6,49 +6,84 @@ mod tests;
 use std::time::Duration;
 
 use crate::{
-    error::Wrong,
-    limits,
-    log::Read,
-    read::{Section, Table, Value},
-    sections::Claims,
-    settings::Cors,
-    text::{self, address},
+    declare::{Default, Key, List, Looks, Required, Section, Switch, Table, Text, Time},
+    diagnostics::{Read, Wrong, words},
+    forms::address,
+    sections::claims::Claims,
 };
 
-pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:cors", shown: "[cors]", example: "[cors]" };
+/// `[cors]`: which other origins may read the state of a parked request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cors {
+    /// Exact origins (`https://app.example.com`), or the one entry `*`.
+    pub allowed_origins: Vec<String>,
+    /// Whether cookies may come along; not with `*`.
+    pub allow_credentials: bool,
+    /// How long a browser may keep the preflight's answer.
+    pub max_age: Duration,
+}
 
-/// What an origin looks like, for editors; a few mistakes too many pass.
-pub(crate) const ORIGIN_PATTERN: &str = r"^(\*|[A-Za-z]+://[^/?#@\s]+)$";
+impl Cors {
+    /// These origins, with everything else at its default.
+    pub fn new(allowed_origins: Vec<String>) -> Self {
+        Self { allowed_origins, allow_credentials: ALLOW_CREDENTIALS.default(), max_age: MAX_AGE.default() }
+    }
+}
 
-const MAX_AGE_DEFAULT: Duration = Duration::from_secs(600);
+pub(crate) static SECTION: Section = Section {
+    name: "[cors]",
+    doc: "Which other origins may read the answer to a request that has to wait",
+    may_hold_secrets: false,
+    keys: &[&ALLOWED_ORIGINS, &ALLOW_CREDENTIALS, &MAX_AGE],
+};
+
+static ALLOWED_ORIGINS: Key<List<Text<String>>> = Key {
+    name: "allowed_origins",
+    doc: "Exact origins, such as `\"https://app.example.com\"`, or `\"*\"` alone",
+    kind: List {
+        entries: 1..=100,
+        each: Text { parse: origin, looks: Looks::Pattern(r"^(\*|[A-Za-z]+://[^/?#@\s]+)$", "") },
+    },
+    absent: Required("write `allowed_origins = [\"https://app.example.com\"]`"),
+};
+
+static ALLOW_CREDENTIALS: Key<Switch, Default<bool>> = Key {
+    name: "allow_credentials",
+    doc: "Whether cookies may come along; not with `\"*\"`",
+    kind: Switch,
+    absent: Default(|| false),
+};
+
+// No browser keeps it for longer than a day.
+static MAX_AGE: Key<Time, Default<Duration>> = Key {
+    name: "max_age",
+    doc: "How long a browser may keep the answer to a preflight",
+    kind: Time::from_s(0..=24 * 60 * 60),
+    absent: Default(|| Duration::from_secs(10 * 60)),
+};
+
 const ANY: &str = "*";
 
 pub(crate) fn read(table: &Table<'_>) -> Read<Cors> {
-    let help = "write `allowed_origins = [\"https://app.example.com\"]`";
     let mut claims = Claims::default();
-    let allowed_origins = table.required("allowed_origins", help, |value| {
-        let origins = value.list(limits::CORS_ORIGINS, |entry| {
-            let origin = entry.text(origin)?;
-            claims.claim_for(origin.clone(), entry, "origin")?;
-            Ok(origin)
-        })?;
+    let allowed_origins = table.read_with(&ALLOWED_ORIGINS, |value| {
+        let origins = ALLOWED_ORIGINS
+            .kind
+            .check_each(value, |entry, origin| claims.claim_for(origin.clone(), entry, "origin"))?;
         if origins.len() > 1 && origins.iter().any(|origin| origin == ANY) {
             return Err(value.conflict("`*` allows every origin", "write `*` alone, or leave it out"));
         }
         Ok(origins)
     });
-    let allow_credentials = table.or("allow_credentials", false, |value| {
-        let allow = value.bool()?;
-        let any = allowed_origins.as_ref().is_ok_and(|origins| origins.iter().any(|origin| origin == ANY));
-        match allow && any {
-            true => Err(value.conflict(
-                "credentials with every origin: browsers refuse it, since any site could act as the visitor",
-                "name the origins, or write `allow_credentials = false`",
-            )),
-            false => Ok(allow),
-        }
+    let any = allowed_origins.as_ref().is_ok_and(|origins| origins.iter().any(|origin| origin == ANY));
+    let allow_credentials = table.checked(&ALLOW_CREDENTIALS, |value, allow| match *allow && any {
+        true => Err(value.conflict(
+            "credentials with every origin: browsers refuse it, since any site could act as the visitor",
+            "name the origins, or write `allow_credentials = false`",
+        )),
+        false => Ok(()),
     });
-    let max_age = table.or("max_age", MAX_AGE_DEFAULT, |value: Value<'_>| value.duration(limits::CORS_MAX_AGE));
+    let max_age = table.read(&MAX_AGE);
     Ok(Cors { allowed_origins: allowed_origins?, allow_credentials: allow_credentials?, max_age: max_age? })
 }
 
@@ -61,7 +96,7 @@ fn origin(written: &str) -> Result<String, Wrong> {
     let Some((scheme @ ("http" | "https"), rest)) = lower.split_once("://") else {
         return Err(Wrong::malformed(
             "an origin begins with its scheme",
-            format!("write \"https://{}\"", text::harmless(lower.trim_start_matches('/'))),
+            format!("write \"https://{}\"", words::harmless(lower.trim_start_matches('/'))),
         ));
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();

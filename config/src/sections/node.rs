@@ -3,15 +3,28 @@
 use toml::de::DeTable;
 
 use crate::{
-    error::{Kind, Mistake, Wrong},
-    log::{Log, Read},
+    declare::{Key, Nested, Optional, Section, Table},
+    diagnostics::{Diagnostics, Kind, Mistake, Read, Wrong},
     outside::Outside,
-    read::{Section, Table},
-    sections::{keys, server, store, tls::node as tls},
-    settings::{Keys, NodeTls, Server, Store},
+    sections::{
+        keys::{self, Keys},
+        server::{self, Server},
+        store::{self, Store},
+        tls::node::{self as tls, NodeTls},
+    },
 };
 
-pub(crate) const SECTION: Section = Section { path: "sluice.toml", shown: "the top of sluice.toml", example: "" };
+pub(crate) static SECTION: Section = Section {
+    name: "the top of sluice.toml",
+    doc: "Settings of one Sluice node",
+    may_hold_secrets: false,
+    keys: &[&SERVER, &TLS, &STORE, &KEYS],
+};
+
+static SERVER: Key<Nested, Optional> = Key::table("server", &server::SECTION);
+static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
+static STORE: Key<Nested, Optional> = Key::table("store", &store::SECTION);
+static KEYS: Key<Nested, Optional> = Key::table("keys", &keys::SECTION);
 
 /// What `sluice.toml` says.
 pub(crate) struct Node {
@@ -21,25 +34,25 @@ pub(crate) struct Node {
     pub(crate) keys: Option<Keys>,
 }
 
-pub(crate) fn read(log: &Log, entries: &DeTable<'_>, outside: &Outside<'_>) -> Read<Node> {
-    Table::new(log, SECTION, 0..0, entries).read(|table| {
-        let server = table.section("server", server::SECTION, |table| server::read(table, outside));
+pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &Outside<'_>) -> Read<Node> {
+    Table::new(diagnostics, &SECTION, 0..0, entries).read_by(|top| {
+        let server = top.nested(&SERVER, |table| server::read(table, outside));
         let (server, state_dir) = match server {
             Ok((server, state_dir)) => (Ok(server), Ok(state_dir)),
             Err(reported) => (Err(reported), Err(reported)),
         };
-        let store = match table.value("store") {
-            Some(value) => value.table(store::SECTION, |table| store::read(table, outside, state_dir)),
+        let store = match top.value(&STORE) {
+            Some(value) => STORE.kind.read(value, |table| store::read(table, outside, state_dir)),
             None => state_dir.map(|state_dir| Store::Embedded { state_dir }),
         };
-        let keys = table.optional("keys", |value| value.table(keys::SECTION, |table| keys::read(table, outside)));
-        let tls = table.section("tls", tls::SECTION, |table| tls::read(table, outside));
+        let keys = top.read_with(&KEYS, |value| KEYS.kind.read(value, |table| keys::read(table, outside)));
+        let tls = top.nested(&TLS, |table| tls::read(table, outside));
         Ok(Node { server: server?, tls: tls?, store: store?, keys: keys? })
     })
 }
 
 /// What is wrong if no tenant brings a certificate; `None` if none is needed.
-pub(crate) fn without_certificate(log: &Log, entries: &DeTable<'_>) -> Option<Mistake> {
+pub(crate) fn without_certificate(diagnostics: &Diagnostics, entries: &DeTable<'_>) -> Option<Mistake> {
     let entry = |section: &str, key: &str| entries.get(section)?.get_ref().as_table()?.get(key);
     let https = entry("server", "https")?;
     let is_spoken = https.get_ref().as_array().is_some_and(|addresses| !addresses.is_empty());
@@ -47,10 +60,10 @@ pub(crate) fn without_certificate(log: &Log, entries: &DeTable<'_>) -> Option<Mi
         return None;
     }
     let help = "give a tenant its `[tls]` with `certificates`, or write a `default_certificate` into `[tls]` here";
-    log.suspect(https.span(), Wrong::new(Kind::Missing, "no tenant has a certificate to present here", help))
+    diagnostics.suspect(https.span(), Wrong::new(Kind::Missing, "no tenant has a certificate to present here", help))
 }
 
 /// Whether the lines live in a shared store, however many mistakes its section has.
 pub(crate) fn is_store_shared(entries: &DeTable<'_>) -> bool {
-    entries.contains_key("store")
+    entries.contains_key(STORE.name)
 }

@@ -6,38 +6,95 @@ mod tests;
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
-    error::{Kind, Wrong},
-    limits,
-    log::Read,
+    declare::{Default, Key, List, Looks, Required, Section, Table, Text, Time, Value},
+    diagnostics::{Kind, Read, Wrong},
+    forms::address::{self, HostPort},
     outside::Outside,
-    read::{Section, Table, Value},
-    sections::Claims,
-    settings::Origin,
-    text::address,
+    sections::claims::Claims,
 };
 
-pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:origin", shown: "[origin]", example: "[origin]" };
+/// `[origin]`: where admitted requests go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// At least one, resolved.
+    pub servers: Vec<SocketAddr>,
+    /// TCP connect.
+    pub connect_timeout: Duration,
+    /// Between two reads of the answer.
+    pub read_timeout: Duration,
+    /// Between two writes of the request.
+    pub write_timeout: Duration,
+    /// Idle pooled connections are closed after this; keep it below the origin's own keep-alive.
+    pub idle_timeout: Duration,
+}
+
+impl Origin {
+    /// These servers, with everything else at its default.
+    pub fn new(servers: Vec<SocketAddr>) -> Self {
+        Self {
+            servers,
+            connect_timeout: CONNECT_TIMEOUT.default(),
+            read_timeout: READ_TIMEOUT.default(),
+            write_timeout: WRITE_TIMEOUT.default(),
+            idle_timeout: IDLE_TIMEOUT.default(),
+        }
+    }
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "[origin]",
+    doc: "Where admitted requests go",
+    may_hold_secrets: false,
+    keys: &[&SERVERS, &CONNECT_TIMEOUT, &READ_TIMEOUT, &WRITE_TIMEOUT, &IDLE_TIMEOUT],
+};
 
 pub(crate) const HELP: &str = "write `[origin]` and below it `servers = [\"127.0.0.1:9000\"]`";
-const SERVERS_HELP: &str = "write `servers = [\"127.0.0.1:9000\"]`";
 
-const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
-const READ_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
-const WRITE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
-/// Below the 60 s or more after which common servers close an idle connection: whoever closes first must be the
-/// one that does not send.
-const IDLE_TIMEOUT_DEFAULT: Duration = Duration::from_secs(50);
+static SERVERS: Key<List<Text<HostPort>>> = Key {
+    name: "servers",
+    doc: "Servers as IP:port or host:port; a name is resolved when the config is loaded",
+    kind: List { entries: 1..=100, each: Text { parse: address::host_port, looks: Looks::Any("") } },
+    absent: Required("write `servers = [\"127.0.0.1:9000\"]`"),
+};
+
+static CONNECT_TIMEOUT: Key<Time, Default<Duration>> = Key {
+    name: "connect_timeout",
+    doc: "How long a TCP connect may take",
+    kind: Time::from_ms(100..=60_000),
+    absent: Default(|| Duration::from_secs(5)),
+};
+
+static READ_TIMEOUT: Key<Time, Default<Duration>> = Key {
+    name: "read_timeout",
+    doc: "Longest silence while the origin answers",
+    kind: Time::from_s(1..=60 * 60),
+    absent: Default(|| Duration::from_secs(60)),
+};
+
+static WRITE_TIMEOUT: Key<Time, Default<Duration>> = Key {
+    name: "write_timeout",
+    doc: "Longest wait for the origin to take more of a request",
+    kind: Time::from_s(1..=60 * 60),
+    absent: Default(|| Duration::from_secs(60)),
+};
+
+// Its default is below the 60 s or more after which common servers close an idle connection: the side that closes first
+// must be the one that does not send.
+static IDLE_TIMEOUT: Key<Time, Default<Duration>> = Key {
+    name: "idle_timeout",
+    doc: "How long an unused connection stays open; keep it below the origin's own keep-alive",
+    kind: Time::from_s(1..=60 * 60),
+    absent: Default(|| Duration::from_secs(50)),
+};
 
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
     let mut claims = Claims::default();
-    let servers = table.required("servers", SERVERS_HELP, |value| {
-        value.list(limits::ORIGIN_SERVERS, |entry| server(entry, outside, &mut claims))
-    });
-    let timeout = |key, default, bounds| table.or(key, default, |value| value.duration(bounds));
-    let connect_timeout = timeout("connect_timeout", CONNECT_TIMEOUT_DEFAULT, limits::CONNECT_TIMEOUT);
-    let read_timeout = timeout("read_timeout", READ_TIMEOUT_DEFAULT, limits::IO_TIMEOUT);
-    let write_timeout = timeout("write_timeout", WRITE_TIMEOUT_DEFAULT, limits::IO_TIMEOUT);
-    let idle_timeout = timeout("idle_timeout", IDLE_TIMEOUT_DEFAULT, limits::IDLE_TIMEOUT);
+    let servers =
+        table.read_with(&SERVERS, |value| SERVERS.kind.read_each(value, |entry| server(entry, outside, &mut claims)));
+    let connect_timeout = table.read(&CONNECT_TIMEOUT);
+    let read_timeout = table.read(&READ_TIMEOUT);
+    let write_timeout = table.read(&WRITE_TIMEOUT);
+    let idle_timeout = table.read(&IDLE_TIMEOUT);
     Ok(Origin {
         servers: servers?.concat(),
         connect_timeout: connect_timeout?,

@@ -1,30 +1,219 @@
 //! `[[queue]]`: one line of visitors.
 
+mod modes;
 #[cfg(test)]
 mod tests;
 
 use std::{num::NonZeroU32, time::Duration};
 
+use serde_json::{Value as JsonValue, json};
+
+pub use modes::{Mode, OnStoreLoss, WaitStatus};
+
 use crate::{
-    error::{Kind, Wrong},
-    limits,
-    log::Read,
-    read::{Section, Table, Value},
-    sections::{Claims, Owner, tenant},
-    settings::{Mode, Name, OnStoreLoss, Queue, WaitStatus},
-    text::{self, duration, path},
+    declare::{
+        Choice, Count, Default, Form, Json, Key, List, Looks, Optional, Readable, Required, Section, Table, Text, Time,
+        Value, json,
+    },
+    diagnostics::{Kind, Read, Wrong, words},
+    forms::{
+        duration,
+        name::{self, Name},
+        path,
+    },
+    sections::claims::{Claims, Owner},
 };
 
-pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:queue", shown: "[[queue]]", example: "[[queue]]" };
+/// `[[queue]]`: one line of visitors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Stable name: part of cookie names, token keys and store keys.
+    pub name: Name,
+    /// Prefixes of the normalised path; the longest match over all queues wins.
+    pub paths: Vec<String>,
+    /// Most visitors called in any 60 s.
+    pub release_per_minute: NonZeroU32,
+    /// Most visitors called in one instant, at most `release_per_minute`.
+    pub burst: NonZeroU32,
+    /// Most visitors called or inside at once.
+    pub max_active: Option<NonZeroU32>,
+    /// Most visitors in line at once; at the bound newcomers get the answer `full`.
+    pub max_waiting: NonZeroU32,
+    /// A visitor inside without a request for this long has left.
+    pub session_idle: Duration,
+    /// A visit ends after this, however active.
+    pub session_max: Duration,
+    /// A called visitor who does not enter within this gives the seat back and stands first in line again.
+    pub claim_within: Duration,
+    /// How long after being passed over a visitor may come back and be called next.
+    pub return_within: Duration,
+    /// What the queue does now.
+    pub mode: Mode,
+    /// What newcomers get while the store is unavailable; `None` only with the embedded store.
+    pub on_store_loss: Option<OnStoreLoss>,
+    /// Status of the waiting page.
+    pub wait_status: WaitStatus,
+    /// Shown to everybody in line, as plain text; at most 500 characters.
+    pub message: Option<String>,
+}
 
-const PATH_DEFAULT: &str = "/";
-const MAX_WAITING_DEFAULT: NonZeroU32 = NonZeroU32::MIN.saturating_add(1_000_000 - 1);
-const SESSION_IDLE_DEFAULT: Duration = Duration::from_secs(10 * 60);
-const SESSION_MAX_DEFAULT: Duration = Duration::from_secs(12 * 60 * 60);
-const CLAIM_WITHIN_DEFAULT: Duration = Duration::from_secs(2 * 60);
-const RETURN_WITHIN_DEFAULT: Duration = Duration::from_secs(30 * 60);
+impl Queue {
+    /// A queue with everything else at its default.
+    pub fn new(name: Name, release_per_minute: NonZeroU32) -> Self {
+        Self {
+            name,
+            paths: PATHS.default(),
+            release_per_minute,
+            burst: default_burst(release_per_minute),
+            max_active: None,
+            max_waiting: MAX_WAITING.default(),
+            session_idle: SESSION_IDLE.default(),
+            session_max: SESSION_MAX.default(),
+            claim_within: CLAIM_WITHIN.default(),
+            return_within: RETURN_WITHIN.default(),
+            mode: MODE.default(),
+            on_store_loss: None,
+            wait_status: WAIT_STATUS.default(),
+            message: None,
+        }
+    }
+}
 
-/// What the queues of one tenant share: no name, and no path, is two queues'.
+pub(crate) static SECTION: Section = Section {
+    name: "[[queue]]",
+    doc: "One line of visitors",
+    may_hold_secrets: false,
+    keys: &[
+        &NAME,
+        &PATHS,
+        &RELEASE_PER_MINUTE,
+        &BURST,
+        &MAX_ACTIVE,
+        &MAX_WAITING,
+        &SESSION_IDLE,
+        &SESSION_MAX,
+        &CLAIM_WITHIN,
+        &RETURN_WITHIN,
+        &MODE,
+        &ON_STORE_LOSS,
+        &WAIT_STATUS,
+        &MESSAGE,
+    ],
+};
+
+static NAME: Key<Text<Name>> = Key {
+    name: "name",
+    doc: "Stable name, part of cookies and of every visitor's token: a new name empties the line; unique in the tenant",
+    kind: NAME_TEXT,
+    absent: Required("write `name = \"main\"`"),
+};
+
+static PATHS: Key<List<Text<String>>, Default<Vec<String>>> = Key {
+    name: "paths",
+    doc: "Prefixes of the normalised path; the longest match over all queues wins; unique in the tenant",
+    kind: List {
+        entries: 1..=50,
+        each: Text { parse: path::prefix, looks: Looks::Pattern(path::PATTERN, "at most 512 bytes") },
+    },
+    absent: Default(|| vec!["/".to_owned()]),
+};
+
+/// The name of a tenant or a queue.
+pub(super) const NAME_TEXT: Text<Name> = Text { parse: name::parse, looks: Looks::Pattern(name::PATTERN, name::SHOWN) };
+
+const RELEASE_PER_MINUTE_MAX: u32 = 1_000_000;
+
+static RELEASE_PER_MINUTE: Key<Count> = Key {
+    name: "release_per_minute",
+    doc: "Most visitors called in any 60 s",
+    kind: Count(1..=RELEASE_PER_MINUTE_MAX),
+    absent: Required("write how many visitors a minute the site can take: `release_per_minute = 600`"),
+};
+
+static BURST: Key<Count, Optional> = Key {
+    name: "burst",
+    doc: "Most visitors called in one instant, at most `release_per_minute`",
+    kind: Count(1..=RELEASE_PER_MINUTE_MAX),
+    absent: Optional("a sixth of `release_per_minute`, at least 1"),
+};
+
+static MAX_ACTIVE: Key<Count, Optional> = Key {
+    name: "max_active",
+    doc: "Most visitors called or inside at once",
+    kind: Count(1..=10_000_000),
+    absent: Optional("no bound"),
+};
+
+// Ten million are some 30 MB of bitmaps.
+static MAX_WAITING: Key<Count, Default<NonZeroU32>> = Key {
+    name: "max_waiting",
+    doc: "Most visitors in line at once; at the bound newcomers get the answer `full`",
+    kind: Count(1..=10_000_000),
+    absent: Default(|| NonZeroU32::MIN.saturating_add(1_000_000 - 1)),
+};
+
+static SESSION_IDLE: Key<Time, Default<Duration>> = Key {
+    name: "session_idle",
+    doc: "A visitor inside without a request for this long has left",
+    kind: Time::from_s(5..=12 * 60 * 60),
+    absent: Default(|| Duration::from_secs(10 * 60)),
+};
+
+// Its default is the upper bound of session_idle, so that the two can only clash when both are written.
+static SESSION_MAX: Key<Time, Default<Duration>> = Key {
+    name: "session_max",
+    doc: "A visit ends after this, however active; at least `session_idle`",
+    kind: Time::from_s(10..=30 * 24 * 60 * 60),
+    absent: Default(|| Duration::from_secs(12 * 60 * 60)),
+};
+
+// The seat stands empty meanwhile.
+static CLAIM_WITHIN: Key<Time, Default<Duration>> = Key {
+    name: "claim_within",
+    doc: "A called visitor who does not enter within this gives the seat back and stands first in line again",
+    kind: Time::from_s(5..=60 * 60),
+    absent: Default(|| Duration::from_secs(2 * 60)),
+};
+
+static RETURN_WITHIN: Key<Time, Default<Duration>> = Key {
+    name: "return_within",
+    doc: "How long after being passed over a visitor may come back and be called next",
+    kind: Time::from_s(10..=24 * 60 * 60),
+    absent: Default(|| Duration::from_secs(30 * 60)),
+};
+
+static MODE: Key<Choice<Mode, 5>, Default<Mode>> = Key {
+    name: "mode",
+    doc: "What the queue does now",
+    kind: Choice { words: &Mode::ALL, meanings: Mode::MEANINGS },
+    absent: Default(|| Mode::Auto),
+};
+
+// No default: each choice is right for one site and a disaster for another.
+static ON_STORE_LOSS: Key<Choice<OnStoreLoss, 3>, Optional> = Key {
+    name: "on_store_loss",
+    doc: "What newcomers get while the store is unavailable; required with `[store]` in `sluice.toml`, unused without",
+    kind: Choice { words: &OnStoreLoss::ALL, meanings: OnStoreLoss::MEANINGS },
+    absent: Optional("none"),
+};
+
+static WAIT_STATUS: Key<Status, Default<WaitStatus>> = Key {
+    name: "wait_status",
+    doc: "Status of the waiting page",
+    kind: Status,
+    absent: Default(|| WaitStatus::ServiceUnavailable),
+};
+
+const MESSAGE_CHARS_MAX: usize = 500;
+
+static MESSAGE: Key<Text<String>, Optional> = Key {
+    name: "message",
+    doc: "Shown to everybody in line, as plain text",
+    kind: Text { parse: message, looks: Looks::Chars(1..=MESSAGE_CHARS_MAX) },
+    absent: Optional("none"),
+};
+
+/// What the queues of one tenant share: no two have the same name or path.
 #[derive(Default)]
 pub(super) struct Siblings {
     names: Claims<Name>,
@@ -32,25 +221,20 @@ pub(super) struct Siblings {
 }
 
 pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Siblings) -> Read<Queue> {
-    let name = table.required("name", "write `name = \"main\"`", |value| {
-        let name = value.text(tenant::name)?;
-        siblings.names.claim_for(name.clone(), value, "queue name")?;
-        Ok(name)
-    });
+    let name = table.checked(&NAME, |value, name| siblings.names.claim_for(name.clone(), value, "queue name"));
     let paths = paths(table, &mut siblings.paths);
-    let release_help = "write how many visitors a minute the site can take: `release_per_minute = 600`";
-    let release = table.required("release_per_minute", release_help, |value| value.count(limits::RELEASE_PER_MINUTE));
+    let release = table.read(&RELEASE_PER_MINUTE);
     let burst = burst(table, release.as_ref().ok().copied());
-    let max_active = table.optional("max_active", |value| value.count(limits::ACTIVE));
-    let max_waiting = table.or("max_waiting", MAX_WAITING_DEFAULT, |value| value.count(limits::WAITING));
-    let session_idle = table.or("session_idle", SESSION_IDLE_DEFAULT, |value| value.duration(limits::SESSION_IDLE));
+    let max_active = table.read(&MAX_ACTIVE);
+    let max_waiting = table.read(&MAX_WAITING);
+    let session_idle = table.read(&SESSION_IDLE);
     let session_max = session_max(table, session_idle.as_ref().ok().copied());
-    let claim_within = table.or("claim_within", CLAIM_WITHIN_DEFAULT, |value| value.duration(limits::CLAIM_WITHIN));
-    let return_within = table.or("return_within", RETURN_WITHIN_DEFAULT, |value| value.duration(limits::RETURN_WITHIN));
-    let mode = table.or("mode", Mode::Auto, |value| value.choice(&Mode::ALL));
+    let claim_within = table.read(&CLAIM_WITHIN);
+    let return_within = table.read(&RETURN_WITHIN);
+    let mode = table.read(&MODE);
     let on_store_loss = on_store_loss(table, is_store_shared);
-    let wait_status = table.or("wait_status", WaitStatus::ServiceUnavailable, wait_status);
-    let message = table.optional("message", |value| value.text(message));
+    let wait_status = table.read(&WAIT_STATUS);
+    let message = table.read(&MESSAGE);
     Ok(Queue {
         name: name?,
         paths: paths?,
@@ -70,79 +254,95 @@ pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Sibl
 }
 
 fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
-    let Some(value) = table.value("paths") else {
-        claims.claim(PATH_DEFAULT.to_owned(), Owner::At(table.place()), "path").map_err(|wrong| {
-            let message = format!("without `paths` a queue has `{PATH_DEFAULT}`: {}", wrong.message);
-            table.wrong(Wrong::new(wrong.kind, message, "write which `paths` this queue is for"))
-        })?;
-        return Ok(vec![PATH_DEFAULT.to_owned()]);
+    let Some(value) = table.value(&PATHS) else {
+        let default = PATHS.default();
+        for path in &default {
+            claims.claim(path.clone(), Owner::At(table.place()), "path").map_err(|wrong| {
+                let message = format!("without `paths` a queue has `{path}`: {}", wrong.message);
+                table.wrong(Wrong::new(wrong.kind, message, "write which `paths` this queue is for"))
+            })?;
+        }
+        return Ok(default);
     };
-    value.list(limits::PATHS, |entry| {
-        let prefix = entry.text(path::prefix)?;
-        claims.claim_for(prefix.clone(), entry, "path")?;
-        Ok(prefix)
-    })
+    PATHS.kind.check_each(value, |entry, path| claims.claim_for(path.clone(), entry, "path"))
 }
 
-/// The most visitors called in one instant: ten seconds' worth unless the file says otherwise.
+/// Ten seconds' worth.
+fn default_burst(release: NonZeroU32) -> NonZeroU32 {
+    NonZeroU32::new(release.get() / 6).unwrap_or(NonZeroU32::MIN)
+}
+
+/// The most visitors called in one instant. If the rate is wrong it has no default, and no mistake of its own.
 fn burst(table: &Table<'_>, release: Option<NonZeroU32>) -> Read<NonZeroU32> {
-    let most = release.map_or(*limits::RELEASE_PER_MINUTE.end(), NonZeroU32::get);
-    let default = NonZeroU32::new(most / 6).unwrap_or(NonZeroU32::MIN);
-    table.or("burst", default, |value| {
-        let burst = value.count(limits::RELEASE_PER_MINUTE)?;
-        match burst.get() > most {
-            true => Err(value.conflict(
-                format!("`burst` is more than `release_per_minute`, which is {}", text::grouped(most)),
-                format!("write 1 to {}", text::grouped(most)),
-            )),
-            false => Ok(burst),
-        }
-    })
+    let most = release.map_or(RELEASE_PER_MINUTE_MAX, NonZeroU32::get);
+    let burst = table.checked(&BURST, |value, burst| match burst.get() > most {
+        true => Err(value.conflict(
+            format!("`burst` is more than `release_per_minute`, which is {}", words::grouped(most)),
+            format!("write 1 to {}", words::grouped(most)),
+        )),
+        false => Ok(()),
+    })?;
+    Ok(burst.or(release.map(default_burst)).unwrap_or(NonZeroU32::MIN))
 }
 
 fn session_max(table: &Table<'_>, idle: Option<Duration>) -> Read<Duration> {
-    table.or("session_max", SESSION_MAX_DEFAULT, |value| {
-        let max = value.duration(limits::SESSION_MAX)?;
-        match idle {
-            Some(idle) if max < idle => Err(value.conflict(
-                format!("`session_max` is less than `session_idle`, which is {}", duration::show(idle)),
-                "a visit cannot end before it may be idle: raise the one or lower the other",
-            )),
-            _ => Ok(max),
-        }
+    table.checked(&SESSION_MAX, |value, max| match idle {
+        Some(idle) if *max < idle => Err(value.conflict(
+            format!("`session_max` is less than `session_idle`, which is {}", duration::show(idle)),
+            "a visit cannot end before it may be idle: raise the one or lower the other",
+        )),
+        _ => Ok(()),
     })
 }
 
-/// No default: each choice is right for somebody and a disaster for somebody else.
 fn on_store_loss(table: &Table<'_>, is_store_shared: bool) -> Read<Option<OnStoreLoss>> {
-    let choice = table.optional("on_store_loss", |value| value.choice(&OnStoreLoss::ALL))?;
+    let choice = table.read(&ON_STORE_LOSS)?;
     if choice.is_none() && is_store_shared {
         return Err(table.missing(
-            "`on_store_loss` is missing: with [store], say what newcomers get while the store is away",
+            "`on_store_loss` is missing: with [store], say what newcomers get while the store is unavailable",
             "write one of\n\
              on_store_loss = \"hold\": nobody new gets in until the store is back; visitors inside never notice.\n\
              on_store_loss = \"trickle\": the line goes on by time at the release rate, and settles up when the store \
              is back.\n\
-             on_store_loss = \"admit\": everyone gets in once the store has been away for 5 s, whatever the site can \
+             on_store_loss = \"admit\": everyone gets in once the store has been unavailable for 5 s, whatever the site can \
              take; counted as sluice_requests_total{outcome=\"passed_freely\"}.",
         ));
     }
     Ok(choice)
 }
 
-fn wait_status(value: Value<'_>) -> Read<WaitStatus> {
-    let Some(code) = value.as_integer() else {
-        return Err(value.wrong_type("a number", "wait_status = 503"));
-    };
-    let status = WaitStatus::ALL.into_iter().find(|status| i128::from(status.code()) == code);
-    status.ok_or_else(|| {
-        let all = text::list(WaitStatus::ALL.iter().map(|status| status.code().to_string()), "or");
-        value.wrong(Wrong::new(
-            Kind::OutOfRange,
-            "not a status for a waiting page",
-            format!("write {all}: 503 keeps search engines from taking the page for the site"),
-        ))
-    })
+/// The status of a waiting page.
+struct Status;
+
+impl Form for Status {
+    fn schema(&self) -> Json {
+        json(json!({ "type": "integer", "enum": WaitStatus::ALL.map(WaitStatus::code) }))
+    }
+    fn bounds(&self) -> String {
+        words::list(WaitStatus::ALL.iter().map(|status| status.code().to_string()), "or")
+    }
+}
+
+impl Readable for Status {
+    type Out = WaitStatus;
+    fn read(&self, value: Value<'_>) -> Read<WaitStatus> {
+        let of = |code| WaitStatus::ALL.into_iter().find(|status| i128::from(status.code()) == code);
+        let Some(code) = value.as_integer() else {
+            let meant = value.number_meant().and_then(|code| of(code.into()));
+            let example = meant.unwrap_or(WaitStatus::ServiceUnavailable).code();
+            return Err(value.wrong_type("a number", format!("wait_status = {example}")));
+        };
+        of(code).ok_or_else(|| {
+            value.wrong(Wrong::new(
+                Kind::OutOfRange,
+                "not a status for a waiting page",
+                format!("write {}: 503 keeps search engines from taking the page for the site", self.bounds()),
+            ))
+        })
+    }
+    fn write(&self, status: &WaitStatus) -> JsonValue {
+        status.code().into()
+    }
 }
 
 fn message(written: &str) -> Result<String, Wrong> {
@@ -150,11 +350,11 @@ fn message(written: &str) -> Result<String, Wrong> {
     if written.trim().is_empty() {
         return Err(Wrong::malformed("the message is empty", "leave the key out to show none"));
     }
-    if chars > limits::MESSAGE_CHARS_MAX {
+    if chars > MESSAGE_CHARS_MAX {
         return Err(Wrong::new(
             Kind::OutOfRange,
             format!("the message has {chars} characters"),
-            format!("write at most {}", limits::MESSAGE_CHARS_MAX),
+            format!("write at most {MESSAGE_CHARS_MAX}"),
         ));
     }
     if written.chars().any(|c| c.is_control() && c != '\n') {

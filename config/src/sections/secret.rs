@@ -1,82 +1,140 @@
 //! Secrets: named in a config, kept elsewhere.
 //!
 //! A config is copied, diffed, mailed and committed; what is in it is no secret. So a secret is either the value of
-//! an environment variable or the content of a file that nobody else may read. No message here shows a value, nor
+//! an environment variable or the content of a file that only its owner may read. No message here shows a value, nor
 //! a name that might be one by mistake.
 
 #[cfg(test)]
 mod tests;
 
-use std::{fs::Metadata, path::Path};
+use std::{fmt, fs::Metadata, path::Path};
 
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
+use serde_json::json;
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::{Form, Json, Key, Looks, Nested, Required, Section, Text, Value, json},
+    diagnostics::{Kind, Read, Wrong, mask},
     limits::{PASSWORD_BYTES_MAX, SECRET_BYTES, SECRET_FILE_BYTES_MAX},
-    log::Read,
-    mask,
     outside::{self, Outside},
-    read::{Section, Table, Value},
-    settings::Secret,
 };
+
+/// Bytes that never reach a log, an error or a metric: `Debug` hides them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl Secret {
+    /// Wraps secret bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(bytes.into())
+    }
+    /// The bytes themselves, for the one place that needs them.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A secret that is named in a config and kept elsewhere.
+pub(crate) struct Kept {
+    /// How its key is written, for a message.
+    pub(crate) example: &'static str,
+}
+
+static SECTION: Section = Section { name: "a secret", doc: "", may_hold_secrets: true, keys: &[&ENV, &FILE] };
+
+static ENV: Key<Text<String>> = Key {
+    name: "env",
+    doc: "Name of the environment variable",
+    kind: Text { parse: any, looks: Looks::Any("") },
+    absent: Required(""),
+};
+
+static FILE: Key<Text<String>> = Key {
+    name: "file",
+    doc: "Path of the file, from the config folder; only its owner may read it",
+    kind: Text { parse: any, looks: Looks::Any("") },
+    absent: Required(""),
+};
+
+impl Form for Kept {
+    /// Either of the two keys.
+    fn schema(&self) -> Json {
+        json(json!({ "anyOf": [SECTION.schema_of(&[&ENV]), SECTION.schema_of(&[&FILE])] }))
+    }
+    fn bounds(&self) -> String {
+        "a [secret](#secrets)".to_owned()
+    }
+    fn section(&self) -> Option<&'static Section> {
+        Some(&SECTION)
+    }
+}
 
 const EXAMPLE: &str = "{ env = \"SLUICE_KEY\" }` or `{ file = \"master.key\" }";
 
-/// A master secret: 32 bytes or more in base64, either alphabet, padded or not.
-pub(crate) fn master(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<Secret> {
-    let bytes = decode(&content(value, section, outside)?).ok_or_else(|| {
-        value.wrong(Wrong::new(Kind::Secret, "the secret is not base64", "make one with `sluice keygen`"))
-    })?;
-    if !SECRET_BYTES.contains(&bytes.len()) {
-        let message = format!("the secret has {} bytes", bytes.len());
-        let help =
-            format!("it must have {} to {}: make one with `sluice keygen`", SECRET_BYTES.start(), SECRET_BYTES.end());
-        return Err(value.wrong(Wrong::new(Kind::Secret, message, help)));
-    }
-    Ok(Secret::new(bytes))
-}
-
-/// A password: the text as it is, without the line end that editors put behind it.
-pub(crate) fn password(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<Secret> {
-    let text = content(value, section, outside)?;
-    let text = text.trim_end_matches(['\r', '\n']);
-    match text.len() {
-        0 => Err(value.wrong(Wrong::new(Kind::Secret, "the password is empty", "store one there"))),
-        1..=PASSWORD_BYTES_MAX => Ok(Secret::new(text)),
-        _ => Err(value.wrong(Wrong::new(
-            Kind::Secret,
-            "the password is too long",
-            format!("at most {PASSWORD_BYTES_MAX} bytes: is it the right file?"),
-        ))),
-    }
-}
-
-/// The text behind `{ env = … }` or `{ file = … }`.
-pub(crate) fn content(value: Value<'_>, section: Section, outside: &Outside<'_>) -> Read<String> {
-    if value.as_str().is_some() {
-        value.hide();
-        return Err(value.wrong(Wrong::new(
-            Kind::Secret,
-            "a secret does not stand in the config itself, which gets copied and committed",
-            format!("keep it in the environment or in a file: `{EXAMPLE}`"),
-        )));
-    }
-    value.table(section, |table| match (table.value("env"), table.value("file")) {
-        (Some(name), None) => from_env(name, outside),
-        (None, Some(path)) => from_file(path, outside),
-        (Some(_), Some(path)) => {
-            Err(path.conflict("`env` and `file` together", format!("write one of them: `{EXAMPLE}`")))
+impl Kept {
+    /// A master secret: 32 bytes or more in base64, either alphabet, padded or not.
+    pub(crate) fn master(&self, value: Value<'_>, outside: &Outside<'_>) -> Read<Secret> {
+        let bytes = decode(&self.content(value, outside)?).ok_or_else(|| {
+            value.wrong(Wrong::new(Kind::Secret, "the secret is not base64", "make one with `sluice keygen`"))
+        })?;
+        if !SECRET_BYTES.contains(&bytes.len()) {
+            let message = format!("the secret has {} bytes", bytes.len());
+            let (start, end) = (SECRET_BYTES.start(), SECRET_BYTES.end());
+            let help = format!("it must have {start} to {end}: make one with `sluice keygen`");
+            return Err(value.wrong(Wrong::new(Kind::Secret, message, help)));
         }
-        (None, None) => Err(missing(table)),
-    })
+        Ok(Secret::new(bytes))
+    }
+
+    /// A password: the text as it is, without the line end that editors put behind it.
+    pub(crate) fn password(&self, value: Value<'_>, outside: &Outside<'_>) -> Read<Secret> {
+        let text = self.content(value, outside)?;
+        let text = text.trim_end_matches(['\r', '\n']);
+        match text.len() {
+            0 => Err(value.wrong(Wrong::new(Kind::Secret, "the password is empty", "store one there"))),
+            1..=PASSWORD_BYTES_MAX => Ok(Secret::new(text)),
+            _ => Err(value.wrong(Wrong::new(
+                Kind::Secret,
+                "the password is too long",
+                format!("at most {PASSWORD_BYTES_MAX} bytes: is it the right file?"),
+            ))),
+        }
+    }
+
+    /// The text behind `{ env = … }` or `{ file = … }`.
+    pub(crate) fn content(&self, value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
+        if value.as_str().is_some() {
+            value.hide();
+            return Err(value.wrong(Wrong::new(
+                Kind::Secret,
+                "a secret does not stand in the config itself, which gets copied and committed",
+                format!("keep it in the environment or in a file: `{EXAMPLE}`"),
+            )));
+        }
+        let kept = Nested { section: &SECTION, example: self.example };
+        kept.read(value, |table| match (table.value(&ENV), table.value(&FILE)) {
+            (Some(name), None) => from_env(name, outside),
+            (None, Some(path)) => from_file(path, outside),
+            (Some(_), Some(path)) => {
+                Err(path.conflict("`env` and `file` together", format!("write one of them: `{EXAMPLE}`")))
+            }
+            (None, None) => Err(table.missing("where is the secret?", format!("write `{EXAMPLE}`"))),
+        })
+    }
 }
 
-fn missing(table: &Table<'_>) -> crate::log::Reported {
-    table.missing("where is the secret?", format!("write `{EXAMPLE}`"))
+/// Whether a name or a path is one shows when it is used.
+fn any(written: &str) -> Result<String, Wrong> {
+    Ok(written.to_owned())
 }
 
 fn from_env(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
@@ -103,7 +161,7 @@ fn from_file(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
             value.hide();
             "name the file that holds the secret, not the secret".to_owned()
         } else {
-            format!("it is looked for at {}", crate::text::harmless(&opened.path.to_string_lossy()))
+            format!("it is looked for at {}", crate::diagnostics::words::harmless(&opened.path.to_string_lossy()))
         };
         value.wrong(Wrong::new(Kind::Secret, format!("the file cannot be read: {error}"), help))
     };
@@ -119,12 +177,12 @@ pub(crate) fn only_mine(metadata: &Metadata, path: &Path) -> Result<(), Wrong> {
         Err(Wrong::new(
             Kind::Secret,
             format!("other users may read or change the file (mode {mode:03o})"),
-            format!("chmod 600 {}", crate::text::harmless(&path.to_string_lossy())),
+            format!("chmod 600 {}", crate::diagnostics::words::harmless(&path.to_string_lossy())),
         ))
     })
 }
 
-/// The mode of a file, if anybody but its owner may do anything with it.
+/// The mode of a file, if users other than its owner may do anything with it.
 #[cfg(unix)]
 fn open_to_others(metadata: &Metadata) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;

@@ -9,31 +9,163 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+use serde_json::{Value as JsonValue, json};
+
 use crate::{
-    error::Wrong,
-    limits,
-    log::Read,
+    declare::{
+        Count, Default, Form, Json, Key, List, Looks, Number, Optional, Readable, Section, Switch, Table, Text, Time,
+        Value, json,
+    },
+    diagnostics::{Read, Wrong},
+    forms::address,
     outside::Outside,
-    read::{Section, Table, Value},
-    sections::{Claims, Owner},
-    settings::Server,
-    text::address,
+    sections::claims::{Claims, Owner},
 };
 
-pub(crate) const SECTION: Section = Section { path: "sluice.toml:server", shown: "[server]", example: "[server]" };
+/// `[server]`: listeners and node-wide limits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Plain HTTP listeners.
+    pub http: Vec<SocketAddr>,
+    /// TLS listeners.
+    pub https: Vec<SocketAddr>,
+    /// Health and metrics; `None` switches it off.
+    pub admin: Option<SocketAddr>,
+    /// Peers whose `X-Forwarded-For` / `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Worker threads of the proxy; `None`: one per core.
+    pub threads: Option<usize>,
+    /// How long requests in flight may take after a stop signal before they are cut.
+    pub drain_timeout: Duration,
+    /// Most client connections at once; the next one is closed before it is read.
+    pub connections_max: usize,
+    /// Whether HTTP/2 is offered on the `https` listeners.
+    pub http2: bool,
+    /// Most requests under way at once, over all connections; the next one is refused.
+    pub requests_max: usize,
+}
+
+impl std::default::Default for Server {
+    fn default() -> Self {
+        Self {
+            http: HTTP.default(),
+            https: HTTPS.default(),
+            admin: ADMIN.default(),
+            trusted_proxies: TRUSTED_PROXIES.default(),
+            threads: None,
+            drain_timeout: DRAIN_TIMEOUT.default(),
+            connections_max: CONNECTIONS_MAX.default() as usize,
+            http2: HTTP2.default(),
+            requests_max: REQUESTS_MAX.default() as usize,
+        }
+    }
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "[server]",
+    doc: "Listeners and node-wide limits",
+    may_hold_secrets: false,
+    keys: &[
+        &HTTP,
+        &HTTPS,
+        &ADMIN,
+        &ADMIN_PUBLIC,
+        &TRUSTED_PROXIES,
+        &THREADS,
+        &DRAIN_TIMEOUT,
+        &CONNECTIONS_MAX,
+        &HTTP2,
+        &REQUESTS_MAX,
+        &STATE_DIR,
+    ],
+};
 
 const HTTP_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 const ADMIN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9900);
-const STATE_DIR_DEFAULT: &str = "state";
-const DRAIN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(30);
-const CONNECTIONS_MAX_DEFAULT: u32 = 15_000;
-const REQUESTS_MAX_DEFAULT: u32 = 20_000;
+
+type Listeners = List<Text<SocketAddr>>;
+const LISTENERS: Listeners = List { entries: 0..=64, each: Text { parse: address::listen, looks: Looks::Any("") } };
+
+static HTTP: Key<Listeners, Default<Vec<SocketAddr>>> = Key {
+    name: "http",
+    doc: "Addresses (IP:port) for plain HTTP; `[]` for none. Port 0: the system chooses one",
+    kind: LISTENERS,
+    absent: Default(|| vec![HTTP_DEFAULT]),
+};
+
+static HTTPS: Key<Listeners, Default<Vec<SocketAddr>>> = Key {
+    name: "https",
+    doc: "Addresses (IP:port) for TLS; needs a certificate, of a tenant or `default_certificate`",
+    kind: LISTENERS,
+    absent: Default(Vec::new),
+};
+
+static ADMIN: Key<Admin, Default<Option<SocketAddr>>> = Key {
+    name: "admin",
+    doc: "Address (IP:port) of health and metrics; `false` or `\"off\"`: none. An address that other machines can reach \
+          needs `admin_public`",
+    kind: Admin,
+    absent: Default(|| Some(ADMIN_DEFAULT)),
+};
+
+static ADMIN_PUBLIC: Key<Switch, Default<bool>> = Key {
+    name: "admin_public",
+    doc: "Allows an `admin` address that other machines can reach",
+    kind: Switch,
+    absent: Default(|| false),
+};
+
+static TRUSTED_PROXIES: Key<List<Text<IpNet>>, Default<Vec<IpNet>>> = Key {
+    name: "trusted_proxies",
+    doc: "Networks (CIDR) of the proxies in front, whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed",
+    kind: List { entries: 0..=1000, each: Text { parse: address::network, looks: Looks::Any("") } },
+    absent: Default(Vec::new),
+};
+
+static THREADS: Key<Count, Optional> =
+    Key { name: "threads", doc: "Worker threads", kind: Count(1..=1024), absent: Optional("one per core") };
+
+static DRAIN_TIMEOUT: Key<Time, Default<Duration>> = Key {
+    name: "drain_timeout",
+    doc: "How long requests in flight may take after a stop signal before they are cut",
+    kind: Time::from_s(0..=60 * 60),
+    absent: Default(|| Duration::from_secs(30)),
+};
+
+static CONNECTIONS_MAX: Key<Number, Default<u32>> = Key {
+    name: "connections_max",
+    doc: "Most client connections at once; the next one is closed before it is read",
+    kind: Number(1..=1_000_000),
+    absent: Default(|| 15_000),
+};
+
+static HTTP2: Key<Switch, Default<bool>> = Key {
+    name: "http2",
+    doc: "Whether HTTP/2 is offered on the `https` listeners",
+    kind: Switch,
+    absent: Default(|| true),
+};
+
+static REQUESTS_MAX: Key<Number, Default<u32>> = Key {
+    name: "requests_max",
+    doc: "Most requests under way at once, over all connections; the next one is refused",
+    kind: Number(100..=1_000_000),
+    absent: Default(|| 20_000),
+};
+
+static STATE_DIR: Key<Text<String>, Default<String>> = Key {
+    name: "state_dir",
+    doc: "Folder of the state files, from the config folder; with Redis, of what this node remembers of each line",
+    kind: Text { parse: folder, looks: Looks::Any("") },
+    absent: Default(|| "state".to_owned()),
+};
 
 /// Reads `[server]` and, beside it, where state files are kept.
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, PathBuf)> {
     let mut taken = Claims::default();
-    let http = listeners(table, "http", Some(HTTP_DEFAULT), &mut taken);
-    let https = listeners(table, "https", None, &mut taken);
+    let http = listeners(table, &HTTP, &mut taken);
+    let https = listeners(table, &HTTPS, &mut taken);
     let admin = admin(table, &mut taken);
     let listening = match (&http, &https) {
         (Ok(http), Ok(https)) if http.is_empty() && https.is_empty() => {
@@ -41,21 +173,13 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         }
         _ => Ok(()),
     };
-    let trusted_proxies = table.or("trusted_proxies", Vec::new(), |value| {
-        value.list(limits::TRUSTED_PROXIES, |entry| entry.text(address::network))
-    });
-    let threads = table.optional("threads", |value| value.count(limits::THREADS));
-    let drain_timeout = table.or("drain_timeout", DRAIN_TIMEOUT_DEFAULT, |value| value.duration(limits::DRAIN_TIMEOUT));
-    let connections_max =
-        table.or("connections_max", CONNECTIONS_MAX_DEFAULT, |value| value.integer(limits::CONNECTIONS));
-    let http2 = table.or("http2", true, Value::bool);
-    let requests_max = table.or("requests_max", REQUESTS_MAX_DEFAULT, |value| value.integer(limits::REQUESTS));
-    let state_dir = table.or("state_dir", outside.dir.join(STATE_DIR_DEFAULT), |value| {
-        value.text(|written| match written {
-            "" => Err(Wrong::malformed("the path is empty", "name a folder, or leave the key out")),
-            written => Ok(outside.dir.join(written)),
-        })
-    });
+    let trusted_proxies = table.read(&TRUSTED_PROXIES);
+    let threads = table.read(&THREADS);
+    let drain_timeout = table.read(&DRAIN_TIMEOUT);
+    let connections_max = table.read(&CONNECTIONS_MAX);
+    let http2 = table.read(&HTTP2);
+    let requests_max = table.read(&REQUESTS_MAX);
+    let state_dir = table.read(&STATE_DIR);
     listening?;
     let server = Server {
         http: http?,
@@ -68,64 +192,86 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         http2: http2?,
         requests_max: requests_max? as usize,
     };
-    Ok((server, state_dir?))
+    Ok((server, outside.dir.join(state_dir?)))
+}
+
+fn folder(written: &str) -> Result<String, Wrong> {
+    match written {
+        "" => Err(Wrong::malformed("the path is empty", "name a folder, or leave the key out")),
+        written => Ok(written.to_owned()),
+    }
 }
 
 /// Listeners of one kind.
 fn listeners(
     table: &Table<'_>,
-    key: &'static str,
-    default: Option<SocketAddr>,
+    key: &'static Key<Listeners, Default<Vec<SocketAddr>>>,
     taken: &mut Claims<SocketAddr>,
 ) -> Read<Vec<SocketAddr>> {
     let Some(value) = table.value(key) else {
-        if let Some(address) = default {
-            claim_default(table, taken, address, key)?;
+        let default = key.default();
+        for address in &default {
+            claim_default(table, taken, *address, key.name)?;
         }
-        return Ok(Vec::from_iter(default));
+        return Ok(default);
     };
-    value.list(limits::LISTENERS, |entry| {
-        let address = entry.text(address::listen)?;
-        claim(taken, address, entry)
-    })
+    key.kind.check_each(value, |entry, address| claim(taken, *address, entry))
 }
 
 /// The admin listener: an address, or `false` or `"off"` for none.
-///
-/// It shows the names and figures of all queues, so it stays on this machine unless somebody says otherwise in so many
-/// words.
-fn admin(table: &Table<'_>, taken: &mut Claims<SocketAddr>) -> Read<Option<SocketAddr>> {
-    let public = table.or("admin_public", false, Value::bool);
-    let Some(value) = table.value("admin") else {
-        claim_default(table, taken, ADMIN_DEFAULT, "admin")?;
-        return Ok(Some(ADMIN_DEFAULT));
-    };
-    match (value.as_bool(), value.as_str()) {
-        (Some(false), _) | (_, Some("off")) => return Ok(None),
-        (Some(true), _) => {
-            return Err(value.wrong_type("an address or false", format!("admin = \"{ADMIN_DEFAULT}\"")));
+struct Admin;
+
+impl Form for Admin {
+    fn schema(&self) -> Json {
+        json(json!({ "anyOf": [{ "type": "string" }, { "const": false }] }))
+    }
+    fn bounds(&self) -> String {
+        "loopback, unless `admin_public`".to_owned()
+    }
+}
+
+impl Readable for Admin {
+    type Out = Option<SocketAddr>;
+    fn read(&self, value: Value<'_>) -> Read<Option<SocketAddr>> {
+        match (value.as_bool(), value.as_str()) {
+            (Some(false), _) | (_, Some("off")) => Ok(None),
+            (Some(true), _) => Err(value.wrong_type("an address or false", format!("admin = \"{ADMIN_DEFAULT}\""))),
+            _ => value.text(address::listen).map(Some),
         }
-        _ => {}
     }
-    let address = value.text(address::listen)?;
-    if public.is_ok_and(|public| !public) && !address.ip().to_canonical().is_loopback() {
-        return Err(value.conflict(
-            "the admin listener would be reachable from other machines",
-            format!(
-                "write `admin = \"127.0.0.1:{}\"`, or add `admin_public = true` if a firewall guards the port",
-                address.port()
-            ),
-        ));
+    fn write(&self, address: &Option<SocketAddr>) -> JsonValue {
+        address.map_or(false.into(), |address| address.to_string().into())
     }
-    claim(taken, address, value).map(Some)
+}
+
+/// It shows the names and figures of all queues, so it stays on this machine unless `admin_public` says otherwise.
+fn admin(table: &Table<'_>, taken: &mut Claims<SocketAddr>) -> Read<Option<SocketAddr>> {
+    let public = table.read(&ADMIN_PUBLIC);
+    if table.value(&ADMIN).is_none()
+        && let Some(address) = ADMIN.default()
+    {
+        claim_default(table, taken, address, ADMIN.name)?;
+    }
+    table.checked(&ADMIN, |value, address| match address {
+        Some(address) if public.is_ok_and(|public| !public) && !address.ip().to_canonical().is_loopback() => Err(value
+            .conflict(
+                "the admin listener would be reachable from other machines",
+                format!(
+                    "write `admin = \"127.0.0.1:{}\"`, or add `admin_public = true` if a firewall guards the port",
+                    address.port()
+                ),
+            )),
+        Some(address) => claim(taken, *address, value),
+        None => Ok(()),
+    })
 }
 
 /// Two listeners cannot have the same address, unless the system chooses their ports.
-fn claim(taken: &mut Claims<SocketAddr>, address: SocketAddr, value: Value<'_>) -> Read<SocketAddr> {
-    if address.port() != 0 {
-        taken.claim_for(address, value, "address")?;
+fn claim(taken: &mut Claims<SocketAddr>, address: SocketAddr, value: Value<'_>) -> Read<()> {
+    match address.port() {
+        0 => Ok(()),
+        _ => taken.claim_for(address, value, "address"),
     }
-    Ok(address)
 }
 
 fn claim_default(

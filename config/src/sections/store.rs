@@ -7,52 +7,210 @@ mod url;
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
-    error::Wrong,
+    declare::{
+        Default, Key, Looks, Number, Optional, Readable as _, Required, Section, Switch, Table, Text, Time, Value,
+    },
+    diagnostics::{Read, Wrong},
     limits,
-    log::Read,
     outside::Outside,
-    read::{Section, Table, Value},
-    sections::{pem, secret},
-    settings::{RedisSettings, RedisTopology, Secret, Store},
+    sections::{
+        secret::{self, Secret},
+        tls::pem::PemFile,
+    },
 };
 use url::Scheme;
 
-pub(crate) use url::PATTERN as URL_PATTERN;
+#[cfg(test)]
+pub(crate) use url::NODES_MAX;
+pub use url::RedisNode;
 
-pub(crate) const SECTION: Section = Section { path: "sluice.toml:store", shown: "[store]", example: "[store]" };
-const PASSWORD: Section = Section {
-    path: "sluice.toml:store.password",
-    shown: "a password",
-    example: "password = { env = \"SLUICE_STORE_PASSWORD\" }",
+/// `[store]`: where the lines live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// In this process, with state files in this directory. One node only.
+    Embedded {
+        /// Where the state files are kept.
+        state_dir: PathBuf,
+    },
+    /// In Redis or Valkey, shared by a fleet.
+    Redis {
+        /// `redis://`, `rediss://`, `redis+sentinel://` or `redis+cluster://`, as written; never with a password.
+        url: Secret,
+        /// What the URL says, taken apart, and everything else a connection needs.
+        settings: Box<RedisSettings>,
+        /// Marks this node has seen, so that a wiped store is healed after a full restart too.
+        state_dir: PathBuf,
+    },
+}
+
+/// What a connection to Redis or Valkey needs to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisSettings {
+    /// How the nodes belong together.
+    pub topology: RedisTopology,
+    /// The URL's hosts in the order written. Names are not resolved here: the store may be unavailable when a node
+    /// starts, and moves between addresses while it runs.
+    pub nodes: Vec<RedisNode>,
+    /// Logical database; 0 in a cluster.
+    pub database: u32,
+    /// Name of the ACL user; `None`: the server's default user.
+    pub username: Option<String>,
+    /// Password of that user.
+    pub password: Option<Secret>,
+    /// Starts every key, so that several fleets can share one store.
+    pub key_prefix: String,
+    /// How long TCP and TLS set-up may take.
+    pub connect_timeout: Duration,
+    /// How long an answer may take before the store counts as unavailable.
+    pub response_timeout: Duration,
+    /// Whether connections are TLS.
+    pub tls: bool,
+    /// PEM certificates that sign the server's; `None`: the public ones.
+    pub tls_ca_pem: Option<String>,
+}
+
+/// How the nodes of a store belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RedisTopology {
+    /// One server (`redis://`, `rediss://`).
+    Single,
+    /// Sentinels that know which server is the primary (`redis+sentinel://`).
+    Sentinel {
+        /// Name under which the Sentinels watch it.
+        master: String,
+    },
+    /// Seed nodes of a cluster (`redis+cluster://`).
+    Cluster,
+}
+
+impl RedisSettings {
+    /// These nodes without TLS and password, with everything else at its default.
+    pub fn new(topology: RedisTopology, nodes: Vec<RedisNode>) -> Self {
+        Self {
+            topology,
+            nodes,
+            database: DATABASE.default(),
+            username: None,
+            password: None,
+            key_prefix: KEY_PREFIX.default(),
+            connect_timeout: CONNECT_TIMEOUT.default(),
+            response_timeout: RESPONSE_TIMEOUT.default(),
+            tls: false,
+            tls_ca_pem: None,
+        }
+    }
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "[store]",
+    doc: "The Redis or Valkey that the nodes of a fleet share. Without this table the lines live in the one node, and in \
+          its state files",
+    // A password may stand in many wrong places here.
+    may_hold_secrets: true,
+    keys: &[
+        &URL,
+        &SENTINEL_MASTER,
+        &DATABASE,
+        &USERNAME,
+        &PASSWORD,
+        &KEY_PREFIX,
+        &CONNECT_TIMEOUT,
+        &RESPONSE_TIMEOUT,
+        &TLS,
+        &TLS_CA_FILE,
+    ],
 };
 
-/// What names in the store look like, for editors.
-pub(crate) const NAME_PATTERN: &str = "^[A-Za-z0-9._-]{1,64}$";
-pub(crate) const KEY_PREFIX_PATTERN: &str = "^[A-Za-z0-9._:-]{1,32}$";
+static URL: Key<Text<url::StoreUrl>> = Key {
+    name: "url",
+    doc: "`redis://HOST:PORT`, `rediss://…` for TLS, `redis+sentinel://A,B,C` or `redis+cluster://A,B,C`; a path is the \
+          database. Never with user, password or options",
+    kind: Text { parse: url::parse, looks: Looks::Pattern(url::PATTERN, "at most 64 hosts") },
+    absent: Required("write `url = \"redis://127.0.0.1:6379\"`"),
+};
 
-const KEY_PREFIX_DEFAULT: &str = "sluice";
-const CONNECT_TIMEOUT_DEFAULT: Duration = Duration::from_secs(2);
-const RESPONSE_TIMEOUT_DEFAULT: Duration = Duration::from_millis(500);
+const NAME: Text<String> =
+    Text { parse: name, looks: Looks::Pattern("^[A-Za-z0-9._-]{1,64}$", "1 to 64 of `A-Z a-z 0-9 . _ -`") };
 
-/// Reads `[store]`; `state_dir` is told by `[server]`.
+static SENTINEL_MASTER: Key<Text<String>, Optional> = Key {
+    name: "sentinel_master",
+    doc: "Name under which the Sentinels watch the primary; required with `redis+sentinel://`, refused otherwise",
+    kind: NAME,
+    absent: Optional("none"),
+};
+
+static DATABASE: Key<Number, Default<u32>> = Key {
+    name: "database",
+    doc: "Logical database, here or in the URL; 0 in a cluster",
+    kind: Number(url::DATABASES),
+    absent: Default(|| 0),
+};
+
+static USERNAME: Key<Text<String>, Optional> =
+    Key { name: "username", doc: "Name of the ACL user", kind: NAME, absent: Optional("the server's default user") };
+
+static PASSWORD: Key<secret::Kept, Optional> = Key {
+    name: "password",
+    doc: "Password of that user, at most 4,096 bytes",
+    kind: secret::Kept { example: "password = { env = \"SLUICE_STORE_PASSWORD\" }" },
+    absent: Optional("none"),
+};
+
+static KEY_PREFIX: Key<Text<String>, Default<String>> = Key {
+    name: "key_prefix",
+    doc: "Starts every key, so that several fleets can share one store",
+    kind: Text {
+        parse: key_prefix,
+        looks: Looks::Pattern("^[A-Za-z0-9._:-]{1,32}$", "1 to 32 of `A-Z a-z 0-9 . _ : -`"),
+    },
+    absent: Default(|| "sluice".to_owned()),
+};
+
+static CONNECT_TIMEOUT: Key<Time, Default<Duration>> = Key {
+    name: "connect_timeout",
+    doc: "How long TCP and TLS set-up may take",
+    kind: Time::from_ms(100..=60_000),
+    absent: Default(|| Duration::from_secs(2)),
+};
+
+static RESPONSE_TIMEOUT: Key<Time, Default<Duration>> = Key {
+    name: "response_timeout",
+    doc: "How long an answer may take before the store counts as unavailable",
+    kind: Time::from_ms(10..=30_000),
+    absent: Default(|| Duration::from_millis(500)),
+};
+
+static TLS: Key<Switch, Optional> = Key {
+    name: "tls",
+    doc: "Connect with TLS",
+    kind: Switch,
+    absent: Optional("`true` with `rediss://`, else `false`"),
+};
+
+static TLS_CA_FILE: Key<PemFile, Optional> = Key {
+    name: "tls_ca_file",
+    doc: "PEM file, from the config folder, of the certificates that sign the store's; needs TLS",
+    kind: PemFile { certificates: None, bytes_max: limits::FILE_BYTES_MAX },
+    absent: Optional("the public ones"),
+};
+
+/// Reads `[store]`; `state_dir` comes from `[server]`.
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>, state_dir: Read<PathBuf>) -> Read<Store> {
-    let url = table.required("url", "write `url = \"redis://127.0.0.1:6379\"`", |value| {
+    let url = table.read_with(&URL, |value| {
         // What follows the scheme may hold a password in any number of wrong places.
-        value.text(url::parse).inspect_err(|_| value.hide_after("://")).map(|url| (url, value))
+        URL.kind.read(value).inspect_err(|_| value.hide_after("://")).map(|url| (url, value))
     });
     let scheme = url.as_ref().ok().map(|(url, _)| url.scheme);
     let topology = topology(table, scheme);
     let database = database(table, &url);
-    let username = table.optional("username", |value| {
+    let username = table.read_with(&USERNAME, |value| {
         // "user:password" is a slip away.
-        value.text(name).inspect_err(|_| value.hide())
+        USERNAME.kind.read(value).inspect_err(|_| value.hide())
     });
-    let password = table.optional("password", |value| secret::password(value, PASSWORD, outside));
-    let key_prefix = table.or("key_prefix", KEY_PREFIX_DEFAULT.to_owned(), |value| value.text(key_prefix));
-    let connect_timeout =
-        table.or("connect_timeout", CONNECT_TIMEOUT_DEFAULT, |value| value.duration(limits::CONNECT_TIMEOUT));
-    let response_timeout =
-        table.or("response_timeout", RESPONSE_TIMEOUT_DEFAULT, |value| value.duration(limits::RESPONSE_TIMEOUT));
+    let password = table.read_with(&PASSWORD, |value| PASSWORD.kind.password(value, outside));
+    let key_prefix = table.read(&KEY_PREFIX);
+    let connect_timeout = table.read(&CONNECT_TIMEOUT);
+    let response_timeout = table.read(&RESPONSE_TIMEOUT);
     let tls = tls(table, scheme);
     let tls_ca_pem = tls_ca(table, outside, &tls);
     let (url, _) = url?;
@@ -71,16 +229,14 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>, state_dir: Read<Pat
     Ok(Store::Redis { url: Secret::new(url.written), settings: Box::new(settings), state_dir: state_dir? })
 }
 
-/// Which servers there are behind the URL; only Sentinels need to be told a name.
+/// Which servers there are behind the URL; only Sentinels need a name.
 fn topology(table: &Table<'_>, scheme: Option<Scheme>) -> Read<RedisTopology> {
-    let master = table.optional("sentinel_master", |value| {
-        let master = value.text(name)?;
-        match scheme {
-            Some(Scheme::Sentinel) | None => Ok(master),
+    let master =
+        table.checked(&SENTINEL_MASTER, |value, _| match scheme {
+            Some(Scheme::Sentinel) | None => Ok(()),
             Some(_) => Err(value
                 .conflict("`sentinel_master` without Sentinels", "remove it, or write `url = \"redis+sentinel://…\"`")),
-        }
-    })?;
+        })?;
     match (scheme, master) {
         (Some(Scheme::Sentinel), Some(master)) => Ok(RedisTopology::Sentinel { master }),
         (Some(Scheme::Sentinel), None) => Err(table.missing(
@@ -96,10 +252,10 @@ fn topology(table: &Table<'_>, scheme: Option<Scheme>) -> Read<RedisTopology> {
 fn database(table: &Table<'_>, url: &Read<(url::StoreUrl, Value<'_>)>) -> Read<u32> {
     let in_url = url.as_ref().ok().and_then(|(url, _)| url.database);
     let in_cluster = matches!(url, Ok((url, _)) if url.scheme == Scheme::Cluster);
-    let value = table.value("database");
+    let value = table.value(&DATABASE);
     let database = match value {
-        Some(value) => value.integer(limits::DATABASE)?,
-        None => in_url.unwrap_or(0),
+        Some(value) => DATABASE.kind.read(value)?,
+        None => in_url.unwrap_or(DATABASE.default()),
     };
     let place = value.or(url.as_ref().ok().map(|(_, value)| *value));
     match place {
@@ -116,20 +272,21 @@ fn database(table: &Table<'_>, url: &Read<(url::StoreUrl, Value<'_>)>) -> Read<u
 /// `rediss://` is TLS; the other schemes say it with `tls = true`.
 fn tls(table: &Table<'_>, scheme: Option<Scheme>) -> Read<bool> {
     let by_scheme = scheme == Some(Scheme::SingleTls);
-    table.or("tls", by_scheme, |value| match value.bool()? {
+    let tls = table.checked(&TLS, |value, tls| match tls {
         false if by_scheme => Err(value.conflict("`rediss://` is TLS", "write `tls = true`, or `redis://` in the URL")),
-        tls => Ok(tls),
-    })
+        _ => Ok(()),
+    })?;
+    Ok(tls.unwrap_or(by_scheme))
 }
 
 fn tls_ca(table: &Table<'_>, outside: &Outside<'_>, tls: &Read<bool>) -> Read<Option<String>> {
-    table.optional("tls_ca_file", |value| {
+    table.read_with(&TLS_CA_FILE, |value| {
         if matches!(tls, Ok(false)) {
             return Err(
                 value.conflict("`tls_ca_file` without TLS", "add `tls = true`, or write `rediss://` in the URL")
             );
         }
-        let file = pem::read(value, outside, limits::FILE_BYTES_MAX)?;
+        let file = TLS_CA_FILE.kind.read(value, outside)?;
         let pem = String::from_utf8(file.bytes).ok().filter(|text| text.contains("-----BEGIN CERTIFICATE-----"));
         pem.ok_or_else(|| {
             let help = "it must hold PEM: `-----BEGIN CERTIFICATE-----` …";

@@ -8,29 +8,117 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::{
-    error::{Kind, Wrong},
-    limits,
-    log::{Log, Read},
+    declare::{Choice, Key, List, Looks, Nested, Optional, Required, Section, Table, Text, Value},
+    diagnostics::{Diagnostics, Read},
+    forms::{
+        host::{self, HostPattern},
+        name::Name,
+    },
     outside::Outside,
-    read::{Section, Table, Value},
-    sections::{Claims, cookies, cors, origin, queue, tls::tenant as tls},
-    settings::{HostPattern, Name, Queue, Tenant},
-    text::host,
+    sections::{
+        claims::Claims,
+        cookies::{self, SameSite},
+        cors::{self, Cors},
+        origin::{self, Origin},
+        queue::{self, NAME_TEXT, Queue},
+        tls::tenant::{self as tls, TenantTls},
+    },
 };
 
-pub(crate) const SECTION: Section =
-    Section { path: "tenants/*.toml", shown: "the top of a tenant's file", example: "" };
+/// One site owner's file, `tenants/NAME.toml`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tenant {
+    /// Stable name: part of every token's key and of every store key.
+    pub name: Name,
+    /// Host names this tenant answers for.
+    pub hosts: Vec<HostPattern>,
+    /// Where admitted requests go.
+    pub origin: Origin,
+    /// Cross-origin answers for requests that may not enter; `None`: no CORS headers.
+    pub cors: Option<Cors>,
+    /// Certificates and what goes with them; `None`: no HTTPS of this node's own.
+    pub tls: Option<TenantTls>,
+    /// `SameSite` of our cookies over HTTPS.
+    pub same_site: SameSite,
+    /// Whether answers get a preset of security headers, unless the origin sets them.
+    pub strict_headers: bool,
+    /// Queues; names and path prefixes are unique within the tenant.
+    pub queues: Vec<Arc<Queue>>,
+}
 
-/// What a tenant's or queue's name looks like, for editors.
-pub(crate) const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,31}$";
+impl Tenant {
+    /// A tenant without hosts and queues, with everything else at its default.
+    pub fn new(name: Name, origin: Origin) -> Self {
+        Self {
+            name,
+            hosts: Vec::new(),
+            origin,
+            cors: None,
+            tls: None,
+            same_site: SameSite::default(),
+            strict_headers: false,
+            queues: Vec::new(),
+        }
+    }
+}
 
-/// The one preset of headers that there is.
-pub(crate) const HEADERS_STRICT: &str = "strict";
+pub(crate) static SECTION: Section = Section {
+    name: "the top of a tenant's file",
+    doc: "One tenant: its hosts, its origin and its queues",
+    may_hold_secrets: false,
+    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &QUEUE],
+};
 
-const HOSTS_HELP: &str = "write `hosts = [\"shop.example.com\"]`";
-const QUEUE_HELP: &str = "write `[[queue]]` and below it `name = \"main\"` and `release_per_minute = 600`";
+// What to write is suggested by the file's own name: see `name_help`.
+static NAME: Key<Text<Name>, Required> = Key {
+    name: "name",
+    doc: "Stable name, part of every visitor's token: a new name empties the lines; unique",
+    kind: NAME_TEXT,
+    absent: Required("write `name = \"shop\"`"),
+};
 
-/// What all tenants share: nobody may have another's name or host.
+pub(super) const HOSTS_MAX: usize = 100;
+
+static HOSTS: Key<List<Text<HostPattern>>> = Key {
+    name: "hosts",
+    doc: "Hosts the tenant answers for, without port: `\"shop.example.com\"`, or `\"*.example.com\"` for every name \
+          below; unique over all tenants",
+    kind: List {
+        entries: 1..=HOSTS_MAX,
+        each: Text { parse: host::pattern, looks: Looks::Pattern(host::PATTERN, "") },
+    },
+    absent: Required("write `hosts = [\"shop.example.com\"]`"),
+};
+
+static HEADERS: Key<Choice<(), 1>, Optional> = Key {
+    name: "headers",
+    doc: "Security headers for answers that come without them",
+    kind: Choice {
+        words: &[("strict", ())],
+        meanings: ["`X-Content-Type-Options`, `Referrer-Policy` and `X-Frame-Options`"],
+    },
+    absent: Optional("none is added"),
+};
+
+static ORIGIN: Key<Nested> = Key {
+    name: "origin",
+    doc: origin::SECTION.doc,
+    kind: Nested { section: &origin::SECTION, example: "[origin]" },
+    absent: Required(origin::HELP),
+};
+
+static CORS: Key<Nested, Optional> = Key::table("cors", &cors::SECTION);
+static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
+static COOKIES: Key<Nested, Optional> = Key::table("cookies", &cookies::SECTION);
+
+static QUEUE: Key<List<Nested>> = Key {
+    name: "queue",
+    doc: "Lines of visitors",
+    kind: List { entries: 1..=100, each: Nested { section: &queue::SECTION, example: "[[queue]]" } },
+    absent: Required("write `[[queue]]` and below it `name = \"main\"` and `release_per_minute = 600`"),
+};
+
+/// What all tenants share: no two have the same name or host.
 #[derive(Default)]
 pub(crate) struct Shared {
     names: Claims<Name>,
@@ -39,34 +127,27 @@ pub(crate) struct Shared {
 
 /// Reads a tenant's file. `is_store_shared` tells whether its queues need to say what happens without the store.
 pub(crate) fn read(
-    log: &Log,
+    diagnostics: &Diagnostics,
     entries: &DeTable<'_>,
     outside: &Outside<'_>,
     is_store_shared: bool,
     shared: &mut Shared,
 ) -> Read<Tenant> {
     let Shared { names, hosts: taken } = shared;
-    Table::new(log, SECTION, 0..0, entries).read(|table| {
-        let name = table.required("name", name_help(log), |value| {
-            let name = value.text(name)?;
-            names.claim_for(name.clone(), value, "tenant name")?;
-            Ok(name)
+    Table::new(diagnostics, &SECTION, 0..0, entries).read_by(|top| {
+        let name = match top.value(&NAME) {
+            Some(_) => top.checked(&NAME, |value, name| names.claim_for(name.clone(), value, "tenant name")),
+            None => Err(top.missing("`name` is missing", name_help(diagnostics))),
+        };
+        let hosts = top.read_with(&HOSTS, |value| {
+            HOSTS.kind.check_each(value, |entry, host| taken.claim_for(host.clone(), entry, "host"))
         });
-        let hosts = table.required("hosts", HOSTS_HELP, |value| {
-            value.list(limits::HOSTS, |entry| {
-                let host = entry.text(host::pattern)?;
-                taken.claim_for(host.clone(), entry, "host")?;
-                Ok(host)
-            })
-        });
-        let origin = table.required("origin", origin::HELP, |value| {
-            value.table(origin::SECTION, |table| origin::read(table, outside))
-        });
-        let cors = table.optional("cors", |value| value.table(cors::SECTION, cors::read));
-        let tls = table.optional("tls", |value| value.table(tls::SECTION, |table| tls::read(table, outside, &hosts)));
-        let same_site = table.section("cookies", cookies::SECTION, cookies::read);
-        let strict_headers = table.or("headers", false, |value| value.choice(&[(HEADERS_STRICT, true)]));
-        let queues = table.required("queue", QUEUE_HELP, |value| queues(value, is_store_shared));
+        let origin = top.read_with(&ORIGIN, |value| ORIGIN.kind.read(value, |table| origin::read(table, outside)));
+        let cors = top.read_with(&CORS, |value| CORS.kind.read(value, cors::read));
+        let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
+        let same_site = top.nested(&COOKIES, cookies::read);
+        let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
+        let queues = top.read_with(&QUEUE, |value| queues(value, is_store_shared));
         Ok(Tenant {
             name: name?,
             hosts: hosts?,
@@ -81,8 +162,8 @@ pub(crate) fn read(
 }
 
 /// Whether the tenant brings no certificate, as far as its file can be read.
-pub(crate) fn is_without_tls(log: &Log, entries: &DeTable<'_>) -> bool {
-    !entries.contains_key("tls") && !log.is_broken()
+pub(crate) fn is_without_tls(diagnostics: &Diagnostics, entries: &DeTable<'_>) -> bool {
+    !entries.contains_key(TLS.name) && !diagnostics.is_broken()
 }
 
 fn queues(value: Value<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {
@@ -90,23 +171,16 @@ fn queues(value: Value<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {
         return Err(value.wrong_type("a list of tables", "[[queue]]"));
     }
     let mut siblings = queue::Siblings::default();
-    value.list(limits::QUEUES, |entry| {
-        entry.table(queue::SECTION, |table| queue::read(table, is_store_shared, &mut siblings).map(Arc::new))
-    })
-}
-
-/// A tenant's or queue's name.
-pub(super) fn name(written: &str) -> Result<Name, Wrong> {
-    Name::new(written).ok_or_else(|| {
-        let message = "not a name: it goes into cookies, metrics and store keys as it is";
-        let help = "write 1 to 32 of a-z 0-9 - _, beginning with a letter or digit";
-        Wrong::new(Kind::Malformed, message, help)
+    QUEUE.kind.read_each(value, |entry| {
+        QUEUE.kind.each.read(entry, |table| queue::read(table, is_store_shared, &mut siblings).map(Arc::new))
     })
 }
 
 /// Suggests the file's own name.
-fn name_help(log: &Log) -> String {
-    let stem = log.source.path.file_stem().map(|stem| stem.to_string_lossy());
-    let name = stem.as_deref().and_then(Name::new);
-    format!("write `name = \"{}\"`", name.as_ref().map_or("shop", Name::as_str))
+fn name_help(diagnostics: &Diagnostics) -> String {
+    let stem = diagnostics.source.path.file_stem().map(|stem| stem.to_string_lossy());
+    match stem.as_deref().and_then(Name::new) {
+        Some(name) => format!("write `name = \"{name}\"`"),
+        None => NAME.absent.0.to_owned(),
+    }
 }

@@ -2,5 +2,6 @@
 
 mod chain;
 pub(crate) mod node;
-mod pair;
+pub(crate) mod pair;
+pub(super) mod pem;
 pub(crate) mod tenant;

@@ -14,8 +14,7 @@ use std::{
 
 use sluice_admission::store::Embedded;
 use sluice_config::{
-    Config, HostPattern, Keys, Mode, Name, NodeTls, Origin, Queue, SameSite, Secret, Server, Store, Tenant, TenantTls,
-    WaitStatus,
+    Config, HostPattern, Keys, Name, NodeTls, Origin, Queue, Secret, Server, Store, Tenant, TenantTls,
 };
 use tokio::time::sleep;
 
@@ -127,37 +126,26 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
     let at = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let rate = NonZeroU32::new(options.rate).unwrap_or(NonZeroU32::MIN);
     let queue = Queue {
-        name: name(QUEUE)?,
-        paths: vec!["/".into()],
-        release_per_minute: rate,
         // A second's worth: a steady trickle shows better than a rush.
         burst: NonZeroU32::new(options.rate / 60).unwrap_or(NonZeroU32::MIN),
-        max_active: None,
         max_waiting: NonZeroU32::new(100_000).unwrap_or(NonZeroU32::MIN),
         session_idle: Duration::from_secs(120),
         session_max: Duration::from_secs(3_600),
         claim_within: Duration::from_secs(60),
-        return_within: Duration::from_secs(1_800),
-        mode: Mode::Auto,
-        on_store_loss: None,
-        wait_status: WaitStatus::ServiceUnavailable,
         message: Some("This is a demo: the others in line are not real, the line is.".into()),
+        ..Queue::new(name(QUEUE)?, rate)
+    };
+    let origin = Origin {
+        connect_timeout: Duration::from_secs(2),
+        read_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(30),
+        ..Origin::new(vec![shop])
     };
     let tenant = Tenant {
-        name: name("demo")?,
         hosts: ["127.0.0.1", "localhost"].map(|host| HostPattern::Exact(host.into())).into(),
-        origin: Origin {
-            servers: vec![shop],
-            connect_timeout: Duration::from_secs(2),
-            read_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
-        },
-        cors: None,
-        tls: None,
-        same_site: SameSite::default(),
-        strict_headers: false,
         queues: vec![Arc::new(queue)],
+        ..Tenant::new(name("demo")?, origin)
     };
     let secret = Secret::new(keygen::secret()?);
     let mut tls = NodeTls::default();
@@ -166,20 +154,15 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
         let certificate = Arc::new(certificate::make(&["localhost", "127.0.0.1"])?);
         // By address, browsers name no host.
         tls.default_certificate = Some(certificate.clone());
-        tenant.tls =
-            Some(TenantTls { certificates: vec![certificate], redirect_http: false, hsts: None, client_ca: None });
+        tenant.tls = Some(TenantTls { redirect_http: false, ..TenantTls::new(vec![certificate]) });
     }
     Ok(Config {
         server: Server {
             http: vec![at(options.port)],
             https: if options.https { vec![at(options.https_port)] } else { Vec::new() },
             admin: Some(at(options.admin_port)),
-            trusted_proxies: Vec::new(),
-            threads: None,
             drain_timeout: Duration::from_secs(1),
-            connections_max: 15_000,
-            http2: true,
-            requests_max: 20_000,
+            ..Server::default()
         },
         tls,
         store: Store::Embedded { state_dir: state.0.clone() },

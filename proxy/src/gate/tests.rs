@@ -25,7 +25,7 @@ use sluice_admission::{
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };
-use sluice_config::{Keys, Name, Origin, SameSite, Secret, WaitStatus};
+use sluice_config::{Keys, Name, Origin, Secret};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -66,41 +66,16 @@ struct World {
 /// One a second, and no more than one at once.
 fn queue() -> Queue {
     Queue {
-        name: Name::new("sale").unwrap(),
-        paths: vec!["/".into()],
-        release_per_minute: NonZeroU32::new(60).unwrap(),
         burst: NonZeroU32::MIN,
-        max_active: None,
         max_waiting: NonZeroU32::new(100).unwrap(),
-        session_idle: Duration::from_secs(600),
-        session_max: Duration::from_secs(12 * 3_600),
         claim_within: Duration::from_secs(60),
         return_within: Duration::from_secs(600),
-        mode: Mode::Auto,
-        on_store_loss: None,
-        wait_status: WaitStatus::ServiceUnavailable,
-        message: None,
+        ..Queue::new(Name::new("sale").unwrap(), NonZeroU32::new(60).unwrap())
     }
 }
 
 fn tenant() -> Tenant {
-    let second = Duration::from_secs(1);
-    Tenant {
-        name: Name::new("shop").unwrap(),
-        hosts: Vec::new(),
-        origin: Origin {
-            servers: Vec::new(),
-            connect_timeout: second,
-            read_timeout: second,
-            write_timeout: second,
-            idle_timeout: second,
-        },
-        cors: None,
-        tls: None,
-        same_site: SameSite::None,
-        strict_headers: false,
-        queues: Vec::new(),
-    }
+    Tenant::new(Name::new("shop").unwrap(), Origin::new(Vec::new()))
 }
 
 fn gate(queue: Queue, usher: Arc<Usher>, counts: Arc<Counts>) -> Gate {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::{
-    error::Kind,
+    diagnostics::Kind,
     settings::Cors,
     testing::{Dir, ORIGIN, QUEUE, TENANT, tenant},
 };

@@ -1,5 +1,5 @@
 use crate::{
-    error::Kind,
+    diagnostics::Kind,
     testing::{Dir, KEY},
 };
 

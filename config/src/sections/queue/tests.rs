@@ -86,6 +86,15 @@ fn counts_have_bounds() {
 }
 
 #[test]
+fn number_in_quotes_is_advised_without_them() {
+    wrong("burst = «\"60\"»", Kind::WrongType, "a number, not a string", "`burst = 60`");
+    wrong("burst = «\" 1,000 \"»", Kind::WrongType, "a number, not a string", "`burst = 1000`");
+    wrong("burst = «60.0»", Kind::WrongType, "a number with a fraction", "`burst = 60`");
+    wrong("burst = «\"0\"»", Kind::WrongType, "a number, not a string", "`burst = 1`");
+    wrong("wait_status = «\"202\"»", Kind::WrongType, "a number, not a string", "`wait_status = 202`");
+}
+
+#[test]
 fn words_are_checked() {
     wrong("mode = «\"atuo\"»", Kind::Malformed, "no such mode", "did you mean \"auto\"?");
     wrong(

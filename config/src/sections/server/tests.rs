@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use crate::{
-    error::Kind,
+    diagnostics::Kind,
     testing::{Dir, certificates::Pair, tls},
 };
 
@@ -113,4 +113,10 @@ fn numbers_and_durations_have_bounds() {
     server("connections_max = «1000001»").is_wrong(Kind::OutOfRange, "`connections_max`", "from 1 to 1,000,000");
     server("drain_timeout = «\"61m\"»").is_wrong(Kind::OutOfRange, "`drain_timeout`", "from 0s to 1h");
     server("drain_timeout = «30»").is_wrong(Kind::WrongType, "in quotes, with its unit", "\"30s\"");
+}
+
+#[test]
+fn truth_in_quotes_is_advised_without_them() {
+    server("http2 = «\"false\"»").is_wrong(Kind::WrongType, "true or false, not a string", "`http2 = false`");
+    server("http2 = «\"yes\"»").is_wrong(Kind::WrongType, "true or false, not a string", "`http2 = true`");
 }

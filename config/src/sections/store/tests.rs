@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    error::Kind,
+    diagnostics::Kind,
     settings::RedisNode,
     testing::{Dir, queue},
 };

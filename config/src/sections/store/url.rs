@@ -3,20 +3,34 @@
 #[cfg(test)]
 mod tests;
 
+use std::{fmt, ops::RangeInclusive};
+
 use crate::{
-    error::Wrong,
-    limits::{DATABASE, STORE_NODES_MAX},
-    settings::RedisNode,
-    text::{self, address},
+    diagnostics::{Wrong, words},
+    forms::address,
 };
 
 /// What [`parse`] accepts, for editors; a few mistakes too many pass.
-pub(crate) const PATTERN: &str = r"^(redis|rediss|redis\+sentinel|redis\+cluster)://[^@?#\s]+$";
+pub(super) const PATTERN: &str = r"^(redis|rediss|redis\+sentinel|redis\+cluster)://[^@?#\s]+$";
 
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 const PASSWORD_HELP: &str = "remove the part up to `@`, and write `username = \"…\"` and \
      `password = { env = \"SLUICE_STORE_PASSWORD\" }` or `{ file = \"…\" }`";
+
+/// One host of the store's URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedisNode {
+    /// Host name or address, an IPv6 address without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Logical databases.
+pub(super) const DATABASES: RangeInclusive<u32> = 0..=16_383;
+/// Hosts in one URL.
+pub(crate) const NODES_MAX: usize = 64;
 
 /// A store's URL, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +39,12 @@ pub(super) struct StoreUrl {
     pub(super) scheme: Scheme,
     pub(super) nodes: Vec<RedisNode>,
     pub(super) database: Option<u32>,
+}
+
+impl fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,8 +94,8 @@ pub(super) fn parse(written: &str) -> Result<StoreUrl, Wrong> {
             "write one host, or \"redis+sentinel://…\" or \"redis+cluster://…\"",
         ));
     }
-    if nodes.len() > STORE_NODES_MAX {
-        return Err(Wrong::malformed("too many hosts", format!("{STORE_NODES_MAX} seeds are plenty")));
+    if nodes.len() > NODES_MAX {
+        return Err(Wrong::malformed("too many hosts", format!("{NODES_MAX} seeds are plenty")));
     }
     Ok(StoreUrl { written: written.to_owned(), scheme, nodes, database })
 }
@@ -88,8 +108,8 @@ fn split_scheme(written: &str) -> Result<(Scheme, &str), Wrong> {
     {
         return Ok((*scheme, rest));
     }
-    let all = text::list(SCHEMES.iter().map(|(name, _)| format!("{name}://")), "or");
-    let help = match found.and_then(|(scheme, _)| text::closest(scheme, SCHEMES.iter().map(|(name, _)| *name))) {
+    let all = words::list(SCHEMES.iter().map(|(name, _)| format!("{name}://")), "or");
+    let help = match found.and_then(|(scheme, _)| words::closest(scheme, SCHEMES.iter().map(|(name, _)| *name))) {
         Some(scheme) => format!("did you mean {scheme}://? Possible are {all}"),
         None => format!("begin with {all}"),
     };
@@ -97,7 +117,7 @@ fn split_scheme(written: &str) -> Result<(Scheme, &str), Wrong> {
 }
 
 fn parse_database(written: &str) -> Result<u32, Wrong> {
-    let number = written.parse().ok().filter(|number| DATABASE.contains(number));
+    let number = written.parse().ok().filter(|number| DATABASES.contains(number));
     number.ok_or_else(|| {
         Wrong::malformed("the URL's path is not a database", "write its number, such as `/0`, or nothing")
     })

@@ -1,5 +1,5 @@
 use crate::{
-    error::Kind,
+    diagnostics::Kind,
     settings::HostPattern,
     testing::{Dir, ORIGIN, QUEUE, TENANT, queue, tenant},
 };

@@ -9,13 +9,14 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::{certificate::X509Certificate, error::X509Error, extensions::GeneralName, prelude::FromDer as _};
 
 use crate::{
-    error::{Kind, Wrong},
+    declare::Value,
+    diagnostics::{
+        Kind, Read, Wrong,
+        words::{self, harmless},
+    },
+    forms::host::{self, HostPattern},
     limits::CERTIFICATE_NAMES,
-    log::Read,
     outside::Outside,
-    read::Value,
-    settings::HostPattern,
-    text::{self, harmless, host},
 };
 
 /// Most names shown in one message.
@@ -29,8 +30,8 @@ pub(super) struct Own {
     pub(super) not_after_s: u64,
 }
 
-/// Judges the chain that `value` names. With `hosts`, its first certificate covers at least one of them.
-pub(super) fn judge(
+/// Checks the chain that `value` names. With `hosts`, its first certificate covers at least one of them.
+pub(super) fn check(
     value: Value<'_>,
     chain: &[CertificateDer<'_>],
     outside: &Outside<'_>,
@@ -78,11 +79,11 @@ fn validity(own: &X509Certificate<'_>, now_s: u64) -> Result<(u64, u64), Wrong> 
     let not_before_s = seconds(own.validity().not_before.timestamp());
     let not_after_s = seconds(own.validity().not_after.timestamp());
     if now_s < not_before_s {
-        let message = format!("the certificate is not valid before {}", text::moment(not_before_s));
+        let message = format!("the certificate is not valid before {}", words::moment(not_before_s));
         return Err(bad(message, "wait until then, or set this machine's clock"));
     }
     if now_s > not_after_s {
-        let message = format!("the certificate has expired on {}", text::moment(not_after_s));
+        let message = format!("the certificate has expired on {}", words::moment(not_after_s));
         return Err(bad(message, "renew it, and put the new chain and key in place of the old ones"));
     }
     Ok((not_before_s, not_after_s))
@@ -150,7 +151,7 @@ fn covering(names: Vec<HostPattern>, hosts: Option<&[HostPattern]>) -> Result<Ve
     if hosts.iter().any(|host| names.iter().any(|name| overlap(name, host))) {
         return Ok(names);
     }
-    let shown = text::first(names.iter().map(HostPattern::to_string), NAMES_SHOWN_MAX);
+    let shown = words::first(names.iter().map(HostPattern::to_string), NAMES_SHOWN_MAX);
     Err(bad(
         "the certificate covers none of the tenant's hosts",
         format!("it covers {shown}: name another certificate, or correct `hosts`"),

@@ -3,22 +3,25 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use rustls::{
+    SignatureAlgorithm,
     crypto::ring,
     pki_types::{PrivateKeyDer, pem::PemObject as _},
     sign::{CertifiedKey, SigningKey},
 };
 
 use crate::{
-    error::{Kind, Wrong},
-    limits::{CHAIN_CERTIFICATES, SECRET_FILE_BYTES_MAX},
-    log::Read,
+    declare::{Key, Nested, Required, Section, Value},
+    diagnostics::{Kind, Read, Wrong},
+    forms::host::HostPattern,
+    limits::{CERTIFICATE_FILE_BYTES_MAX, CHAIN_CERTIFICATES, SECRET_FILE_BYTES_MAX},
     outside::Outside,
-    read::{Section, Value},
-    sections::{pem, secret, tls::chain},
-    settings::{Certificate, HostPattern},
+    sections::{
+        secret::Kept,
+        tls::{chain, pem::PemFile},
+    },
 };
 
 const CHAIN_HELP: &str =
@@ -27,28 +30,91 @@ const KEY_HELP: &str = "name the file of the private key: `key = { file = \"tls/
 const ISSUE_HELP: &str =
     "issue a certificate for a new key: ECDSA P-256 is the one that every client takes, at the least cost";
 
-/// What the two tables of a pair are called where it stands.
-#[derive(Clone, Copy)]
-pub(super) struct Sections {
-    pub(super) pair: Section,
-    pub(super) key: Section,
+/// A certificate with its chain and its private key, which belongs to it.
+#[derive(Clone)]
+pub struct Certificate {
+    /// The chain, the server's own certificate first, and the key.
+    pub pair: Arc<CertifiedKey>,
+    /// The hosts it covers; of `Below`, one label in front, as the standards have it.
+    pub names: Vec<HostPattern>,
+    /// Begin of its validity, in seconds since 1970.
+    pub not_before_s: u64,
+    /// End of its validity, in seconds since 1970.
+    pub not_after_s: u64,
 }
+
+impl Certificate {
+    /// Whether it covers a host (lower case, no port).
+    pub fn covers(&self, host: &str) -> bool {
+        self.names.iter().any(|name| match name {
+            HostPattern::Exact(name) => name == host,
+            HostPattern::Below(suffix) => {
+                host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest == suffix)
+            }
+        })
+    }
+
+    /// Whether its key is an RSA key, which takes many times the processor time of an ECDSA key.
+    pub fn is_rsa(&self) -> bool {
+        self.pair.key.algorithm() == SignatureAlgorithm::RSA
+    }
+}
+
+/// A key belongs to one certificate only, so the chain tells them apart.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.pair.cert == other.pair.cert
+    }
+}
+
+impl Eq for Certificate {}
+
+/// Without the key.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { names, not_before_s, not_after_s, .. } = self;
+        f.debug_struct("Certificate")
+            .field("names", names)
+            .field("not_before_s", not_before_s)
+            .field("not_after_s", not_after_s)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) static SECTION: Section =
+    Section { name: "a certificate", doc: "", may_hold_secrets: false, keys: &[&CHAIN, &KEY] };
+
+static CHAIN: Key<PemFile> = Key {
+    name: "chain",
+    doc: "PEM file, from the config folder: the server's own certificate, with 1 to 1,000 names, then the one that \
+          issued it, and so on; the root may be left out",
+    kind: PemFile { certificates: Some(CHAIN_CERTIFICATES), bytes_max: CERTIFICATE_FILE_BYTES_MAX },
+    absent: Required(CHAIN_HELP),
+};
+
+static KEY: Key<Kept> = Key {
+    name: "key",
+    doc: "Private key in PEM that belongs to the certificate, not encrypted: ECDSA P-256 or P-384, RSA of at least \
+          2,048 bits, Ed25519",
+    kind: Kept { example: "key = { file = \"tls/shop.key\" }" },
+    absent: Required(KEY_HELP),
+};
 
 /// Reads `{ chain = …, key = … }`. With `hosts`, the certificate covers at least one of them.
 pub(super) fn read(
     value: Value<'_>,
-    sections: Sections,
+    pair: &Nested,
     outside: &Outside<'_>,
     hosts: Option<&[HostPattern]>,
 ) -> Read<Arc<Certificate>> {
-    value.table(sections.pair, |table| {
-        let chain = table.required("chain", CHAIN_HELP, |value| {
-            let certificates = pem::certificates(value, outside, CHAIN_CERTIFICATES)?;
-            let own = chain::judge(value, &certificates, outside, hosts)?;
+    pair.read(value, |table| {
+        let chain = table.read_with(&CHAIN, |value| {
+            let certificates = CHAIN.kind.certificates(value, outside)?;
+            let own = chain::check(value, &certificates, outside, hosts)?;
             Ok((certificates, own))
         });
-        let key = table.required("key", KEY_HELP, |value| {
-            let pem = secret::content(value, sections.key, outside)?;
+        let key = table.read_with(&KEY, |value| {
+            let pem = KEY.kind.content(value, outside)?;
             let key = private_key(&pem).map_err(|wrong| value.wrong(wrong))?;
             Ok((key, value))
         });

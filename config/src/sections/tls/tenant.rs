@@ -6,86 +6,190 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use rustls::{RootCertStore, pki_types::CertificateDer};
+use serde_json::{Value as JsonValue, json};
 
 use crate::{
-    error::{Kind, Wrong},
-    limits,
-    log::Read,
+    declare::{
+        Default, Form, Json, Key, List, Nested, Optional, Readable, Required, Section, Switch, Table, Time, Value, json,
+    },
+    diagnostics::{Kind, Read, Wrong},
+    forms::{duration, host::HostPattern},
+    limits::{CERTIFICATE_FILE_BYTES_MAX, CLIENT_CA_CERTIFICATES},
     outside::Outside,
-    read::{Section, Table, Value},
     sections::{
-        Claims, pem,
-        tls::{chain, pair},
-    },
-    settings::{Certificate, ClientCa, HostPattern, Hsts, TenantTls},
-};
-
-pub(crate) const SECTION: Section = Section { path: "tenants/*.toml:tls", shown: "[tls]", example: "[tls]" };
-const CERTIFICATES: pair::Sections = pair::Sections {
-    pair: Section {
-        path: "tenants/*.toml:tls.certificates",
-        shown: "a certificate",
-        example: "{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }",
-    },
-    key: Section {
-        path: "tenants/*.toml:tls.certificates.key",
-        shown: "a private key",
-        example: "key = { file = \"tls/shop.key\" }",
+        claims::Claims,
+        tls::{
+            chain,
+            pair::{self, Certificate},
+            pem::PemFile,
+        },
     },
 };
 
-const CERTIFICATES_HELP: &str =
-    "write `certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]`, or leave out the table";
-/// What [`hsts`] accepts, for editors.
-pub(crate) const HSTS_PATTERN: &str = r"^(off|\s*([0-9][0-9.\s]*[A-Za-zµ]+\s*)+)$";
-const OFF: &str = "off";
+/// `[tls]` of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantTls {
+    /// At least one; an ECDSA and an RSA one may cover the same host.
+    pub certificates: Vec<Arc<Certificate>>,
+    /// Whether plain HTTP is redirected to HTTPS.
+    pub redirect_http: bool,
+    /// `Strict-Transport-Security`; `None`: not sent.
+    pub hsts: Option<Hsts>,
+    /// Who must have signed the certificate that every client shows; `None`: clients need none.
+    pub client_ca: Option<ClientCa>,
+}
+
+/// How long browsers refuse plain HTTP for a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hsts {
+    /// Whole seconds.
+    pub max_age: Duration,
+    /// Whether the hosts below are meant as well.
+    pub subdomains: bool,
+}
+
+/// The authorities that may sign clients' certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ClientCa {
+    /// At least one, each usable as a trust anchor.
+    pub certificates: Vec<CertificateDer<'static>>,
+}
+
+impl TenantTls {
+    /// These certificates, with everything else at its default.
+    pub fn new(certificates: Vec<Arc<Certificate>>) -> Self {
+        Self { certificates, redirect_http: REDIRECT_HTTP.default(), hsts: None, client_ca: None }
+    }
+}
+
+pub(crate) static SECTION: Section = Section {
+    name: "[tls]",
+    doc: "What is presented on the node's `https` listeners. Without this table the tenant has no HTTPS of this node's own",
+    may_hold_secrets: false,
+    keys: &[&CERTIFICATES, &REDIRECT_HTTP, &HSTS, &HSTS_SUBDOMAINS, &CLIENT_CA_FILE],
+};
+
+static CERTIFICATES: Key<List<Nested>> = Key {
+    name: "certificates",
+    doc: "Certificates, each of which covers at least one of the `hosts`. An ECDSA and an RSA one may \
+          cover the same host",
+    kind: List {
+        // One of each kind for each host.
+        entries: 1..=2 * 100,
+        each: Nested {
+            section: &pair::SECTION,
+            example: "{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }",
+        },
+    },
+    absent: Required(
+        "write `certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]`, or leave out the table",
+    ),
+};
+
+static REDIRECT_HTTP: Key<Switch, Default<bool>> = Key {
+    name: "redirect_http",
+    doc: "Whether plain HTTP is redirected to HTTPS, for hosts that a certificate covers, on nodes with an `https` listener",
+    kind: Switch,
+    absent: Default(|| true),
+};
+
+static HSTS: Key<HstsAge, Default<Option<Duration>>> = Key {
+    name: "hsts",
+    doc: "How long browsers refuse plain HTTP for a host, in whole seconds, or `\"off\"`. It cannot be taken back before \
+          that",
+    kind: HstsAge,
+    absent: Default(|| None),
+};
+
+static HSTS_SUBDOMAINS: Key<Switch, Default<bool>> = Key {
+    name: "hsts_subdomains",
+    doc: "Whether the hosts below are meant as well; needs `hsts`",
+    kind: Switch,
+    absent: Default(|| false),
+};
+
+static CLIENT_CA_FILE: Key<PemFile, Optional> = Key {
+    name: "client_ca_file",
+    doc: "PEM file, from the config folder, of the authorities that sign clients' certificates; every client has to show \
+          one then",
+    kind: PemFile { certificates: Some(CLIENT_CA_CERTIFICATES), bytes_max: CERTIFICATE_FILE_BYTES_MAX },
+    absent: Optional("clients need none"),
+};
 
 /// Reads `[tls]` of a tenant that answers for `hosts`.
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>, hosts: &Read<Vec<HostPattern>>) -> Read<TenantTls> {
     let hosts = hosts.as_deref().ok();
-    let certificates = table.required("certificates", CERTIFICATES_HELP, |value| certificates(value, outside, hosts));
-    let redirect_http = table.or("redirect_http", true, Value::bool);
+    let certificates = table.read_with(&CERTIFICATES, |value| certificates(value, outside, hosts));
+    let redirect_http = table.read(&REDIRECT_HTTP);
     let hsts = hsts(table);
-    let client_ca = table.optional("client_ca_file", |value| client_ca(value, outside));
+    let client_ca = table.read_with(&CLIENT_CA_FILE, |value| client_ca(value, outside));
     Ok(TenantTls { certificates: certificates?, redirect_http: redirect_http?, hsts: hsts?, client_ca: client_ca? })
 }
 
 fn certificates(value: Value<'_>, outside: &Outside<'_>, hosts: Option<&[HostPattern]>) -> Read<Vec<Arc<Certificate>>> {
     let mut claims = Claims::default();
-    value.list(limits::CERTIFICATES, |entry| {
-        let certificate = pair::read(entry, CERTIFICATES, outside, hosts)?;
+    let List { each, .. } = &CERTIFICATES.kind;
+    CERTIFICATES.kind.read_each(value, |entry| {
+        let certificate = pair::read(entry, each, outside, hosts)?;
         claims.claim_for(certificate.pair.cert.first().cloned(), entry, "certificate")?;
         Ok(certificate)
     })
 }
 
 fn hsts(table: &Table<'_>) -> Read<Option<Hsts>> {
-    let max_age = table.or("hsts", None, |value| match value.as_str() {
-        Some(OFF) => Ok(None),
-        _ => max_age(value).map(Some),
-    });
-    let subdomains = table.or("hsts_subdomains", false, |value| match (value.bool()?, &max_age) {
+    let max_age = table.read(&HSTS);
+    let subdomains = table.checked(&HSTS_SUBDOMAINS, |value, subdomains| match (subdomains, &max_age) {
         (true, Ok(None)) => Err(value.conflict(
             "`hsts_subdomains` without `hsts`",
             "write how long browsers shall refuse plain HTTP, `hsts = \"1h\"` to begin with, or remove this",
         )),
-        (subdomains, _) => Ok(subdomains),
+        _ => Ok(()),
     });
     let (max_age, subdomains) = (max_age?, subdomains?);
     Ok(max_age.map(|max_age| Hsts { max_age, subdomains }))
 }
 
-/// Browsers count whole seconds.
-fn max_age(value: Value<'_>) -> Read<Duration> {
-    let max_age = value.duration(limits::HSTS_MAX_AGE)?;
-    match max_age.subsec_nanos() {
-        0 => Ok(max_age),
-        _ => Err(value.wrong(Wrong::malformed("browsers count whole seconds", "write it without parts of a second"))),
+/// A duration that browsers count in whole seconds, or `"off"`.
+struct HstsAge;
+
+const OFF: &str = "off";
+/// Zero takes back what browsers have seen before; the longest is two years of 365.25 days.
+const HSTS_MAX_AGE: Time = Time::from_s(0..=2 * 31_557_600);
+
+impl Form for HstsAge {
+    fn schema(&self) -> Json {
+        let duration = duration::PATTERN.trim_start_matches('^').trim_end_matches('$');
+        json(json!({ "type": "string", "pattern": format!("^({OFF}|{duration})$") }))
+    }
+    fn bounds(&self) -> String {
+        HSTS_MAX_AGE.bounds()
+    }
+    fn remark(&self) -> Option<String> {
+        HSTS_MAX_AGE.remark()
+    }
+}
+
+impl Readable for HstsAge {
+    type Out = Option<Duration>;
+    fn read(&self, value: Value<'_>) -> Read<Option<Duration>> {
+        if value.as_str() == Some(OFF) {
+            return Ok(None);
+        }
+        let max_age = HSTS_MAX_AGE.read(value)?;
+        match max_age.subsec_nanos() {
+            0 => Ok(Some(max_age)),
+            _ => {
+                Err(value.wrong(Wrong::malformed("browsers count whole seconds", "write it without parts of a second")))
+            }
+        }
+    }
+    fn write(&self, max_age: &Option<Duration>) -> JsonValue {
+        max_age.map_or(OFF.into(), |max_age| duration::show(max_age).into())
     }
 }
 
 fn client_ca(value: Value<'_>, outside: &Outside<'_>) -> Read<ClientCa> {
-    let certificates = pem::certificates(value, outside, limits::CLIENT_CA_CERTIFICATES)?;
+    let certificates = CLIENT_CA_FILE.kind.certificates(value, outside)?;
     for (nth, certificate) in certificates.iter().enumerate() {
         if !is_authority(certificate) {
             return Err(value.wrong(Wrong::new(

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -7,11 +5,7 @@ use super::*;
 const SHOP: &str = "https://shop.example.com";
 
 fn cors(origins: &[&str], allow_credentials: bool) -> Cors {
-    Cors {
-        allowed_origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
-        allow_credentials,
-        max_age: Duration::from_secs(600),
-    }
+    Cors { allow_credentials, ..Cors::new(origins.iter().map(|origin| (*origin).to_owned()).collect()) }
 }
 
 fn asking(origin: &str) -> HeaderMap {

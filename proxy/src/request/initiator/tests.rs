@@ -1,7 +1,5 @@
-use std::{sync::Arc, time::Duration};
-
 use http::{HeaderValue, Method, Version};
-use sluice_config::{Cors, Name, SameSite};
+use sluice_config::{Cors, Name};
 
 use super::{super::kind, *};
 
@@ -9,26 +7,11 @@ const COOKIE: (&str, &str) = ("cookie", "theirs=1; __Host-sluice_ticket_shop=x")
 const CROSS_SITE: (&str, &str) = ("sec-fetch-site", "cross-site");
 
 fn tenant(allowed_origins: &[&str]) -> Tenant {
-    let second = Duration::from_secs(1);
     Tenant {
-        name: Name::new("shop").expect("a name"),
         hosts: vec![HostPattern::Exact("shop.example".into()), HostPattern::Below("shop.test".into())],
-        origin: sluice_config::Origin {
-            servers: Vec::new(),
-            connect_timeout: second,
-            read_timeout: second,
-            write_timeout: second,
-            idle_timeout: second,
-        },
-        cors: (!allowed_origins.is_empty()).then(|| Cors {
-            allowed_origins: allowed_origins.iter().map(ToString::to_string).collect(),
-            allow_credentials: false,
-            max_age: second,
-        }),
-        tls: None,
-        same_site: SameSite::None,
-        strict_headers: false,
-        queues: Vec::<Arc<_>>::new(),
+        cors: (!allowed_origins.is_empty())
+            .then(|| Cors::new(allowed_origins.iter().map(ToString::to_string).collect())),
+        ..Tenant::new(Name::new("shop").expect("a name"), sluice_config::Origin::new(Vec::new()))
     }
 }
 

@@ -16,7 +16,7 @@ fn tls(redirect_http: bool, names: &[HostPattern]) -> TenantTls {
     let key = any_supported_type(&rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into()));
     let pair = Arc::new(CertifiedKey::new(vec![made.cert.der().clone()], key.unwrap()));
     let certificate = Certificate { pair, names: names.to_vec(), not_before_s: 0, not_after_s: u64::MAX };
-    TenantTls { certificates: vec![Arc::new(certificate)], redirect_http, hsts: None, client_ca: None }
+    TenantTls { redirect_http, ..TenantTls::new(vec![Arc::new(certificate)]) }
 }
 
 fn covering() -> TenantTls {

@@ -42,29 +42,9 @@ fn hsts_is_said_over_https_only_and_the_origins_own_word_wins() {
 fn hsts_is_spelt_as_browsers_read_it() {
     let spelt = |max_age, subdomains| {
         let hsts = sluice_config::Hsts { max_age: Duration::from_secs(max_age), subdomains };
-        let tls = sluice_config::TenantTls {
-            certificates: Vec::new(),
-            redirect_http: true,
-            hsts: Some(hsts),
-            client_ca: None,
-        };
-        let second = Duration::from_secs(1);
-        let tenant = Tenant {
-            name: sluice_config::Name::new("shop").expect("a name"),
-            hosts: Vec::new(),
-            origin: sluice_config::Origin {
-                servers: Vec::new(),
-                connect_timeout: second,
-                read_timeout: second,
-                write_timeout: second,
-                idle_timeout: second,
-            },
-            cors: None,
-            tls: Some(tls),
-            same_site: sluice_config::SameSite::None,
-            strict_headers: false,
-            queues: Vec::new(),
-        };
+        let tls = sluice_config::TenantTls { hsts: Some(hsts), ..sluice_config::TenantTls::new(Vec::new()) };
+        let name = sluice_config::Name::new("shop").expect("a name");
+        let tenant = Tenant { tls: Some(tls), ..Tenant::new(name, sluice_config::Origin::new(Vec::new())) };
         TenantHeaders::of(&tenant).hsts.expect("it is on")
     };
     assert_eq!(spelt(3600, false), "max-age=3600");

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use crate::{
     NodeTls, TlsVersions,
-    error::Kind,
+    diagnostics::Kind,
     testing::{Dir, certificates::Pair},
 };
 

@@ -1,0 +1,9 @@
+//! The forms that settings take as text.
+
+pub(crate) mod address;
+pub(crate) mod duration;
+pub(crate) mod host;
+pub(crate) mod name;
+pub(crate) mod path;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! What a config may say, but hardly means.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use crate::{
+    diagnostics::words,
+    limits::NOTES_MAX,
+    settings::{Certificate, Config, HostPattern, Tenant, TenantTls},
+};
+
+const DAY_S: u64 = 24 * 60 * 60;
+/// A certificate that ends within this is due for renewal.
+const ENDS_SOON_DAYS: u64 = 14;
+/// Whether a certificate younger than this works everywhere is not known yet.
+const YOUNG_S: u64 = DAY_S;
+/// What browsers keep for longer cannot be waited for.
+const HSTS_ON_TRIAL: Duration = Duration::from_secs(60 * 60);
+/// Most hosts named in one note.
+const HOSTS_SHOWN_MAX: usize = 5;
+
+impl Config {
+    /// What is no mistake, but is likely not meant, or will be one soon: for a person to read, one sentence each.
+    ///
+    /// It depends on the time, which is why it is no part of the config.
+    pub fn notes(&self, now: SystemTime) -> Vec<String> {
+        let now_s = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let mut notes = Vec::new();
+        if self.server.https.is_empty() {
+            self.unused(&mut notes);
+        } else {
+            if let Some(certificate) = &self.tls.default_certificate {
+                ends_soon("default_certificate", certificate, now_s, &mut notes);
+                rsa_alone("default_certificate", certificate, &[], &mut notes);
+            }
+            for tenant in &self.tenants {
+                self.tenant(tenant, now_s, &mut notes);
+            }
+        }
+        let omitted = notes.len().saturating_sub(NOTES_MAX);
+        notes.truncate(NOTES_MAX);
+        if omitted > 0 {
+            notes.push(format!("and {omitted} more of the kind"));
+        }
+        notes
+    }
+
+    fn unused(&self, notes: &mut Vec<String>) {
+        let with_tls = self.tenants.iter().filter(|tenant| tenant.tls.is_some());
+        let names: Vec<_> = with_tls.map(|tenant| tenant.name.to_string()).collect();
+        if !names.is_empty() {
+            let names = words::first(names.into_iter(), HOSTS_SHOWN_MAX);
+            notes.push(format!("[tls] of {names} does nothing: `https` of [server] lists no address"));
+        }
+        if self.tls.default_certificate.is_some() {
+            notes.push("`default_certificate` does nothing: `https` of [server] lists no address".to_owned());
+        }
+    }
+
+    fn tenant(&self, tenant: &Tenant, now_s: u64, notes: &mut Vec<String>) {
+        let own = tenant.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
+        let all: Vec<_> = own.iter().chain(&self.tls.default_certificate).map(AsRef::as_ref).collect();
+        covered(tenant, &all, notes);
+        for (nth, certificate) in own.iter().enumerate() {
+            ends_soon(tenant.name.as_str(), certificate, now_s, notes);
+            let (before, after) = (&own[..nth], &own[nth + 1..]);
+            let others: Vec<_> = before.iter().chain(after).map(AsRef::as_ref).collect();
+            rsa_alone(tenant.name.as_str(), certificate, &others, notes);
+        }
+        if let Some(tls) = &tenant.tls {
+            hsts_too_early(tenant, tls, now_s, notes);
+        }
+    }
+}
+
+/// A certificate's `*` is one label, a tenant's one or more.
+fn covered(tenant: &Tenant, certificates: &[&Certificate], notes: &mut Vec<String>) {
+    let is_covered = |host: &&HostPattern| {
+        certificates.iter().any(|certificate| match host {
+            HostPattern::Exact(host) => certificate.covers(host),
+            HostPattern::Below(_) => certificate.names.contains(host),
+        })
+    };
+    let shown = |hosts: Vec<&HostPattern>| words::first(hosts.into_iter().map(HostPattern::to_string), HOSTS_SHOWN_MAX);
+    let (covered, bare): (Vec<_>, Vec<_>) = tenant.hosts.iter().partition(is_covered);
+    if !bare.is_empty() {
+        notes.push(format!(
+            "{}: no certificate covers {}, so that no browser gets there over HTTPS",
+            tenant.name,
+            shown(bare)
+        ));
+    }
+    let wild: Vec<_> = covered.into_iter().filter(|host| matches!(host, HostPattern::Below(_))).collect();
+    if !wild.is_empty() {
+        notes.push(format!(
+            "{}: the `*` of a certificate is one label, so that hosts with more labels in place of the `*` of {} have \
+             HTTPS only if a certificate names them",
+            tenant.name,
+            shown(wild)
+        ));
+    }
+}
+
+fn ends_soon(whose: &str, certificate: &Certificate, now_s: u64, notes: &mut Vec<String>) {
+    let days_left = certificate.not_after_s.saturating_sub(now_s) / DAY_S;
+    if days_left < ENDS_SOON_DAYS {
+        notes.push(format!(
+            "{whose}: the certificate for {} ends on {}; renew it",
+            shown(certificate),
+            words::moment(certificate.not_after_s)
+        ));
+    }
+}
+
+/// An RSA key is there for old clients, beside one that costs less.
+fn rsa_alone(whose: &str, certificate: &Certificate, others: &[&Certificate], notes: &mut Vec<String>) {
+    let is_beside =
+        |other: &&Certificate| !other.is_rsa() && certificate.names.iter().any(|name| other.names.contains(name));
+    if certificate.is_rsa() && !others.iter().any(is_beside) {
+        notes.push(format!(
+            "{whose}: the certificate for {} has an RSA key, with which a handshake takes many times the processor \
+             time; add one with an ECDSA P-256 key",
+            shown(certificate)
+        ));
+    }
+}
+
+fn hsts_too_early(tenant: &Tenant, tls: &TenantTls, now_s: u64, notes: &mut Vec<String>) {
+    let Some(hsts) = tls.hsts.filter(|hsts| hsts.max_age > HSTS_ON_TRIAL) else { return };
+    let is_young = |certificate: &&Arc<Certificate>| now_s.saturating_sub(certificate.not_before_s) < YOUNG_S;
+    if let Some(certificate) = tls.certificates.iter().find(is_young) {
+        notes.push(format!(
+            "{}: `hsts` keeps browsers to HTTPS for {}, and the certificate for {} is not a day old: if HTTPS is new here, begin with \
+             `hsts = \"1h\"`",
+            tenant.name,
+            crate::forms::duration::show(hsts.max_age),
+            shown(certificate)
+        ));
+    }
+}
+
+/// A certificate by its first name.
+fn shown(certificate: &Certificate) -> String {
+    certificate.names.first().map(HostPattern::to_string).unwrap_or_default()
+}
