@@ -36,11 +36,11 @@ impl Lines {
         })
     }
 
-    /// Where the usher of a line keeps what it knows; `None` where the store itself is in this process.
+    /// Where the usher of a line keeps what it knows.
     pub(crate) fn keepsake(&self, line: &LineId) -> Option<Keepsake> {
         match self {
             Self::Redis(_, state_dir) => Some(Keepsake::of(state_dir, line)),
-            Self::Embedded(_) => None,
+            Self::Embedded(store) => Some(Keepsake::of(store.dir(), line)),
         }
     }
 
@@ -50,7 +50,7 @@ impl Lines {
     /// As [`Store::sync`].
     pub(crate) async fn status(&self, line: &LineId, rules: &Rules) -> Result<Option<Summary>, StoreError> {
         match self {
-            Self::Embedded(store) => store.status(line),
+            Self::Embedded(store) => store.status(line).await,
             Self::Redis(store, _) => store.status(line, rules).await,
         }
     }
@@ -61,7 +61,7 @@ impl Lines {
     /// As [`Store::sync`].
     pub(crate) async fn reset(&self, line: &LineId, rules: &Rules) -> Result<u64, StoreError> {
         match self {
-            Self::Embedded(store) => store.reset(line, rules),
+            Self::Embedded(store) => store.reset(line, rules).await,
             Self::Redis(store, _) => store.reset(line, rules).await,
         }
     }
