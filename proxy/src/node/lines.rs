@@ -7,7 +7,7 @@ use std::{
 
 use sluice_admission::{
     line::{Batch, Outcome, Rules, Summary},
-    store::{Checkup, Embedded, LineId, Redis, Store, StoreError},
+    store::{Checkup, Condition, Embedded, LineId, Redis, Store, StoreError},
     usher::Keepsake,
 };
 
@@ -41,6 +41,14 @@ impl Lines {
         match self {
             Self::Redis(_, state_dir) => Some(Keepsake::of(state_dir, line)),
             Self::Embedded(store) => Some(Keepsake::of(store.dir(), line)),
+        }
+    }
+
+    /// What is known of the connections to a shared store.
+    pub(crate) fn condition(&self) -> Option<Condition> {
+        match self {
+            Self::Embedded(_) => None,
+            Self::Redis(store, _) => Some(store.condition()),
         }
     }
 
