@@ -24,7 +24,7 @@ use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 use self::{
     disk::{Before, Disk},
-    journal::Journal,
+    journal::{Bounds, Journal},
     replay::Found,
 };
 use super::{Checkup, LineId, Severity, Store, StoreError};
@@ -74,11 +74,16 @@ impl Embedded {
     /// # Errors
     /// As [`Self::open`].
     pub fn with_clock(dir: &Path, wall: impl Fn() -> u64 + Send + Sync + 'static) -> io::Result<Self> {
-        Self::on(dir, wall, None)
+        Self::on(dir, wall, Bounds::default(), None)
     }
 
-    fn on(dir: &Path, wall: impl Fn() -> u64 + Send + Sync + 'static, before: Option<Box<Before>>) -> io::Result<Self> {
-        let (disk, lock) = Disk::open(dir, before)?;
+    fn on(
+        dir: &Path,
+        wall: impl Fn() -> u64 + Send + Sync + 'static,
+        bounds: Bounds,
+        before: Option<Box<Before>>,
+    ) -> io::Result<Self> {
+        let (disk, lock) = Disk::open(dir, bounds, before)?;
         let (disk, lock) = (Arc::new(disk), Arc::new(lock));
         Ok(Self { disk, lock, wall: Box::new(wall), boot: boot(), lines: Mutex::default() })
     }

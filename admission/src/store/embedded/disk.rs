@@ -23,6 +23,8 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::journal::Bounds;
+
 /// Most lines that write, or are read back, at once.
 const WRITES_MAX: usize = 64;
 /// Most files that are forced to disk at once, in the background.
@@ -47,6 +49,8 @@ pub(super) type Before = dyn Fn(Deed, &Path) -> io::Result<()> + Send + Sync;
 /// The state directory.
 pub(super) struct Disk {
     dir: PathBuf,
+    /// Of each journal in it.
+    pub(super) bounds: Bounds,
     before: Option<Box<Before>>,
     writes: Arc<Semaphore>,
     syncs: Arc<Semaphore>,
@@ -56,7 +60,7 @@ pub(super) struct Disk {
 impl Disk {
     /// Opens the directory, making it if need be. The file is a lock on it: two processes writing one state would ruin
     /// it. Hold it for as long as journals may be written; what happens behind them harms no other process.
-    pub(super) fn open(dir: &Path, before: Option<Box<Before>>) -> io::Result<(Self, File)> {
+    pub(super) fn open(dir: &Path, bounds: Bounds, before: Option<Box<Before>>) -> io::Result<(Self, File)> {
         fs::create_dir_all(dir).map_err(|e| with_remedy(e, dir))?;
         let path = dir.join("lock");
         let lock = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| with_remedy(e, &path))?;
@@ -70,7 +74,7 @@ impl Disk {
         })?;
         let of = |threads| Arc::new(Semaphore::new(threads));
         let (writes, syncs, rewrites) = (of(WRITES_MAX), of(SYNCS_MAX), of(REWRITES_MAX));
-        Ok((Self { dir: dir.to_owned(), before, writes, syncs, rewrites }, lock))
+        Ok((Self { dir: dir.to_owned(), bounds, before, writes, syncs, rewrites }, lock))
     }
 
     /// The directory.

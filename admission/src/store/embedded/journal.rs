@@ -35,18 +35,29 @@ use crate::line::{Batch, Line, Reading, Rules};
 /// Version of everything below. Rises when any serialized type changes, and also when [`Line::sync`] does anything
 /// differently: a journal is read back by making its steps again.
 pub(super) const LAYOUT: u32 = 9;
-/// A journal shorter than this is never rewritten.
-const REWRITE_BYTES_MIN: u64 = 8 << 20;
 /// A journal so many times longer than its snapshot is rewritten.
 const REWRITE_FACTOR: u64 = 4;
 /// After a rewrite that failed the next one waits for so long.
 const REWRITE_RETRY: Duration = Duration::from_secs(30);
-/// Steps kept in memory while a snapshot is being written. With more the rewrite is given up and begun again later.
-const MEANWHILE_BYTES_MAX: usize = 64 << 20;
-/// A journal that could not be rewritten grows to this. Then the line stands until a rewrite succeeds.
-const JOURNAL_BYTES_MAX: u64 = 4 << 30;
 /// How often a file is forced to disk, in the background.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// How large things may grow; tests make do with less.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// A journal shorter than this is never rewritten.
+    pub(super) rewrite_bytes_min: u64,
+    /// Steps kept in memory while a snapshot is being written. With more the rewrite is given up and begun again later.
+    pub(super) meanwhile_bytes_max: usize,
+    /// A journal that could not be rewritten grows to this. Then the line stands until a rewrite succeeds.
+    pub(super) journal_bytes_max: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { rewrite_bytes_min: 8 << 20, meanwhile_bytes_max: 64 << 20, journal_bytes_max: 1 << 30 }
+    }
+}
 
 #[derive(Serialize)]
 enum RecordRef<'a> {
@@ -132,7 +143,8 @@ impl Journal {
 
     /// Whether [`Self::catch_up`] has something to do before the next step.
     pub(super) fn is_behind(&self) -> bool {
-        !self.unwritten.is_empty() || self.file.as_ref().is_none_or(|file| file.bytes > JOURNAL_BYTES_MAX)
+        !self.unwritten.is_empty()
+            || self.file.as_ref().is_none_or(|file| file.bytes > self.disk.bounds.journal_bytes_max)
     }
 
     /// Sees to it that the file holds the line's state, after an error.
@@ -145,7 +157,11 @@ impl Journal {
                 Ok(()) => {}
             }
         }
-        if self.is_behind() { self.begin(line) } else { Ok(()) }
+        if self.is_behind() {
+            self.begin(line)?;
+            self.outdated = true;
+        }
+        Ok(())
     }
 
     /// Notes a step that was just made; [`Self::write`] writes it.
@@ -220,7 +236,7 @@ impl Journal {
     fn rewrite_behind(&mut self, line: &Line) {
         let Some(mut rewriting) = self.rewriting.take() else { return self.begin_behind(line) };
         let finished = match rewriting.draft.try_recv() {
-            Err(TryRecvError::Empty) if rewriting.meanwhile.len() <= MEANWHILE_BYTES_MAX => {
+            Err(TryRecvError::Empty) if rewriting.meanwhile.len() <= self.disk.bounds.meanwhile_bytes_max => {
                 self.rewriting = Some(rewriting);
                 return;
             }
@@ -250,7 +266,7 @@ impl Journal {
 
     fn begin_behind(&mut self, line: &Line) {
         let Some(file) = &self.file else { return };
-        let long = file.bytes > REWRITE_BYTES_MIN.max(self.snapshot_bytes * REWRITE_FACTOR);
+        let long = file.bytes > self.disk.bounds.rewrite_bytes_min.max(self.snapshot_bytes * REWRITE_FACTOR);
         let wanted = long || self.behind.failed.load(Ordering::Relaxed);
         if !wanted || self.outdated || Instant::now() < self.rewrite_not_before {
             return;

@@ -13,7 +13,10 @@ use std::{
 };
 
 use sluice_config::{Mode, Name};
-use tokio::{sync::oneshot, time::advance};
+use tokio::{
+    sync::oneshot,
+    time::{advance, sleep},
+};
 
 use super::{disk::Deed, *};
 use crate::line::{Newcomer, Seen};
@@ -52,7 +55,15 @@ fn open(dir: &Path) -> Arc<Embedded> {
 }
 
 fn with_hook(dir: &Path, hook: impl Fn(Deed, &Path) -> io::Result<()> + Send + Sync + 'static) -> Arc<Embedded> {
-    Arc::new(Embedded::on(dir, || START_MS, Some(Box::new(hook))).unwrap())
+    with_bounds(dir, Bounds::default(), hook)
+}
+
+fn with_bounds(
+    dir: &Path,
+    bounds: Bounds,
+    hook: impl Fn(Deed, &Path) -> io::Result<()> + Send + Sync + 'static,
+) -> Arc<Embedded> {
+    Arc::new(Embedded::on(dir, || START_MS, bounds, Some(Box::new(hook))).unwrap())
 }
 
 fn is_of(path: &Path, line: &LineId) -> bool {
@@ -64,6 +75,23 @@ fn journals(dir: &Path) -> Vec<String> {
     files.filter(|file| file.ends_with(".journal")).collect()
 }
 
+/// Waits until nothing happens in the background: a paused clock stands still while blocking threads are at work.
+async fn disk_is_idle() {
+    sleep(Duration::from_millis(1)).await;
+}
+
+/// Makes steps until nothing is left of earlier journals: one begins the rewrite, one takes it over.
+async fn step_until_rewritten(store: &Embedded, dir: &Path) -> Summary {
+    for _ in 0..4 {
+        let summary = store.sync(&line("a"), &rules(), &Batch::default()).await.unwrap().summary;
+        disk_is_idle().await;
+        if journals(dir) == ["shop.a.0.2.journal"] {
+            return summary;
+        }
+    }
+    panic!("not rewritten: {:?}", journals(dir));
+}
+
 /// A disk that stops before the next deed of this sort to a file of line `a`, says so, and goes on when it may.
 struct Gate {
     stopped: oneshot::Receiver<()>,
@@ -71,13 +99,13 @@ struct Gate {
     armed: mpsc::Sender<Deed>,
 }
 
-fn gated(dir: &Path) -> (Arc<Embedded>, Gate) {
+fn gated(dir: &Path, bounds: Bounds) -> (Arc<Embedded>, Gate) {
     let (say_stopped, stopped) = oneshot::channel();
     let (go_on, may_go_on) = mpsc::channel();
     let (armed, arms) = mpsc::channel::<Deed>();
     let once = Mutex::new(Some((say_stopped, may_go_on)));
     let (waits_for, arms) = (Mutex::new(None), Mutex::new(arms));
-    let store = with_hook(dir, move |deed, path| {
+    let store = with_bounds(dir, bounds, move |deed, path| {
         let stops = {
             let mut waits_for = waits_for.lock().unwrap();
             *waits_for = arms.lock().unwrap().try_iter().last().or(*waits_for);
@@ -96,7 +124,7 @@ fn gated(dir: &Path) -> (Arc<Embedded>, Gate) {
 #[tokio::test]
 async fn a_disk_that_hangs_in_one_lines_write_delays_no_other_lines_step() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, gate) = gated(dir.path());
+    let (store, gate) = gated(dir.path(), Bounds::default());
     for queue in ["a", "b"] {
         store.sync(&line(queue), &rules(), &join(0..1)).await.unwrap();
     }
@@ -118,7 +146,7 @@ async fn a_disk_that_hangs_in_one_lines_write_delays_no_other_lines_step() {
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_hangs_in_fsync_delays_no_step_at_all() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, gate) = gated(dir.path());
+    let (store, gate) = gated(dir.path(), Bounds::default());
     store.sync(&line("a"), &rules(), &join(0..1)).await.unwrap();
     gate.armed.send(Deed::Sync).unwrap();
     advance(Duration::from_secs(1)).await;
@@ -131,10 +159,10 @@ async fn a_disk_that_hangs_in_fsync_delays_no_step_at_all() {
     gate.go_on.send(()).unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_rewrite_holds_up_no_step_and_loses_none_that_is_made_meanwhile() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, gate) = gated(dir.path());
+    let (store, gate) = gated(dir.path(), Bounds::default());
     let a = line("a");
     store.sync(&a, &rules(), &join(0..1)).await.unwrap();
     gate.armed.send(Deed::Snapshot).unwrap();
@@ -147,19 +175,67 @@ async fn a_rewrite_holds_up_no_step_and_loses_none_that_is_made_meanwhile() {
     }
     assert_eq!(journals(dir.path()), ["shop.a.0.1.journal"]);
     gate.go_on.send(()).unwrap();
-    let mut last = None;
-    // The files are looked at by a step each; when the disk is done with them is its own affair.
-    for _ in 0..100_000 {
-        last = Some(store.sync(&a, &rules(), &Batch::default()).await.unwrap().summary);
-        if journals(dir.path()) == ["shop.a.0.2.journal"] {
-            break;
-        }
-    }
-    assert_eq!(journals(dir.path()), ["shop.a.0.2.journal"]);
+    let last = step_until_rewritten(&store, dir.path()).await;
     drop(store);
-    let last = last.unwrap();
     let again = open(dir.path()).sync(&a, &rules(), &Batch::default()).await.unwrap().summary;
     assert_eq!((again.issued, again.steps, again.life), (last.issued, last.steps + 1, last.life));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rewrite_that_is_slower_than_the_line_is_given_up_and_begun_again_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = Bounds { rewrite_bytes_min: 20_000, meanwhile_bytes_max: 20_000, ..Bounds::default() };
+    let (store, gate) = gated(dir.path(), bounds);
+    let a = line("a");
+    store.sync(&a, &rules(), &join(0..1)).await.unwrap();
+    gate.armed.send(Deed::Snapshot).unwrap();
+    for id in (0..20_000).step_by(500) {
+        store.sync(&a, &rules(), &join(id..id + 500)).await.unwrap();
+    }
+    gate.stopped.await.unwrap();
+    gate.go_on.send(()).unwrap();
+    let no_drafts = || {
+        fs::read_dir(dir.path()).unwrap().all(|file| file.unwrap().path().extension().is_none_or(|end| end != "draft"))
+    };
+    disk_is_idle().await;
+    store.sync(&a, &rules(), &Batch::default()).await.unwrap();
+    assert!(no_drafts() && journals(dir.path()) == ["shop.a.0.1.journal"], "{:?}", journals(dir.path()));
+    advance(Duration::from_secs(31)).await;
+    step_until_rewritten(&store, dir.path()).await;
+    drop(store);
+    assert_eq!(open(dir.path()).sync(&a, &rules(), &Batch::default()).await.unwrap().summary.issued, 20_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_at_its_bound_holds_the_line_until_it_can_be_rewritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let bounds = Bounds { rewrite_bytes_min: 20_000, journal_bytes_max: 60_000, ..Bounds::default() };
+    let refuses = Arc::new(AtomicUsize::new(0));
+    let store = with_bounds(dir.path(), bounds, {
+        let refuses = refuses.clone();
+        move |deed, _| {
+            let refused = deed == Deed::Snapshot && refuses.load(Ordering::SeqCst) > 0;
+            if refused { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    });
+    let a = line("a");
+    store.sync(&a, &rules(), &join(0..1)).await.unwrap();
+    refuses.store(1, Ordering::SeqCst);
+    let mut issued = 0;
+    let error = loop {
+        match store.sync(&a, &rules(), &join(issued..issued + 500)).await {
+            Ok(outcome) => issued = outcome.summary.issued,
+            Err(error) => break error.to_string(),
+        }
+        assert!(issued < 1_000_000, "it grows without a bound");
+    };
+    assert!(error.contains("make room on its file system"), "{error}");
+    let journal = fs::metadata(dir.path().join("shop.a.0.1.journal")).unwrap();
+    assert!((60_000..80_000).contains(&journal.len()), "{}", journal.len());
+    refuses.store(0, Ordering::SeqCst);
+    let outcome = store.sync(&a, &rules(), &join(issued..issued + 1)).await.unwrap();
+    assert_eq!(outcome.newcomers[0].0, issued + 1);
+    step_until_rewritten(&store, dir.path()).await;
 }
 
 #[tokio::test]
@@ -235,13 +311,7 @@ async fn a_file_that_does_not_reach_the_disk_is_replaced() {
     store.sync(&a, &rules(), &join(0..10)).await.unwrap();
     failing.store(1, Ordering::SeqCst);
     advance(Duration::from_secs(1)).await;
-    for _ in 0..100_000 {
-        store.sync(&a, &rules(), &Batch::default()).await.unwrap();
-        if journals(dir.path()) == ["shop.a.0.2.journal"] {
-            break;
-        }
-    }
-    assert_eq!(journals(dir.path()), ["shop.a.0.2.journal"]);
+    step_until_rewritten(&store, dir.path()).await;
 }
 
 #[tokio::test]
