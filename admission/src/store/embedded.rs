@@ -20,7 +20,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit};
 
 use self::{
     disk::{Before, Disk},
@@ -103,7 +103,7 @@ impl Embedded {
             return Ok(Some(entry.line.summary().clone()));
         }
         let (disk, name) = (self.disk.clone(), line.to_string());
-        self.off_the_runtime(line, move || {
+        off_the_runtime(line, self.place().await, move || {
             let found = Found::read(&disk, &name)?;
             drop(slot);
             match found.damaged.first() {
@@ -122,7 +122,7 @@ impl Embedded {
     pub async fn reset(&self, id: &LineId, rules: &Rules) -> Result<u64, StoreError> {
         let mut slot = self.open_line(id, rules, &Known::default()).await?;
         let (name, rules) = (id.to_string(), rules.clone());
-        self.off_the_runtime(id, move || {
+        off_the_runtime(id, self.place().await, move || {
             // Read back if it fails: then the line has not been reset.
             let Some(Entry { mut line, mut journal }) = slot.take() else { return Err(gone(&name)) };
             line.reset(&rules);
@@ -189,7 +189,7 @@ impl Embedded {
         }
         let (disk, name) = (self.disk.clone(), id.to_string());
         let (rules, told, reading) = (rules.clone(), told.clone(), self.read_clock());
-        self.off_the_runtime(id, move || {
+        off_the_runtime(id, self.place().await, move || {
             if let Some(entry) = &mut *slot {
                 let caught_up = entry.journal.catch_up(&entry.line);
                 caught_up.map_err(|source| StoreError::State { line: name, source })?;
@@ -202,23 +202,30 @@ impl Embedded {
         .await
     }
 
-    /// Does something that may wait for the disk. It goes on if nobody waits for it any more.
-    async fn off_the_runtime<T: Send + 'static>(
-        &self,
-        id: &LineId,
-        work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let held = (self.disk.may_write().await, self.lock.clone());
-        let work = tokio::task::spawn_blocking(move || {
-            let _held = held;
-            work()
-        });
-        work.await.map_err(|_| gone(&id.to_string()))?
+    /// A place among the lines that wait for the disk, and the directory's lock for as long as it is held.
+    async fn place(&self) -> Place {
+        (self.disk.may_write().await, self.lock.clone())
     }
 
     fn read_clock(&self) -> Reading {
         Reading { wall_ms: (self.wall)(), slack_ms: 0, run: self.boot }
     }
+}
+
+/// What is held while something waits for the disk.
+type Place = (Option<OwnedSemaphorePermit>, Arc<fs::File>);
+
+/// Does something that may wait for the disk. It goes on if nobody waits for it any more.
+async fn off_the_runtime<T: Send + 'static>(
+    id: &LineId,
+    place: Place,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let work = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    work.await.map_err(|_| gone(&id.to_string()))?
 }
 
 /// A thread ended before its work was done: the process stops, or there was a panic.
@@ -235,13 +242,15 @@ fn boot() -> u64 {
 impl Store for Embedded {
     async fn sync(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
         let mut slot = self.open_line(id, rules, &batch.known).await?;
+        // From here on nothing is waited for until the record is on its way: whoever gives up leaves the line as it is.
+        let place = self.place().await;
         // Put back when the step is made. If it panics, the line is read back as it was before.
         let Some(Entry { mut line, mut journal }) = slot.take() else { return Err(gone(&id.to_string())) };
         let reading = self.read_clock();
         let outcome = line.sync(rules, reading, batch);
         let recorded = journal.record(rules, reading, batch);
         let name = id.to_string();
-        self.off_the_runtime(id, move || {
+        off_the_runtime(id, place, move || {
             let written = recorded.and_then(|()| journal.write(&line));
             *slot = Some(Entry { line, journal });
             written.map_err(|source| StoreError::State { line: name, source })

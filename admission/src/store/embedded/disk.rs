@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::journal::Bounds;
 
 /// Most lines that write, or are read back, at once.
-const WRITES_MAX: usize = 64;
+pub(super) const WRITES_MAX: usize = 64;
 /// Most files that are forced to disk at once, in the background.
 const SYNCS_MAX: usize = 4;
 /// Most journals that are rewritten at once, in the background.

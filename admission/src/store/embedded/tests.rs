@@ -143,6 +143,52 @@ async fn a_disk_that_hangs_in_one_lines_write_delays_no_other_lines_step() {
     assert_eq!(slow.await.unwrap().unwrap().newcomers[0].0, 2);
 }
 
+#[tokio::test]
+async fn a_step_that_is_given_up_while_the_disk_hangs_leaves_the_line_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let hangs = Arc::new((Mutex::new(false), std::sync::Condvar::new()));
+    let hanging = Arc::new(AtomicUsize::new(0));
+    let store = with_hook(dir.path(), {
+        let (hangs, hanging) = (hangs.clone(), hanging.clone());
+        move |deed, _| {
+            if deed == Deed::Append && *hangs.0.lock().unwrap() {
+                hanging.fetch_add(1, Ordering::SeqCst);
+                drop(hangs.1.wait_while(hangs.0.lock().unwrap(), |hangs| *hangs).unwrap());
+            }
+            Ok(())
+        }
+    });
+    let step = |queue: String, batch: Batch| {
+        let store = store.clone();
+        tokio::spawn(async move { store.sync(&line(&queue), &rules(), &batch).await })
+    };
+    let others: Vec<_> = (0..disk::WRITES_MAX).map(|nth| format!("h{nth}")).collect();
+    for queue in others.iter().cloned().chain(["a".to_owned()]) {
+        step(queue, join(0..5)).await.unwrap().unwrap();
+    }
+    *hangs.0.lock().unwrap() = true;
+    let held_up: Vec<_> = others.into_iter().map(|queue| step(queue, join(5..6))).collect();
+    while hanging.load(Ordering::SeqCst) < disk::WRITES_MAX {
+        tokio::task::yield_now().await;
+    }
+    // One more has no place, and one that hangs already is not waited for.
+    let without_a_place = step("a".to_owned(), join(5..6));
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    for task in held_up.iter().chain([&without_a_place]) {
+        assert!(!task.is_finished());
+        task.abort();
+    }
+    *hangs.0.lock().unwrap() = false;
+    hangs.1.notify_all();
+    for queue in ["a", "h0", "h1"] {
+        let outcome = step(queue.to_owned(), join(5..7)).await.unwrap().unwrap();
+        assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [6, 7], "{queue}");
+    }
+    assert!(journals(dir.path()).iter().all(|file| file.ends_with(".1.journal")), "read back for nothing");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_disk_that_hangs_in_fsync_delays_no_step_at_all() {
     let dir = tempfile::tempdir().unwrap();
