@@ -107,6 +107,12 @@ impl Disk {
         Ok(Opened { file: Arc::new(file.map_err(|e| with_remedy(e, &path))?), path, bytes: 0 })
     }
 
+    /// Opens a file of which so many bytes count; what follows is cut off.
+    pub(super) fn reopen(&self, path: PathBuf, bytes: u64) -> io::Result<Opened> {
+        let file = OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(bytes).map(|()| file));
+        Ok(Opened { file: Arc::new(file.map_err(|e| with_remedy(e, &path))?), path, bytes })
+    }
+
     /// Writes behind what is there. After an error the same may be written again, in the same place.
     pub(super) fn append(&self, to: &mut Opened, bytes: &[u8]) -> io::Result<()> {
         let written = self.before(Deed::Append, &to.path).and_then(|()| to.file.write_all_at(bytes, to.bytes));

@@ -121,7 +121,7 @@ struct Rewriting {
 }
 
 impl Journal {
-    /// A journal without a file, which the first step begins. Every file of an earlier one has a lower generation.
+    /// A journal without a file, which [`Self::begin`] or [`Self::resume`] gives it. No file has a higher generation.
     pub(super) fn new(disk: Arc<Disk>, name: String, generation: u64, sequence: u64, rules: Option<Rules>) -> Self {
         let now = Instant::now();
         Self {
@@ -139,6 +139,11 @@ impl Journal {
             rewriting: None,
             rewrite_not_before: now,
         }
+    }
+
+    /// Goes on with a file that holds the line's state.
+    pub(super) fn resume(&mut self, file: Opened, snapshot_bytes: u64) {
+        (self.file, self.snapshot_bytes) = (Some(file), snapshot_bytes);
     }
 
     /// Whether [`Self::catch_up`] has something to do before the next step.

@@ -14,7 +14,11 @@
 //! If neither the files nor a keepsake know anything of the line, it is not begun anew in silence: steps fail with an
 //! error that says what to do.
 
-use std::{fs, io, path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     disk::{Disk, with_remedy},
@@ -36,8 +40,21 @@ pub(super) struct Found {
     lost: bool,
     rules: Option<Rules>,
     sequence: u64,
-    /// The highest that has been used.
+    /// Where the line was read from.
+    from: Option<ReadFrom>,
+    /// The highest generation that has been used.
     generation: u64,
+}
+
+/// A place in a file up to which it holds a line.
+#[derive(Clone, Debug)]
+struct ReadFrom {
+    path: PathBuf,
+    generation: u64,
+    /// Bytes that were read; a torn record may follow.
+    bytes: u64,
+    /// Bytes of them that are the snapshot.
+    snapshot_bytes: u64,
 }
 
 /// A file that is not what was written.
@@ -58,6 +75,8 @@ struct Replay {
     line: Option<Box<Line>>,
     rules: Option<Rules>,
     sequence: u64,
+    bytes: usize,
+    snapshot_bytes: usize,
     damage: Option<(usize, usize, Known)>,
 }
 
@@ -68,7 +87,8 @@ impl Found {
         let journals = generations(disk, name, ".journal").map_err(failed)?;
         let aside = generations(disk, name, ".damaged").map_err(failed)?;
         let generation = journals.first().max(aside.first()).copied().unwrap_or(0);
-        let mut found = Self { line: None, damaged: Vec::new(), lost: false, rules: None, sequence: 0, generation };
+        let mut found =
+            Self { line: None, damaged: Vec::new(), lost: false, rules: None, sequence: 0, from: None, generation };
         for generation in journals {
             let path = disk.dir().join(format!("{name}.{generation}.journal"));
             let bytes = match fs::read(&path) {
@@ -77,11 +97,12 @@ impl Found {
                 Err(e) => return Err(failed(with_remedy(e, &path))),
             };
             let unknown = |found| StoreError::Layout { line: name.to_owned(), found, known: LAYOUT };
-            let replay = replay(&bytes).map_err(unknown)?;
+            let mut replay = replay(&bytes).map_err(unknown)?;
             // Of a damaged file that is older than a sound one nothing is needed, unless it holds more.
             let newest = found.line.is_none();
-            let superseded = replay.line.is_some_and(|line| found.supersede(*line, replay.rules, replay.sequence));
-            if let Some((offset, behind, known)) = replay.damage {
+            let damage = replay.damage.take();
+            let superseded = found.supersede(replay, &path, generation);
+            if let Some((offset, behind, known)) = damage {
                 found.lost |= newest || superseded;
                 found.damaged.push(Damaged { path, offset, behind, known });
             }
@@ -90,11 +111,14 @@ impl Found {
     }
 
     /// Takes the line if it has made more steps: a newer file may have reached the disk less far than an older one.
-    fn supersede(&mut self, line: Line, rules: Option<Rules>, sequence: u64) -> bool {
+    fn supersede(&mut self, replay: Replay, path: &Path, generation: u64) -> bool {
+        let Some(line) = replay.line else { return false };
         let steps = |line: &Line| line.summary().steps;
         let newer = self.line.as_ref().is_none_or(|found| steps(&line) > steps(found));
         if newer {
-            (self.line, self.rules, self.sequence) = (Some(line), rules, sequence);
+            let (bytes, snapshot_bytes) = (replay.bytes as u64, replay.snapshot_bytes as u64);
+            self.from = Some(ReadFrom { path: path.to_owned(), generation, bytes, snapshot_bytes });
+            (self.line, self.rules, self.sequence) = (Some(*line), replay.rules, replay.sequence);
         }
         newer
     }
@@ -120,7 +144,14 @@ impl Found {
             return Err(failed(refused.unwrap_or_else(|| io::ErrorKind::InvalidData.into())));
         };
         let mut journal = Journal::new(disk.clone(), name.to_owned(), self.generation, self.sequence, self.rules);
-        journal.begin(&line).map_err(failed)?;
+        // A sound file is gone on with: a start needs no room on the disk, and a thousand lines no thousand files.
+        match self.from.filter(|from| !self.lost && from.generation == self.generation) {
+            Some(from) => {
+                let file = disk.reopen(from.path, from.bytes).map_err(failed)?;
+                journal.resume(file, from.snapshot_bytes);
+            }
+            None => journal.begin(&line).map_err(failed)?,
+        }
         for damaged in &self.damaged {
             damaged.set_aside(&disk, name, self.lost).map_err(failed)?;
         }
@@ -183,7 +214,12 @@ fn replay(bytes: &[u8]) -> Result<Replay, u32> {
         match frame::at(bytes, place) {
             Frame::Layout(layout) => return Err(layout),
             Frame::End | Frame::Torn if replay.line.is_some() => return Ok(replay),
-            Frame::Whole { sequence, payload, next } if replay.make(sequence, payload) => place = next,
+            Frame::Whole { sequence, payload, next } if replay.make(sequence, payload) => {
+                if place == 0 {
+                    replay.snapshot_bytes = next;
+                }
+                (place, replay.bytes) = (next, next);
+            }
             _ => break,
         }
     }

@@ -337,7 +337,15 @@ async fn a_process_that_ends_on_a_full_disk_loses_nothing() {
     full.store(1, Ordering::SeqCst);
     store.sync(&a, &rules(), &join(10..15)).await.unwrap_err();
     drop(store);
-    let again = open(dir.path()).sync(&a, &rules(), &join(10..15)).await.unwrap();
+    // It begins again on a disk that is full still, and without a new file.
+    let store =
+        with_hook(
+            dir.path(),
+            |deed, _| {
+                if deed == Deed::Snapshot { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+            },
+        );
+    let again = store.sync(&a, &rules(), &join(10..15)).await.unwrap();
     assert_eq!((again.summary.issued, again.summary.steps, again.summary.life), (15, 2, 0));
 }
 
