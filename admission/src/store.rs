@@ -11,7 +11,7 @@ use sluice_config::Name;
 pub use self::{
     checkup::{Checkup, Finding, Severity},
     embedded::Embedded,
-    redis::Redis,
+    redis::{Condition, Redis},
 };
 use crate::line::{Batch, Outcome, Rules};
 

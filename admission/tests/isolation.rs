@@ -51,6 +51,7 @@ enum Damage {
     None,
     Gone,
     Torn,
+    Flipped,
     Unreadable,
 }
 
@@ -106,7 +107,8 @@ fn any_rules() -> impl Strategy<Value = Rules> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let damage = prop_oneof![Just(Damage::None), Just(Damage::Gone), Just(Damage::Torn), Just(Damage::Unreadable)];
+    let damage = [Damage::None, Damage::Gone, Damage::Torn, Damage::Flipped, Damage::Unreadable];
+    let damage = prop::sample::select(damage.to_vec());
     prop_oneof![
         // A is flooded: many times what a line may hold here.
         6 => deed(any_rules(), 2_000).prop_map(Event::ToA),
@@ -223,6 +225,12 @@ fn damage(dir: &Path, line: &LineId, damage: Damage) {
             Damage::Torn => {
                 let bytes = fs::read(&file).unwrap();
                 fs::write(file, &bytes[..bytes.len() * 2 / 3]).unwrap();
+            }
+            Damage::Flipped => {
+                let mut bytes = fs::read(&file).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                fs::write(file, bytes).unwrap();
             }
             Damage::Unreadable => {
                 fs::remove_file(&file).unwrap();

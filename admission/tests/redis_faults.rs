@@ -173,6 +173,58 @@ async fn a_server_that_became_a_replica_is_left() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_no_writes_is_connected_to_at_growing_intervals() {
+    let server = Server::start();
+    let store = Redis::new(&server.settings());
+    step(&store, &join(0..1)).await.unwrap();
+    server.command::<()>(&["REPLICAOF", "127.0.0.1", "1"]);
+    let mut own = 0;
+    let mut connections = || {
+        own += 1;
+        server.info("total_connections_received").unwrap().parse::<u64>().unwrap() - own
+    };
+    let (before, began) = (connections(), Instant::now());
+    // The pauses are at least 10, 20, 40, 80 and 160 ms, however slow the machine is.
+    while connections() < before + 6 {
+        away(step(&store, &Batch::default()).await);
+        assert!(store.condition().read_only);
+        assert!(began.elapsed() < Duration::from_secs(30), "it is connected to no more");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(began.elapsed() >= Duration::from_millis(310), "{:?}", began.elapsed());
+    let why = away(step(&store, &Batch::default()).await);
+    assert!(why.contains("is a replica") && why.contains("`url` must name the primary"), "{why}");
+    server.command::<()>(&["REPLICAOF", "NO", "ONE"]);
+    when_back(&store, &line("sale"), BACK_WITHIN).await;
+    assert!(!store.condition().read_only);
+}
+
+#[tokio::test]
+async fn a_line_that_an_evicting_server_has_cut_is_said_to_be() {
+    let server = Server::start();
+    let store = Redis::new(&server.settings());
+    let last = step(&store, &join(0..20)).await.unwrap().summary;
+    server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    for key in 0..100 {
+        server.command::<()>(&["SETRANGE", &format!("other{key}"), "100000", "x"]);
+    }
+    server.command::<()>(&["CONFIG", "SET", "maxmemory", "4mb"]);
+    servers::wait_until("it evicts", || {
+        let _ = server.try_command::<redis::Value>(&["SET", "one", "more"]);
+        server.info("evicted_keys").is_some_and(|keys| keys != "0")
+    });
+    server.command::<()>(&["CONFIG", "SET", "maxmemory", "0"]);
+    server.command::<()>(&["DEL", "sluice:{shop.sale.0}:gone"]);
+    let healed = step(&store, &Batch { known: known(&last), ..Batch::default() }).await.unwrap().summary;
+    assert!(healed.life > 0);
+    let began = Instant::now();
+    while store.condition().evictions == 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is not noticed");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_layout_is_left_alone() {
     let server = Server::start();
     let store = Redis::new(&server.settings());

@@ -53,8 +53,9 @@ mod state_file {
         drop(store);
         let path = journals(world.dir.path()).pop().unwrap();
         let whole = fs::read(&path).unwrap();
-        // Cut anywhere: what is left is the state after some step, never nonsense.
-        for cut in (0..whole.len()).rev().step_by(7) {
+        // Cut anywhere behind the snapshot: what is left is the state after some step, never nonsense.
+        let snapshot = 28 + u32::from_le_bytes(whole[16..20].try_into().unwrap()) as usize;
+        for cut in (snapshot..whole.len()).rev().step_by(7) {
             fs::write(&path, &whole[..cut]).unwrap();
             let store = world.open().await;
             let outcome = store.sync(&line("sale"), &rules(), &Batch::default()).await.unwrap();
@@ -66,7 +67,7 @@ mod state_file {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_long_journal_is_rewritten_and_old_ones_are_removed() {
         let clock = Clock::default();
         let world = EmbeddedWorld::new(clock.clone()).await;
@@ -76,6 +77,12 @@ mod state_file {
             clock.pass_ms(300);
             store.sync(&line("sale"), &rules(), &seen).await.unwrap();
         }
+        // It is rewritten beside the line; a step looks how far that is. A paused clock waits for the disk.
+        for _ in 0..4 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            store.sync(&line("sale"), &rules(), &Batch::default()).await.unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         let files = journals(world.dir.path());
         assert_eq!(files.len(), 1, "{files:?}");
         assert!(!files[0].to_str().unwrap().contains(".1.journal"), "{files:?}");
@@ -100,11 +107,10 @@ mod state_file {
         drop(store);
         let path = journals(world.dir.path()).pop().unwrap();
         let mut bytes = fs::read(&path).unwrap();
-        // The second byte of the first record is its layout; mend the checksum too.
-        bytes[9] = 99;
-        let length = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
-        let sum = crc32fast::hash(&bytes[8..8 + length]);
-        bytes[4..8].copy_from_slice(&sum.to_le_bytes());
+        // The layout stands behind the mark; mend the header's checksum too.
+        bytes[4] = 99;
+        let sum = crc32fast::hash(&bytes[..24]);
+        bytes[24..28].copy_from_slice(&sum.to_le_bytes());
         fs::write(&path, &bytes).unwrap();
         let error = world.open().await.sync(&line("sale"), &rules(), &Batch::default()).await.unwrap_err();
         assert!(error.to_string().contains("layout 99"), "{error}");

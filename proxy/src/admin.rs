@@ -62,6 +62,6 @@ async fn ready(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let text = admin.node.metrics.scrape(&admin.node.routes());
+    let text = admin.node.metrics.scrape(&admin.node.routes(), admin.node.store());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -6,10 +6,11 @@ use prometheus::{
     Encoder, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
     core::{AtomicU64, Collector, GenericGaugeVec},
 };
-use sluice_admission::store::LineId;
+use sluice_admission::store::{Condition, LineId};
 
 use crate::{
     gate::{Counts, Gate},
+    node,
     routing::Routes,
     tally::Tally,
     transport::tls::HandshakeCounts,
@@ -26,6 +27,7 @@ pub(crate) struct Metrics {
     rejected: IntCounterVec,
     origin_errors: IntCounterVec,
     line: Lines,
+    store: StoreMetrics,
     /// Client connections now.
     pub(crate) connections: IntGauge,
     /// Client connections closed unread at the bound.
@@ -44,6 +46,14 @@ pub(crate) struct Metrics {
     pub(crate) reloads_refused: IntCounter,
     /// 1 while the newest config on disk is the one that runs.
     pub(crate) config_current: IntGauge,
+}
+
+/// Connections to a shared store; zeros on a node that keeps its own lines.
+#[derive(Debug)]
+struct StoreMetrics {
+    read_only: IntGauge,
+    connections: IntCounter,
+    evictions: IntCounter,
 }
 
 #[derive(Debug)]
@@ -119,6 +129,14 @@ impl Metrics {
                 &["tenant", "reason"],
             )?,
             line,
+            store: StoreMetrics {
+                read_only: gauge("store_read_only", "Whether the store is a replica, by its last word")?,
+                connections: counter("store_connections_total", "Connections opened to the store")?,
+                evictions: counter(
+                    "store_evictions_noticed_total",
+                    "How often a line was lost while the store evicts keys, counted once a minute at most",
+                )?,
+            },
             connections: gauge("connections", "Client connections")?,
             connections_refused: counter("connections_refused_total", "Connections closed at the bound")?,
             connections_cut: counter(
@@ -166,8 +184,11 @@ impl Metrics {
     }
 
     /// The text for a scrape; the lines are read now.
-    pub(crate) fn scrape(&self, routes: &Routes) -> Vec<u8> {
+    pub(crate) fn scrape(&self, routes: &Routes, store: &node::Lines) -> Vec<u8> {
         self.line.reset();
+        if let Some(condition) = store.condition() {
+            self.store.read(condition);
+        }
         self.requests.reset();
         self.in_flight.set(self.requests_in_flight.sum());
         for gate in routes.sites().iter().flat_map(|site| site.gates()) {
@@ -181,6 +202,16 @@ impl Metrics {
         // Encoding fails only on a metric without samples, which the encoder is not given.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
         text
+    }
+}
+
+impl StoreMetrics {
+    fn read(&self, condition: Condition) {
+        self.read_only.set(i64::from(condition.read_only));
+        self.connections.reset();
+        self.connections.inc_by(condition.connections);
+        self.evictions.reset();
+        self.evictions.inc_by(condition.evictions);
     }
 }
 

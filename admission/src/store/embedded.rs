@@ -1,40 +1,56 @@
 //! Lines in this process, with a state file each: for one node.
+//!
+//! A step is made where it is asked for, and its record written to the line's journal on another thread before it is
+//! answered. So a disk that is slow delays the steps of the line that it is slow for, and no other's; see [`disk`] for
+//! the bounds.
 
+mod disk;
+mod frame;
 mod journal;
+mod replay;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
-    io,
+    fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use self::journal::Journal;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit};
+
+use self::{
+    disk::{Before, Disk},
+    journal::{Bounds, Journal},
+    replay::Found,
+};
 use super::{Checkup, LineId, Severity, Store, StoreError};
-use crate::line::{Batch, Line, Outcome, Reading, Rules, Summary};
+use crate::line::{Batch, Known, Line, Outcome, Reading, Rules, Summary};
 
 /// Lines in this process. A step is written to the line's journal before it is answered, so a killed process
-/// loses nothing; the journal reaches the disk within a second.
+/// loses nothing; the journal reaches the disk within a second. Used on a tokio runtime.
 pub struct Embedded {
-    dir: PathBuf,
+    disk: Arc<Disk>,
+    /// Held until the last step is written.
+    lock: Arc<fs::File>,
     wall: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Which boot of the machine this is: only what a power cut took can be lost.
     boot: u64,
     lines: Mutex<HashMap<LineId, Slot>>,
-    /// Held for the life of the store: two processes writing one state would ruin it.
-    _lock: std::fs::File,
 }
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Embedded").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Embedded").field("dir", &self.disk.dir()).finish_non_exhaustive()
     }
 }
 
 /// A line's place; empty until its journal has been read back. That may take a while, and only those who want this
-/// line wait for it.
-type Slot = Arc<Mutex<Option<Entry>>>;
+/// line wait for it. Whoever writes holds it until the write is over, even if the step is not waited for any more.
+type Slot = Arc<AsyncMutex<Option<Entry>>>;
 
 struct Entry {
     line: Line,
@@ -58,29 +74,44 @@ impl Embedded {
     /// # Errors
     /// As [`Self::open`].
     pub fn with_clock(dir: &Path, wall: impl Fn() -> u64 + Send + Sync + 'static) -> io::Result<Self> {
-        std::fs::create_dir_all(dir)?;
-        let lock = std::fs::File::create(dir.join("lock"))?;
-        lock.try_lock().map_err(|e| match e {
-            std::fs::TryLockError::WouldBlock => {
-                io::Error::new(io::ErrorKind::ResourceBusy, "another sluice is running on this state directory")
-            }
-            std::fs::TryLockError::Error(e) => e,
-        })?;
-        Ok(Self { dir: dir.to_owned(), wall: Box::new(wall), boot: boot(), lines: Mutex::default(), _lock: lock })
+        Self::on(dir, wall, Bounds::default(), None)
     }
 
-    /// The line as of its last step; `None`: nobody has stood in it.
+    fn on(
+        dir: &Path,
+        wall: impl Fn() -> u64 + Send + Sync + 'static,
+        bounds: Bounds,
+        before: Option<Box<Before>>,
+    ) -> io::Result<Self> {
+        let (disk, lock) = Disk::open(dir, bounds, before)?;
+        let (disk, lock) = (Arc::new(disk), Arc::new(lock));
+        Ok(Self { disk, lock, wall: Box::new(wall), boot: boot(), lines: Mutex::default() })
+    }
+
+    /// The state directory.
+    pub fn dir(&self) -> &Path {
+        self.disk.dir()
+    }
+
+    /// The line as of its last step; `None`: nobody has stood in it. Changes nothing.
     ///
     /// # Errors
-    /// If its state cannot be read.
-    pub fn status(&self, line: &LineId) -> Result<Option<Summary>, StoreError> {
-        let slot = self.slot(line);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.is_none() {
-            let (journal, found) = Journal::open(&self.dir, line)?;
-            *slot = found.map(|line| Entry { line, journal });
+    /// If its state cannot be read, or not all of it.
+    pub async fn status(&self, line: &LineId) -> Result<Option<Summary>, StoreError> {
+        let slot = self.slot(line).lock_owned().await;
+        if let Some(entry) = &*slot {
+            return Ok(Some(entry.line.summary().clone()));
         }
-        Ok(slot.as_ref().map(|entry| entry.line.summary().clone()))
+        let (disk, name) = (self.disk.clone(), line.to_string());
+        off_the_runtime(line, self.place().await, move || {
+            let found = Found::read(&disk, &name)?;
+            drop(slot);
+            match found.damaged.first() {
+                Some(damaged) => Err(StoreError::State { line: name, source: damaged.told() }),
+                None => Ok(found.line.map(|line| line.summary().clone())),
+            }
+        })
+        .await
     }
 
     /// Begins a new epoch: every number, ticket and pass of the old one is void. The rate's window stays.
@@ -88,27 +119,56 @@ impl Embedded {
     ///
     /// # Errors
     /// If the state cannot be read or written.
-    pub fn reset(&self, id: &LineId, rules: &Rules) -> Result<u64, StoreError> {
-        self.with(id, rules, &Batch::default(), |Entry { line, journal }| {
-            line.reset(rules);
-            journal.begin_anew(line)?;
-            Ok(line.known().epoch)
+    pub async fn reset(&self, id: &LineId, rules: &Rules) -> Result<u64, StoreError> {
+        let mut slot = self.open_line(id, rules, &Known::default()).await?;
+        let (name, rules) = (id.to_string(), rules.clone());
+        off_the_runtime(id, self.place().await, move || {
+            // Read back if it fails: then the line has not been reset.
+            let Some(Entry { mut line, mut journal }) = slot.take() else { return Err(gone(&name)) };
+            line.reset(&rules);
+            let begun = journal.begin(&line).and_then(|()| journal.remove_outdated());
+            begun.map_err(|source| StoreError::State { line: name, source })?;
+            let epoch = line.known().epoch;
+            *slot = Some(Entry { line, journal });
+            Ok(epoch)
         })
+        .await
     }
 
     /// Looks at what each line takes on disk. The directory was good enough to be opened.
     pub fn doctor(&self, lines: &[LineId]) -> Checkup {
         let mut checkup = Checkup::default();
         for line in lines {
-            match Journal::bytes(&self.dir, line) {
-                Ok(bytes) => checkup.memory.push((line.clone(), Some(bytes))),
+            match self.files(line, ".journal") {
+                Ok(files) => checkup.memory.push((line.clone(), Some(files.iter().map(|file| file.1).sum()))),
                 Err(error) => {
                     checkup.say(Severity::Fault, format!("The state of {line} cannot be read: {error}."));
                     checkup.memory.push((line.clone(), None));
                 }
             }
+            for (file, bytes) in self.files(line, ".damaged").unwrap_or_default() {
+                let text = format!(
+                    "{} ({bytes} bytes) was damaged and set aside; the line goes on without it. Look for the cause \
+                     in the system's log, and remove the file when it is not needed any more.",
+                    file.display()
+                );
+                checkup.say(Severity::Warning, text);
+            }
         }
+        checkup.findings.sort_by_key(|finding| finding.severity);
         checkup
+    }
+
+    /// Files of a line that end so, with their length.
+    fn files(&self, line: &LineId, end: &str) -> io::Result<Vec<(PathBuf, u64)>> {
+        let begin = format!("{line}.");
+        let mut files = Vec::new();
+        for generation in self.disk.names(&begin, end)? {
+            let path = self.dir().join(format!("{begin}{generation}{end}"));
+            let bytes = fs::metadata(&path)?.len();
+            files.push((path, bytes));
+        }
+        Ok(files)
     }
 
     fn slot(&self, id: &LineId) -> Slot {
@@ -116,51 +176,86 @@ impl Embedded {
         lines.entry(id.clone()).or_default().clone()
     }
 
-    /// Does something to a line, which is read back, or begun, if need be.
-    fn with<T>(
+    /// The line, whose journal is read back, or begun, if need be, and holds all its steps.
+    async fn open_line(
         &self,
         id: &LineId,
         rules: &Rules,
-        batch: &Batch,
-        act: impl FnOnce(&mut Entry) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let slot = self.slot(id);
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = match &mut *slot {
-            Some(entry) => entry,
-            empty => {
-                let (journal, found) = Journal::open(&self.dir, id)?;
-                let line = found.unwrap_or_else(|| Line::new(rules, self.read_clock(), &batch.known));
-                empty.insert(Entry { line, journal })
+        told: &Known,
+    ) -> Result<OwnedMutexGuard<Option<Entry>>, StoreError> {
+        let mut slot = self.slot(id).lock_owned().await;
+        if slot.as_ref().is_some_and(|entry| !entry.journal.is_behind()) {
+            return Ok(slot);
+        }
+        let (disk, name) = (self.disk.clone(), id.to_string());
+        let (rules, told, reading) = (rules.clone(), told.clone(), self.read_clock());
+        off_the_runtime(id, self.place().await, move || {
+            if let Some(entry) = &mut *slot {
+                let caught_up = entry.journal.catch_up(&entry.line);
+                caught_up.map_err(|source| StoreError::State { line: name, source })?;
+            } else {
+                let (line, journal) = Found::read(&disk, &name)?.open(disk, &name, &rules, reading, &told)?;
+                *slot = Some(Entry { line, journal });
             }
-        };
-        act(entry)
+            Ok(slot)
+        })
+        .await
+    }
+
+    /// A place among the lines that wait for the disk, and the directory's lock for as long as it is held.
+    async fn place(&self) -> Place {
+        (self.disk.may_write().await, self.lock.clone())
     }
 
     fn read_clock(&self) -> Reading {
         Reading { wall_ms: (self.wall)(), slack_ms: 0, run: self.boot }
     }
+}
 
-    fn step(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
-        self.with(id, rules, batch, |Entry { line, journal }| {
-            journal.begin(line)?;
-            let reading = self.read_clock();
-            let outcome = line.sync(rules, reading, batch);
-            journal.record(rules, reading, batch)?;
-            Ok(outcome)
-        })
-    }
+/// What is held while something waits for the disk.
+type Place = (Option<OwnedSemaphorePermit>, Arc<fs::File>);
+
+/// Does something that may wait for the disk. It goes on if nobody waits for it any more.
+async fn off_the_runtime<T: Send + 'static>(
+    id: &LineId,
+    place: Place,
+    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let work = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        work()
+    });
+    work.await.map_err(|_| gone(&id.to_string()))?
+}
+
+/// A thread ended before its work was done: the process stops, or there was a panic.
+fn gone(line: &str) -> StoreError {
+    StoreError::State { line: line.to_owned(), source: io::Error::other("its work was broken off") }
 }
 
 /// A number for this boot of the machine; 0 if the system does not tell.
 fn boot() -> u64 {
-    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     u64::from_str_radix(id.split('-').next().unwrap_or_default(), 16).unwrap_or(0)
 }
 
 impl Store for Embedded {
-    async fn sync(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
-        // Well under a millisecond, disk included (a write to the page cache), so no thread hop.
-        self.step(line, rules, batch)
+    async fn sync(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
+        let mut slot = self.open_line(id, rules, &batch.known).await?;
+        // From here on nothing is waited for until the record is on its way: whoever gives up leaves the line as it is.
+        let place = self.place().await;
+        // Put back when the step is made. If it panics, the line is read back as it was before.
+        let Some(Entry { mut line, mut journal }) = slot.take() else { return Err(gone(&id.to_string())) };
+        let reading = self.read_clock();
+        let outcome = line.sync(rules, reading, batch);
+        let recorded = journal.record(rules, reading, batch);
+        let name = id.to_string();
+        off_the_runtime(id, place, move || {
+            let written = recorded.and_then(|()| journal.write(&line));
+            *slot = Some(Entry { line, journal });
+            written.map_err(|source| StoreError::State { line: name, source })
+        })
+        .await?;
+        Ok(outcome)
     }
 }

@@ -18,6 +18,7 @@
 mod cluster;
 mod connect;
 mod doctor;
+mod eviction;
 mod fault;
 mod keys;
 mod link;
@@ -31,9 +32,11 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use redis::{Cmd, Value};
 use sluice_config::{RedisSettings, RedisTopology};
 
+pub use self::link::Condition;
 use self::{
     cluster::Cluster,
     connect::{Connector, Target},
+    eviction::Evictions,
     fault::Fault,
     keys::Keys,
     link::Link,
@@ -54,9 +57,10 @@ pub struct Redis {
     wall: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
     /// Which run of the server this is taken to be, in tests.
     run: Option<Box<dyn Fn() -> u64 + Send + Sync>>,
+    evictions: Arc<Evictions>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Route {
     /// To one server, or to whichever the Sentinels name.
     One(Arc<Link>),
@@ -86,7 +90,7 @@ impl Redis {
                 Route::Cluster(Cluster::new(settings.nodes.clone(), connector, settings.response_timeout))
             }
         };
-        Self { prefix: settings.key_prefix.clone(), route, wall: None, run: None }
+        Self { prefix: settings.key_prefix.clone(), route, wall: None, run: None, evictions: Arc::default() }
     }
 
     /// As [`Self::new`], with the wall clock handed in (unix milliseconds) instead of the server's, for tests.
@@ -106,6 +110,15 @@ impl Redis {
             Route::One(link) => link.away(),
             Route::Cluster(cluster) => cluster.away(),
         }
+    }
+
+    /// What is known of the connections, for metrics.
+    pub fn condition(&self) -> Condition {
+        let condition = match &self.route {
+            Route::One(link) => link.condition(),
+            Route::Cluster(cluster) => cluster.condition(),
+        };
+        Condition { evictions: self.evictions.count(), ..condition }
     }
 
     /// The line as of its last step; `None`: nobody has stood in it.
@@ -189,7 +202,11 @@ impl Redis {
                     continue 'step;
                 }
             }
-            return outcome(line, last);
+            let outcome = outcome(line, last)?;
+            if batch.known.epoch > 0 && outcome.summary.life > batch.known.life {
+                eviction::suspect(&self.evictions, &self.route, line, keys.slot);
+            }
+            return Ok(outcome);
         }
     }
 
@@ -240,7 +257,7 @@ fn outcome(line: &LineId, reply: Reply) -> Result<Outcome, StoreError> {
 
 fn error(line: &LineId, fault: Fault) -> StoreError {
     match fault {
-        Fault::Lost(why) | Fault::Busy(why) => StoreError::Away(why),
+        Fault::Lost(why) | Fault::ReadOnly(why) | Fault::Busy(why) => StoreError::Away(why),
         Fault::NoScript => StoreError::Away("the server forgets the line's script at once".to_owned()),
         Fault::Moved(_) => StoreError::Away("the server is part of a cluster; write `redis+cluster://`".to_owned()),
         Fault::Refused(why) => StoreError::State { line: line.to_string(), source: io::Error::other(why) },

@@ -1,5 +1,5 @@
 //! What a node remembers of a line, on its disk: with it a line is healed even when the store is lost and every node
-//! ends at the same time.
+//! ends at the same time, or when the state file of a line in the process is damaged.
 //!
 //! It is no second store. The line decides, and is only told what was known before the node ended; a keepsake that
 //! is missing, old or damaged costs no more than never to have had one.
@@ -109,7 +109,7 @@ impl Keepsake {
         if let Some(error) = failed.as_ref().filter(|_| !self.fails) {
             tracing::error!(
                 keepsake = %self, %error,
-                "cannot be written: if the store and every node are lost at once, numbers begin anew"
+                "cannot be written: if the store, or the line's state file, is lost while this node is down, numbers begin anew"
             );
         }
         self.fails = failed.is_some();
@@ -122,8 +122,8 @@ impl fmt::Display for Keepsake {
     }
 }
 
-/// Replaces the file at once or not at all. It need not survive a power cut: then the store, elsewhere, has not been
-/// lost with it.
+/// Replaces the file at once or not at all. It need not survive a power cut: a store elsewhere has not been lost with
+/// it, and one in the process knows by the machine's boot that it may have been.
 fn write(file: &Path, kept: &Kept) -> io::Result<()> {
     if let Some(dir) = file.parent() {
         fs::create_dir_all(dir)?;

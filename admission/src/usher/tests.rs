@@ -66,6 +66,20 @@ impl Watched {
         }
     }
 
+    /// The store ends, the beginning of its state file is overwritten, and it begins again.
+    fn damage(&self) {
+        self.wipe();
+        let dir = self.dirs.lock().unwrap().swap_remove(0);
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|file| file.extension().is_some_and(|end| end == "journal")) {
+            let mut bytes = std::fs::read(&file).unwrap();
+            bytes[..50].fill(0);
+            std::fs::write(file, bytes).unwrap();
+        }
+        *self.inner.lock().unwrap() = Arc::new(open(&dir, self.wall));
+        self.dirs.lock().unwrap().push(dir);
+    }
+
     /// Everything is lost.
     fn wipe(&self) {
         let dir = tempfile::tempdir().unwrap();

@@ -156,7 +156,7 @@ static REQUESTS_MAX: Key<Number, Default<u32>> = Key {
 
 static STATE_DIR: Key<Text<String>, Default<String>> = Key {
     name: "state_dir",
-    doc: "Folder of the state files, from the config folder; with Redis, of what this node remembers of each line",
+    doc: "Folder of what this node remembers of each line and, without Redis, of the state files; from the config folder",
     kind: Text { parse: folder, looks: Looks::Any("") },
     absent: Default(|| "state".to_owned()),
 };

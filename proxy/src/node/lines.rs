@@ -7,7 +7,7 @@ use std::{
 
 use sluice_admission::{
     line::{Batch, Outcome, Rules, Summary},
-    store::{Checkup, Embedded, LineId, Redis, Store, StoreError},
+    store::{Checkup, Condition, Embedded, LineId, Redis, Store, StoreError},
     usher::Keepsake,
 };
 
@@ -36,11 +36,19 @@ impl Lines {
         })
     }
 
-    /// Where the usher of a line keeps what it knows; `None` where the store itself is in this process.
+    /// Where the usher of a line keeps what it knows.
     pub(crate) fn keepsake(&self, line: &LineId) -> Option<Keepsake> {
         match self {
             Self::Redis(_, state_dir) => Some(Keepsake::of(state_dir, line)),
+            Self::Embedded(store) => Some(Keepsake::of(store.dir(), line)),
+        }
+    }
+
+    /// What is known of the connections to a shared store.
+    pub(crate) fn condition(&self) -> Option<Condition> {
+        match self {
             Self::Embedded(_) => None,
+            Self::Redis(store, _) => Some(store.condition()),
         }
     }
 
@@ -50,7 +58,7 @@ impl Lines {
     /// As [`Store::sync`].
     pub(crate) async fn status(&self, line: &LineId, rules: &Rules) -> Result<Option<Summary>, StoreError> {
         match self {
-            Self::Embedded(store) => store.status(line),
+            Self::Embedded(store) => store.status(line).await,
             Self::Redis(store, _) => store.status(line, rules).await,
         }
     }
@@ -61,7 +69,7 @@ impl Lines {
     /// As [`Store::sync`].
     pub(crate) async fn reset(&self, line: &LineId, rules: &Rules) -> Result<u64, StoreError> {
         match self {
-            Self::Embedded(store) => store.reset(line, rules),
+            Self::Embedded(store) => store.reset(line, rules).await,
             Self::Redis(store, _) => store.reset(line, rules).await,
         }
     }

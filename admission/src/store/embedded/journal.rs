@@ -1,252 +1,352 @@
 //! One line's state file: a snapshot, then every step since.
 //!
-//! A step is a pure function of what goes into it, so the journal holds inputs, and reading it back is making
-//! the steps again. Records are framed by length and checksum; a torn one at the end is what the process was
-//! writing when it died, so nobody was answered for it, and it is dropped.
+//! A step is a pure function of what goes into it, so the journal holds inputs, and [reading it back](super::replay) is
+//! making the steps again.
 //!
-//! When the steps outweigh the snapshot a new file is begun: written beside the old one, synced, renamed,
-//! and only then is the old one removed. Files are named `LINE.GENERATION.journal`; the highest whole one counts.
+//! When the steps outweigh the snapshot a new file is begun, while the line goes on: a copy of the line is written beside
+//! the old file and forced to disk; the steps made meanwhile are kept, written behind it, and the new file gets its name;
+//! once all of it is on the disk the old one is removed. Files are named `LINE.GENERATION.journal`.
+//!
+//! Nothing here makes a step wait for the disk but its own write. These functions may block, and run on blocking threads;
+//! [`Journal::record`] alone does not.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    fs, io,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
-
-use crate::{
-    line::{Batch, Line, Reading, Rules},
-    store::{LineId, StoreError},
+use tokio::{
+    sync::oneshot::{self, error::TryRecvError},
+    time::Instant,
 };
+
+use super::{
+    disk::{Disk, Opened},
+    frame,
+};
+use crate::line::{Batch, Line, Reading, Rules};
 
 /// Version of everything below. Rises when any serialized type changes, and also when [`Line::sync`] does anything
 /// differently: a journal is read back by making its steps again.
-const LAYOUT: u32 = 8;
-/// A journal shorter than this is never rewritten.
-const REWRITE_BYTES_MIN: u64 = 8 << 20;
+pub(super) const LAYOUT: u32 = 9;
 /// A journal so many times longer than its snapshot is rewritten.
 const REWRITE_FACTOR: u64 = 4;
-/// A record longer than this is damage, not data: the largest batch is a few megabytes.
-const RECORD_BYTES_MAX: u32 = 1 << 30;
-/// How often the file is forced to disk, in the background.
-const DISK_EVERY: Duration = Duration::from_secs(1);
+/// After a rewrite that failed the next one waits for so long.
+const REWRITE_RETRY: Duration = Duration::from_secs(30);
+/// How often a file is forced to disk, in the background.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+
+/// How large things may grow; tests make do with less.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// A journal shorter than this is never rewritten.
+    pub(super) rewrite_bytes_min: u64,
+    /// Steps kept in memory while a snapshot is being written. With more the rewrite is given up and begun again later.
+    pub(super) meanwhile_bytes_max: usize,
+    /// A journal that could not be rewritten grows to this. Then the line stands until a rewrite succeeds.
+    pub(super) journal_bytes_max: u64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { rewrite_bytes_min: 8 << 20, meanwhile_bytes_max: 64 << 20, journal_bytes_max: 1 << 30 }
+    }
+}
 
 #[derive(Serialize)]
 enum RecordRef<'a> {
-    Snapshot { layout: u32, line: &'a Line },
-    Rules(&'a Rules),
-    Step { reading: Reading, batch: &'a Batch },
+    Snapshot { rules: Option<&'a Rules>, line: &'a Line },
+    Step { rules: Option<&'a Rules>, reading: Reading, batch: &'a Batch },
 }
 
+/// What a record says.
 #[derive(Deserialize)]
-enum Record {
-    Snapshot { _layout: u32, line: Box<Line> },
-    Rules(Rules),
-    Step { reading: Reading, batch: Box<Batch> },
+pub(super) enum Record {
+    /// The line, and the rules of its last step.
+    Snapshot { rules: Option<Rules>, line: Box<Line> },
+    /// A step, with its rules if they are others than those of the step before.
+    Step { rules: Option<Rules>, reading: Reading, batch: Box<Batch> },
 }
 
+/// The state file of one line.
 pub(super) struct Journal {
-    dir: PathBuf,
+    disk: Arc<Disk>,
     name: String,
     generation: u64,
-    /// `None`: the next step must begin a new file, since this one does not hold the line's state.
-    file: Option<Arc<File>>,
+    /// `None`: a new file must be begun, since there is none that holds the line's state.
+    file: Option<Opened>,
+    /// Of the last record.
+    sequence: u64,
+    /// Of the last step.
     rules: Option<Rules>,
-    bytes: u64,
+    /// Records of steps that were made and are not in the file yet.
+    unwritten: Vec<u8>,
     snapshot_bytes: u64,
-    disk_at: Instant,
-    disk_busy: Arc<AtomicBool>,
-    buffer: Vec<u8>,
+    synced_at: Instant,
+    /// Older files may be removed once this one is on the disk.
+    outdated: bool,
+    behind: Arc<Behind>,
+    rewriting: Option<Rewriting>,
+    rewrite_not_before: Instant,
+}
+
+/// What the background has to say.
+#[derive(Default)]
+struct Behind {
+    busy: AtomicBool,
+    /// A file did not reach the disk: what is in it is not sure, whatever later attempts say.
+    failed: AtomicBool,
+}
+
+/// A task in the background; however it ends, another one may begin.
+struct Busy(Arc<Behind>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.store(false, Ordering::Release);
+    }
+}
+
+/// A new file that is being written in the background.
+struct Rewriting {
+    draft: oneshot::Receiver<io::Result<Opened>>,
+    /// Records of the steps made since the snapshot.
+    meanwhile: Vec<u8>,
 }
 
 impl Journal {
-    /// Reads back the newest whole state of a line, if there is one.
-    pub(super) fn open(dir: &Path, id: &LineId) -> Result<(Self, Option<Line>), StoreError> {
-        let mut journal = Self::closed(dir, id);
-        let mut generations = journal.generations().map_err(|e| journal.failed(e))?;
-        generations.sort_unstable();
-        journal.generation = generations.last().copied().unwrap_or(0);
-        for generation in generations.into_iter().rev() {
-            let bytes = fs::read(journal.path(generation)).map_err(|e| journal.failed(e))?;
-            if let Some(line) = journal.replay(&bytes)? {
-                return Ok((journal, Some(line)));
+    /// A journal without a file, which [`Self::begin`] or [`Self::resume`] gives it. No file has a higher generation.
+    pub(super) fn new(disk: Arc<Disk>, name: String, generation: u64, sequence: u64, rules: Option<Rules>) -> Self {
+        let now = Instant::now();
+        Self {
+            disk,
+            name,
+            generation,
+            file: None,
+            sequence,
+            rules,
+            unwritten: Vec::new(),
+            snapshot_bytes: 0,
+            synced_at: now,
+            outdated: false,
+            behind: Arc::default(),
+            rewriting: None,
+            rewrite_not_before: now,
+        }
+    }
+
+    /// Goes on with a file that holds the line's state.
+    pub(super) fn resume(&mut self, file: Opened, snapshot_bytes: u64) {
+        (self.file, self.snapshot_bytes) = (Some(file), snapshot_bytes);
+    }
+
+    /// Whether [`Self::catch_up`] has something to do before the next step.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unwritten.is_empty()
+            || self.file.as_ref().is_none_or(|file| file.bytes > self.disk.bounds.journal_bytes_max)
+    }
+
+    /// Sees to it that the file holds the line's state, after an error.
+    pub(super) fn catch_up(&mut self, line: &Line) -> io::Result<()> {
+        if self.file.is_some() && !self.unwritten.is_empty() {
+            match self.append() {
+                Err(e) if is_full(&e) => return Err(e),
+                // Elsewhere the disk may be sound.
+                Err(_) => self.file = None,
+                Ok(()) => {}
             }
         }
-        Ok((journal, None))
-    }
-
-    fn closed(dir: &Path, id: &LineId) -> Self {
-        Self {
-            dir: dir.to_owned(),
-            name: id.to_string(),
-            generation: 0,
-            file: None,
-            rules: None,
-            bytes: 0,
-            snapshot_bytes: 0,
-            disk_at: Instant::now(),
-            disk_busy: Arc::default(),
-            buffer: Vec::new(),
-        }
-    }
-
-    /// Makes sure that the file holds the line's present state, and begins a new one when it has grown long.
-    pub(super) fn begin(&mut self, line: &Line) -> Result<(), StoreError> {
-        let long = self.bytes > REWRITE_BYTES_MIN.max(self.snapshot_bytes * REWRITE_FACTOR);
-        if self.file.is_none() || long {
-            self.rewrite(line).map_err(|e| self.failed(e))?;
+        if self.is_behind() {
+            self.begin(line)?;
+            self.outdated = true;
         }
         Ok(())
     }
 
-    /// Begins a new file with a state that did not come from a step.
-    pub(super) fn begin_anew(&mut self, line: &Line) -> Result<(), StoreError> {
-        self.rewrite(line).map_err(|e| self.failed(e))
-    }
-
-    /// Bytes on disk of a line's state.
-    pub(super) fn bytes(dir: &Path, id: &LineId) -> io::Result<u64> {
-        let journal = Self::closed(dir, id);
-        let files = journal.generations()?.into_iter().map(|generation| fs::metadata(journal.path(generation)));
-        files.map(|file| file.map(|file| file.len())).sum()
-    }
-
-    /// Appends a step that was just made. After an error the file is given up: the next step begins a new one.
-    pub(super) fn record(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Result<(), StoreError> {
-        self.buffer.clear();
-        if self.rules.as_ref() != Some(rules) {
-            frame(&mut self.buffer, &RecordRef::Rules(rules)).map_err(|e| self.failed(e))?;
+    /// Notes a step that was just made; [`Self::write`] writes it.
+    pub(super) fn record(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> io::Result<()> {
+        let changed = self.rules.as_ref() != Some(rules);
+        let record = RecordRef::Step { rules: changed.then_some(rules), reading, batch };
+        if let Err(e) = frame::append(&mut self.unwritten, self.sequence + 1, &record) {
+            self.file = None;
+            return Err(e);
+        }
+        self.sequence += 1;
+        if changed {
             self.rules = Some(rules.clone());
         }
-        frame(&mut self.buffer, &RecordRef::Step { reading, batch }).map_err(|e| self.failed(e))?;
-        let Some(file) = self.file.clone() else {
-            return Err(self.failed(io::Error::other("no journal is open")));
-        };
-        if let Err(e) = (&*file).write_all(&self.buffer) {
-            self.file = None;
-            return Err(self.failed(e));
-        }
-        self.bytes += self.buffer.len() as u64;
-        self.sync_behind(file);
         Ok(())
     }
 
-    fn replay(&mut self, bytes: &[u8]) -> Result<Option<Line>, StoreError> {
-        let mut line: Option<Box<Line>> = None;
-        let mut rules: Option<Rules> = None;
-        let mut rest = bytes;
-        while let Some((payload, tail)) = unframe(rest) {
-            rest = tail;
-            // The layout stands first in a snapshot, so it can be read whatever follows.
-            if let Some(found) = layout_of(payload).filter(|&layout| layout != LAYOUT) {
-                return Err(StoreError::Layout { line: self.name.clone(), found, known: LAYOUT });
-            }
-            match (postcard::from_bytes::<Record>(payload), &mut line, &rules) {
-                (Ok(Record::Snapshot { line: found, .. }), line, _) => *line = Some(found),
-                (Ok(Record::Rules(found)), _, _) => rules = Some(found),
-                (Ok(Record::Step { reading, batch }), Some(line), Some(rules)) => {
-                    line.sync(rules, reading, &batch);
-                }
-                _ => break,
-            }
-        }
-        Ok(line.map(|l| *l))
-    }
-
-    fn rewrite(&mut self, line: &Line) -> io::Result<()> {
-        let generation = self.generation + 1;
-        let path = self.path(generation);
-        let draft = path.with_extension("draft");
-        self.buffer.clear();
-        frame(&mut self.buffer, &RecordRef::Snapshot { layout: LAYOUT, line })?;
-        let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&draft)?;
-        file.write_all(&self.buffer)?;
-        file.sync_data()?;
-        fs::rename(&draft, &path)?;
-        File::open(&self.dir)?.sync_all()?;
-        for old in self.generations()?.into_iter().filter(|&g| g < generation) {
-            fs::remove_file(self.path(old))?;
-        }
-        self.generation = generation;
-        self.file = Some(Arc::new(file));
-        self.rules = None;
-        self.snapshot_bytes = self.buffer.len() as u64;
-        self.bytes = self.snapshot_bytes;
-        self.buffer = Vec::new();
+    /// Writes what was noted; the line is as after it. After an error it is kept, and [`Self::catch_up`] tries again.
+    pub(super) fn write(&mut self, line: &Line) -> io::Result<()> {
+        self.append()?;
+        self.rewrite_behind(line);
+        self.sync_behind();
         Ok(())
     }
 
-    /// Forces the file to disk now and then, without making anybody wait.
-    fn sync_behind(&mut self, file: Arc<File>) {
-        if self.disk_at.elapsed() < DISK_EVERY || self.disk_busy.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        self.disk_at = Instant::now();
-        let busy = self.disk_busy.clone();
-        std::thread::spawn(move || {
-            if let Err(error) = file.sync_data() {
-                tracing::error!(%error, "a state file does not reach the disk");
-            }
-            busy.store(false, Ordering::Relaxed);
-        });
+    /// Begins a new file with the line as it is, and waits until it is on the disk.
+    pub(super) fn begin(&mut self, line: &Line) -> io::Result<()> {
+        self.rewriting = None;
+        let record = RecordRef::Snapshot { rules: self.rules.as_ref(), line };
+        let file = draft(&self.disk, &self.name, self.sequence, &record)?;
+        self.adopt(file)?;
+        self.disk.sync_names()?;
+        self.unwritten.clear();
+        self.behind.failed.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
-    fn generations(&self) -> io::Result<Vec<u64>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let file = entry?.file_name();
-            let generation: Option<u64> = file
-                .to_str()
-                .and_then(|f| f.strip_prefix(&self.name)?.strip_prefix('.')?.strip_suffix(".journal")?.parse().ok());
-            found.extend(generation);
+    /// Removes the files of earlier generations.
+    pub(super) fn remove_outdated(&self) -> io::Result<()> {
+        remove_below(&self.disk, &self.name, self.generation)
+    }
+
+    fn append(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Err(io::Error::other("no journal is open")) };
+        self.disk.append(file, &self.unwritten)?;
+        if let Some(rewriting) = &mut self.rewriting {
+            rewriting.meanwhile.extend_from_slice(&self.unwritten);
         }
-        Ok(found)
+        self.unwritten.clear();
+        Ok(())
+    }
+
+    /// Lets a draft be the journal from here on.
+    fn adopt(&mut self, mut file: Opened) -> io::Result<()> {
+        let path = self.path(self.generation + 1);
+        if let Err(e) = self.disk.rename(&file.path, &path) {
+            let _ = fs::remove_file(&file.path);
+            return Err(e);
+        }
+        file.path = path;
+        self.generation += 1;
+        self.snapshot_bytes = file.bytes;
+        self.file = Some(file);
+        Ok(())
     }
 
     fn path(&self, generation: u64) -> PathBuf {
-        self.dir.join(format!("{}.{generation}.journal", self.name))
+        self.disk.dir().join(format!("{}.{generation}.journal", self.name))
     }
 
-    fn failed(&self, source: io::Error) -> StoreError {
-        StoreError::State { line: self.name.clone(), source }
+    /// Begins to rewrite a long journal in the background, or takes over what was written there.
+    fn rewrite_behind(&mut self, line: &Line) {
+        let Some(mut rewriting) = self.rewriting.take() else { return self.begin_behind(line) };
+        let finished = match rewriting.draft.try_recv() {
+            Err(TryRecvError::Empty) if rewriting.meanwhile.len() <= self.disk.bounds.meanwhile_bytes_max => {
+                self.rewriting = Some(rewriting);
+                return;
+            }
+            Err(TryRecvError::Empty) => Err(io::Error::other("the disk is slower than the line")),
+            Err(TryRecvError::Closed) => Err(io::Error::other("it was broken off")),
+            Ok(draft) => draft,
+        };
+        let adopted = finished.and_then(|mut draft| {
+            let snapshot_bytes = draft.bytes;
+            if let Err(e) = self.disk.append(&mut draft, &rewriting.meanwhile) {
+                let _ = fs::remove_file(&draft.path);
+                return Err(e);
+            }
+            self.adopt(draft)?;
+            self.snapshot_bytes = snapshot_bytes;
+            self.outdated = true;
+            Ok(())
+        });
+        match adopted {
+            Ok(()) => self.behind.failed.store(false, Ordering::Relaxed),
+            Err(error) => {
+                self.rewrite_not_before = Instant::now() + REWRITE_RETRY;
+                tracing::error!(line = %self.name, %error, "a state file cannot be rewritten, and grows on");
+            }
+        }
+    }
+
+    fn begin_behind(&mut self, line: &Line) {
+        let Some(file) = &self.file else { return };
+        let long = file.bytes > self.disk.bounds.rewrite_bytes_min.max(self.snapshot_bytes * REWRITE_FACTOR);
+        let wanted = long || self.behind.failed.load(Ordering::Relaxed);
+        if !wanted || self.outdated || Instant::now() < self.rewrite_not_before {
+            return;
+        }
+        let Some(permit) = self.disk.may_rewrite() else { return };
+        let (done, draft_of) = oneshot::channel();
+        let (disk, name, sequence, rules) = (self.disk.clone(), self.name.clone(), self.sequence, self.rules.clone());
+        let line = line.clone();
+        tokio::task::spawn_blocking(move || {
+            let record = RecordRef::Snapshot { rules: rules.as_ref(), line: &line };
+            let drafted = draft(&disk, &name, sequence, &record);
+            if let Err(Ok(unwanted)) = done.send(drafted) {
+                let _ = fs::remove_file(unwanted.path);
+            }
+            drop(permit);
+        });
+        self.rewriting = Some(Rewriting { draft: draft_of, meanwhile: Vec::new() });
+    }
+
+    /// Forces the file to disk now and then, and then removes those before it, without making anybody wait.
+    fn sync_behind(&mut self) {
+        let Some(file) = &self.file else { return };
+        let due = self.outdated || self.synced_at.elapsed() >= SYNC_EVERY;
+        if !due || self.behind.busy.swap(true, Ordering::Acquire) {
+            return;
+        }
+        let busy = Busy(self.behind.clone());
+        let Some(permit) = self.disk.may_sync() else { return };
+        self.synced_at = Instant::now();
+        let remove_below_generation = std::mem::take(&mut self.outdated).then_some(self.generation);
+        let (disk, name) = (self.disk.clone(), self.name.clone());
+        let (file, path) = (file.file.clone(), file.path.clone());
+        tokio::task::spawn_blocking(move || {
+            let synced = disk.sync(&file, &path).and_then(|()| match remove_below_generation {
+                Some(generation) => disk.sync_names().and_then(|()| remove_below(&disk, &name, generation)),
+                None => Ok(()),
+            });
+            if let Err(error) = synced {
+                busy.0.failed.store(true, Ordering::Relaxed);
+                tracing::error!(line = %name, %error, "a state file does not reach the disk");
+            }
+            drop((busy, permit));
+        });
     }
 }
 
-/// The layout that a snapshot names; `None` of any other record.
-fn layout_of(payload: &[u8]) -> Option<u32> {
-    let (variant, rest) = postcard::take_from_bytes::<u32>(payload).ok()?;
-    (variant == 0).then(|| postcard::take_from_bytes(rest).ok().map(|(layout, _)| layout))?
+/// Writes a file with a snapshot, and forces it to disk.
+fn draft(disk: &Disk, name: &str, sequence: u64, snapshot: &RecordRef<'_>) -> io::Result<Opened> {
+    let mut bytes = Vec::new();
+    frame::append(&mut bytes, sequence, snapshot)?;
+    let mut file = disk.draft(name)?;
+    let written = disk.append(&mut file, &bytes).and_then(|()| disk.sync(&file.file, &file.path));
+    if let Err(e) = written {
+        let _ = fs::remove_file(&file.path);
+        return Err(e);
+    }
+    Ok(file)
 }
 
-/// Appends `length, checksum, record`.
-fn frame(buffer: &mut Vec<u8>, record: &RecordRef<'_>) -> io::Result<()> {
-    let at = buffer.len();
-    buffer.extend_from_slice(&[0; 8]);
-    let taken = std::mem::take(buffer);
-    *buffer = postcard::to_extend(record, taken).map_err(io::Error::other)?;
-    let payload = &buffer[at + 8..];
-    let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
-    let sum = crc32fast::hash(payload);
-    buffer[at..at + 4].copy_from_slice(&length.to_le_bytes());
-    buffer[at + 4..at + 8].copy_from_slice(&sum.to_le_bytes());
+/// Generations of a line's files that end so, the newest first.
+pub(super) fn generations(disk: &Disk, name: &str, end: &str) -> io::Result<Vec<u64>> {
+    let names = disk.names(&format!("{name}."), end)?;
+    let mut generations: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    generations.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(generations)
+}
+
+fn remove_below(disk: &Disk, name: &str, generation: u64) -> io::Result<()> {
+    for old in generations(disk, name, ".journal")?.into_iter().filter(|&old| old < generation) {
+        fs::remove_file(disk.dir().join(format!("{name}.{old}.journal")))?;
+    }
     Ok(())
 }
 
-/// The first record and what follows it; `None` at the end and at a torn record.
-fn unframe(mut bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut head = [0; 8];
-    bytes.read_exact(&mut head).ok()?;
-    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]);
-    let sum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
-    if length > RECORD_BYTES_MAX {
-        return None;
-    }
-    let (payload, rest) = bytes.split_at_checked(usize::try_from(length).ok()?)?;
-    (crc32fast::hash(payload) == sum).then_some((payload, rest))
+/// Whether there is no room, which may change, and in the same place.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -21,7 +21,7 @@ use super::{
     connect::{Connector, Target},
     fault::Fault,
     keys::SLOTS,
-    link::Link,
+    link::{Condition, Link},
 };
 
 /// Least time between two looks at the cluster.
@@ -105,7 +105,7 @@ impl Cluster {
         match answer {
             Err(Fault::Moved(_)) => Err(Fault::Busy("the line's slot is being moved".to_owned())),
             // Perhaps another server has taken its place.
-            Err(fault @ (Fault::Lost(_) | Fault::Busy(_))) => {
+            Err(fault @ (Fault::Lost(_) | Fault::ReadOnly(_) | Fault::Busy(_))) => {
                 self.look_soon();
                 Err(fault)
             }
@@ -127,7 +127,13 @@ impl Cluster {
         self.with_map(|map| map.links.values().find_map(|link| link.away()))
     }
 
-    async fn link_to(self: &Arc<Self>, slot: u16) -> Result<Arc<Link>, Fault> {
+    /// What is known of the connections to all servers.
+    pub(super) fn condition(&self) -> Condition {
+        self.with_map(|map| map.links.values().map(|link| link.condition()).fold(Condition::default(), Condition::with))
+    }
+
+    /// The link to the server that has the slot.
+    pub(super) async fn link_to(self: &Arc<Self>, slot: u16) -> Result<Arc<Link>, Fault> {
         self.look_first().await?;
         let link = self.with_map(|map| map.primary(slot).cloned().map(|node| self.link(map, &node)));
         link.ok_or_else(|| {

@@ -11,6 +11,10 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::fault::address;
 
+/// What a server is that takes no writes, and what to do.
+pub(super) const REPLICA: &str =
+    "it is a replica and takes no writes; if no failover is under way, the store's `url` must name the primary";
+
 /// Which server a connection is to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
@@ -82,10 +86,13 @@ impl Connector {
         }
     }
 
-    /// Opens a connection.
-    pub(super) async fn open(&self, target: &Target) -> Result<Connection, String> {
+    /// Opens a connection. The server's role is looked at if it is doubted, or a Sentinel has named it.
+    pub(super) async fn open(&self, target: &Target, doubted: bool) -> Result<Connection, String> {
         match target {
-            Target::Server(node) => self.server(node, Introduction::Full).await.map_err(|e| self.tell(node, &e)),
+            Target::Server(node) => {
+                let connection = self.server(node, Introduction::Full).await.map_err(|e| self.tell(node, &e))?;
+                if doubted { self.check_primary(connection).await } else { Ok(connection) }
+            }
             Target::Primary { master, sentinels } => {
                 let node = self.ask_sentinels(master, sentinels).await?;
                 let connection = self.server(&node, Introduction::Full).await.map_err(|e| self.tell(&node, &e))?;
@@ -178,7 +185,7 @@ impl Connector {
         let role = role.query_async::<Value>(&mut connection.wire);
         match within(self.response_timeout, "no answer", role).await {
             Ok(Value::Array(role)) if role.first() != Some(&Value::BulkString(b"master".to_vec())) => {
-                Err(format!("{}: the Sentinels call it the primary, but it is a replica", address(&connection.node)))
+                Err(format!("{}: {REPLICA}", address(&connection.node)))
             }
             // A user who may not ask finds out with the first step: a replica refuses to write.
             Err(e) if e.kind() != ErrorKind::Server(ServerErrorKind::NoPerm) => Err(self.tell(&connection.node, &e)),

@@ -75,9 +75,25 @@ async fn servers(store: &Redis, checkup: &mut Checkup) -> Result<(), Fault> {
     Ok(())
 }
 
+/// How many keys the server has evicted, and by which policy, if lines may have been among them.
+pub(super) fn evicted(info: &str) -> Option<(u64, &str)> {
+    let keys = field(info, "evicted_keys")?.parse().ok().filter(|&keys| keys > 0)?;
+    let policy = field(info, "maxmemory_policy").filter(|policy| !spares_lines(policy))?;
+    Some((keys, policy))
+}
+
+/// Lines have no time to live, so `volatile-…` leaves them alone.
+fn spares_lines(policy: &str) -> bool {
+    policy == "noeviction" || policy.starts_with("volatile-")
+}
+
+fn field<'a>(info: &'a str, field: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim)
+}
+
 /// Version, role and eviction, as INFO has them.
 fn look_at(name: &str, info: &str, checkup: &mut Checkup) {
-    let field = |field: &str| info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')).map(str::trim);
+    let field = |name: &str| field(info, name);
     // Valkey also tells the version of Redis that it is compatible with, under the old name.
     let version = field("redis_version").unwrap_or("unknown");
     let shown = field("valkey_version").map_or_else(|| format!("Redis {version}"), |v| format!("Valkey {v}"));
@@ -91,8 +107,7 @@ fn look_at(name: &str, info: &str, checkup: &mut Checkup) {
         checkup.say(Severity::Fault, format!("{name} is a replica, which takes no steps; name its primary."));
     }
     match field("maxmemory_policy") {
-        // Lines have no time to live, so `volatile-…` leaves them alone.
-        Some(policy) if policy == "noeviction" || policy.starts_with("volatile-") => {}
+        Some(policy) if spares_lines(policy) => {}
         Some(policy) => {
             // Without a bound nothing is evicted, until somebody sets one.
             let bounded = field("maxmemory").is_some_and(|bytes| bytes != "0");
@@ -205,7 +220,7 @@ fn words(words: &[&str]) -> Cmd {
     command
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
         Value::VerbatimString { text, .. } | Value::SimpleString(text) => text.clone(),
@@ -226,7 +241,7 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 
 fn why(fault: &Fault) -> String {
     match fault {
-        Fault::Lost(why) | Fault::Busy(why) | Fault::Refused(why) => why.clone(),
+        Fault::Lost(why) | Fault::ReadOnly(why) | Fault::Busy(why) | Fault::Refused(why) => why.clone(),
         Fault::NoScript => "the server forgets the script at once".to_owned(),
         Fault::Moved(_) => "the server is part of a cluster; write `redis+cluster://`".to_owned(),
     }
@@ -248,6 +263,15 @@ mod tests {
             let info = format!("redis_version:6.2.0\r\nrole:master\r\nmaxmemory:100\r\nmaxmemory_policy:{policy}\r\n");
             assert_eq!(findings(&info), []);
         }
+    }
+
+    #[test]
+    fn evicted_keys_matter_where_lines_may_be_among_them() {
+        let info = |keys, policy| format!("maxmemory_policy:{policy}\r\nevicted_keys:{keys}\r\n");
+        assert_eq!(evicted(&info(7, "allkeys-lru")), Some((7, "allkeys-lru")));
+        assert_eq!(evicted(&info(0, "allkeys-lru")), None);
+        assert_eq!(evicted(&info(7, "volatile-lru")), None);
+        assert_eq!(evicted(""), None);
     }
 
     #[test]

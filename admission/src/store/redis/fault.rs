@@ -6,8 +6,10 @@ use sluice_config::RedisNode;
 /// Why a call got no answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Fault {
-    /// The connection is of no use any more: broken, silent, refused, or to a server that has been demoted.
+    /// The connection is of no use any more: broken, silent or refused.
     Lost(String),
+    /// The server is a replica and takes no writes. Perhaps its name leads to another one by now.
+    ReadOnly(String),
     /// The server answers, but not this call, not now.
     Busy(String),
     /// The server does not know the script (any more).
@@ -22,7 +24,7 @@ impl Fault {
     /// Why, in words.
     pub(super) fn into_reason(self) -> String {
         match self {
-            Self::Lost(why) | Self::Busy(why) | Self::Refused(why) => why,
+            Self::Lost(why) | Self::ReadOnly(why) | Self::Busy(why) | Self::Refused(why) => why,
             Self::NoScript => "the server has no such script".to_owned(),
             Self::Moved(node) => format!("the slot is on {}", address(&node)),
         }
@@ -47,7 +49,7 @@ impl Fault {
                 | ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown,
             ) => Self::Busy(said()),
-            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::Lost(said()),
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => Self::ReadOnly(said()),
             ErrorKind::Server(_) => Self::Refused(said()),
             ErrorKind::Extension => match error.code() {
                 Some("NOAUTH" | "WRONGPASS" | "UNBLOCKED") => Self::Lost(said()),

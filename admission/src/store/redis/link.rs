@@ -4,12 +4,16 @@
 //! to reach it again. A connection that was lost, or kept an answer back for too long, or is to a server that has
 //! become a replica, is never used again. The client library's own reconnecting is not used: it does not notice
 //! a demoted server, never recovers from a refused password, and makes calls wait for it.
+//!
+//! A server that answers READONLY was demoted, perhaps in a failover after which its name leads to another one. So it is
+//! connected to anew, but with the pauses of a server that is not reached, and is taken for up again only when it says
+//! that it is a primary. The log tells of the change, not of the attempts.
 
 use std::{
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -21,7 +25,7 @@ use tokio::{
 };
 
 use super::{
-    connect::{Connection, Connector, Target},
+    connect::{Connection, Connector, REPLICA, Target},
     fault::{Fault, address},
     script,
 };
@@ -41,6 +45,32 @@ pub(super) struct Link {
     connecting: AtomicBool,
     /// Counts connections, so that a late failure of an old one does not end a new one.
     opened: Mutex<u64>,
+    /// Whether the server's last word was that it takes no writes.
+    read_only: AtomicBool,
+    /// Pause before the next attempt after such a word: as long as it has not made a step since, they grow.
+    pause_ms: AtomicU64,
+}
+
+/// What is known of connections to servers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether a server takes no writes, by its last word.
+    pub read_only: bool,
+    /// Connections opened since the start, those to servers that are no longer used apart.
+    pub connections: u64,
+    /// How often a line was lost while its server evicts keys, counted at most once a minute.
+    pub evictions: u64,
+}
+
+impl Condition {
+    /// Of both.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self {
+            read_only: self.read_only || other.read_only,
+            connections: self.connections + other.connections,
+            evictions: self.evictions + other.evictions,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -60,12 +90,14 @@ impl Link {
             state: watch::Sender::new(State::Fresh),
             connecting: AtomicBool::new(false),
             opened: Mutex::new(0),
+            read_only: AtomicBool::new(false),
+            pause_ms: AtomicU64::new(RETRY_MS.0),
         })
     }
 
     /// Sends a call of the line's script, and the script itself if the server does not have it.
     pub(super) async fn run(self: &Arc<Self>, call: &Cmd) -> Result<Value, Fault> {
-        match self.send(call).await {
+        let answer = match self.send(call).await {
             Err(Fault::NoScript) => {
                 let mut load = redis::cmd("SCRIPT");
                 load.arg("LOAD").arg(script::TEXT);
@@ -73,7 +105,12 @@ impl Link {
                 self.send(call).await
             }
             answered => answered,
+        };
+        if answer.is_ok() && self.read_only.load(Ordering::Relaxed) && self.read_only.swap(false, Ordering::Relaxed) {
+            self.pause_ms.store(RETRY_MS.0, Ordering::Relaxed);
+            tracing::info!(server = self.server(), "the store takes writes again");
         }
+        answer
     }
 
     /// Sends any command.
@@ -88,10 +125,23 @@ impl Link {
                 Fault::Lost(format!("{}: no answer within {} ms", address(&node), self.response_timeout.as_millis()))
             }
         };
-        if let Fault::Lost(why) = &fault {
-            self.lose(opened, why);
+        match &fault {
+            Fault::Lost(why) => self.lose(opened, why),
+            Fault::ReadOnly(why) => {
+                if !self.read_only.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%why, "the store takes no writes: {REPLICA}");
+                }
+                self.lose(opened, why);
+            }
+            _ => {}
         }
         Err(fault)
+    }
+
+    /// What is known of the connections to this server.
+    pub(super) fn condition(&self) -> Condition {
+        let connections = *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        Condition { read_only: self.read_only.load(Ordering::Relaxed), connections, evictions: 0 }
     }
 
     /// Why calls fail at once; `None` while they do not.
@@ -138,7 +188,9 @@ impl Link {
             lost
         });
         if lost {
-            tracing::warn!(%why, "the connection to the store is lost");
+            if !self.read_only.load(Ordering::Relaxed) {
+                tracing::warn!(%why, "the connection to the store is lost");
+            }
             self.reconnect();
         }
     }
@@ -173,9 +225,22 @@ async fn connect(task: Connecting) {
     let mut pause_ms = RETRY_MS.0;
     loop {
         let Some(link) = task.0.upgrade() else { return };
-        match link.connector.open(&link.target).await {
+        let read_only = link.read_only.load(Ordering::Relaxed);
+        if read_only {
+            // Across connections: one may be opened, and the server's role not told, to a replica.
+            pause_ms = link.pause_ms.load(Ordering::Relaxed);
+            link.pause_ms.store((pause_ms * 2).min(RETRY_MS.1), Ordering::Relaxed);
+            drop(link);
+            pause(pause_ms).await;
+        } else {
+            drop(link);
+        }
+        let Some(link) = task.0.upgrade() else { return };
+        match link.connector.open(&link.target, read_only).await {
             Ok(connection) => {
-                tracing::info!(server = address(&connection.node), "connected to the store");
+                if !read_only {
+                    tracing::info!(server = address(&connection.node), "connected to the store");
+                }
                 let opened = {
                     let mut opened = link.opened.lock().unwrap_or_else(PoisonError::into_inner);
                     *opened += 1;
@@ -192,9 +257,16 @@ async fn connect(task: Connecting) {
             }
         }
         drop(link);
-        sleep(Duration::from_millis(pause_ms - random(pause_ms / 2))).await;
-        pause_ms = (pause_ms * 2).min(RETRY_MS.1);
+        if !read_only {
+            pause(pause_ms).await;
+            pause_ms = (pause_ms * 2).min(RETRY_MS.1);
+        }
     }
+}
+
+/// Waits for so long, shortened by up to a half.
+async fn pause(ms: u64) {
+    sleep(Duration::from_millis(ms - random(ms / 2))).await;
 }
 
 /// A number below `bound` that differs from node to node; nothing more is asked of it.

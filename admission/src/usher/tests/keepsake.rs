@@ -54,6 +54,31 @@ async fn a_line_is_healed_when_the_store_and_every_node_are_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_whose_state_file_is_damaged_is_told_who_is_inside_and_calls_nobody_for_a_minute() {
+    let (store, dir) = (Arc::new(Watched::new()), tempfile::tempdir().unwrap());
+    end_of_a_node(&store, &dir).await;
+    store.damage();
+
+    let usher = begin(&store, &dir);
+    sleep(Duration::from_secs(1)).await;
+    let healing = usher.view().summary.clone();
+    assert_eq!((healing.life, healing.inside, healing.due, healing.head), (1, 2, 1, 3));
+    let (number, _) = usher.join(slip(7)).await.unwrap();
+    assert!(number > 6 + SKIP, "{number} may have been given before");
+    // A seat is free, but nobody knows who was called in the minute before.
+    usher.ended(1);
+    for seconds in 1..65 {
+        for number in 4..=6 {
+            usher.seen(number, 20_000);
+        }
+        sleep(Duration::from_secs(1)).await;
+        let head = usher.view().summary.head;
+        assert_eq!(head, if seconds < 59 { 3 } else { head }, "called after {seconds} s");
+    }
+    assert!(usher.view().summary.head > 3, "the line goes on");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_that_begins_again_over_a_sound_line_changes_nothing() {
     let (store, dir) = (Arc::new(Watched::new()), tempfile::tempdir().unwrap());
     end_of_a_node(&store, &dir).await;
