@@ -70,7 +70,7 @@ enum Remembers {
 }
 
 fn hold() -> impl Strategy<Value = u32> {
-    prop_oneof![4 => 0..30_000u32, 1 => Just(4_000), 1 => Just(u32::MAX)]
+    prop_oneof![3 => 0..14_000u32, 1 => 0..80_000u32, 1 => Just(4_000), 1 => Just(u32::MAX)]
 }
 
 fn wild() -> impl Strategy<Value = Wild> {

@@ -59,7 +59,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let hold = 0..30_000u32;
+    let hold = prop_oneof![3 => 0..14_000u32, 1 => 0..80_000u32];
     let who = any::<usize>();
     prop_oneof![
         4 => (1..30u8, any::<bool>(), hold.clone()).prop_map(|(count, enter, hold_ms)| Event::Arrive { count, enter, hold_ms }),

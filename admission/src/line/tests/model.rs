@@ -17,8 +17,8 @@ enum Place {
 #[derive(Clone, Debug)]
 struct Visitor {
     place: Place,
-    /// Last door generation in which the visitor counts as present.
-    present_until: u64,
+    /// When the generation is over in which the visitor counts as present last.
+    present_until_ms: u64,
     /// Last waiting generation in which the visitor was seen.
     seen: u64,
 }
@@ -64,8 +64,8 @@ impl Model {
         assert_eq!(called, candidates[..called.len()], "not the first present numbers were called");
         for &number in &called {
             let visitor = self.visitors.get_mut(&number).unwrap();
-            let told_ms = (visitor.present_until + 1) * presence::DOOR_MS;
-            visitor.place = Place::Due { until_ms: told_ms.max(now_ms + rules.claim_within_ms) };
+            let until_ms = visitor.present_until_ms.max(now_ms + rules.claim_within_ms);
+            visitor.place = Place::Due { until_ms };
         }
         let stands = called.len() < candidates.len();
         let walked_in = self.walk_ins(rules, batch, outcome, now_ms, &known, stands);
@@ -123,15 +123,16 @@ impl Model {
         }
         for number in &batch.away {
             let visitor = self.visitors.get_mut(number).unwrap();
-            visitor.present_until = 0;
+            visitor.present_until_ms = 0;
             visitor.seen = 0;
         }
     }
 
     fn see(&mut self, number: u64, now_ms: u64, hold_ms: u32) {
         let visitor = self.visitors.get_mut(&number).unwrap();
-        let until = (now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX))) / presence::DOOR_MS;
-        visitor.present_until = visitor.present_until.max(until);
+        let until_ms = now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX));
+        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
+        visitor.present_until_ms = visitor.present_until_ms.max((until_ms / length_ms + 1) * length_ms);
         visitor.seen = now_ms / presence::WAITING_MS;
     }
 
@@ -171,7 +172,7 @@ impl Model {
 
     fn admit(&mut self, id: u64, number: u64, now_ms: u64) {
         assert_eq!(number, self.visitors.len() as u64 + 1, "numbers are not handed out in order of arrival");
-        self.visitors.insert(number, Visitor { place: Place::Waiting, present_until: 0, seen: 0 });
+        self.visitors.insert(number, Visitor { place: Place::Waiting, present_until_ms: 0, seen: 0 });
         self.slips.insert(id, (number, now_ms));
     }
 
@@ -205,8 +206,7 @@ impl Model {
     }
 
     fn candidates(&self, now_ms: u64, floor: u64) -> Vec<u64> {
-        let present =
-            |v: &Visitor| v.place == Place::Waiting && v.present_until >= now_ms / presence::DOOR_MS && v.seen > 0;
+        let present = |v: &Visitor| v.place == Place::Waiting && v.present_until_ms > now_ms && v.seen > 0;
         self.visitors.iter().filter(|&(&n, v)| n > floor && present(v)).map(|(&n, _)| n).collect()
     }
 

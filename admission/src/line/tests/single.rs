@@ -38,6 +38,13 @@ impl Bench {
         self.after(ms, Batch { seen, ..Batch::default() })
     }
 
+    /// Lets time pass while the line is asked all along.
+    fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.after(1_000, Batch::default());
+        }
+    }
+
     fn ask(&mut self, number: u64, enter: bool) -> Verdict {
         let asks = vec![Ask { number, hold_ms: 4_000, enter }];
         self.after(0, Batch { asks, ..Batch::default() }).asks[0]
@@ -85,6 +92,17 @@ fn a_called_number_that_does_not_enter_gives_its_seat_back_and_is_next_when_it_c
     assert_eq!(bench.ask(1, true), Verdict::Waiting);
     bench.after(250, Batch { ended: vec![2], ..Batch::default() });
     assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }));
+}
+
+#[test]
+fn a_hidden_tab_is_called_between_two_polls_and_keeps_its_seat_until_the_next() {
+    let mut bench = Bench::new(Rules { burst: 1, release_per_minute: 2, ..rules() });
+    bench.join(2);
+    bench.after(0, Batch { seen: vec![Seen { number: 2, hold_ms: 65_000 }], ..Batch::default() });
+    bench.pass(62);
+    assert_eq!(bench.line.head, 2, "called while nothing was heard of it");
+    bench.pass(2);
+    assert!(matches!(bench.ask(2, true), Verdict::Inside { .. }));
 }
 
 #[test]

@@ -27,7 +27,7 @@ use crate::{
 
 /// Version of everything below. Rises when any serialized type changes, and also when [`Line::sync`] does anything
 /// differently: a journal is read back by making its steps again.
-const LAYOUT: u32 = 8;
+const LAYOUT: u32 = 9;
 /// A journal shorter than this is never rewritten.
 const REWRITE_BYTES_MIN: u64 = 8 << 20;
 /// A journal so many times longer than its snapshot is rewritten.

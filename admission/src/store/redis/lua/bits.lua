@@ -4,8 +4,8 @@
 -- Every bitmap there is holds `span` bytes: BITOP goes word by word only as far as the shortest one reaches.
 -- In `gone` the bits of all numbers at or below the floor are set, so that nothing else need know of the floor.
 
-local DOOR_MS, WAITING_MS = 2000, 30000
-local HOLD_MS_MAX = (DOORS - 2) * DOOR_MS
+local FINE_MS, COARSE_MS, WAITING_MS = 2000, 16000, 30000
+local FINE_HOLD_MS_MAX, HOLD_MS_MAX = 12000, 74000
 local ZERO = '\0'
 -- Bitmaps are cut when a quarter of them, and no less than so many bytes, would go.
 local CUT_BYTES_MIN = 8192
@@ -141,14 +141,17 @@ end
 
 -- Wipes the generations that are over.
 local function expire_presence()
-  local door, seen = floor(s.now / DOOR_MS), floor(s.now / WAITING_MS)
-  for generation = max(s.door, door - DOORS), door - 1 do
-    wipe_generation(generation % DOORS + 1)
+  local fine, coarse, seen = floor(s.now / FINE_MS), floor(s.now / COARSE_MS), floor(s.now / WAITING_MS)
+  for generation = max(s.fine, fine - FINES), fine - 1 do
+    wipe_generation(generation % FINES + 1)
+  end
+  for generation = max(s.coarse, coarse - COARSES), coarse - 1 do
+    wipe_generation(FINES + generation % COARSES + 1)
   end
   for generation = max(s.seen, seen - WAITINGS) + 1, seen do
     wipe_generation(DOORS + generation % WAITINGS + 1)
   end
-  s.door, s.seen = door, seen
+  s.fine, s.coarse, s.seen = fine, coarse, seen
 end
 
 local function generation(i)
@@ -161,8 +164,13 @@ end
 
 -- The two bitmaps in which a number is marked that is seen now and counts as present for `hold_ms`.
 local function presence(hold_ms)
-  local door = floor((s.now + min(hold_ms, HOLD_MS_MAX)) / DOOR_MS)
-  return { generation(door % DOORS + 1), generation(DOORS + s.seen % WAITINGS + 1) }
+  local until_ms, door = s.now + min(hold_ms, HOLD_MS_MAX), nil
+  if hold_ms <= FINE_HOLD_MS_MAX then
+    door = generation(floor(until_ms / FINE_MS) % FINES + 1)
+  else
+    door = generation(FINES + floor(until_ms / COARSE_MS) % COARSES + 1)
+  end
+  return { door, generation(DOORS + s.seen % WAITINGS + 1) }
 end
 
 -- Leaves in the scratch key the numbers of a ring's generations `from` to `to` that are not gone. False: none.

@@ -60,20 +60,26 @@ local function count_upto(last)
   return counted, byte
 end
 
--- Seats for the called: nobody loses one before the poll that tells of it.
-local function seats_of_called(numbers)
-  local claim = s.now + rules.claim_within
-  local kept = until_then(claim, numbers)
-  for generation = max(floor(claim / DOOR_MS), s.door), s.door + DOORS - 1 do
-    local i = generation % DOORS + 1
+-- Keeps the seats of the called until the ends of those generations of a ring in which they are marked.
+local function keep_until(kept, numbers, claim, first, length_ms, from, generations)
+  for generation = max(floor(claim / length_ms), first), first + generations - 1 do
+    local i = from + generation % generations
     if live[i] then
       for n, number in ipairs(numbers) do
         if call('GETBIT', KEY.present[i], number - s.base) == 1 then
-          kept[2 * n - 1] = (generation + 1) * DOOR_MS
+          kept[2 * n - 1] = max(kept[2 * n - 1], (generation + 1) * length_ms)
         end
       end
     end
   end
+end
+
+-- Seats for the called: no visitor loses one before the poll that tells of it.
+local function seats_of_called(numbers)
+  local claim = s.now + rules.claim_within
+  local kept = until_then(claim, numbers)
+  keep_until(kept, numbers, claim, s.fine, FINE_MS, 1, FINES)
+  keep_until(kept, numbers, claim, s.coarse, COARSE_MS, FINES + 1, COARSES)
   return kept
 end
 

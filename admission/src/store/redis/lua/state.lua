@@ -8,7 +8,7 @@
 -- `maxmemory-policy volatile-*`.
 
 -- Rises when the meaning of anything below changes. A script never writes a layout that it does not know.
-local LAYOUT = 4
+local LAYOUT = 5
 
 local call = redis.call
 local floor, max, min = math.floor, math.max, math.min
@@ -23,12 +23,13 @@ local KEY = {
   inside = KEYS[4], -- sorted set: inside, by the time at which the seat lapses
   since = KEYS[5], -- hash: when each number inside took its seat
   slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd minute
-  present = {}, -- bitmaps: the rings of generations, doors first
-  pool = KEYS[28], -- sorted set: slips of those who came while a node was cut off, by time of arrival
-  ended = KEYS[29], -- sorted set: whose visit has ended, by the time until which marks of them are late
-  scratch = KEYS[30], -- never outlives a step
+  present = {}, -- bitmaps: the rings of generations, doors (fine, then coarse) first
+  pool = KEYS[25], -- sorted set: slips of those who came while a node was cut off, by time of arrival
+  ended = KEYS[26], -- sorted set: whose visit has ended, by the time until which marks of them are late
+  scratch = KEYS[27], -- never outlives a step
 }
-local DOORS, WAITINGS = 16, 4
+local FINES, COARSES, WAITINGS = 7, 6, 4
+local DOORS = FINES + COARSES
 for i = 1, DOORS + WAITINGS do
   KEY.present[i] = KEYS[7 + i]
 end
@@ -36,7 +37,7 @@ end
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
   'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'settle_from',
-  'settle_until', 'pool', 'base', 'span', 'live', 'door', 'seen', 'slips', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
+  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
 }
 
