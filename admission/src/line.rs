@@ -47,7 +47,7 @@ use self::{
     marks::Heads,
     presence::Presence,
     rate::Rate,
-    seats::{Seat, Seats},
+    seats::{Claim, Seat, Seats},
     settling::Settling,
     slips::Slips,
 };
@@ -65,10 +65,13 @@ pub struct Line {
     base: u64,
     presence: Presence,
     called: Bits,
-    due: Seats,
-    inside: Seats,
+    /// Numbers that were called, heard of it and did not enter: called again only after an ask that enters, and once
+    /// more only.
+    lapsed: Bits,
+    due: Seats<Claim>,
+    inside: Seats<()>,
     /// Whose visit has ended, until [`seats::ENDED_MS`] after it: no node can have anything new to say of them.
-    ended: Seats,
+    ended: Seats<()>,
     slips: Slips,
     settling: Settling,
     called_total: u64,
@@ -94,6 +97,7 @@ impl Line {
             base: 0,
             presence: Presence::new(),
             called: Bits::default(),
+            lapsed: Bits::default(),
             due: Seats::default(),
             inside: Seats::default(),
             ended: Seats::default(),
@@ -138,11 +142,13 @@ impl Line {
 
         for (newcomer, answer) in batch.newcomers.iter().zip(&mut newcomers) {
             if answer.0 != 0 {
-                answer.1 = self.verdict(rules, answer.0, newcomer.enter);
+                answer.1 = self.verdict(rules, answer.0, newcomer.enter, !newcomer.walk_in);
             }
         }
-        let asks =
-            batch.asks.iter().map(|a| if current { self.verdict(rules, a.number, a.enter) } else { Verdict::Spent });
+        let asks = batch
+            .asks
+            .iter()
+            .map(|a| if current { self.verdict(rules, a.number, a.enter, true) } else { Verdict::Spent });
         let asks = asks.collect();
         self.summarise(rules, tick, called);
         Outcome { newcomers, asks, called, due, summary: self.summary.clone() }
@@ -194,12 +200,39 @@ impl Line {
         self.heads.expire(now_ms, rules.return_within_ms);
         while self.inside.pop_lapsed(now_ms).is_some() {}
         while self.ended.pop_lapsed(now_ms).is_some() {}
-        // A called visitor who did not come gives the seat back, and stands first in line again when seen.
-        while let Some(number) = self.due.pop_lapsed(now_ms) {
+        while let Some((number, claim)) = self.due.pop_lapsed(now_ms) {
             if let Some(offset) = self.offset(number) {
-                self.called.clear(offset);
+                self.lapse(offset, claim);
             }
         }
+    }
+
+    /// A called visitor who did not come has given the seat back. Who could not hear of the call, or walked in and has
+    /// not been back, stands first in line when seen. Who heard of it is called once more when the page is loaded, and
+    /// no more after that: tickets that only ask would else be first for ever, and keep all others out.
+    fn lapse(&mut self, offset: u64, claim: Claim) {
+        match claim {
+            Claim::Open | Claim::Provisional => self.called.clear(offset),
+            Claim::Notified if self.lapsed.get(offset) => self.lapsed.clear(offset),
+            Claim::Notified => self.lapsed.set(offset),
+        }
+    }
+
+    /// The page of a number that has lapsed was loaded: it may be called again.
+    fn reclaim(&mut self, number: u64) {
+        if let Some(offset) = self.offset(number)
+            && self.lapsed.get(offset)
+            && self.due.get(number).is_none()
+        {
+            self.called.clear(offset);
+        }
+    }
+
+    /// Whoever is inside has been called, and has not lapsed.
+    fn take_in(&mut self, number: u64, since_ms: u64, until_ms: u64) -> Seat<()> {
+        self.due.free(number);
+        self.set_spent(number);
+        self.inside.hold(number, since_ms, until_ms, ())
     }
 
     /// Hands out numbers to those who came while the line could not be asked.
@@ -221,6 +254,9 @@ impl Line {
         let answers = batch.newcomers.iter().map(|newcomer| {
             if let Some(number) = self.slips.number(newcomer.id) {
                 self.see(number, newcomer.hold_ms);
+                if newcomer.enter && !newcomer.walk_in {
+                    self.reclaim(number);
+                }
                 return (number, Verdict::Waiting);
             }
             if newcomer.walk_in || closed || room == 0 {
@@ -277,12 +313,11 @@ impl Line {
                 let bit = u64::from(candidates.trailing_zeros());
                 candidates &= candidates - 1;
                 let number = self.base + index as u64 * 64 + bit;
-                self.called.set(number - self.base);
-                // Nobody loses the seat before the poll that tells them of it.
-                let told_ms = self.presence.until_ms(number - self.base).saturating_sub(now_ms);
-                let seat = self.due.hold(number, now_ms, rules.claim_within_ms.max(told_ms));
-                due.push((number, seat.until_ms));
-                self.head = self.head.max(number);
+                self.set_called(number);
+                // No visitor loses the seat before the poll that tells of it.
+                let until_ms = self.presence.until_ms(number - self.base).max(now_ms + rules.claim_within_ms);
+                self.due.hold(number, now_ms, until_ms, Claim::Open);
+                due.push((number, until_ms));
                 *places -= 1;
                 called += 1;
             }
@@ -306,8 +341,12 @@ impl Line {
         for (newcomer, answer) in refused.take(*places as usize) {
             let number = self.issue(newcomer.id);
             self.set_called(number);
-            self.due.hold(number, self.clock.now_ms, rules.claim_within_ms);
-            self.head = number;
+            let (claim, for_ms) = if newcomer.enter {
+                (Claim::Provisional, seats::provisional_ms(rules))
+            } else {
+                (Claim::Open, rules.claim_within_ms)
+            };
+            self.due.hold(number, self.clock.now_ms, self.clock.now_ms + for_ms, claim);
             answer.0 = number;
             called += 1;
         }
@@ -315,19 +354,34 @@ impl Line {
         called
     }
 
-    fn verdict(&mut self, rules: &Rules, number: u64, enter: bool) -> Verdict {
-        if let Some(Seat { since_ms, until_ms }) = self.inside.get(number) {
-            return Verdict::Inside { since_ms, until_ms };
+    /// What a number may do. `is_back`: its visitor has shown that it keeps what it was given.
+    fn verdict(&mut self, rules: &Rules, number: u64, enter: bool, is_back: bool) -> Verdict {
+        let inside =
+            |seat: Seat<()>| Verdict::Inside { since_ms: seat.since_ms, until_ms: seat.until_ms, provisional: false };
+        if let Some(seat) = self.inside.get(number) {
+            return inside(seat);
         }
-        if let Some(Seat { until_ms, .. }) = self.due.get(number) {
-            if !enter {
-                return Verdict::Called { until_ms };
-            }
-            self.due.free(number);
-            let Seat { since_ms, until_ms } = self.inside.hold(number, self.clock.now_ms, rules.seat_ms);
-            return Verdict::Inside { since_ms, until_ms };
+        if let Some(Seat { until_ms, of: claim, .. }) = self.due.get(number) {
+            let now_ms = self.clock.now_ms;
+            let walked_in_ms = until_ms.saturating_sub(seats::provisional_ms(rules)).min(now_ms);
+            let since_ms = match claim {
+                Claim::Provisional if is_back => walked_in_ms,
+                Claim::Provisional => {
+                    return Verdict::Inside { since_ms: walked_in_ms, until_ms, provisional: true };
+                }
+                Claim::Open | Claim::Notified if enter => now_ms,
+                Claim::Open | Claim::Notified => {
+                    self.due.notify(number);
+                    return Verdict::Called { until_ms };
+                }
+            };
+            return inside(self.take_in(number, since_ms, now_ms + rules.seat_ms));
         }
-        if self.is_gone(number) { Verdict::Spent } else { Verdict::Waiting }
+        match self.offset(number) {
+            _ if !self.is_gone(number) => Verdict::Waiting,
+            Some(offset) if number > self.heads.floor() && self.lapsed.get(offset) => Verdict::Lapsed,
+            _ => Verdict::Spent,
+        }
     }
 
     /// Whether a number has been called, or was passed over too long ago to be; below the base every number was.
@@ -335,9 +389,19 @@ impl Line {
         number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
     }
 
+    /// Numbers that are called are at or below the head.
     fn set_called(&mut self, number: u64) {
+        self.head = self.head.max(number);
         if let Some(offset) = self.offset(number) {
             self.called.set(offset);
+        }
+    }
+
+    /// As [`Self::set_called`], of a number that will not be called again.
+    fn set_spent(&mut self, number: u64) {
+        self.set_called(number);
+        if let Some(offset) = self.offset(number) {
+            self.lapsed.clear(offset);
         }
     }
 
@@ -370,6 +434,7 @@ impl Line {
         let count = usize::try_from(words).unwrap_or(usize::MAX);
         self.presence.drop_front(count);
         self.called.drop_front(count);
+        self.lapsed.drop_front(count);
         self.base += words * 64;
     }
 

@@ -119,8 +119,15 @@ pub enum Verdict {
         since_ms: u64,
         /// When the seat is free again unless the visitor is seen, on the line's clock.
         until_ms: u64,
+        /// The visitor has walked in, and nothing shows yet that it keeps its pass. The seat is kept for a short while,
+        /// until the pass comes back: as an inside mark or an ask.
+        provisional: bool,
     },
-    /// Is of no use any more: the visit is over, or the number was passed over longer than `return_within` ago.
+    /// Was called, heard of it and did not enter. Is called again after an ask that enters, which is to say when the
+    /// visitor loads the page; a page that only asks keeps no place.
+    Lapsed,
+    /// Is of no use any more: the visit is over, the number was passed over longer than `return_within` ago, or it was
+    /// called twice, heard of it and did not enter.
     Spent,
     /// Got no number: the line is full or closed, or a walk-in could not be called at once.
     Refused,

@@ -3,7 +3,10 @@
 //! Nearly all of it merges: by maximum, by the later end of a seat, by bits that are set. So it may come late, twice or
 //! in any order, and from nodes that know of each other's news or do not.
 
-use super::{Batch, Known, Line, Rules, lives, seats};
+use super::{
+    Batch, Known, Line, Rules, lives,
+    seats::{self, Claim},
+};
 
 impl Line {
     /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`Lives::step`].
@@ -50,20 +53,16 @@ impl Line {
                 continue;
             }
             self.issued = self.issued.max(number);
-            self.head = self.head.max(number);
-            self.set_called(number);
-            self.due.free(number);
-            self.inside.hold(number, now_ms, until_ms - now_ms);
+            self.take_in(number, now_ms, until_ms);
         }
         for &(number, until_ms) in &known.due {
             if until_ms <= now_ms || self.ended.get(number).is_some() {
                 continue;
             }
             self.issued = self.issued.max(number);
-            if self.inside.get(number).is_none() {
-                self.head = self.head.max(number);
+            if self.inside.get(number).is_none() && self.due.get(number).is_none() {
                 self.set_called(number);
-                self.due.hold(number, now_ms, until_ms - now_ms);
+                self.due.hold(number, now_ms, until_ms, Claim::Open);
             }
         }
     }
@@ -76,22 +75,25 @@ impl Line {
             if self.ended.get(number).is_some() {
                 continue;
             }
-            self.due.free(number);
-            self.head = self.head.max(number);
-            self.set_called(number);
-            self.inside.hold(number, now_ms, rules.seat_ms);
+            self.take_in(number, now_ms, now_ms + rules.seat_ms);
         }
         // After the line above: whoever is seen inside and then says good-bye, in one batch, has gone.
         for &number in &batch.ended {
             self.inside.free(number);
             self.due.free(number);
-            self.ended.hold(number, now_ms, seats::ENDED_MS);
+            if let Some(offset) = self.offset(number) {
+                self.lapsed.clear(offset);
+            }
+            self.ended.hold(number, now_ms, now_ms + seats::ENDED_MS, ());
         }
         for seen in &batch.seen {
             self.see(seen.number, seen.hold_ms);
         }
         for ask in &batch.asks {
             self.see(ask.number, ask.hold_ms);
+            if ask.enter {
+                self.reclaim(ask.number);
+            }
         }
         for &number in &batch.away {
             if let Some(offset) = self.offset(number) {
@@ -107,12 +109,12 @@ impl Line {
         let mut called = 0;
         for &number in &batch.admitted {
             called += u32::from(!self.is_gone(number));
-            self.due.free(number);
-            self.head = self.head.max(number);
-            self.set_called(number);
             // The visit counts as a call even if it is over by now, as another node may have said; but it has no seat.
             if self.ended.get(number).is_none() {
-                self.inside.hold(number, now_ms, rules.seat_ms);
+                self.take_in(number, now_ms, now_ms + rules.seat_ms);
+            } else {
+                self.due.free(number);
+                self.set_spent(number);
             }
         }
         self.rate.book(called, now_ms);

@@ -192,7 +192,7 @@ impl Memory {
                 Verdict::Called { until_ms } => {
                     self.due.insert(number, until_ms);
                 }
-                Verdict::Waiting | Verdict::Spent | Verdict::Refused => {
+                Verdict::Waiting | Verdict::Lapsed | Verdict::Spent | Verdict::Refused => {
                     self.due.remove(&number);
                 }
             }

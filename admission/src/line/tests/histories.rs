@@ -180,9 +180,11 @@ impl World {
                 // Only who holds a pass that has not run out makes requests inside; the pass ends before the seat.
                 let inside = self.model.inside();
                 let number = (!inside.is_empty()).then(|| inside[who % inside.len()]);
-                batch.inside.extend(
-                    number.filter(|&n| self.line.inside.get(n).is_some_and(|s| s.until_ms > self.line.clock.now_ms)),
-                );
+                let until_ms = |n| {
+                    let due = self.line.due.get(n).map(|seat| seat.until_ms);
+                    self.line.inside.get(n).map_or(due.unwrap_or_default(), |seat| seat.until_ms)
+                };
+                batch.inside.extend(number.filter(|&n| until_ms(n) > self.line.clock.now_ms));
             }
             Event::End { who } => {
                 // Only who holds a pass can end a visit.

@@ -4,13 +4,21 @@ use std::collections::BTreeMap;
 
 use sluice_config::Mode;
 
-use super::super::{Batch, Line, Outcome, Rules, Verdict, presence};
+use super::super::{Batch, Line, Outcome, Rules, Verdict, presence, seats::Claim};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
     Waiting,
-    Due { until_ms: u64 },
-    Inside { since_ms: u64, until_ms: u64 },
+    Due {
+        until_ms: u64,
+        claim: Claim,
+    },
+    /// Called, heard of it, and did not come.
+    Lapsed,
+    Inside {
+        since_ms: u64,
+        until_ms: u64,
+    },
     Spent,
 }
 
@@ -21,6 +29,8 @@ struct Visitor {
     present_until_ms: u64,
     /// Last waiting generation in which the visitor was seen.
     seen: u64,
+    /// Has lapsed once, and has not entered since.
+    has_lapsed: bool,
 }
 
 /// What the model knows, by number, plus the real time of every call.
@@ -65,7 +75,7 @@ impl Model {
         for &number in &called {
             let visitor = self.visitors.get_mut(&number).unwrap();
             let until_ms = visitor.present_until_ms.max(now_ms + rules.claim_within_ms);
-            visitor.place = Place::Due { until_ms };
+            visitor.place = Place::Due { until_ms, claim: Claim::Open };
         }
         let stands = called.len() < candidates.len();
         let walked_in = self.walk_ins(rules, batch, outcome, now_ms, &known, stands);
@@ -84,7 +94,9 @@ impl Model {
 
     /// Numbers that hold a valid pass.
     pub(super) fn inside(&self) -> Vec<u64> {
-        self.visitors.iter().filter(|(_, v)| matches!(v.place, Place::Inside { .. })).map(|(&n, _)| n).collect()
+        let has_pass =
+            |v: &Visitor| matches!(v.place, Place::Inside { .. } | Place::Due { claim: Claim::Provisional, .. });
+        self.visitors.iter().filter(|(_, v)| has_pass(v)).map(|(&n, _)| n).collect()
     }
 
     pub(super) fn issued(&self) -> u64 {
@@ -94,7 +106,11 @@ impl Model {
     fn lapse(&mut self, now_ms: u64) {
         for visitor in self.visitors.values_mut() {
             match visitor.place {
-                Place::Due { until_ms } if until_ms <= now_ms => visitor.place = Place::Waiting,
+                Place::Due { until_ms, claim: Claim::Notified } if until_ms <= now_ms => {
+                    visitor.place = if visitor.has_lapsed { Place::Spent } else { Place::Lapsed };
+                    visitor.has_lapsed = !visitor.has_lapsed;
+                }
+                Place::Due { until_ms, .. } if until_ms <= now_ms => visitor.place = Place::Waiting,
                 Place::Inside { until_ms, .. } if until_ms <= now_ms => visitor.place = Place::Spent,
                 _ => {}
             }
@@ -107,7 +123,8 @@ impl Model {
             if let Place::Inside { until_ms, .. } = &mut visitor.place {
                 *until_ms = (*until_ms).max(now_ms + rules.seat_ms);
             } else {
-                // The seat lapsed in this very step: whoever holds a pass is inside all the same.
+                // The seat is provisional, or lapsed in this very step: who holds a pass is inside all the same.
+                visitor.has_lapsed = false;
                 visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
             }
         }
@@ -115,16 +132,27 @@ impl Model {
             let visitor = self.visitors.get_mut(number).unwrap();
             if matches!(visitor.place, Place::Due { .. } | Place::Inside { .. }) {
                 visitor.place = Place::Spent;
+                visitor.has_lapsed = false;
             }
         }
         let seen = batch.seen.iter().map(|s| (s.number, s.hold_ms));
         for (number, hold_ms) in seen.chain(batch.asks.iter().map(|a| (a.number, a.hold_ms))) {
             self.see(number, now_ms, hold_ms);
         }
+        for ask in batch.asks.iter().filter(|ask| ask.enter) {
+            self.reclaim(ask.number);
+        }
         for number in &batch.away {
             let visitor = self.visitors.get_mut(number).unwrap();
             visitor.present_until_ms = 0;
             visitor.seen = 0;
+        }
+    }
+
+    fn reclaim(&mut self, number: u64) {
+        let visitor = self.visitors.get_mut(&number).unwrap();
+        if visitor.place == Place::Lapsed {
+            visitor.place = Place::Waiting;
         }
     }
 
@@ -150,6 +178,9 @@ impl Model {
             Some(&(known, at_ms)) if number == known || at_ms + 60_000 > now_ms => {
                 assert_eq!(number, known, "a slip got a second number");
                 self.see(number, now_ms, newcomer.hold_ms);
+                if newcomer.enter && !newcomer.walk_in {
+                    self.reclaim(number);
+                }
                 true
             }
             _ if newcomer.walk_in => false,
@@ -172,7 +203,8 @@ impl Model {
 
     fn admit(&mut self, id: u64, number: u64, now_ms: u64) {
         assert_eq!(number, self.visitors.len() as u64 + 1, "numbers are not handed out in order of arrival");
-        self.visitors.insert(number, Visitor { place: Place::Waiting, present_until_ms: 0, seen: 0 });
+        self.visitors
+            .insert(number, Visitor { place: Place::Waiting, present_until_ms: 0, seen: 0, has_lapsed: false });
         self.slips.insert(id, (number, now_ms));
     }
 
@@ -198,7 +230,12 @@ impl Model {
             assert!(!stands, "a walk-in took a number while a line stands");
             assert_ne!(rules.mode, Mode::Closed, "a walk-in took a number of a closed queue");
             self.admit(newcomer.id, number, now_ms);
-            self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + rules.claim_within_ms };
+            let (claim, for_ms) = if newcomer.enter {
+                (Claim::Provisional, rules.seat_ms.min(30_000))
+            } else {
+                (Claim::Open, rules.claim_within_ms)
+            };
+            self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + for_ms, claim };
             walked_in += 1;
         }
         self.came.walked_in += walked_in;
@@ -220,7 +257,7 @@ impl Model {
         let window: u64 = self.calls.iter().filter(|c| c.0 + 60_000 > real_ms).map(|c| c.1).sum();
         assert!(window <= u64::from(rules.release_per_minute), "{window} called within 60 s");
         let seats = self.visitors.values().filter(|v| match v.place {
-            Place::Due { until_ms } | Place::Inside { until_ms, .. } => until_ms > now_ms,
+            Place::Due { until_ms, .. } | Place::Inside { until_ms, .. } => until_ms > now_ms,
             _ => false,
         });
         let seats = seats.count();
@@ -229,18 +266,34 @@ impl Model {
 
     fn answers(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64, floor: u64) {
         let newcomers = batch.newcomers.iter().zip(&outcome.newcomers).filter(|(_, a)| a.0 != 0);
-        let newcomers = newcomers.map(|(n, &(number, verdict))| (number, n.enter, verdict));
-        let asks = batch.asks.iter().zip(&outcome.asks).map(|(a, &verdict)| (a.number, a.enter, verdict));
-        for (number, enter, verdict) in newcomers.chain(asks) {
+        let newcomers = newcomers.map(|(n, &(number, verdict))| (number, n.enter, !n.walk_in, verdict));
+        let asks = batch.asks.iter().zip(&outcome.asks).map(|(a, &verdict)| (a.number, a.enter, true, verdict));
+        for (number, enter, is_back, verdict) in newcomers.chain(asks) {
             let visitor = self.visitors.get_mut(&number).unwrap();
-            if let (Place::Due { .. }, true) = (visitor.place, enter) {
-                visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+            match visitor.place {
+                Place::Due { claim: Claim::Provisional, until_ms } if is_back => {
+                    let since_ms = (until_ms - rules.seat_ms.min(30_000)).min(now_ms);
+                    visitor.place = Place::Inside { since_ms, until_ms: now_ms + rules.seat_ms };
+                }
+                Place::Due { claim: Claim::Open | Claim::Notified, .. } if enter => {
+                    visitor.has_lapsed = false;
+                    visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+                }
+                Place::Due { claim: Claim::Open, until_ms } => {
+                    visitor.place = Place::Due { claim: Claim::Notified, until_ms };
+                }
+                _ => {}
             }
             let expected = match visitor.place {
                 Place::Waiting if number > floor => Verdict::Waiting,
-                Place::Due { until_ms } => Verdict::Called { until_ms },
-                Place::Inside { since_ms, until_ms } => Verdict::Inside { since_ms, until_ms },
-                Place::Waiting | Place::Spent => Verdict::Spent,
+                Place::Lapsed if number > floor => Verdict::Lapsed,
+                Place::Due { until_ms, claim: Claim::Provisional } => {
+                    let since_ms = (until_ms - rules.seat_ms.min(30_000)).min(now_ms);
+                    Verdict::Inside { since_ms, until_ms, provisional: true }
+                }
+                Place::Due { until_ms, .. } => Verdict::Called { until_ms },
+                Place::Inside { since_ms, until_ms } => Verdict::Inside { since_ms, until_ms, provisional: false },
+                Place::Waiting | Place::Lapsed | Place::Spent => Verdict::Spent,
             };
             assert_eq!(verdict, expected, "number {number}");
         }

@@ -33,6 +33,12 @@ impl Bench {
         self.after(0, Batch { newcomers, ..Batch::default() })
     }
 
+    fn walk_in(&mut self) -> Outcome {
+        self.ids += 1;
+        let walk_in = Newcomer { id: self.ids, hold_ms: 4_000, enter: true, walk_in: true, arrived_ms: 0 };
+        self.after(0, Batch { newcomers: vec![walk_in], ..Batch::default() })
+    }
+
     fn see(&mut self, ms: u64, numbers: impl IntoIterator<Item = u64>) -> Outcome {
         let seen = numbers.into_iter().map(|number| Seen { number, hold_ms: 4_000 }).collect();
         self.after(ms, Batch { seen, ..Batch::default() })
@@ -103,6 +109,96 @@ fn a_hidden_tab_is_called_between_two_polls_and_keeps_its_seat_until_the_next() 
     assert_eq!(bench.line.head, 2, "called while nothing was heard of it");
     bench.pass(2);
     assert!(matches!(bench.ask(2, true), Verdict::Inside { .. }));
+}
+
+/// Tickets that ask and never enter, and an honest visitor behind them.
+#[test]
+fn tickets_that_never_enter_delay_those_behind_by_no_more_than_one_call_each() {
+    const PARKED: u64 = 400;
+    let mut bench = Bench::new(Rules { release_per_minute: 600, burst: 10, ..rules() });
+    bench.join(PARKED + 20);
+    for second in 1.. {
+        bench.see(1_000, PARKED + 1..=PARKED + 20);
+        let asks = (1..=PARKED).map(|number| Ask { number, hold_ms: 4_000, enter: false });
+        bench.after(0, Batch { asks: asks.collect(), ..Batch::default() });
+        if matches!(bench.ask(PARKED + 20, true), Verdict::Inside { .. }) {
+            assert!(second <= PARKED / 10 + 5, "in after {second} s");
+            break;
+        }
+        assert!(second < 100, "never in");
+    }
+}
+
+#[test]
+fn who_heard_of_the_call_and_did_not_enter_is_called_again_when_the_page_is_loaded_and_once_more_only() {
+    let mut bench = Bench::new(rules());
+    bench.join(1);
+    assert!(matches!(bench.ask(1, false), Verdict::Called { .. }));
+    bench.pass(11);
+    assert_eq!(bench.ask(1, false), Verdict::Lapsed);
+    assert_eq!(bench.ask(1, false), Verdict::Lapsed, "asking is not enough");
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }), "the page was loaded");
+
+    let mut bench = Bench::new(rules());
+    bench.join(1);
+    bench.ask(1, false);
+    bench.pass(11);
+    // The page is loaded, but nobody can be called just then.
+    bench.rules.mode = Mode::Hold;
+    assert_eq!(bench.ask(1, true), Verdict::Waiting);
+    bench.rules.mode = Mode::Auto;
+    bench.pass(1);
+    assert!(matches!(bench.ask(1, false), Verdict::Called { .. }));
+    bench.pass(11);
+    assert_eq!(bench.ask(1, true), Verdict::Spent);
+}
+
+#[test]
+fn who_did_not_hear_of_the_call_is_first_again_when_seen() {
+    let mut bench = Bench::new(Rules { max_active: Some(1), ..rules() });
+    bench.join(1);
+    // The answer to the newcomer says that it is called; the second hears nothing.
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }));
+    bench.join(1);
+    bench.after(1_000, Batch { ended: vec![1], ..Batch::default() });
+    assert_eq!(bench.line.due.len(), 1);
+    for _ in 0..3 {
+        bench.pass(11);
+        assert_eq!(bench.see(0, [2]).called, 1, "as often as it takes");
+    }
+    assert!(matches!(bench.ask(2, true), Verdict::Inside { .. }));
+}
+
+#[test]
+fn clients_that_keep_no_cookies_hold_seats_for_half_a_minute_only() {
+    let mut bench = Bench::new(Rules { release_per_minute: 600, burst: 10, seat_ms: 677_000, ..rules() });
+    let mut most = 0;
+    for _ in 0..300 {
+        for _ in 0..3 {
+            let outcome = bench.walk_in();
+            assert!(matches!(outcome.newcomers[0].1, Verdict::Inside { provisional: true, .. }));
+            most = most.max(outcome.summary.due + outcome.summary.inside);
+        }
+        bench.after(1_000, Batch::default());
+    }
+    assert!((80..=95).contains(&most), "{most} seats");
+}
+
+#[test]
+fn a_walk_in_whose_pass_comes_back_is_inside_and_one_who_comes_back_later_is_first() {
+    let mut bench = Bench::new(Rules { max_active: Some(3), ..rules() });
+    for number in 1..=3 {
+        assert_eq!(bench.walk_in().newcomers[0].0, number);
+    }
+    bench.after(5_000, Batch { inside: vec![1], ..Batch::default() });
+    assert!(matches!(bench.ask(2, false), Verdict::Inside { provisional: false, .. }));
+    bench.pass(26);
+    assert_eq!((bench.line.due.len(), bench.line.inside.len()), (0, 2), "the third has not been back");
+    assert!(matches!(bench.walk_in().newcomers[0], (4, Verdict::Inside { .. })));
+    bench.join(1);
+    assert_eq!(bench.ask(3, true), Verdict::Waiting, "there is no seat");
+    let outcome = bench.after(100, Batch { ended: vec![4], ..Batch::default() });
+    assert_eq!(outcome.due[0].0, 3, "before who came later");
 }
 
 #[test]
@@ -276,8 +372,11 @@ fn who_is_told_twice_to_have_been_let_in_is_counted_once() {
 
 #[test]
 fn who_was_called_and_then_let_in_is_counted_again_only_if_the_seat_was_given_back() {
-    let mut bench = Bench::new(rules());
-    assert_eq!(bench.join(2).summary.called_total, 2);
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(2);
+    bench.rules.mode = Mode::Auto;
+    // Neither hears of it.
+    assert_eq!(bench.after(1_000, Batch::default()).summary.called_total, 2);
     bench.rules.mode = Mode::Hold;
     let let_in = |number| Batch { admitted: vec![number], ..Batch::default() };
     assert_eq!(bench.after(1_000, let_in(1)).summary.called_total, 2);

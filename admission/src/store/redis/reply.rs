@@ -108,8 +108,10 @@ impl Numbers<'_> {
                 0 => Verdict::Refused,
                 1 => Verdict::Waiting,
                 2 => Verdict::Called { until_ms },
-                3 => Verdict::Inside { since_ms, until_ms },
+                3 => Verdict::Inside { since_ms, until_ms, provisional: false },
                 4 => Verdict::Spent,
+                5 => Verdict::Inside { since_ms, until_ms, provisional: true },
+                6 => Verdict::Lapsed,
                 _ => return Err(Malformed),
             };
             if count > expected - answers.len() {

@@ -20,10 +20,10 @@ pub(super) const TEXT: &str = concat!(
 pub(super) const LAYOUT: u32 = 5;
 
 /// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
-pub(super) const KEY_NAMES: [&str; 27] = [
+pub(super) const KEY_NAMES: [&str; 28] = [
     "line", "gone", "due", "inside", "since", "slips0", "slips1", "fine0", "fine1", "fine2", "fine3", "fine4", "fine5",
     "fine6", "coarse0", "coarse1", "coarse2", "coarse3", "coarse4", "coarse5", "seen0", "seen1", "seen2", "seen3",
-    "pool", "ended", "scratch",
+    "lapsed", "pool", "ended", "scratch",
 ];
 
 /// What EVALSHA calls it by: the SHA-1 of the text, in hexadecimal.

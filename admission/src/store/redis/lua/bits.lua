@@ -24,6 +24,9 @@ local function bitmaps()
       keys[#keys + 1] = KEY.present[i]
     end
   end
+  if s.lapsed == 1 then
+    keys[#keys + 1] = KEY.lapsed
+  end
   if s.span > 0 then
     keys[#keys + 1] = KEY.gone
   end
@@ -51,8 +54,8 @@ local function rebase()
   end
   if bytes >= s.span then
     wipe_presence()
-    call('DEL', KEY.gone)
-    s.span = 0
+    call('DEL', KEY.gone, KEY.lapsed)
+    s.span, s.lapsed = 0, 0
   else
     for _, key in ipairs(bitmaps()) do
       cut(key, bytes)

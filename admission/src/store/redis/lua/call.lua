@@ -96,7 +96,7 @@ local function call_front(most)
   s.late = count_upto(max(s.head, last)) - #numbers
   mark_called(numbers)
   local kept = seats_of_called(numbers)
-  hold(KEY.due, kept)
+  hold_due(kept, OPEN)
   return #numbers, last, kept
 end
 

@@ -5,6 +5,11 @@
 -- How long after the end of a visit a node's mark of it may still be on its way.
 local ENDED_MS = 10000
 
+-- What is known of the visitor whose seat is due: nothing; that it was answered that it is called; that it walked in
+-- and its pass has not come back yet. A score of `due` is four times the end of the seat, and this.
+local OPEN, NOTIFIED, PROVISIONAL = 0, 1, 2
+local PROVISIONAL_MS = min(30000, rules.seat)
+
 local function lapsed(key)
   local members = call('ZRANGEBYSCORE', key, '-inf', s.now)
   if #members > 0 then
@@ -13,24 +18,64 @@ local function lapsed(key)
   return members
 end
 
--- Frees the seats that have lapsed. A called visitor who did not come stands first in line again when seen.
+local function has_lapsed(number)
+  return s.lapsed == 1 and number > s.floor and call('GETBIT', KEY.lapsed, number - s.base) == 1
+end
+
+local function put_lapsed(numbers, bit)
+  if s.lapsed == 0 and bit == 1 and #numbers > 0 then
+    zeros(KEY.lapsed, s.span)
+    s.lapsed = 1
+  end
+  if s.lapsed == 1 then
+    put({ KEY.lapsed }, numbers, bit)
+  end
+end
+
+-- Frees the seats that are due and have lapsed: `lapse` of line.rs.
+local function expire_due()
+  local upto = s.now * 4 + 3
+  local found = call('ZRANGEBYSCORE', KEY.due, '-inf', upto, 'WITHSCORES')
+  if #found == 0 then
+    return
+  end
+  call('ZREMRANGEBYSCORE', KEY.due, '-inf', upto)
+  local again, once, twice = {}, {}, {}
+  for i = 1, #found, 2 do
+    local number = tonumber(found[i])
+    if number > s.floor then
+      local numbers = again
+      if tonumber(found[i + 1]) % 4 == NOTIFIED then
+        numbers = has_lapsed(number) and twice or once
+      end
+      numbers[#numbers + 1] = number
+    end
+  end
+  put({ KEY.gone }, again, 0)
+  put_lapsed(once, 1)
+  put_lapsed(twice, 0)
+end
+
+-- Frees the seats that have lapsed.
 local function expire_seats()
   local left = lapsed(KEY.inside)
   over(left, 1, #left, 'HDEL', KEY.since)
   lapsed(KEY.ended)
-  local again = {}
-  for _, member in ipairs(lapsed(KEY.due)) do
-    local number = tonumber(member)
-    if number > s.floor then
-      again[#again + 1] = number
-    end
-  end
-  put({ KEY.gone }, again, 0)
+  expire_due()
 end
 
 -- Takes or extends seats; never shortens one.
 local function hold(key, kept)
   over(kept, 1, #kept, 'ZADD', key, 'GT')
+end
+
+-- Takes seats for the called. `kept` is as for `hold`.
+local function hold_due(kept, claim)
+  local scored = {}
+  for i = 1, #kept, 2 do
+    scored[i], scored[i + 1] = kept[i] * 4 + claim, kept[i + 1]
+  end
+  over(scored, 1, #scored, 'ZADD', KEY.due)
 end
 
 local function until_then(until_ms, members, from, to)
@@ -49,8 +94,8 @@ local function mark_called(numbers)
   end
 end
 
--- Takes or extends seats inside.
-local function enter(kept)
+-- Takes or extends seats inside; `from` says since when for those who have been there already, if it is given.
+local function enter(kept, from)
   local members, fresh, since = {}, {}, {}
   for i = 2, #kept, 2 do
     members[#members + 1] = kept[i]
@@ -61,15 +106,16 @@ local function enter(kept)
     for i = first, last do
       if not old[i - first + 1] then
         fresh[#fresh + 1] = tonumber(members[i])
-        since[2 * #fresh - 1], since[2 * #fresh] = members[i], s.now
+        since[2 * #fresh - 1], since[2 * #fresh] = members[i], from and from[members[i]] or s.now
       end
     end
   end
   over(since, 1, #since, 'HSET', KEY.since)
   over(members, 1, #members, 'ZREM', KEY.due)
   hold(KEY.inside, kept)
-  -- Whoever was inside already was called long ago.
+  -- Who was inside already was called long ago.
   mark_called(fresh)
+  put_lapsed(fresh, 0)
 end
 
 -- Gives up the seats of the numbers in arguments `from` to `to`.
@@ -77,5 +123,10 @@ local function leave(from, to)
   over(ARGV, from, to, 'ZREM', KEY.inside)
   over(ARGV, from, to, 'HDEL', KEY.since)
   over(ARGV, from, to, 'ZREM', KEY.due)
+  local numbers = {}
+  for i = from, to do
+    numbers[#numbers + 1] = tonumber(ARGV[i])
+  end
+  put_lapsed(numbers, 0)
   hold(KEY.ended, until_then(s.now + ENDED_MS, ARGV, from, to))
 end

@@ -19,14 +19,15 @@ local ARGS_MAX = 1000
 local KEY = {
   line = KEYS[1], -- hash: every scalar, and the short lists
   gone = KEYS[2], -- bitmap: called, or at or below the floor
-  due = KEYS[3], -- sorted set: called and not entered, by the time at which the seat lapses
+  due = KEYS[3], -- sorted set: called and not entered, by the time at which the seat lapses and the claim
   inside = KEYS[4], -- sorted set: inside, by the time at which the seat lapses
   since = KEYS[5], -- hash: when each number inside took its seat
   slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd minute
   present = {}, -- bitmaps: the rings of generations, doors (fine, then coarse) first
-  pool = KEYS[25], -- sorted set: slips of those who came while a node was cut off, by time of arrival
-  ended = KEYS[26], -- sorted set: whose visit has ended, by the time until which marks of them are late
-  scratch = KEYS[27], -- never outlives a step
+  lapsed = KEYS[25], -- bitmap: called, heard of it, and did not enter
+  pool = KEYS[26], -- sorted set: slips of those who came while a node was cut off, by time of arrival
+  ended = KEYS[27], -- sorted set: whose visit has ended, by the time until which marks of them are late
+  scratch = KEYS[28], -- never outlives a step
 }
 local FINES, COARSES, WAITINGS = 7, 6, 4
 local DOORS = FINES + COARSES
@@ -37,7 +38,7 @@ end
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
   'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'settle_from',
-  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
+  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
 }
 
@@ -79,7 +80,7 @@ end
 
 local function wipe()
   call('UNLINK', KEY.due, KEY.inside, KEY.since, KEY.slips[0], KEY.slips[1], KEY.pool, KEY.ended)
-  call('DEL', KEY.line, KEY.gone)
+  call('DEL', KEY.line, KEY.gone, KEY.lapsed)
   wipe_presence()
 end
 

@@ -41,17 +41,17 @@ local function merge_seats(known_due, known_inside)
   for i = 2, #known_due, 2 do
     numbers[#numbers + 1] = known_due[i]
   end
-  local in_already = scores(KEY.inside, numbers)
+  local in_already, due_already = scores(KEY.inside, numbers), scores(KEY.due, numbers)
   local kept, called = {}, {}
   for i = 2, #known_due, 2 do
     local seat = known_due[i]
-    if not in_already[seat] then
+    if not in_already[seat] and not due_already[seat] then
       kept[#kept + 1], kept[#kept + 2] = known_due[i - 1], seat
       called[#called + 1] = seat
     end
   end
   mark_called(called)
-  hold(KEY.due, kept)
+  hold_due(kept, OPEN)
 end
 
 -- Settles up with a node that let in the numbers in arguments `from` to `to` by itself: whoever had not been called
@@ -75,6 +75,7 @@ local function book_admitted(from, to)
   enter(until_then(s.now + rules.seat, here))
   over(left, 1, #left, 'ZREM', KEY.due)
   mark_called(left)
+  put_lapsed(left, 0)
   book(called)
   s.called_total = s.called_total + called
 end
@@ -149,7 +150,7 @@ local function answer_asks(asks, current)
   local out = {}
   for i = 1, #asks, 2 do
     if current then
-      append(out, 1, 0, verdict(asks[i], asks[i + 1] == 1))
+      append(out, 1, 0, verdict(asks[i], asks[i + 1] == 1, true))
     else
       append(out, 1, 0, SPENT, 0, 0)
     end
@@ -287,6 +288,14 @@ local function sync()
   local tick = away_since == 0 and (s.standing == 0 or s.now >= s.ticked + rules.tick)
   local settled_from, settled_to = settle()
   local runs = arrive(settled_to - settled_from + 1)
+  local asks, entering = {}, {}
+  for i = 1, number() * 2, 2 do
+    asks[i], asks[i + 1] = number(), number()
+    entering[#entering + 1] = asks[i + 1] == 1 and asks[i] or nil
+  end
+  if current then
+    reclaim(entering)
+  end
   local called, last_called, calls, kept = 0, 0, 0, {}
   if tick then
     local free
@@ -306,13 +315,10 @@ local function sync()
   remember_slips()
   note_head()
 
-  local asks = {}
-  for i = 1, number() * 2 do
-    asks[i] = number()
-  end
   local to_newcomers = answer_newcomers(runs, current and asks or {}, last_called)
   local to_asks = answer_asks(asks, current)
-  enter(until_then(s.now + rules.seat, entered))
+  over(notified, 1, #notified, 'ZADD', KEY.due)
+  enter(until_then(s.now + rules.seat, entered), since)
   summarise(tick, called, calls + called)
   call('DEL', KEY.scratch)
   save()
