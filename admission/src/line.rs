@@ -52,6 +52,15 @@ use self::{
     slips::Slips,
 };
 
+/// More time than this between two steps while visitors wait: the line could not be asked. Ticks are 100 ms apart.
+const SILENT_MS: u64 = 2_000;
+/// The same while none wait: ushers look at such a line every 5 s.
+const SILENT_IDLE_MS: u64 = 10_000;
+/// A page that gets no answer asks again after no more than this: a minute, and time for the way.
+const PAGE_BACK_MS_MAX: u32 = 66_000;
+/// A line of which all seats are taken moves if it has called within this time.
+const MOVING_MS: u64 = 60_000;
+
 /// The state of one line. Nothing in it is per visitor but one bit per generation, and the seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -113,10 +122,12 @@ impl Line {
 
     /// One step: takes in a batch, calls who may be called, answers.
     pub fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
+        let before_ms = self.clock.now_ms;
         self.clock.advance(reading, batch.known.clock_ms);
         let moved = self.lives.step(reading.run);
+        self.notice_silence(self.clock.now_ms - before_ms, batch.away_since_ms > 0);
         let now_ms = self.clock.now_ms;
-        self.expire(rules);
+        self.expire();
         let current = self.merge(batch, moved);
         if current {
             self.mark(rules, batch);
@@ -137,7 +148,7 @@ impl Line {
             self.rate.book(called, now_ms);
             self.called_total += u64::from(called);
         }
-        self.heads.note(self.head, now_ms, rules.return_within_ms);
+        self.heads.note(self.head, rules.return_within_ms, self.may_call(rules));
         self.rebase();
 
         for (newcomer, answer) in batch.newcomers.iter().zip(&mut newcomers) {
@@ -193,11 +204,26 @@ impl Line {
         self.due.iter()
     }
 
-    fn expire(&mut self, rules: &Rules) {
+    /// Between two steps more time may have gone by than while visitors are there to ask: the line could not be asked.
+    /// Then what runs out by time stands still. Claims wait until their visitors can hear of the call; and who was
+    /// present still is, until the page asks again, or whoever asks first would overtake all others. A node that was
+    /// there itself, and only cut off from its store, knows whom it saw meanwhile.
+    fn notice_silence(&mut self, gone_ms: u64, node_was_there: bool) {
+        let silent_ms = gone_ms.saturating_sub(if self.summary.waiting > 0 { SILENT_MS } else { SILENT_IDLE_MS });
+        if silent_ms == 0 {
+            self.heads.run(gone_ms);
+            return;
+        }
+        self.due.postpone(silent_ms);
+        // A page that gets no answer asks again after twice as long each time, and no later than that.
+        let back_ms = u32::try_from(gone_ms * 2 + SILENT_MS).unwrap_or(u32::MAX).min(PAGE_BACK_MS_MAX);
+        self.presence.carry(self.clock.now_ms, (!node_was_there).then_some(back_ms));
+    }
+
+    fn expire(&mut self) {
         let now_ms = self.clock.now_ms;
         self.presence.expire(now_ms);
         self.slips.expire(now_ms);
-        self.heads.expire(now_ms, rules.return_within_ms);
         while self.inside.pop_lapsed(now_ms).is_some() {}
         while self.ended.pop_lapsed(now_ms).is_some() {}
         while let Some((number, claim)) = self.due.pop_lapsed(now_ms) {
@@ -288,6 +314,17 @@ impl Line {
             Mode::Hold | Mode::Closed => 0,
             _ if self.lives.is_healing(self.clock.now_ms) => 0,
             Mode::Open | Mode::Auto | Mode::Drain => rate.min(self.seats_free(rules)),
+        }
+    }
+
+    /// Whether visitors can be called, as far as time counts against those who are away. Where seats are short they are
+    /// mostly all taken; such a line moves for as long as it has called lately.
+    fn may_call(&self, rules: &Rules) -> bool {
+        let called_lately = (self.rate.last().0 * SLOT_MS + MOVING_MS) > self.clock.now_ms;
+        match rules.mode {
+            Mode::Hold | Mode::Closed => false,
+            _ if self.lives.is_healing(self.clock.now_ms) => false,
+            Mode::Open | Mode::Auto | Mode::Drain => called_lately || self.seats_free(rules) > 0,
         }
     }
 
@@ -441,7 +478,7 @@ impl Line {
     fn summarise(&mut self, rules: &Rules, tick: bool, called: u32) {
         let now_ms = self.clock.now_ms;
         if tick {
-            self.count();
+            self.count(rules);
             self.ticked_ms = now_ms;
             if !self.summary.standing {
                 self.summary.standing_since_ms = 0;
@@ -457,6 +494,7 @@ impl Line {
         let summary = &mut self.summary;
         (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
         summary.life_began_ms = self.lives.began_ms();
+        summary.quiet_until_ms = self.lives.quiet_until_ms();
         summary.settling = self.settling.is_on(now_ms);
         summary.last_calls = self.rate.last();
         summary.now_ms = now_ms;
@@ -472,24 +510,31 @@ impl Line {
     }
 
     /// Counts who is waiting, over the whole line: one pass over the bitmaps. Above the head that is whoever was
-    /// seen lately; of those the head has passed, only who is back at the door will be called.
-    fn count(&mut self) {
+    /// seen lately; of those the head has passed, only who is back at the door will be called. The floor rises, but not
+    /// over a number that was seen lately and is not called.
+    fn count(&mut self, rules: &Rules) {
         let start = Blocks::start_for(self.head);
         let mut blocks = Blocks { start, counts: Vec::with_capacity(self.summary.blocks.counts.len()) };
         let (mut late, mut waiting) = (0, 0);
+        let passed = self.heads.passed(rules.return_within_ms);
+        let mut lowest = passed.map(|_| None);
         for index in self.word_above_floor()..self.presence.len_words() {
             let first = self.base + index as u64 * 64;
-            let passed = match (self.head + 1).checked_sub(first) {
+            let at_most_head = match (self.head + 1).checked_sub(first) {
                 None | Some(0) => 0,
                 Some(n) if n >= 64 => u64::MAX,
                 Some(n) => (1 << n) - 1,
             };
-            if passed != 0 {
-                late += u64::from((self.candidates(index) & passed).count_ones());
-            }
-            if passed != u64::MAX {
+            if lowest == Some(None) {
                 let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
-                let count = (word & !passed).count_ones();
+                lowest = Some((word != 0).then(|| first + u64::from(word.trailing_zeros())));
+            }
+            if at_most_head != 0 {
+                late += u64::from((self.candidates(index) & at_most_head).count_ones());
+            }
+            if at_most_head != u64::MAX {
+                let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
+                let count = (word & !at_most_head).count_ones();
                 if count > 0 {
                     // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
                     let block = usize::try_from(Blocks::index_of(start, first.max(start))).unwrap_or(usize::MAX);
@@ -500,6 +545,9 @@ impl Line {
                     waiting += u64::from(count);
                 }
             }
+        }
+        if let Some(passed) = passed {
+            self.heads.settle(passed, lowest.flatten().map_or(u64::MAX, |lowest| lowest - 1));
         }
         self.summary.late = late;
         self.summary.waiting = waiting + late;

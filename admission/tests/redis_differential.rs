@@ -25,6 +25,10 @@ enum Event {
     Pass {
         ms: u64,
     },
+    /// The same, and the line is asked all along.
+    Live {
+        seconds: u64,
+    },
     /// The server's wall clock is set.
     WallClockSteps {
         ms: i64,
@@ -122,6 +126,7 @@ fn event() -> impl Strategy<Value = Event> {
         14 => wild().prop_map(|w| Event::Step(Box::new(w))),
         2 => Just(Event::Retry),
         9 => pass.prop_map(|ms| Event::Pass { ms }),
+        3 => (1..30u64).prop_map(|seconds| Event::Live { seconds }),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
         2 => some_rules().prop_map(Event::Rules),
@@ -187,6 +192,13 @@ impl<'a> World<'a> {
             }
             Event::Retry => self.step(self.last.clone()),
             Event::Pass { ms } => self.real_ms += ms,
+            Event::Live { seconds } => {
+                for _ in 0..*seconds {
+                    self.real_ms += 1_900;
+                    let known = self.remembered(Remembers::Last);
+                    self.step(Batch { known, ..Batch::default() });
+                }
+            }
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,
             Event::Restart => {
                 self.anchor = None;

@@ -24,6 +24,8 @@ pub(super) struct Lives {
     steps: u64,
     life: u64,
     began_ms: u64,
+    /// Until when nobody is called, so that all nodes can say what they know.
+    quiet_until_ms: u64,
     /// Which run of the store made the last step; 0: it did not tell.
     run: u64,
 }
@@ -52,15 +54,20 @@ impl Lives {
     pub(super) fn begin(&mut self, now_ms: u64) {
         self.life += 1;
         self.began_ms = now_ms;
+        self.listen(now_ms);
     }
 
     /// Waits for what the nodes have to say, in the same life.
     pub(super) fn listen(&mut self, now_ms: u64) {
-        self.began_ms = now_ms;
+        self.quiet_until_ms = self.quiet_until_ms.max(now_ms + HEAL_MS);
     }
 
     pub(super) fn is_healing(&self, now_ms: u64) -> bool {
-        self.began_ms > 0 && now_ms < self.began_ms + HEAL_MS
+        now_ms < self.quiet_until_ms
+    }
+
+    pub(super) fn quiet_until_ms(&self) -> u64 {
+        self.quiet_until_ms
     }
 
     pub(super) fn steps(&self) -> u64 {

@@ -40,10 +40,10 @@ impl Line {
 
     fn merge_known(&mut self, known: &Known) {
         self.epoch = known.epoch;
-        self.head = self.head.max(known.head);
         self.heads.raise_floor(known.floor);
+        self.head = self.head.max(known.head).max(self.heads.floor());
         // Whatever was called or passed over was issued, even if this node has not heard so.
-        self.issued = self.issued.max(known.issued).max(self.head).max(self.heads.floor());
+        self.issued = self.issued.max(known.issued).max(self.head);
         // A line that is healed begins at its floor, however high the numbers are by now.
         self.rebase();
         self.rate.merge(&known.calls);

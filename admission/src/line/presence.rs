@@ -71,13 +71,26 @@ impl Presence {
 
     /// Marks a number as present for `hold_ms`, at most [`HOLD_MS_MAX`].
     pub(super) fn mark(&mut self, offset: u64, now_ms: u64, hold_ms: u32) {
-        let until = now_ms + u64::from(hold_ms.min(HOLD_MS_MAX));
-        if hold_ms <= FINE_HOLD_MS_MAX {
-            slot(&mut self.fine, until / FINE_MS).set(offset);
-        } else {
-            slot(&mut self.coarse, until / COARSE_MS).set(offset);
-        }
+        self.door(now_ms, hold_ms).set(offset);
         slot(&mut self.waiting, now_ms / WAITING_MS).set(offset);
+    }
+
+    /// Those who were present when the line was last asked are so for `hold_ms` more, as they could not say it; and
+    /// those who were counted as waiting still are. To be called before [`Self::expire`].
+    pub(super) fn carry(&mut self, now_ms: u64, hold_ms: Option<u32>) {
+        let all = |ring: &[Generation]| {
+            let mut bits = Bits::default();
+            ring.iter().for_each(|g| bits.merge(&g.bits));
+            bits
+        };
+        let mut door = all(&self.fine);
+        door.merge(&all(&self.coarse));
+        let waiting = all(&self.waiting);
+        self.expire(now_ms);
+        if let Some(hold_ms) = hold_ms {
+            self.door(now_ms, hold_ms).merge(&door);
+        }
+        slot(&mut self.waiting, now_ms / WAITING_MS).merge(&waiting);
     }
 
     /// Takes a number out of all rings.
@@ -115,6 +128,16 @@ impl Presence {
     pub(super) fn drop_front(&mut self, words: usize) {
         for generation in self.all_mut() {
             generation.bits.drop_front(words);
+        }
+    }
+
+    /// The bitmap for numbers that are present for `hold_ms` from now on.
+    fn door(&mut self, now_ms: u64, hold_ms: u32) -> &mut Bits {
+        let until_ms = now_ms + u64::from(hold_ms.min(HOLD_MS_MAX));
+        if hold_ms <= FINE_HOLD_MS_MAX {
+            slot(&mut self.fine, until_ms / FINE_MS)
+        } else {
+            slot(&mut self.coarse, until_ms / COARSE_MS)
         }
     }
 

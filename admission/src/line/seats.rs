@@ -95,6 +95,14 @@ impl<T: Copy> Seats<T> {
 }
 
 impl Seats<Claim> {
+    /// No visitor could come, or hear of the call, for so long.
+    pub(super) fn postpone(&mut self, ms: u64) {
+        for seat in self.held.values_mut() {
+            seat.until_ms += ms;
+        }
+        self.by_time = self.held.iter().map(|(&number, seat)| (seat.until_ms, number)).collect();
+    }
+
     /// The visitor has been answered that it is called.
     pub(super) fn notify(&mut self, number: u64) {
         if let Some(seat) = self.held.get_mut(&number).filter(|seat| seat.of == Claim::Open) {

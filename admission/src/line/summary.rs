@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
-use super::{Rules, lives};
+use super::Rules;
 use crate::standing::Reason;
 
 /// Numbers in each of the blocks right behind the head.
@@ -53,6 +53,8 @@ pub struct Summary {
     pub life: u64,
     /// When that was, on the line's clock. A pass that was minted before is told to the line when it is used.
     pub life_began_ms: u64,
+    /// Until when nobody is called, on the line's clock, so that all nodes can say what they know.
+    pub quiet_until_ms: u64,
     /// Newcomers are written down, and get their numbers when all who came while a node was cut off are back.
     pub settling: bool,
     /// The line's clock.
@@ -107,7 +109,7 @@ impl Summary {
 
     /// Why nobody is called under these rules, when that is so.
     pub(crate) fn reason(&self, rules: &Rules) -> Option<Reason> {
-        let healing = self.life_began_ms > 0 && self.now_ms < self.life_began_ms + lives::HEAL_MS;
+        let healing = self.now_ms < self.quiet_until_ms;
         let full = self.waiting >= u64::from(rules.max_waiting);
         let seats_taken = rules.max_active.is_some_and(|max| self.due + self.inside >= u64::from(max));
         match rules.mode {

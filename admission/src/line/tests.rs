@@ -1,10 +1,12 @@
 //! The line against a plain list of visitors, and single behaviours.
 #![allow(clippy::unwrap_used)]
 
+mod bench;
 mod histories;
 mod model;
 mod rate;
 mod single;
+mod stand_still;
 
 use sluice_config::Mode;
 

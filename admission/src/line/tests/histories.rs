@@ -47,7 +47,12 @@ enum Event {
     End {
         who: usize,
     },
+    /// Time goes by, and the line is asked all along.
     Pass {
+        ms: u32,
+    },
+    /// Time goes by, and the line is not asked.
+    Silence {
         ms: u32,
     },
     Retry,
@@ -74,6 +79,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => who.prop_map(|who| Event::Browse { who }),
         1 => who.prop_map(|who| Event::End { who }),
         6 => prop_oneof![0..500u32, 0..20_000u32, 0..200_000u32].prop_map(|ms| Event::Pass { ms }),
+        2 => prop_oneof![0..5_000u32, 0..200_000u32].prop_map(|ms| Event::Silence { ms }),
         2 => Just(Event::Retry),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
@@ -191,7 +197,16 @@ impl World {
                 let inside = self.model.inside();
                 batch.ended.extend((!inside.is_empty()).then(|| inside[who % inside.len()]));
             }
-            Event::Pass { ms } => self.real_ms += u64::from(*ms),
+            Event::Pass { ms } => {
+                let last = std::mem::take(&mut self.last);
+                let end_ms = self.real_ms + u64::from(*ms);
+                while self.real_ms + 1_900 < end_ms {
+                    self.real_ms += 1_899;
+                    self.step(Batch::default());
+                }
+                (self.real_ms, self.last) = (end_ms, last);
+            }
+            Event::Silence { ms } => self.real_ms += u64::from(*ms),
             Event::Retry => batch = std::mem::take(&mut self.last),
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,
             Event::Restart => self.restart(),

@@ -41,6 +41,9 @@ pub(super) struct Model {
     calls: Vec<(u64, u64)>,
     /// Who was counted as waiting after the last step: what decides whether a line is full.
     waiting: u64,
+    /// The line's clock, and the floor, after the last step.
+    last_ms: u64,
+    floor: u64,
     pub(super) came: Came,
 }
 
@@ -61,7 +64,9 @@ impl Model {
     /// Follows a step of the real line and compares everything it did.
     pub(super) fn follow(&mut self, line: &Line, rules: &Rules, batch: &Batch, outcome: &Outcome, real_ms: u64) {
         let now_ms = line.clock.now_ms;
-        let floor = line.heads.floor();
+        // It rises at the end of a step.
+        let floor = self.floor;
+        self.silence(now_ms);
         self.lapse(now_ms);
         self.marks(rules, batch, now_ms);
         let issued_before = self.visitors.keys().last().copied().unwrap_or(0);
@@ -82,7 +87,7 @@ impl Model {
         assert_eq!(called.len() as u64 + walked_in, u64::from(outcome.called));
         self.rate_and_seats(rules, u64::from(outcome.called), real_ms, now_ms);
         self.answers(rules, batch, outcome, now_ms, floor);
-        self.counts(line, outcome, now_ms, floor);
+        self.counts(line, outcome, now_ms, line.heads.floor());
 
         // "No number twice", and P9: numbers are handed out one after the other, each once, and to nobody but those
         // who were told of it.
@@ -90,6 +95,43 @@ impl Model {
         assert_eq!(line.issued, issued.max(issued_before));
         assert_eq!(self.visitors.len() as u64, issued, "a number was skipped");
         self.waiting = outcome.summary.waiting;
+        self.last_ms = now_ms;
+        self.floor(line.heads.floor(), now_ms);
+    }
+
+    /// P5: no number that was seen lately loses its right to be called.
+    fn floor(&mut self, floor: u64, now_ms: u64) {
+        assert!(floor >= self.floor);
+        let passed = self.visitors.range(self.floor + 1..floor + 1);
+        for (number, visitor) in passed {
+            let is_seen = visitor.seen + presence::WAITING_GENERATIONS as u64 > now_ms / presence::WAITING_MS;
+            assert!(visitor.place != Place::Waiting || !is_seen, "the floor passed {number}");
+        }
+        self.floor = floor;
+    }
+
+    /// P1, P7: while the line is not asked claims do not run out, and who was present still is.
+    fn silence(&mut self, now_ms: u64) {
+        let gone_ms = if self.last_ms == 0 { 0 } else { now_ms - self.last_ms };
+        let silent_ms = gone_ms.saturating_sub(if self.waiting > 0 { 2_000 } else { 10_000 });
+        if silent_ms == 0 {
+            return;
+        }
+        let hold_ms = (gone_ms * 2 + 2_000).min(66_000);
+        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
+        let until_ms = ((now_ms + hold_ms) / length_ms + 1) * length_ms;
+        for visitor in self.visitors.values_mut() {
+            if let Place::Due { until_ms, .. } = &mut visitor.place {
+                *until_ms += silent_ms;
+            }
+            if visitor.present_until_ms > self.last_ms {
+                visitor.present_until_ms = visitor.present_until_ms.max(until_ms);
+            }
+            let generations = presence::WAITING_GENERATIONS as u64;
+            if visitor.seen > 0 && visitor.seen + generations > self.last_ms / presence::WAITING_MS {
+                visitor.seen = now_ms / presence::WAITING_MS;
+            }
+        }
     }
 
     /// Numbers that hold a valid pass.

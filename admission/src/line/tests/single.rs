@@ -1,61 +1,10 @@
 use super::{
-    super::{Ask, Batch, Known, Line, Newcomer, Outcome, Reading, Rules, SKIP, Seen, Verdict},
+    super::{Ask, Batch, Known, Newcomer, Reading, Rules, SKIP, Seen, Verdict},
+    bench::Bench,
     rules,
 };
 use crate::standing::Reason;
 use sluice_config::Mode;
-
-struct Bench {
-    line: Line,
-    rules: Rules,
-    now_ms: u64,
-    ids: u64,
-}
-
-impl Bench {
-    fn new(rules: Rules) -> Self {
-        let now_ms = 1_700_000_000_000;
-        let line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &Known::default());
-        Self { line, rules, now_ms, ids: 0 }
-    }
-
-    fn after(&mut self, ms: u64, batch: Batch) -> Outcome {
-        self.now_ms += ms;
-        self.line.sync(&self.rules, Reading { wall_ms: self.now_ms, slack_ms: 0, run: 0 }, &batch)
-    }
-
-    fn join(&mut self, count: u64) -> Outcome {
-        let first = self.ids;
-        self.ids += count;
-        let newcomers =
-            (first..self.ids).map(|id| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 });
-        let newcomers = newcomers.collect();
-        self.after(0, Batch { newcomers, ..Batch::default() })
-    }
-
-    fn walk_in(&mut self) -> Outcome {
-        self.ids += 1;
-        let walk_in = Newcomer { id: self.ids, hold_ms: 4_000, enter: true, walk_in: true, arrived_ms: 0 };
-        self.after(0, Batch { newcomers: vec![walk_in], ..Batch::default() })
-    }
-
-    fn see(&mut self, ms: u64, numbers: impl IntoIterator<Item = u64>) -> Outcome {
-        let seen = numbers.into_iter().map(|number| Seen { number, hold_ms: 4_000 }).collect();
-        self.after(ms, Batch { seen, ..Batch::default() })
-    }
-
-    /// Lets time pass while the line is asked all along.
-    fn pass(&mut self, seconds: u64) {
-        for _ in 0..seconds {
-            self.after(1_000, Batch::default());
-        }
-    }
-
-    fn ask(&mut self, number: u64, enter: bool) -> Verdict {
-        let asks = vec![Ask { number, hold_ms: 4_000, enter }];
-        self.after(0, Batch { asks, ..Batch::default() }).asks[0]
-    }
-}
 
 #[test]
 fn an_empty_line_calls_a_newcomer_in_the_same_step() {

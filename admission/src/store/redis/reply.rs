@@ -77,6 +77,7 @@ impl Numbers<'_> {
             called_total: self.next()?,
             last_calls: (self.next()?, self.next()?),
             life_began_ms: self.next()?,
+            quiet_until_ms: self.next()?,
             settling: self.next::<u64>()? != 0,
             ..Summary::default()
         };

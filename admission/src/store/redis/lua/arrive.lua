@@ -79,7 +79,7 @@ local function begin_settling(away_since)
   end
   -- If no other node could ask either, they have yet to say whom they saw meanwhile.
   if s.now >= s.ticked + HEAL_MS then
-    s.began = s.now
+    listen()
   end
 end
 

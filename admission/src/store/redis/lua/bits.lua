@@ -142,21 +142,6 @@ local function wipe_generation(i)
   end
 end
 
--- Wipes the generations that are over.
-local function expire_presence()
-  local fine, coarse, seen = floor(s.now / FINE_MS), floor(s.now / COARSE_MS), floor(s.now / WAITING_MS)
-  for generation = max(s.fine, fine - FINES), fine - 1 do
-    wipe_generation(generation % FINES + 1)
-  end
-  for generation = max(s.coarse, coarse - COARSES), coarse - 1 do
-    wipe_generation(FINES + generation % COARSES + 1)
-  end
-  for generation = max(s.seen, seen - WAITINGS) + 1, seen do
-    wipe_generation(DOORS + generation % WAITINGS + 1)
-  end
-  s.fine, s.coarse, s.seen = fine, coarse, seen
-end
-
 local function generation(i)
   if not live[i] then
     zeros(KEY.present[i], s.span)
@@ -165,15 +150,79 @@ local function generation(i)
   return KEY.present[i]
 end
 
+-- The bitmap of those who count as present for `hold_ms` from now on.
+local function door_for(hold_ms)
+  local until_ms = s.now + min(hold_ms, HOLD_MS_MAX)
+  if hold_ms <= FINE_HOLD_MS_MAX then
+    return generation(floor(until_ms / FINE_MS) % FINES + 1)
+  end
+  return generation(FINES + floor(until_ms / COARSE_MS) % COARSES + 1)
+end
+
+local function waiting_now()
+  return generation(DOORS + s.seen % WAITINGS + 1)
+end
+
 -- The two bitmaps in which a number is marked that is seen now and counts as present for `hold_ms`.
 local function presence(hold_ms)
-  local until_ms, door = s.now + min(hold_ms, HOLD_MS_MAX), nil
-  if hold_ms <= FINE_HOLD_MS_MAX then
-    door = generation(floor(until_ms / FINE_MS) % FINES + 1)
-  else
-    door = generation(FINES + floor(until_ms / COARSE_MS) % COARSES + 1)
+  return { door_for(hold_ms), waiting_now() }
+end
+
+-- Leaves in the scratch key the numbers of a ring's generations `from` to `to`. False: none.
+local function gather(from, to)
+  local keys = {}
+  for i = from, to do
+    if live[i] then
+      keys[#keys + 1] = KEY.present[i]
+    end
   end
-  return { door, generation(DOORS + s.seen % WAITINGS + 1) }
+  if #keys == 0 then
+    return false
+  end
+  call('BITOP', 'OR', KEY.scratch, unpack(keys))
+  return true
+end
+
+local function expire_doors()
+  local fine, coarse = floor(s.now / FINE_MS), floor(s.now / COARSE_MS)
+  for generation = max(s.fine, fine - FINES), fine - 1 do
+    wipe_generation(generation % FINES + 1)
+  end
+  for generation = max(s.coarse, coarse - COARSES), coarse - 1 do
+    wipe_generation(FINES + generation % COARSES + 1)
+  end
+  s.fine, s.coarse = fine, coarse
+end
+
+local function expire_waiting()
+  local seen = floor(s.now / WAITING_MS)
+  for generation = max(s.seen, seen - WAITINGS) + 1, seen do
+    wipe_generation(DOORS + generation % WAITINGS + 1)
+  end
+  s.seen = seen
+end
+
+-- Wipes the generations that are over.
+local function expire_presence()
+  expire_doors()
+  expire_waiting()
+end
+
+-- As `expire_presence`, but who was present is so for `hold_ms` more, if that is given; and who was counted as waiting
+-- still is.
+local function carry_presence(hold_ms)
+  local any = hold_ms and gather(1, DOORS)
+  expire_doors()
+  if any then
+    local key = door_for(hold_ms)
+    call('BITOP', 'OR', key, key, KEY.scratch)
+  end
+  any = gather(DOORS + 1, DOORS + WAITINGS)
+  expire_waiting()
+  if any then
+    local key = waiting_now()
+    call('BITOP', 'OR', key, key, KEY.scratch)
+  end
 end
 
 -- Leaves in the scratch key the numbers of a ring's generations `from` to `to` that are not gone. False: none.

@@ -16,6 +16,18 @@ local function places()
   return rate, calls
 end
 
+-- Whether visitors can be called, as far as time counts against those who are away.
+local MOVING_MS = 60000
+
+local function may_call()
+  if rules.mode == HOLD or rules.mode == CLOSED or is_healing() then
+    return false
+  elseif s.last_slot * SLOT_MS + MOVING_MS > s.now or not rules.max_active then
+    return true
+  end
+  return call('ZCARD', KEY.due) + call('ZCARD', KEY.inside) < rules.max_active
+end
+
 -- The first of the numbers at the door, which are in the scratch bitmap, at most `most`; and whether there are more.
 local function front(most)
   local numbers = {}
@@ -115,11 +127,26 @@ local function block_of(start, number)
   return doublings * BLOCKS_PER_DOUBLING + floor(steps / 2 ^ doublings)
 end
 
+-- Raises the floor to where the head has passed, but not over `lowest`, which was seen lately and is not called.
+local function settle_floor(passed, lowest)
+  local paved = s.floor
+  s.floor = max(s.floor, min(passed, lowest - 1))
+  if passed < lowest then
+    set_list('heads', { unpack(list('heads'), 3) })
+  end
+  put_range({ KEY.gone }, paved + 1, s.floor)
+end
+
 -- Counts who is waiting, over the whole line.
 local function count()
-  local start, blocks = floor(s.head / BLOCK) * BLOCK, {}
+  local start, blocks, has_passed = floor(s.head / BLOCK) * BLOCK, {}, passed()
   s.waiting, s.blocks_start = s.late, start
-  if find_present(DOORS + 1, DOORS + WAITINGS) then
+  local any = find_present(DOORS + 1, DOORS + WAITINGS)
+  if has_passed then
+    local bit = any and call('BITPOS', KEY.scratch, 1) or -1
+    settle_floor(has_passed, bit >= 0 and s.base + bit or math.huge)
+  end
+  if any then
     local _, at = count_upto(s.head)
     local filled, from = 0, string.format('%d', at)
     -- As `block_span` has it, from one block to the next.

@@ -40,36 +40,45 @@ local function compare_lives()
   return lost
 end
 
+-- Nobody is called, so that all nodes can say what they know.
+local function listen()
+  s.quiet = max(s.quiet, s.now + HEAL_MS)
+end
+
 -- The state was lost, or is an old copy: some numbers that were handed out are not known to it.
 local function begin_life()
   s.issued = s.issued + SKIP
   s.life, s.began = s.life + 1, s.now
+  listen()
   s.credit, s.filled = 0, s.now
 end
 
 local function is_healing()
-  return s.began > 0 and s.now < s.began + HEAL_MS
+  return s.now < s.quiet
 end
 
--- `heads` is flat: when, and where the head stood; the floor is where it stood `return_within` ago.
-local function raise_floor()
+-- `heads` is flat: when, by the clock that runs while visitors can be called, and where the head stood.
+local function note_head(runs)
+  s.runs = runs and 1 or 0
+  local heads = list('heads')
+  local n = #heads
+  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / FLOOR_PARTS) <= s.running)
+  if due and s.head > 0 then
+    heads[n + 1], heads[n + 2] = s.running, s.head
+    set_list('heads', heads)
+  end
+end
+
+-- Where the head stood `return_within` ago, if the floor is not there yet.
+local function passed()
   local heads = list('heads')
   local old = 0
-  while heads[old + 1] and heads[old + 1] + rules.return_within <= s.now do
-    s.floor = max(s.floor, heads[old + 2])
+  while heads[old + 3] and heads[old + 3] + rules.return_within <= s.running do
     old = old + 2
   end
   if old > 0 then
-    set_list('heads', { unpack(heads, old + 1) })
-  end
-end
-
-local function note_head()
-  local heads = list('heads')
-  local n = #heads
-  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / FLOOR_PARTS) <= s.now)
-  if due and s.head > 0 then
-    heads[n + 1], heads[n + 2] = s.now, s.head
+    heads = { unpack(heads, old + 1) }
     set_list('heads', heads)
   end
+  return heads[1] and heads[1] + rules.return_within <= s.running and heads[2] or nil
 end

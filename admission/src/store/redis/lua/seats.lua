@@ -69,6 +69,24 @@ local function hold(key, kept)
   over(kept, 1, #kept, 'ZADD', key, 'GT')
 end
 
+-- Between two steps more time has gone by than while visitors are there to ask: `notice_silence` of line.rs.
+local SILENT_MS, SILENT_IDLE_MS, PAGE_BACK_MS_MAX = 2000, 10000, 66000
+
+local function notice_silence(gone_ms, node_was_there)
+  local silent_ms = gone_ms - (s.waiting > 0 and SILENT_MS or SILENT_IDLE_MS)
+  if silent_ms <= 0 then
+    s.running = s.running + (s.runs == 1 and gone_ms or 0)
+    expire_presence()
+    return
+  end
+  local kept = call('ZRANGE', KEY.due, 0, -1, 'WITHSCORES')
+  for i = 1, #kept, 2 do
+    kept[i], kept[i + 1] = tonumber(kept[i + 1]) + silent_ms * 4, kept[i]
+  end
+  over(kept, 1, #kept, 'ZADD', KEY.due)
+  carry_presence(not node_was_there and min(gone_ms * 2 + SILENT_MS, PAGE_BACK_MS_MAX))
+end
+
 -- Takes seats for the called. `kept` is as for `hold`.
 local function hold_due(kept, claim)
   local scored = {}

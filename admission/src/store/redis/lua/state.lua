@@ -37,7 +37,7 @@ end
 
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
-  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'settle_from',
+  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
   'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
 }

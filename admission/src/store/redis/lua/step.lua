@@ -12,9 +12,9 @@ local function merge(begins)
   end
   local lost = begins and compare_lives()
   s.epoch = known.epoch
-  s.head = max(s.head, known.head)
   s.floor = max(s.floor, known.floor)
-  s.issued = max(s.issued, known.issued, s.head, s.floor)
+  s.head = max(s.head, known.head, s.floor)
+  s.issued = max(s.issued, known.issued, s.head)
   return true, lost
 end
 
@@ -176,7 +176,7 @@ end
 
 local OUTCOME = {
   'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'standing',
-  'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began',
+  'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began', 'quiet',
   'settling', 'mode', 'blocks_start',
 }
 
@@ -207,7 +207,7 @@ local function start(epoch)
 end
 
 -- Opens the line and brings it up to date. Returns an answer if that is impossible.
-local function open(begins, top, newcomers)
+local function open(begins, top, newcomers, away_since)
   local found = load()
   if found and found ~= 0 then
     return { UNKNOWN_LAYOUT, found }
@@ -223,12 +223,12 @@ local function open(begins, top, newcomers)
   if found then
     start(max(known.epoch, 1))
   end
+  local before = s.now
   advance_clock()
   local moved = begins and count_step()
   local paved = s.floor
-  expire_presence()
+  notice_silence(s.now - before, away_since > 0)
   expire_slips()
-  raise_floor()
   expire_seats()
   return nil, paved, moved
 end
@@ -237,7 +237,7 @@ local function sync()
   local begins, ends = number() == 1, number() == 1
   -- Highest number of the whole batch, how many newcomers there are, and since when the node could not ask.
   local top, newcomers, away_since = number(), number(), number()
-  local refusal, paved, moved = open(begins, top, newcomers)
+  local refusal, paved, moved = open(begins, top, newcomers, away_since)
   if refusal then
     return refusal
   end
@@ -313,7 +313,7 @@ local function sync()
     end
   end
   remember_slips()
-  note_head()
+  note_head(may_call())
 
   local to_newcomers = answer_newcomers(runs, current and asks or {}, last_called)
   local to_asks = answer_asks(asks, current)
@@ -347,7 +347,7 @@ local function reset()
   end
   local old, window = s, list('window')
   begin(old.epoch + 1)
-  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'last_slot',
+  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'run', 'last_slot',
     'last_count' }) do
     s[name] = old[name]
   end
