@@ -14,6 +14,7 @@
 mod batch;
 mod bits;
 mod clock;
+mod ended;
 mod lives;
 mod marks;
 mod merge;
@@ -43,6 +44,7 @@ pub use self::{
 use self::{
     bits::Bits,
     clock::Clock,
+    ended::Ended,
     lives::Lives,
     marks::Heads,
     presence::Presence,
@@ -79,8 +81,8 @@ pub struct Line {
     lapsed: Bits,
     due: Seats<Claim>,
     inside: Seats<()>,
-    /// Whose visit has ended, until [`seats::ENDED_MS`] after it: no node can have anything new to say of them.
-    ended: Seats<()>,
+    /// Whose visit has ended, for as long as a pass lives.
+    ended: Ended,
     slips: Slips,
     settling: Settling,
     called_total: u64,
@@ -109,7 +111,7 @@ impl Line {
             lapsed: Bits::default(),
             due: Seats::default(),
             inside: Seats::default(),
-            ended: Seats::default(),
+            ended: Ended::default(),
             slips: Slips::default(),
             settling: Settling::default(),
             called_total: 0,
@@ -127,7 +129,7 @@ impl Line {
         let moved = self.lives.step(reading.run);
         self.notice_silence(self.clock.now_ms - before_ms, batch.away_since_ms > 0);
         let now_ms = self.clock.now_ms;
-        self.expire();
+        self.expire(rules);
         let current = self.merge(batch, moved);
         if current {
             self.mark(rules, batch);
@@ -162,7 +164,8 @@ impl Line {
             .map(|a| if current { self.verdict(rules, a.number, a.enter, true) } else { Verdict::Spent });
         let asks = asks.collect();
         self.summarise(rules, tick, called);
-        Outcome { newcomers, asks, called, due, summary: self.summary.clone() }
+        let ended = batch.known.ended_ms.map(|told_ms| self.ended.after(told_ms).collect()).unwrap_or_default();
+        Outcome { newcomers, asks, called, due, ended, summary: self.summary.clone() }
     }
 
     /// A new epoch: every number, ticket and pass of the old one is void. The rate's window stays, so that a
@@ -192,6 +195,7 @@ impl Line {
             clock_ms: Some(self.clock.now_ms),
             steps: self.lives.steps(),
             life: self.lives.life(),
+            ended_ms: None,
             calls: self.rate.calls().collect(),
             due: self.due().collect(),
             inside: self.inside.iter().collect(),
@@ -220,12 +224,12 @@ impl Line {
         self.presence.carry(self.clock.now_ms, (!node_was_there).then_some(back_ms));
     }
 
-    fn expire(&mut self) {
+    fn expire(&mut self, rules: &Rules) {
         let now_ms = self.clock.now_ms;
         self.presence.expire(now_ms);
         self.slips.expire(now_ms);
         while self.inside.pop_lapsed(now_ms).is_some() {}
-        while self.ended.pop_lapsed(now_ms).is_some() {}
+        self.ended.expire(now_ms, rules.seat_ms);
         while let Some((number, claim)) = self.due.pop_lapsed(now_ms) {
             if let Some(offset) = self.offset(number) {
                 self.lapse(offset, claim);
@@ -505,6 +509,7 @@ impl Line {
         summary.floor = self.heads.floor();
         summary.due = self.due.len() as u64;
         summary.inside = self.inside.len() as u64;
+        summary.ended_dropped = self.ended.dropped();
         summary.mode = Some(rules.mode);
         summary.reason = summary.reason(rules);
     }

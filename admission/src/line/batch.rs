@@ -33,7 +33,7 @@ pub struct Batch {
 impl Batch {
     /// The highest number that somebody holds a valid token for.
     pub(crate) fn top(&self) -> u64 {
-        let marks = self.inside.iter().chain(&self.admitted).copied();
+        let marks = self.inside.iter().chain(&self.admitted).chain(&self.ended).copied();
         let seen = self.seen.iter().map(|seen| seen.number).chain(self.asks.iter().map(|ask| ask.number));
         marks.chain(seen).max().unwrap_or(0)
     }
@@ -57,6 +57,9 @@ pub struct Known {
     pub steps: u64,
     /// The life of the line in which that was.
     pub life: u64,
+    /// Up to which end of a visit the node has been told by [`Outcome::ended`]; 0: none yet. `None`: it does not want
+    /// to be.
+    pub ended_ms: Option<u64>,
     /// Calls that the node knows of, by tenth of a second of the line's clock, oldest first. This and what
     /// follows is sent only to a line that has begun a new life since.
     pub calls: Vec<(u64, u32)>,
@@ -144,6 +147,9 @@ pub struct Outcome {
     pub called: u32,
     /// Those of them who stood in line, and until when their seats wait for them: nobody else knows of it yet.
     pub due: Vec<(u64, u64)>,
+    /// Numbers whose visits have ended and when, on the line's clock, after those that the node
+    /// [knows](Known::ended_ms) of; at most 1,000, the rest with the next step. Their passes are void.
+    pub ended: Vec<(u64, u64)>,
     /// The line after this step.
     pub summary: Summary,
 }

@@ -3,10 +3,7 @@
 //! Nearly all of it merges: by maximum, by the later end of a seat, by bits that are set. So it may come late, twice or
 //! in any order, and from nodes that know of each other's news or do not.
 
-use super::{
-    Batch, Known, Line, Rules, lives,
-    seats::{self, Claim},
-};
+use super::{Batch, Known, Line, Rules, lives, seats::Claim};
 
 impl Line {
     /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`Lives::step`].
@@ -47,16 +44,17 @@ impl Line {
         // A line that is healed begins at its floor, however high the numbers are by now.
         self.rebase();
         self.rate.merge(&known.calls);
+        self.ended.learn(known.ended_ms.unwrap_or_default());
         let now_ms = self.clock.now_ms;
         for &(number, until_ms) in &known.inside {
-            if until_ms <= now_ms || self.ended.get(number).is_some() {
+            if until_ms <= now_ms || self.ended.contains(number) {
                 continue;
             }
             self.issued = self.issued.max(number);
             self.take_in(number, now_ms, until_ms);
         }
         for &(number, until_ms) in &known.due {
-            if until_ms <= now_ms || self.ended.get(number).is_some() {
+            if until_ms <= now_ms || self.ended.contains(number) {
                 continue;
             }
             self.issued = self.issued.max(number);
@@ -72,20 +70,13 @@ impl Line {
         self.book_admitted(rules, batch);
         for &number in &batch.inside {
             // A node may have seen inside who has left through another one since.
-            if self.ended.get(number).is_some() {
+            if self.ended.contains(number) {
                 continue;
             }
             self.take_in(number, now_ms, now_ms + rules.seat_ms);
         }
         // After the line above: whoever is seen inside and then says good-bye, in one batch, has gone.
-        for &number in &batch.ended {
-            self.inside.free(number);
-            self.due.free(number);
-            if let Some(offset) = self.offset(number) {
-                self.lapsed.clear(offset);
-            }
-            self.ended.hold(number, now_ms, now_ms + seats::ENDED_MS, ());
-        }
+        self.book_ended(&batch.ended);
         for seen in &batch.seen {
             self.see(seen.number, seen.hold_ms);
         }
@@ -102,15 +93,26 @@ impl Line {
         }
     }
 
+    /// Visits that have ended give up their seats, and their passes are void.
+    fn book_ended(&mut self, ended: &[u64]) {
+        for &number in ended {
+            let uncounted = !self.is_gone(number);
+            self.inside.free(number);
+            self.due.free(number);
+            self.set_spent(number);
+            self.ended.add(number, self.clock.now_ms, uncounted);
+        }
+    }
+
     /// Settles up with a node that let visitors in by itself: whoever had not been called yet is called now, once,
     /// however often it is told.
     fn book_admitted(&mut self, rules: &Rules, batch: &Batch) {
         let now_ms = self.clock.now_ms;
         let mut called = 0;
         for &number in &batch.admitted {
-            called += u32::from(!self.is_gone(number));
+            called += u32::from(!self.is_gone(number) || self.ended.count(number));
             // The visit counts as a call even if it is over by now, as another node may have said; but it has no seat.
-            if self.ended.get(number).is_none() {
+            if !self.ended.contains(number) {
                 self.take_in(number, now_ms, now_ms + rules.seat_ms);
             } else {
                 self.due.free(number);

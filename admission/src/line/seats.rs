@@ -8,10 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Rules;
 
-/// How long after the end of a visit a node's mark of it may still be on its way: marks are taken along every second,
-/// and a node that cannot reach the line for a moment tries again within two.
-pub(super) const ENDED_MS: u64 = 10_000;
-
 /// How long a walk-in's seat is kept until its pass has come back: a client that keeps no cookies must not hold one for
 /// as long as a visit. A browser's next request follows within seconds.
 const PROVISIONAL_MS: u64 = 30_000;

@@ -31,6 +31,8 @@ pub struct Summary {
     pub due: u64,
     /// Numbers inside.
     pub inside: u64,
+    /// Ended visits that the line had to forget before their passes expired, since it began.
+    pub ended_dropped: u64,
     /// Somebody who is present had to be left waiting by the last step.
     pub standing: bool,
     /// Why nobody is called, when that is so.

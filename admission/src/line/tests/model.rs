@@ -172,10 +172,8 @@ impl Model {
         }
         for number in &batch.ended {
             let visitor = self.visitors.get_mut(number).unwrap();
-            if matches!(visitor.place, Place::Due { .. } | Place::Inside { .. }) {
-                visitor.place = Place::Spent;
-                visitor.has_lapsed = false;
-            }
+            visitor.place = Place::Spent;
+            visitor.has_lapsed = false;
         }
         let seen = batch.seen.iter().map(|s| (s.number, s.hold_ms));
         for (number, hold_ms) in seen.chain(batch.asks.iter().map(|a| (a.number, a.hold_ms))) {

@@ -166,6 +166,36 @@ fn a_visit_that_has_ended_is_not_taken_up_again_by_a_mark_that_comes_late() {
 }
 
 #[test]
+fn a_pass_that_was_copied_takes_no_seat_after_the_visit_for_as_long_as_it_lives() {
+    let mut bench = Bench::new(Rules { max_active: Some(3), seat_ms: 600_000, burst: 5, ..rules() });
+    let mut most = 0;
+    for number in 1..=60 {
+        assert!(matches!(bench.walk_in().newcomers[0].1, Verdict::Inside { .. }), "{number}");
+        bench.after(1_000, Batch { ended: vec![number], ..Batch::default() });
+        // All the copies are used.
+        let outcome = bench.after(1_000, Batch { inside: (1..=number).collect(), ..Batch::default() });
+        most = most.max(outcome.summary.inside + outcome.summary.due);
+        assert_eq!(bench.ask(number, true), Verdict::Spent);
+    }
+    assert_eq!(most, 0);
+}
+
+#[test]
+fn a_node_is_told_whose_visits_have_ended() {
+    let mut bench = Bench::new(rules());
+    bench.join(3);
+    let mut told = |ended: &[u64], ended_ms| {
+        let known = Known { epoch: 1, ended_ms: Some(ended_ms), ..Known::default() };
+        bench.after(0, Batch { known, ended: ended.to_vec(), ..Batch::default() }).ended
+    };
+    let first = told(&[2, 1], 0);
+    assert_eq!(first.iter().map(|ended| ended.0).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(told(&[2, 1], first[1].1), [], "each once");
+    assert_eq!(told(&[3], first[1].1).len(), 1);
+    assert_eq!(told(&[], 0).len(), 3, "a node that has just started");
+}
+
+#[test]
 fn a_repeated_claim_gives_the_same_seat() {
     let mut bench = Bench::new(rules());
     bench.join(1);

@@ -70,6 +70,7 @@ impl Numbers<'_> {
             late: self.next()?,
             due: self.next()?,
             inside: self.next()?,
+            ended_dropped: self.next()?,
             standing: self.next::<u64>()? != 0,
             called_last_minute: self.next()?,
             standing_since_ms: self.next()?,
@@ -95,7 +96,9 @@ impl Numbers<'_> {
             Ok((number, until_ms))
         });
         let due = due.collect::<Result<_, _>>()?;
-        Ok(Outcome { newcomers, asks, called, due, summary })
+        let ended = (0..self.next::<usize>()? / 2).map(|_| Ok((self.next()?, self.next()?)));
+        let ended = ended.collect::<Result<_, _>>()?;
+        Ok(Outcome { newcomers, asks, called, due, ended, summary })
     }
 
     /// Answers in runs: how many, the number of the first (0: none has one), what they may do, since and until.

@@ -22,7 +22,7 @@ use crate::line::{Batch, Known, Newcomer, Rules};
 const COST_MAX: usize = 4_000;
 /// What single marks cost, measured.
 const COST_SEAT: usize = 3;
-const COST_ENDED: usize = 1;
+const COST_ENDED: usize = 3;
 const COST_SEEN: usize = 2;
 const COST_AWAY: usize = 12;
 /// A piece costs as much as so many bytes of it.
@@ -110,6 +110,7 @@ fn put_known(cmd: &mut Cmd, known: &Known) {
     cmd.arg(known.epoch).arg(known.issued).arg(known.head).arg(known.floor);
     put_option(cmd, known.clock_ms);
     cmd.arg(known.steps).arg(known.life);
+    put_option(cmd, known.ended_ms);
 }
 
 fn put_option(cmd: &mut Cmd, value: Option<u64>) {

@@ -41,5 +41,5 @@ local HOLD, CLOSED = 2, 4
 
 local known = {
   epoch = number(), issued = number(), head = number(), floor = number(), clock = number(), steps = number(),
-  life = number(),
+  life = number(), ended = number(),
 }

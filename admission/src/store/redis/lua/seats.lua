@@ -2,21 +2,10 @@
 --
 -- Seats are handed about as ZADD wants them: until when and which number, in turn.
 
--- How long after the end of a visit a node's mark of it may still be on its way.
-local ENDED_MS = 10000
-
 -- What is known of the visitor whose seat is due: nothing; that it was answered that it is called; that it walked in
 -- and its pass has not come back yet. A score of `due` is four times the end of the seat, and this.
 local OPEN, NOTIFIED, PROVISIONAL = 0, 1, 2
 local PROVISIONAL_MS = min(30000, rules.seat)
-
-local function lapsed(key)
-  local members = call('ZRANGEBYSCORE', key, '-inf', s.now)
-  if #members > 0 then
-    call('ZREMRANGEBYSCORE', key, '-inf', s.now)
-  end
-  return members
-end
 
 local function has_lapsed(number)
   return s.lapsed == 1 and number > s.floor and call('GETBIT', KEY.lapsed, number - s.base) == 1
@@ -58,9 +47,12 @@ end
 
 -- Frees the seats that have lapsed.
 local function expire_seats()
-  local left = lapsed(KEY.inside)
+  local left = call('ZRANGEBYSCORE', KEY.inside, '-inf', s.now)
+  if #left > 0 then
+    call('ZREMRANGEBYSCORE', KEY.inside, '-inf', s.now)
+  end
   over(left, 1, #left, 'HDEL', KEY.since)
-  lapsed(KEY.ended)
+  call('ZREMRANGEBYSCORE', KEY.ended, '-inf', (s.now - rules.seat) * 2 + 1)
   expire_due()
 end
 
@@ -134,17 +126,4 @@ local function enter(kept, from)
   -- Who was inside already was called long ago.
   mark_called(fresh)
   put_lapsed(fresh, 0)
-end
-
--- Gives up the seats of the numbers in arguments `from` to `to`.
-local function leave(from, to)
-  over(ARGV, from, to, 'ZREM', KEY.inside)
-  over(ARGV, from, to, 'HDEL', KEY.since)
-  over(ARGV, from, to, 'ZREM', KEY.due)
-  local numbers = {}
-  for i = from, to do
-    numbers[#numbers + 1] = tonumber(ARGV[i])
-  end
-  put_lapsed(numbers, 0)
-  hold(KEY.ended, until_then(s.now + ENDED_MS, ARGV, from, to))
 end

@@ -26,7 +26,7 @@ local KEY = {
   present = {}, -- bitmaps: the rings of generations, doors (fine, then coarse) first
   lapsed = KEYS[25], -- bitmap: called, heard of it, and did not enter
   pool = KEYS[26], -- sorted set: slips of those who came while a node was cut off, by time of arrival
-  ended = KEYS[27], -- sorted set: whose visit has ended, by the time until which marks of them are late
+  ended = KEYS[27], -- sorted set: whose visit has ended, by twice the time at which it ended, no two the same, and whether it is uncounted
   scratch = KEYS[28], -- never outlives a step
 }
 local FINES, COARSES, WAITINGS = 7, 6, 4
@@ -38,7 +38,7 @@ end
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
   'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
-  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
+  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
 }
 

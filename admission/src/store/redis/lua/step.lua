@@ -15,6 +15,7 @@ local function merge(begins)
   s.floor = max(s.floor, known.floor)
   s.head = max(s.head, known.head, s.floor)
   s.issued = max(s.issued, known.issued, s.head)
+  s.ended_last = max(s.ended_last, known.ended or 0)
   return true, lost
 end
 
@@ -63,21 +64,70 @@ local function book_admitted(from, to)
     numbers[#numbers + 1] = tonumber(ARGV[i])
   end
   local ended, counted, called = scores(KEY.ended, numbers), {}, 0
-  local here, left = {}, {}
+  local here, left, late = {}, {}, {}
   for _, number in ipairs(numbers) do
+    local uncounted = ended[number] and ended[number] % 2 == 1
     -- Their bits are set only after this loop.
-    if not counted[number] and not is_gone(number) then
+    if not counted[number] and (uncounted or not is_gone(number)) then
       counted[number], called = true, called + 1
+      if uncounted then
+        late[#late + 1], late[#late + 2] = ended[number] - 1, number
+      end
     end
     local there = ended[number] and left or here
     there[#there + 1] = number
   end
   enter(until_then(s.now + rules.seat, here))
   over(left, 1, #left, 'ZREM', KEY.due)
+  over(late, 1, #late, 'ZADD', KEY.ended)
   mark_called(left)
   put_lapsed(left, 0)
   book(called)
   s.called_total = s.called_total + called
+end
+
+local ENDED_MAX, ENDED_TOLD_MAX = 1000000, 1000
+
+-- The visits of the numbers in arguments `from` to `to` have ended: ended.rs, and `book_ended` of merge.rs.
+local function book_ended(from, to)
+  local numbers, uncounted = {}, {}
+  for i = from, to do
+    local number = tonumber(ARGV[i])
+    numbers[#numbers + 1] = number
+    uncounted[number] = not is_gone(number)
+  end
+  over(numbers, 1, #numbers, 'ZREM', KEY.inside)
+  over(numbers, 1, #numbers, 'HDEL', KEY.since)
+  over(numbers, 1, #numbers, 'ZREM', KEY.due)
+  mark_called(numbers)
+  put_lapsed(numbers, 0)
+  local ended, fresh = scores(KEY.ended, numbers), {}
+  for _, number in ipairs(numbers) do
+    if not ended[number] then
+      s.ended_last = max(s.now, s.ended_last + 1)
+      ended[number] = s.ended_last * 2 + (uncounted[number] and 1 or 0)
+      fresh[#fresh + 1], fresh[#fresh + 2] = ended[number], number
+    end
+  end
+  over(fresh, 1, #fresh, 'ZADD', KEY.ended)
+  local beyond = #fresh > 0 and call('ZCARD', KEY.ended) - ENDED_MAX or 0
+  if beyond > 0 then
+    call('ZREMRANGEBYRANK', KEY.ended, 0, beyond - 1)
+    s.ended_dropped = s.ended_dropped + beyond
+  end
+end
+
+-- Visits that have ended since the node was told of some, which one it was and when, in turn.
+local function ended_since(told_ms)
+  if not told_ms then
+    return {}
+  end
+  local from = string.format('(%d', told_ms * 2 + 1)
+  local found = call('ZRANGEBYSCORE', KEY.ended, from, '+inf', 'WITHSCORES', 'LIMIT', 0, ENDED_TOLD_MAX)
+  for i = 1, #found, 2 do
+    found[i], found[i + 1] = tonumber(found[i]), floor(tonumber(found[i + 1]) / 2)
+  end
+  return found
 end
 
 -- Takes in who was seen inside: the numbers in arguments `from` to `to`. A node may have seen who has left through
@@ -175,7 +225,7 @@ local function summarise(tick, called, calls_last_minute)
 end
 
 local OUTCOME = {
-  'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'standing',
+  'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'ended_dropped', 'standing',
   'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began', 'quiet',
   'settling', 'mode', 'blocks_start',
 }
@@ -187,7 +237,7 @@ local function outcome(called, newcomers, asks, kept)
   for _, name in ipairs(OUTCOME) do
     out[#out + 1] = s[name]
   end
-  for _, values in ipairs({ list('blocks'), newcomers, asks, kept }) do
+  for _, values in ipairs({ list('blocks'), newcomers, asks, kept, ended_since(known.ended) }) do
     local n = #out + 1
     out[n] = #values
     for i = 1, #values do
@@ -274,7 +324,7 @@ local function sync()
     book_admitted(admitted_from, admitted_to)
     browse(browsing_from, browsing_to)
     -- After it: whoever is seen inside and then says good-bye, in one batch, has gone.
-    leave(ended_from, ended_to)
+    book_ended(ended_from, ended_to)
   end
   mark_presence(current)
   if not ends then
