@@ -228,6 +228,7 @@ impl Line {
         let now_ms = self.clock.now_ms;
         self.presence.expire(now_ms);
         self.slips.expire(now_ms);
+        self.inside.cut(now_ms + rules.seat_ms);
         while self.inside.pop_lapsed(now_ms).is_some() {}
         self.ended.expire(now_ms, rules.seat_ms);
         while let Some((number, claim)) = self.due.pop_lapsed(now_ms) {

@@ -19,6 +19,12 @@ pub(super) const HEAL_MS: u64 = 2_000;
 /// More numbers than may have been handed out unknown to the copy. Bits are cheap.
 pub const SKIP: u64 = 1 << 17;
 
+/// Most numbers between the base of the bitmaps and the last one handed out: 8 MB for each bitmap. No honest line is
+/// as long; a number that lies further off proves that everything below was lost.
+pub(super) const REACH_MAX: u64 = 1 << 26;
+/// So many of the last numbers are kept then.
+pub(super) const REACH_KEPT: u64 = 1 << 22;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Lives {
     steps: u64,

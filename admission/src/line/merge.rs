@@ -25,8 +25,21 @@ impl Line {
             self.lives.begin(self.clock.now_ms);
             self.rate.drain(self.clock.now_ms);
         }
+        // The base follows before any number is marked: a line that is healed begins at its floor, however high the
+        // numbers are by now.
+        if self.issued.saturating_sub(self.base) > lives::REACH_MAX {
+            self.heads.raise_floor(self.issued - lives::REACH_KEPT);
+            self.head = self.head.max(self.heads.floor());
+        }
+        self.rebase();
+        if current && known.epoch > 0 {
+            self.merge_seats(known);
+        }
         if batch.away_since_ms > 0 {
-            self.settling.begin(batch.away_since_ms, self.clock.now_ms);
+            // A node that was cut off alone, while none waited, has kept none waiting.
+            if self.summary.waiting > 0 || self.summary.standing || !batch.newcomers.is_empty() {
+                self.settling.begin(batch.away_since_ms, self.clock.now_ms);
+            }
             // If no other node could ask either, they have yet to say whom they saw meanwhile.
             if self.clock.now_ms >= self.ticked_ms + lives::HEAL_MS {
                 self.lives.listen(self.clock.now_ms);
@@ -40,24 +53,27 @@ impl Line {
         self.heads.raise_floor(known.floor);
         self.head = self.head.max(known.head).max(self.heads.floor());
         // Whatever was called or passed over was issued, even if this node has not heard so.
-        self.issued = self.issued.max(known.issued).max(self.head);
-        // A line that is healed begins at its floor, however high the numbers are by now.
-        self.rebase();
+        let mut issued = self.issued.max(known.issued).max(self.head);
         self.rate.merge(&known.calls);
         self.ended.learn(known.ended_ms.unwrap_or_default());
+        for number in self.known_seats(&known.inside).chain(self.known_seats(&known.due)).map(|seat| seat.0) {
+            issued = issued.max(number);
+        }
+        self.issued = issued;
+    }
+
+    /// Seats that a node knows of, that have not lapsed and whose visits have not ended.
+    fn known_seats<'a>(&'a self, seats: &'a [(u64, u64)]) -> impl Iterator<Item = (u64, u64)> + 'a {
         let now_ms = self.clock.now_ms;
-        for &(number, until_ms) in &known.inside {
-            if until_ms <= now_ms || self.ended.contains(number) {
-                continue;
-            }
-            self.issued = self.issued.max(number);
+        seats.iter().copied().filter(move |&(number, until_ms)| until_ms > now_ms && !self.ended.contains(number))
+    }
+
+    fn merge_seats(&mut self, known: &Known) {
+        let now_ms = self.clock.now_ms;
+        for (number, until_ms) in self.known_seats(&known.inside).collect::<Vec<_>>() {
             self.take_in(number, now_ms, until_ms);
         }
-        for &(number, until_ms) in &known.due {
-            if until_ms <= now_ms || self.ended.contains(number) {
-                continue;
-            }
-            self.issued = self.issued.max(number);
+        for (number, until_ms) in self.known_seats(&known.due).collect::<Vec<_>>() {
             if self.inside.get(number).is_none() && self.due.get(number).is_none() {
                 self.set_called(number);
                 self.due.hold(number, now_ms, until_ms, Claim::Open);

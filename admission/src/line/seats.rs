@@ -80,6 +80,17 @@ impl<T: Copy> Seats<T> {
         Some(seat)
     }
 
+    /// No seat is kept for longer than this, as after the rules have changed.
+    pub(super) fn cut(&mut self, until_ms: u64) {
+        while let Some(&(later_ms, number)) = self.by_time.last().filter(|seat| seat.0 > until_ms) {
+            self.by_time.remove(&(later_ms, number));
+            self.by_time.insert((until_ms, number));
+            if let Some(seat) = self.held.get_mut(&number) {
+                seat.until_ms = until_ms;
+            }
+        }
+    }
+
     /// Frees one seat that has lapsed at `now_ms`.
     pub(super) fn pop_lapsed(&mut self, now_ms: u64) -> Option<(u64, T)> {
         let &(until_ms, number) = self.by_time.first()?;

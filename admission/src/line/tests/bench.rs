@@ -40,6 +40,11 @@ impl Bench {
         self.after(0, Batch { newcomers, ..Batch::default() })
     }
 
+    /// The next to join have joined before.
+    pub(super) fn rejoin(&mut self) {
+        self.ids = 0;
+    }
+
     pub(super) fn walk_in(&mut self) -> Outcome {
         self.ids += 1;
         let walk_in = Newcomer { id: self.ids, hold_ms: 4_000, enter: true, walk_in: true, arrived_ms: 0 };

@@ -91,18 +91,28 @@ fn changed_rules() -> impl Strategy<Value = Rules> {
     let mode =
         prop_oneof![4 => Just(Mode::Auto), 1 => Just(Mode::Hold), 1 => Just(Mode::Closed), 1 => Just(Mode::Drain)];
     let max_active = proptest::option::of(1..40u32);
-    (1..600u32, 1..50u32, max_active, mode, 5..200u32, 1_000..20_000u64, 30_000..300_000u64).prop_map(
-        |(release_per_minute, burst, max_active, mode, max_waiting, claim_within_ms, return_within_ms)| Rules {
-            release_per_minute,
-            burst: burst.min(release_per_minute),
-            max_active,
-            max_waiting,
-            mode,
-            claim_within_ms,
-            return_within_ms,
-            ..rules()
-        },
-    )
+    (1..600u32, 1..50u32, max_active, mode, 5..200u32, 1_000..20_000u64, (30_000..300_000u64, 2_000..60_000u64))
+        .prop_map(
+            |(
+                release_per_minute,
+                burst,
+                max_active,
+                mode,
+                max_waiting,
+                claim_within_ms,
+                (return_within_ms, seat_ms),
+            )| Rules {
+                release_per_minute,
+                burst: burst.min(release_per_minute),
+                max_active,
+                max_waiting,
+                mode,
+                claim_within_ms,
+                return_within_ms,
+                seat_ms,
+                ..rules()
+            },
+        )
 }
 
 struct World {

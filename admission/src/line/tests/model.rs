@@ -67,7 +67,7 @@ impl Model {
         // It rises at the end of a step.
         let floor = self.floor;
         self.silence(now_ms);
-        self.lapse(now_ms);
+        self.lapse(rules, now_ms);
         self.marks(rules, batch, now_ms);
         let issued_before = self.visitors.keys().last().copied().unwrap_or(0);
         let known = self.arrivals(rules, batch, outcome, now_ms);
@@ -145,8 +145,11 @@ impl Model {
         self.visitors.len() as u64
     }
 
-    fn lapse(&mut self, now_ms: u64) {
+    fn lapse(&mut self, rules: &Rules, now_ms: u64) {
         for visitor in self.visitors.values_mut() {
+            if let Place::Inside { until_ms, .. } = &mut visitor.place {
+                *until_ms = (*until_ms).min(now_ms + rules.seat_ms);
+            }
             match visitor.place {
                 Place::Due { until_ms, claim: Claim::Notified } if until_ms <= now_ms => {
                     visitor.place = if visitor.has_lapsed { Place::Spent } else { Place::Lapsed };
@@ -214,8 +217,8 @@ impl Model {
         let mut latest = self.slips.keys().next_back().copied();
         let newcomers = batch.newcomers.iter().zip(&outcome.newcomers);
         let known = newcomers.map(|(newcomer, &(number, verdict))| match self.slips.get(&newcomer.id) {
-            // Remembered for at least a minute: the same number again.
-            Some(&(known, at_ms)) if number == known || at_ms + 60_000 > now_ms => {
+            // Remembered for at least ten minutes: the same number again.
+            Some(&(known, at_ms)) if number == known || at_ms + 600_000 > now_ms => {
                 assert_eq!(number, known, "a slip got a second number");
                 self.see(number, now_ms, newcomer.hold_ms);
                 if newcomer.enter && !newcomer.walk_in {

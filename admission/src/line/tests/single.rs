@@ -224,6 +224,52 @@ fn a_number_that_was_never_handed_out_proves_that_the_state_was_lost() {
 }
 
 #[test]
+fn a_number_that_lies_far_off_takes_no_memory() {
+    let mut bench = Bench::new(rules());
+    bench.join(8);
+    let far = 1 << 45;
+    let outcome = bench.after(100, Batch { inside: vec![far], ..Batch::default() });
+    assert_eq!((outcome.summary.life, outcome.summary.inside), (1, 1));
+    bench.see(100, [far - 5]);
+    // A page of each bitmap that is in use, for the numbers that are kept.
+    assert!(bench.line.called.len_words() < 100_000, "{} words", bench.line.called.len_words());
+    assert!(bench.line.presence.len_words() < 100_000);
+    assert_eq!(bench.ask(far - 5, false), Verdict::Waiting, "it is kept");
+    assert_eq!(bench.ask(8, false), Verdict::Spent);
+}
+
+#[test]
+fn a_node_that_was_cut_off_while_none_waited_lets_newcomers_in_at_once() {
+    let mut bench = Bench::new(rules());
+    for _ in 0..3 {
+        let away_since_ms = bench.now_ms - 5_000;
+        let outcome = bench.after(1_000, Batch { away_since_ms, ..Batch::default() });
+        assert!(!outcome.summary.settling);
+    }
+    bench.after(2_000, Batch::default());
+    assert_eq!(bench.join(1).newcomers[0].0, 1);
+}
+
+#[test]
+fn a_shorter_session_idle_ends_old_visits_sooner() {
+    let mut bench = Bench::new(Rules { seat_ms: 600_000, ..rules() });
+    bench.join(1);
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }));
+    bench.rules.seat_ms = 10_000;
+    assert_eq!(bench.after(1_000, Batch::default()).summary.inside, 1);
+    assert_eq!(bench.after(10_000, Batch::default()).summary.inside, 0);
+}
+
+#[test]
+fn a_join_that_is_repeated_after_minutes_gets_the_same_number() {
+    let mut bench = Bench::new(rules());
+    let number = bench.join(1).newcomers[0].0;
+    bench.pass(500);
+    bench.rejoin();
+    assert_eq!(bench.join(1).newcomers[0].0, number);
+}
+
+#[test]
 fn a_line_that_was_lost_calls_no_burst_a_second_time() {
     let mut bench = Bench::new(rules());
     let old = bench.line.clone();

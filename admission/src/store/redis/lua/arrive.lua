@@ -1,16 +1,13 @@
 -- Hands out numbers: slips.rs, and `arrive` and `walk_in` of line.rs.
 
-local REMEMBER_MS = 60000
+local REMEMBER_MS, REMEMBER_MS_MIN, SLIPS_MAX = 600000, 60000, 100000
 
--- Forgets the slips of the minute before the last.
+-- Begins a new generation of slips when it is time, and forgets the one before the last.
 local function expire_slips()
-  local minute = floor(s.now / REMEMBER_MS)
-  if minute > s.slips then
-    call('UNLINK', KEY.slips[minute % 2])
-    if minute > s.slips + 1 then
-      call('UNLINK', KEY.slips[(minute + 1) % 2])
-    end
-    s.slips = minute
+  local few = call('HLEN', KEY.slips[s.slips % 2]) < SLIPS_MAX
+  if s.slips_since + (few and REMEMBER_MS or REMEMBER_MS_MIN) <= s.now then
+    s.slips, s.slips_since = s.slips + 1, s.now
+    call('UNLINK', KEY.slips[s.slips % 2])
   end
 end
 
@@ -73,8 +70,10 @@ local function is_settling()
   return s.now < s.settle_until or s.pool > 0
 end
 
-local function begin_settling(away_since)
-  if not is_settling() then
+local function begin_settling(away_since, newcomers)
+  -- A node that was cut off alone, while none waited, has kept none waiting.
+  local gathered = s.waiting > 0 or s.standing == 1 or newcomers > 0
+  if gathered and not is_settling() then
     s.settle_from, s.settle_until = min(away_since, s.now), s.now + SETTLE_MS
   end
   -- If no other node could ask either, they have yet to say whom they saw meanwhile.

@@ -11,8 +11,8 @@ local ZERO = '\0'
 local CUT_BYTES_MIN = 8192
 -- They are lengthened by a sixteenth, and no less than so many bytes.
 local GROW_BYTES_MIN = 1024
--- Longest bitmap; no honest line comes near.
-local SPAN_MAX = 2 ^ 27
+-- Most numbers between the base and the last one handed out, and how many of the last are kept beyond: lives.rs.
+local REACH_MAX, REACH_KEPT = 2 ^ 26, 2 ^ 22
 -- Copying in pieces that fit a client's buffer is several times as fast as in one.
 local PIECE_BYTES = 16000
 

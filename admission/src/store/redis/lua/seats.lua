@@ -21,6 +21,14 @@ local function put_lapsed(numbers, bit)
   end
 end
 
+local function until_then(until_ms, members, from, to)
+  local kept = {}
+  for i = from or 1, to or #members do
+    kept[#kept + 1], kept[#kept + 2] = until_ms, members[i]
+  end
+  return kept
+end
+
 -- Frees the seats that are due and have lapsed: `lapse` of line.rs.
 local function expire_due()
   local upto = s.now * 4 + 3
@@ -47,6 +55,11 @@ end
 
 -- Frees the seats that have lapsed.
 local function expire_seats()
+  -- None is kept for longer than the rules have it.
+  local until_ms = s.now + rules.seat
+  local longer = call('ZRANGEBYSCORE', KEY.inside, string.format('(%d', until_ms), '+inf')
+  local cut = until_then(until_ms, longer)
+  over(cut, 1, #cut, 'ZADD', KEY.inside)
   local left = call('ZRANGEBYSCORE', KEY.inside, '-inf', s.now)
   if #left > 0 then
     call('ZREMRANGEBYSCORE', KEY.inside, '-inf', s.now)
@@ -86,14 +99,6 @@ local function hold_due(kept, claim)
     scored[i], scored[i + 1] = kept[i] * 4 + claim, kept[i + 1]
   end
   over(scored, 1, #scored, 'ZADD', KEY.due)
-end
-
-local function until_then(until_ms, members, from, to)
-  local kept = {}
-  for i = from or 1, to or #members do
-    kept[#kept + 1], kept[#kept + 2] = until_ms, members[i]
-  end
-  return kept
 end
 
 -- Numbers that are called may not be called again.

@@ -22,7 +22,7 @@ local KEY = {
   due = KEYS[3], -- sorted set: called and not entered, by the time at which the seat lapses and the claim
   inside = KEYS[4], -- sorted set: inside, by the time at which the seat lapses
   since = KEYS[5], -- hash: when each number inside took its seat
-  slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd minute
+  slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd generation
   present = {}, -- bitmaps: the rings of generations, doors (fine, then coarse) first
   lapsed = KEYS[25], -- bitmap: called, heard of it, and did not enter
   pool = KEYS[26], -- sorted set: slips of those who came while a node was cut off, by time of arrival
@@ -38,7 +38,7 @@ end
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
   'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
-  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
+  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
 }
 
@@ -92,7 +92,11 @@ local function load()
   elseif tonumber(found[1]) ~= LAYOUT then
     return tonumber(found[1]) or -1
   end
-  for i, value in ipairs(cmsgpack.unpack(found[2])) do
+  local fine, scalars = pcall(cmsgpack.unpack, found[2])
+  if not fine or #scalars ~= #SCALARS then
+    return 0
+  end
+  for i, value in ipairs(scalars) do
     s[SCALARS[i]] = value
   end
   packed.heads, packed.blocks, packed.window = found[3], found[4], found[5]

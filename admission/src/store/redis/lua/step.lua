@@ -257,17 +257,13 @@ local function start(epoch)
 end
 
 -- Opens the line and brings it up to date. Returns an answer if that is impossible.
-local function open(begins, top, newcomers, away_since)
+local function open(begins, away_since)
   local found = load()
   if found and found ~= 0 then
     return { UNKNOWN_LAYOUT, found }
   elseif found and not begins then
     -- The line was lost after the first part of the batch: all of it must be sent again.
     return { TORN }
-  end
-  local reach = max(top, known.issued, s.issued or 0) + SKIP + NUMBERED_MAX + newcomers - max(known.floor, s.floor or 0)
-  if reach > SPAN_MAX * 8 then
-    return redis.error_reply('ERR numbers in this batch lie further apart than any line is long')
   end
   claim()
   if found then
@@ -287,7 +283,7 @@ local function sync()
   local begins, ends = number() == 1, number() == 1
   -- Highest number of the whole batch, how many newcomers there are, and since when the node could not ask.
   local top, newcomers, away_since = number(), number(), number()
-  local refusal, paved, moved = open(begins, top, newcomers, away_since)
+  local refusal, paved, moved = open(begins, away_since)
   if refusal then
     return refusal
   end
@@ -311,7 +307,11 @@ local function sync()
     begin_life()
   end
   if begins and away_since > 0 then
-    begin_settling(away_since)
+    begin_settling(away_since, newcomers)
+  end
+  if s.issued - s.base > REACH_MAX then
+    s.floor = max(s.floor, s.issued - REACH_KEPT)
+    s.head = max(s.head, s.floor)
   end
   rebase()
   grow(s.issued + due_in_pool() + newcomers, paved)

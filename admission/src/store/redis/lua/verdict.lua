@@ -29,7 +29,8 @@ local function look_up_seats(numbers)
   end
   due, inside = scores(KEY.due, asked), scores(KEY.inside, asked)
   for number in pairs(inside) do
-    since[number] = tonumber(call('HGET', KEY.since, number))
+    -- A store short of memory may have dropped the whole key: the visit goes on as if it had just begun.
+    since[number] = tonumber(call('HGET', KEY.since, number)) or s.now
   end
 end
 
