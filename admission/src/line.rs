@@ -13,8 +13,10 @@
 
 mod batch;
 mod bits;
+mod check;
 mod clock;
 mod ended;
+mod gaps;
 mod lives;
 mod marks;
 mod merge;
@@ -45,6 +47,7 @@ use self::{
     bits::Bits,
     clock::Clock,
     ended::Ended,
+    gaps::Gaps,
     lives::Lives,
     marks::Heads,
     presence::Presence,
@@ -85,6 +88,7 @@ pub struct Line {
     ended: Ended,
     slips: Slips,
     settling: Settling,
+    gaps: Gaps,
     called_total: u64,
     /// When the last tick was; 0: never.
     ticked_ms: u64,
@@ -114,6 +118,7 @@ impl Line {
             ended: Ended::default(),
             slips: Slips::default(),
             settling: Settling::default(),
+            gaps: Gaps::default(),
             called_total: 0,
             ticked_ms: 0,
             lives: Lives::default(),
@@ -164,6 +169,7 @@ impl Line {
             .map(|a| if current { self.verdict(rules, a.number, a.enter, true) } else { Verdict::Spent });
         let asks = asks.collect();
         self.summarise(rules, tick, called);
+        self.check(rules, called);
         let ended = batch.known.ended_ms.map(|told_ms| self.ended.after(told_ms).collect()).unwrap_or_default();
         Outcome { newcomers, asks, called, due, ended, summary: self.summary.clone() }
     }
@@ -196,6 +202,7 @@ impl Line {
             steps: self.lives.steps(),
             life: self.lives.life(),
             ended_ms: None,
+            gaps: self.gaps.all().to_vec(),
             calls: self.rate.calls().collect(),
             due: self.due().collect(),
             inside: self.inside.iter().collect(),
@@ -495,6 +502,7 @@ impl Line {
                 self.summary.called_standing += u64::from(called);
             }
             self.summary.called_last_minute = self.rate.in_window();
+            self.summary.rate_used_until_ms = self.rate.used_until_ms(rules, self.clock.slack_ms);
         }
         let summary = &mut self.summary;
         (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
@@ -511,6 +519,9 @@ impl Line {
         summary.due = self.due.len() as u64;
         summary.inside = self.inside.len() as u64;
         summary.ended_dropped = self.ended.dropped();
+        if summary.gaps != self.gaps.all() {
+            summary.gaps = self.gaps.all().to_vec();
+        }
         summary.mode = Some(rules.mode);
         summary.reason = summary.reason(rules);
     }
@@ -521,6 +532,7 @@ impl Line {
     fn count(&mut self, rules: &Rules) {
         let start = Blocks::start_for(self.head);
         let mut blocks = Blocks { start, counts: Vec::with_capacity(self.summary.blocks.counts.len()) };
+        let mut late_blocks = Blocks::default();
         let (mut late, mut waiting) = (0, 0);
         let passed = self.heads.passed(rules.return_within_ms);
         let mut lowest = passed.map(|_| None);
@@ -536,18 +548,21 @@ impl Line {
                 lowest = Some((word != 0).then(|| first + u64::from(word.trailing_zeros())));
             }
             if at_most_head != 0 {
-                late += u64::from((self.candidates(index) & at_most_head).count_ones());
+                let word = self.candidates(index) & at_most_head;
+                if word != 0 {
+                    if late == 0 {
+                        late_blocks.start = Blocks::start_for(first + u64::from(word.trailing_zeros()));
+                    }
+                    late_blocks.add(first, word.count_ones());
+                    late += u64::from(word.count_ones());
+                }
             }
             if at_most_head != u64::MAX {
                 let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
                 let count = (word & !at_most_head).count_ones();
                 if count > 0 {
                     // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
-                    let block = usize::try_from(Blocks::index_of(start, first.max(start))).unwrap_or(usize::MAX);
-                    if block >= blocks.counts.len() {
-                        blocks.counts.resize(block + 1, 0);
-                    }
-                    blocks.counts[block] += count;
+                    blocks.add(first, count);
                     waiting += u64::from(count);
                 }
             }
@@ -558,5 +573,6 @@ impl Line {
         self.summary.late = late;
         self.summary.waiting = waiting + late;
         self.summary.blocks = blocks;
+        self.summary.late_blocks = late_blocks;
     }
 }

@@ -233,6 +233,7 @@ impl<'a> World<'a> {
             floor: s.floor,
             steps: s.steps,
             life: s.life,
+            gaps: s.gaps.clone(),
             ended_ms: outcome.ended.last().map(|ended| ended.1).or(batch.known.ended_ms).or(Some(0)),
             ..Known::default()
         };

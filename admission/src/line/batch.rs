@@ -57,8 +57,12 @@ pub struct Known {
     pub steps: u64,
     /// The life of the line in which that was.
     pub life: u64,
+    /// Numbers that were skipped, see [`Summary::gaps`].
+    #[serde(default)]
+    pub gaps: Vec<(u64, u64)>,
     /// Up to which end of a visit the node has been told by [`Outcome::ended`]; 0: none yet. `None`: it does not want
     /// to be.
+    #[serde(default)]
     pub ended_ms: Option<u64>,
     /// Calls that the node knows of, by tenth of a second of the line's clock, oldest first. This and what
     /// follows is sent only to a line that has begun a new life since.

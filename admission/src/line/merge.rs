@@ -16,11 +16,15 @@ impl Line {
             self.merge_known(known);
         }
         // A number that was never handed out is proof of a state that was.
+        if current {
+            self.gaps.handed_out(batch.top());
+        }
         if current && self.issued < batch.top() {
             self.issued = batch.top();
             lost = true;
         }
         if lost {
+            self.gaps.skip(self.issued + 1, lives::SKIP);
             self.issued += lives::SKIP;
             self.lives.begin(self.clock.now_ms);
             self.rate.drain(self.clock.now_ms);
@@ -53,12 +57,14 @@ impl Line {
         self.heads.raise_floor(known.floor);
         self.head = self.head.max(known.head).max(self.heads.floor());
         // Whatever was called or passed over was issued, even if this node has not heard so.
+        self.gaps.merge(&known.gaps);
         let mut issued = self.issued.max(known.issued).max(self.head);
         self.rate.merge(&known.calls);
         self.ended.learn(known.ended_ms.unwrap_or_default());
         for number in self.known_seats(&known.inside).chain(self.known_seats(&known.due)).map(|seat| seat.0) {
             issued = issued.max(number);
         }
+        self.gaps.handed_out(known.issued);
         self.issued = issued;
     }
 

@@ -5,6 +5,7 @@ mod bench;
 mod histories;
 mod model;
 mod rate;
+mod reports;
 mod single;
 mod stand_still;
 

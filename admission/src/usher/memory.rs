@@ -264,6 +264,7 @@ fn counters(summary: &Summary) -> Known {
         floor: summary.floor,
         steps: summary.steps,
         life: summary.life,
+        gaps: summary.gaps.clone(),
         ..Known::default()
     }
 }

@@ -95,23 +95,6 @@ local function seats_of_called(numbers)
   return kept
 end
 
--- Calls the first present numbers that are not gone. Returns how many, the highest of them, and their seats.
-local function call_front(most)
-  s.standing, s.late = 0, 0
-  if not find_present(1, DOORS) then
-    return 0, 0, {}
-  end
-  local numbers, more = front(most)
-  local last = numbers[#numbers] or 0
-  s.standing = more and 1 or 0
-  -- Whoever the head has passed and is back at the door, but for those who are called now.
-  s.late = count_upto(max(s.head, last)) - #numbers
-  mark_called(numbers)
-  local kept = seats_of_called(numbers)
-  hold_due(kept, OPEN)
-  return #numbers, last, kept
-end
-
 -- The first number and the length of a block; the first block has index 0.
 local function block_span(start, index)
   local doublings = max(floor(index / BLOCKS_PER_DOUBLING) - 1, 0)
@@ -125,6 +108,50 @@ local function block_of(start, number)
   local _, exponent = math.frexp(floor(steps / BLOCKS_PER_DOUBLING))
   local doublings = max(exponent - 1, 0)
   return doublings * BLOCKS_PER_DOUBLING + floor(steps / 2 ^ doublings)
+end
+
+-- Who the head has passed and is back at the door, but for `numbers`, who are called now: how many, by block.
+local function count_late(numbers, head)
+  -- What is looked at next is in the same key.
+  put({ KEY.scratch }, numbers, 0)
+  local lowest = s.base + call('BITPOS', KEY.scratch, 1)
+  if lowest < s.base or lowest > head then
+    return
+  end
+  local start, counts, counted = floor(lowest / BLOCK) * BLOCK, {}, 0
+  local at = block_of(start, head)
+  for index = 0, at - 1 do
+    local first, len = block_span(start, index)
+    counts[index + 1] = call('BITCOUNT', KEY.scratch, max(first - s.base, 0) / 8, (first + len - s.base) / 8 - 1)
+    counted = counted + counts[index + 1]
+  end
+  s.late, s.late_start = count_upto(head), start
+  counts[at + 1] = s.late - counted
+  while counts[#counts] == 0 do
+    counts[#counts] = nil
+  end
+  set_list('late_blocks', counts)
+end
+
+-- Calls the first present numbers that are not gone. Returns how many, the highest of them, and their seats.
+local function call_front(most)
+  s.standing, s.late, s.late_start = 0, 0, 0
+  if #list('late_blocks') > 0 then
+    set_list('late_blocks', {})
+  end
+  if not find_present(1, DOORS) then
+    return 0, 0, {}
+  end
+  local numbers, more = front(most)
+  local last = numbers[#numbers] or 0
+  s.standing = more and 1 or 0
+  if more then
+    count_late(numbers, max(s.head, last))
+  end
+  mark_called(numbers)
+  local kept = seats_of_called(numbers)
+  hold_due(kept, OPEN)
+  return #numbers, last, kept
 end
 
 -- Raises the floor to where the head has passed, but not over `lowest`, which was seen lately and is not called.

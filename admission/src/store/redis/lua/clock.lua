@@ -45,8 +45,63 @@ local function listen()
   s.quiet = max(s.quiet, s.now + HEAL_MS)
 end
 
+-- Numbers that were skipped: gaps.rs. Flat: first and last of each gap, the lowest first.
+local GAPS_MAX = 16
+
+local function set_gaps(gaps)
+  while #gaps > 2 * GAPS_MAX do
+    -- The two oldest are taken for one that ends where the later one did.
+    local first = gaps[3] - (gaps[2] - gaps[1] + 1)
+    table.remove(gaps, 1)
+    table.remove(gaps, 1)
+    gaps[1] = first
+  end
+  set_list('gaps', gaps)
+end
+
+local function skip(first, count)
+  local gaps = list('gaps')
+  gaps[#gaps + 1], gaps[#gaps + 2] = first, first + count - 1
+  set_gaps(gaps)
+end
+
+-- A number turns out to have been handed out; so were those before it.
+local function handed_out(number)
+  local gaps, kept, found = list('gaps'), {}, false
+  for i = 1, #gaps, 2 do
+    local first, last = gaps[i], gaps[i + 1]
+    if first <= number and number <= last then
+      first, found = number + 1, true
+    end
+    if first <= last then
+      kept[#kept + 1], kept[#kept + 2] = first, last
+    end
+  end
+  if found then
+    set_list('gaps', kept)
+  end
+end
+
+-- A node remembers gaps of a state that was lost: those below all that are known here.
+local function merge_gaps(more)
+  local gaps, older = list('gaps'), {}
+  local lowest = gaps[1] or math.huge
+  for i = 1, #more, 2 do
+    if more[i] <= more[i + 1] and more[i + 1] < lowest then
+      older[#older + 1], older[#older + 2] = more[i], more[i + 1]
+    end
+  end
+  if #older > 0 then
+    for i = 1, #gaps do
+      older[#older + 1] = gaps[i]
+    end
+    set_gaps(older)
+  end
+end
+
 -- The state was lost, or is an old copy: some numbers that were handed out are not known to it.
 local function begin_life()
+  skip(s.issued + 1, SKIP)
   s.issued = s.issued + SKIP
   s.life, s.began = s.life + 1, s.now
   listen()

@@ -39,7 +39,8 @@ end
 local SCALARS = {
   'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
   'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
-  'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
+  'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'late_start',
+  'rate_used', 'mode',
 }
 
 -- The scalars by name.
@@ -86,7 +87,8 @@ end
 
 -- Reads the state. Returns the layout found when it is not ours, 0 when there is no line, else nil.
 local function load()
-  local found = call('HMGET', KEY.line, 'layout', 'scalars', 'heads', 'blocks', 'window')
+  local found = call('HMGET', KEY.line, 'layout', 'scalars', 'heads', 'blocks', 'window', 'late_blocks',
+    'gaps')
   if not found[1] then
     return 0
   elseif tonumber(found[1]) ~= LAYOUT then
@@ -100,6 +102,7 @@ local function load()
     s[SCALARS[i]] = value
   end
   packed.heads, packed.blocks, packed.window = found[3], found[4], found[5]
+  packed.late_blocks, packed.gaps = found[6], found[7]
   for i = 1, DOORS + WAITINGS do
     live[i] = floor(s.live / 2 ^ i) % 2 == 1
   end
@@ -147,4 +150,6 @@ local function begin(epoch)
   set_list('heads', {})
   set_list('blocks', {})
   set_list('window', {})
+  set_list('late_blocks', {})
+  set_list('gaps', {})
 end

@@ -16,6 +16,8 @@ local function merge(begins)
   s.head = max(s.head, known.head, s.floor)
   s.issued = max(s.issued, known.issued, s.head)
   s.ended_last = max(s.ended_last, known.ended or 0)
+  merge_gaps(known.gaps)
+  handed_out(known.issued)
   return true, lost
 end
 
@@ -214,7 +216,7 @@ local function summarise(tick, called, calls_last_minute)
     return
   end
   count()
-  s.ticked, s.called_last_minute = s.now, calls_last_minute
+  s.ticked, s.called_last_minute, s.rate_used = s.now, calls_last_minute, used_until()
   if s.standing == 0 then
     s.standing_since, s.called_standing = 0, 0
   elseif s.standing_since == 0 then
@@ -227,7 +229,7 @@ end
 local OUTCOME = {
   'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'ended_dropped', 'standing',
   'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began', 'quiet',
-  'settling', 'mode', 'blocks_start',
+  'settling', 'rate_used', 'mode', 'blocks_start', 'late_start',
 }
 
 -- An outcome: the scalars, then the blocks and the answers, each with its length in front.
@@ -237,7 +239,7 @@ local function outcome(called, newcomers, asks, kept)
   for _, name in ipairs(OUTCOME) do
     out[#out + 1] = s[name]
   end
-  for _, values in ipairs({ list('blocks'), newcomers, asks, kept, ended_since(known.ended) }) do
+  for _, values in ipairs({ list('blocks'), list('late_blocks'), list('gaps'), newcomers, asks, kept, ended_since(known.ended) }) do
     local n = #out + 1
     out[n] = #values
     for i = 1, #values do
@@ -300,6 +302,9 @@ local function sync()
     end
   end
   -- A number that was never handed out is proof of a state that was.
+  if current and begins then
+    handed_out(top)
+  end
   if current and begins and s.issued < top then
     s.issued, lost = top, true
   end
@@ -402,7 +407,7 @@ local function reset()
     s[name] = old[name]
   end
   set_list('window', window)
-  s.ticked = s.now
+  s.ticked, s.rate_used = s.now, used_until()
   for i = 2, #window, 2 do
     s.called_last_minute = s.called_last_minute + window[i]
   end
