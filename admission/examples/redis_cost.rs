@@ -102,8 +102,14 @@ impl Bench {
         Spent { calls: stat("calls"), usec: stat("usec"), p99_usec }
     }
 
-    fn memory(&self, line: &LineId) -> u64 {
+    /// Of the line, and of the slips of its last newcomers.
+    fn memory(&self, line: &LineId) -> (u64, u64) {
         let keys: Vec<String> = self.server.command(&["KEYS", &format!("sluice:{{{line}}}:*")]);
+        let (slips, rest) = keys.into_iter().partition::<Vec<_>, _>(|key| key.contains(":slips"));
+        (self.usage(&rest), self.usage(&slips))
+    }
+
+    fn usage(&self, keys: &[String]) -> u64 {
         keys.iter().map(|key| self.server.command::<u64>(&["MEMORY", "USAGE", key, "SAMPLES", "0"])).sum()
     }
 }
@@ -244,9 +250,9 @@ async fn main() {
         spent.usec / WAITING as f64,
         began.elapsed().as_secs_f64()
     );
-    println!("  memory with the slips of the last two minutes: {:.1} MB", bench.memory(&line) as f64 / 1e6);
+    println!("  memory of the slips: {:.1} MB", bench.memory(&line).1 as f64 / 1e6);
 
-    // Until the slips are forgotten and every generation is in use.
+    // Until every generation is in use.
     let mut tick = 0;
     for _ in 0..150_000 / TICK_MS {
         tick += 1;
@@ -262,7 +268,7 @@ async fn main() {
             let batch = if marks { polls(tick, WAITING) } else { Batch::default() };
             outcome = Some(bench.step(&line, TICK_MS, batch).await);
             if marks {
-                memory = memory.max(bench.memory(&line));
+                memory = memory.max(bench.memory(&line).0);
             }
         }
         let summary = outcome.unwrap().summary;

@@ -13,7 +13,10 @@
 
 mod batch;
 mod bits;
+mod check;
 mod clock;
+mod ended;
+mod gaps;
 mod lives;
 mod marks;
 mod merge;
@@ -43,14 +46,25 @@ pub use self::{
 use self::{
     bits::Bits,
     clock::Clock,
+    ended::Ended,
+    gaps::Gaps,
     lives::Lives,
     marks::Heads,
     presence::Presence,
     rate::Rate,
-    seats::{Seat, Seats},
+    seats::{Claim, Seat, Seats},
     settling::Settling,
     slips::Slips,
 };
+
+/// More time than this between two steps while visitors wait: the line could not be asked. Ticks are 100 ms apart.
+const SILENT_MS: u64 = 2_000;
+/// The same while none wait: ushers look at such a line every 5 s.
+const SILENT_IDLE_MS: u64 = 10_000;
+/// A page that gets no answer asks again after no more than this: a minute, and time for the way.
+const PAGE_BACK_MS_MAX: u32 = 66_000;
+/// A line of which all seats are taken moves if it has called within this time.
+const MOVING_MS: u64 = 60_000;
 
 /// The state of one line. Nothing in it is per visitor but one bit per generation, and the seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,12 +79,16 @@ pub struct Line {
     base: u64,
     presence: Presence,
     called: Bits,
-    due: Seats,
-    inside: Seats,
-    /// Whose visit has ended, until [`seats::ENDED_MS`] after it: no node can have anything new to say of them.
-    ended: Seats,
+    /// Numbers that were called, heard of it and did not enter: called again only after an ask that enters, and once
+    /// more only.
+    lapsed: Bits,
+    due: Seats<Claim>,
+    inside: Seats<()>,
+    /// Whose visit has ended, for as long as a pass lives.
+    ended: Ended,
     slips: Slips,
     settling: Settling,
+    gaps: Gaps,
     called_total: u64,
     /// When the last tick was; 0: never.
     ticked_ms: u64,
@@ -94,11 +112,13 @@ impl Line {
             base: 0,
             presence: Presence::new(),
             called: Bits::default(),
+            lapsed: Bits::default(),
             due: Seats::default(),
             inside: Seats::default(),
-            ended: Seats::default(),
+            ended: Ended::default(),
             slips: Slips::default(),
             settling: Settling::default(),
+            gaps: Gaps::default(),
             called_total: 0,
             ticked_ms: 0,
             lives: Lives::default(),
@@ -109,8 +129,10 @@ impl Line {
 
     /// One step: takes in a batch, calls who may be called, answers.
     pub fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
+        let before_ms = self.clock.now_ms;
         self.clock.advance(reading, batch.known.clock_ms);
         let moved = self.lives.step(reading.run);
+        self.notice_silence(self.clock.now_ms - before_ms, batch.away_since_ms > 0);
         let now_ms = self.clock.now_ms;
         self.expire(rules);
         let current = self.merge(batch, moved);
@@ -133,19 +155,23 @@ impl Line {
             self.rate.book(called, now_ms);
             self.called_total += u64::from(called);
         }
-        self.heads.note(self.head, now_ms, rules.return_within_ms);
+        self.heads.note(self.head, rules.return_within_ms, self.may_call(rules));
         self.rebase();
 
         for (newcomer, answer) in batch.newcomers.iter().zip(&mut newcomers) {
             if answer.0 != 0 {
-                answer.1 = self.verdict(rules, answer.0, newcomer.enter);
+                answer.1 = self.verdict(rules, answer.0, newcomer.enter, !newcomer.walk_in);
             }
         }
-        let asks =
-            batch.asks.iter().map(|a| if current { self.verdict(rules, a.number, a.enter) } else { Verdict::Spent });
+        let asks = batch
+            .asks
+            .iter()
+            .map(|a| if current { self.verdict(rules, a.number, a.enter, true) } else { Verdict::Spent });
         let asks = asks.collect();
         self.summarise(rules, tick, called);
-        Outcome { newcomers, asks, called, due, summary: self.summary.clone() }
+        self.check(rules, called);
+        let ended = batch.known.ended_ms.map(|told_ms| self.ended.after(told_ms).collect()).unwrap_or_default();
+        Outcome { newcomers, asks, called, due, ended, summary: self.summary.clone() }
     }
 
     /// A new epoch: every number, ticket and pass of the old one is void. The rate's window stays, so that a
@@ -175,6 +201,8 @@ impl Line {
             clock_ms: Some(self.clock.now_ms),
             steps: self.lives.steps(),
             life: self.lives.life(),
+            ended_ms: None,
+            gaps: self.gaps.all().to_vec(),
             calls: self.rate.calls().collect(),
             due: self.due().collect(),
             inside: self.inside.iter().collect(),
@@ -187,19 +215,62 @@ impl Line {
         self.due.iter()
     }
 
+    /// Between two steps more time may have gone by than while visitors are there to ask: the line could not be asked.
+    /// Then what runs out by time stands still. Claims wait until their visitors can hear of the call; and who was
+    /// present still is, until the page asks again, or whoever asks first would overtake all others. A node that was
+    /// there itself, and only cut off from its store, knows whom it saw meanwhile.
+    fn notice_silence(&mut self, gone_ms: u64, node_was_there: bool) {
+        let silent_ms = gone_ms.saturating_sub(if self.summary.waiting > 0 { SILENT_MS } else { SILENT_IDLE_MS });
+        if silent_ms == 0 {
+            self.heads.run(gone_ms);
+            return;
+        }
+        self.due.postpone(silent_ms);
+        // A page that gets no answer asks again after twice as long each time, and no later than that.
+        let back_ms = u32::try_from(gone_ms * 2 + SILENT_MS).unwrap_or(u32::MAX).min(PAGE_BACK_MS_MAX);
+        self.presence.carry(self.clock.now_ms, (!node_was_there).then_some(back_ms));
+    }
+
     fn expire(&mut self, rules: &Rules) {
         let now_ms = self.clock.now_ms;
         self.presence.expire(now_ms);
         self.slips.expire(now_ms);
-        self.heads.expire(now_ms, rules.return_within_ms);
+        self.inside.cut(now_ms + rules.seat_ms);
         while self.inside.pop_lapsed(now_ms).is_some() {}
-        while self.ended.pop_lapsed(now_ms).is_some() {}
-        // A called visitor who did not come gives the seat back, and stands first in line again when seen.
-        while let Some(number) = self.due.pop_lapsed(now_ms) {
+        self.ended.expire(now_ms, rules.seat_ms);
+        while let Some((number, claim)) = self.due.pop_lapsed(now_ms) {
             if let Some(offset) = self.offset(number) {
-                self.called.clear(offset);
+                self.lapse(offset, claim);
             }
         }
+    }
+
+    /// A called visitor who did not come has given the seat back. Who could not hear of the call, or walked in and has
+    /// not been back, stands first in line when seen. Who heard of it is called once more when the page is loaded, and
+    /// no more after that: tickets that only ask would else be first for ever, and keep all others out.
+    fn lapse(&mut self, offset: u64, claim: Claim) {
+        match claim {
+            Claim::Open | Claim::Provisional => self.called.clear(offset),
+            Claim::Notified if self.lapsed.get(offset) => self.lapsed.clear(offset),
+            Claim::Notified => self.lapsed.set(offset),
+        }
+    }
+
+    /// The page of a number that has lapsed was loaded: it may be called again.
+    fn reclaim(&mut self, number: u64) {
+        if let Some(offset) = self.offset(number)
+            && self.lapsed.get(offset)
+            && self.due.get(number).is_none()
+        {
+            self.called.clear(offset);
+        }
+    }
+
+    /// Whoever is inside has been called, and has not lapsed.
+    fn take_in(&mut self, number: u64, since_ms: u64, until_ms: u64) -> Seat<()> {
+        self.due.free(number);
+        self.set_spent(number);
+        self.inside.hold(number, since_ms, until_ms, ())
     }
 
     /// Hands out numbers to those who came while the line could not be asked.
@@ -221,6 +292,9 @@ impl Line {
         let answers = batch.newcomers.iter().map(|newcomer| {
             if let Some(number) = self.slips.number(newcomer.id) {
                 self.see(number, newcomer.hold_ms);
+                if newcomer.enter && !newcomer.walk_in {
+                    self.reclaim(number);
+                }
                 return (number, Verdict::Waiting);
             }
             if newcomer.walk_in || closed || room == 0 {
@@ -255,6 +329,17 @@ impl Line {
         }
     }
 
+    /// Whether visitors can be called, as far as time counts against those who are away. Where seats are short they are
+    /// mostly all taken; such a line moves for as long as it has called lately.
+    fn may_call(&self, rules: &Rules) -> bool {
+        let called_lately = (self.rate.last().0 * SLOT_MS + MOVING_MS) > self.clock.now_ms;
+        match rules.mode {
+            Mode::Hold | Mode::Closed => false,
+            _ if self.lives.is_healing(self.clock.now_ms) => false,
+            Mode::Open | Mode::Auto | Mode::Drain => called_lately || self.seats_free(rules) > 0,
+        }
+    }
+
     fn seats_free(&self, rules: &Rules) -> u32 {
         let taken = self.due.len() + self.inside.len();
         rules.max_active.map_or(u32::MAX, |max| max.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX)))
@@ -277,12 +362,11 @@ impl Line {
                 let bit = u64::from(candidates.trailing_zeros());
                 candidates &= candidates - 1;
                 let number = self.base + index as u64 * 64 + bit;
-                self.called.set(number - self.base);
-                // Nobody loses the seat before the poll that tells them of it.
-                let told_ms = self.presence.until_ms(number - self.base).saturating_sub(now_ms);
-                let seat = self.due.hold(number, now_ms, rules.claim_within_ms.max(told_ms));
-                due.push((number, seat.until_ms));
-                self.head = self.head.max(number);
+                self.set_called(number);
+                // No visitor loses the seat before the poll that tells of it.
+                let until_ms = self.presence.until_ms(number - self.base).max(now_ms + rules.claim_within_ms);
+                self.due.hold(number, now_ms, until_ms, Claim::Open);
+                due.push((number, until_ms));
                 *places -= 1;
                 called += 1;
             }
@@ -306,8 +390,12 @@ impl Line {
         for (newcomer, answer) in refused.take(*places as usize) {
             let number = self.issue(newcomer.id);
             self.set_called(number);
-            self.due.hold(number, self.clock.now_ms, rules.claim_within_ms);
-            self.head = number;
+            let (claim, for_ms) = if newcomer.enter {
+                (Claim::Provisional, seats::provisional_ms(rules))
+            } else {
+                (Claim::Open, rules.claim_within_ms)
+            };
+            self.due.hold(number, self.clock.now_ms, self.clock.now_ms + for_ms, claim);
             answer.0 = number;
             called += 1;
         }
@@ -315,19 +403,34 @@ impl Line {
         called
     }
 
-    fn verdict(&mut self, rules: &Rules, number: u64, enter: bool) -> Verdict {
-        if let Some(Seat { since_ms, until_ms }) = self.inside.get(number) {
-            return Verdict::Inside { since_ms, until_ms };
+    /// What a number may do. `is_back`: its visitor has shown that it keeps what it was given.
+    fn verdict(&mut self, rules: &Rules, number: u64, enter: bool, is_back: bool) -> Verdict {
+        let inside =
+            |seat: Seat<()>| Verdict::Inside { since_ms: seat.since_ms, until_ms: seat.until_ms, provisional: false };
+        if let Some(seat) = self.inside.get(number) {
+            return inside(seat);
         }
-        if let Some(Seat { until_ms, .. }) = self.due.get(number) {
-            if !enter {
-                return Verdict::Called { until_ms };
-            }
-            self.due.free(number);
-            let Seat { since_ms, until_ms } = self.inside.hold(number, self.clock.now_ms, rules.seat_ms);
-            return Verdict::Inside { since_ms, until_ms };
+        if let Some(Seat { until_ms, of: claim, .. }) = self.due.get(number) {
+            let now_ms = self.clock.now_ms;
+            let walked_in_ms = until_ms.saturating_sub(seats::provisional_ms(rules)).min(now_ms);
+            let since_ms = match claim {
+                Claim::Provisional if is_back => walked_in_ms,
+                Claim::Provisional => {
+                    return Verdict::Inside { since_ms: walked_in_ms, until_ms, provisional: true };
+                }
+                Claim::Open | Claim::Notified if enter => now_ms,
+                Claim::Open | Claim::Notified => {
+                    self.due.notify(number);
+                    return Verdict::Called { until_ms };
+                }
+            };
+            return inside(self.take_in(number, since_ms, now_ms + rules.seat_ms));
         }
-        if self.is_gone(number) { Verdict::Spent } else { Verdict::Waiting }
+        match self.offset(number) {
+            _ if !self.is_gone(number) => Verdict::Waiting,
+            Some(offset) if number > self.heads.floor() && self.lapsed.get(offset) => Verdict::Lapsed,
+            _ => Verdict::Spent,
+        }
     }
 
     /// Whether a number has been called, or was passed over too long ago to be; below the base every number was.
@@ -335,9 +438,19 @@ impl Line {
         number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
     }
 
+    /// Numbers that are called are at or below the head.
     fn set_called(&mut self, number: u64) {
+        self.head = self.head.max(number);
         if let Some(offset) = self.offset(number) {
             self.called.set(offset);
+        }
+    }
+
+    /// As [`Self::set_called`], of a number that will not be called again.
+    fn set_spent(&mut self, number: u64) {
+        self.set_called(number);
+        if let Some(offset) = self.offset(number) {
+            self.lapsed.clear(offset);
         }
     }
 
@@ -370,13 +483,14 @@ impl Line {
         let count = usize::try_from(words).unwrap_or(usize::MAX);
         self.presence.drop_front(count);
         self.called.drop_front(count);
+        self.lapsed.drop_front(count);
         self.base += words * 64;
     }
 
     fn summarise(&mut self, rules: &Rules, tick: bool, called: u32) {
         let now_ms = self.clock.now_ms;
         if tick {
-            self.count();
+            self.count(rules);
             self.ticked_ms = now_ms;
             if !self.summary.standing {
                 self.summary.standing_since_ms = 0;
@@ -388,10 +502,12 @@ impl Line {
                 self.summary.called_standing += u64::from(called);
             }
             self.summary.called_last_minute = self.rate.in_window();
+            self.summary.rate_used_until_ms = self.rate.used_until_ms(rules, self.clock.slack_ms);
         }
         let summary = &mut self.summary;
         (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
         summary.life_began_ms = self.lives.began_ms();
+        summary.quiet_until_ms = self.lives.quiet_until_ms();
         summary.settling = self.settling.is_on(now_ms);
         summary.last_calls = self.rate.last();
         summary.now_ms = now_ms;
@@ -402,42 +518,61 @@ impl Line {
         summary.floor = self.heads.floor();
         summary.due = self.due.len() as u64;
         summary.inside = self.inside.len() as u64;
+        summary.ended_dropped = self.ended.dropped();
+        if summary.gaps != self.gaps.all() {
+            summary.gaps = self.gaps.all().to_vec();
+        }
         summary.mode = Some(rules.mode);
         summary.reason = summary.reason(rules);
     }
 
     /// Counts who is waiting, over the whole line: one pass over the bitmaps. Above the head that is whoever was
-    /// seen lately; of those the head has passed, only who is back at the door will be called.
-    fn count(&mut self) {
+    /// seen lately; of those the head has passed, only who is back at the door will be called. The floor rises, but not
+    /// over a number that was seen lately and is not called.
+    fn count(&mut self, rules: &Rules) {
         let start = Blocks::start_for(self.head);
         let mut blocks = Blocks { start, counts: Vec::with_capacity(self.summary.blocks.counts.len()) };
+        let mut late_blocks = Blocks::default();
         let (mut late, mut waiting) = (0, 0);
+        let passed = self.heads.passed(rules.return_within_ms);
+        let mut lowest = passed.map(|_| None);
         for index in self.word_above_floor()..self.presence.len_words() {
             let first = self.base + index as u64 * 64;
-            let passed = match (self.head + 1).checked_sub(first) {
+            let at_most_head = match (self.head + 1).checked_sub(first) {
                 None | Some(0) => 0,
                 Some(n) if n >= 64 => u64::MAX,
                 Some(n) => (1 << n) - 1,
             };
-            if passed != 0 {
-                late += u64::from((self.candidates(index) & passed).count_ones());
-            }
-            if passed != u64::MAX {
+            if lowest == Some(None) {
                 let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
-                let count = (word & !passed).count_ones();
+                lowest = Some((word != 0).then(|| first + u64::from(word.trailing_zeros())));
+            }
+            if at_most_head != 0 {
+                let word = self.candidates(index) & at_most_head;
+                if word != 0 {
+                    if late == 0 {
+                        late_blocks.start = Blocks::start_for(first + u64::from(word.trailing_zeros()));
+                    }
+                    late_blocks.add(first, word.count_ones());
+                    late += u64::from(word.count_ones());
+                }
+            }
+            if at_most_head != u64::MAX {
+                let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
+                let count = (word & !at_most_head).count_ones();
                 if count > 0 {
                     // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
-                    let block = usize::try_from(Blocks::index_of(start, first.max(start))).unwrap_or(usize::MAX);
-                    if block >= blocks.counts.len() {
-                        blocks.counts.resize(block + 1, 0);
-                    }
-                    blocks.counts[block] += count;
+                    blocks.add(first, count);
                     waiting += u64::from(count);
                 }
             }
         }
+        if let Some(passed) = passed {
+            self.heads.settle(passed, lowest.flatten().map_or(u64::MAX, |lowest| lowest - 1));
+        }
         self.summary.late = late;
         self.summary.waiting = waiting + late;
         self.summary.blocks = blocks;
+        self.summary.late_blocks = late_blocks;
     }
 }

@@ -54,12 +54,21 @@ pub enum Reason {
     Closed,
     /// The line is at its bound.
     LineFull,
+    /// As many were called in the last minute as may be, as after the rate was lowered.
+    RateUsed,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 6] =
-        [Self::Paused, Self::SeatsTaken, Self::StoreAway, Self::Recovering, Self::Closed, Self::LineFull];
+    pub const ALL: [Self; 7] = [
+        Self::Paused,
+        Self::SeatsTaken,
+        Self::StoreAway,
+        Self::Recovering,
+        Self::Closed,
+        Self::LineFull,
+        Self::RateUsed,
+    ];
 
     /// The name in the status document.
     pub const fn as_str(self) -> &'static str {
@@ -70,6 +79,7 @@ impl Reason {
             Self::Recovering => "recovering",
             Self::Closed => "closed",
             Self::LineFull => "line_full",
+            Self::RateUsed => "rate_used",
         }
     }
 }

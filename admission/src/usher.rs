@@ -89,7 +89,7 @@ impl View {
     /// Whether a number is called by time alone, while the store is away; see [`Trickle`].
     pub fn trickles_to(&self, number: u64) -> bool {
         let trickle = self.away.and_then(|away| away.trickle);
-        trickle.is_some_and(|trickle| trickle.calls(number, self.now_ms()))
+        trickle.is_some_and(|trickle| trickle.calls(self.summary.shown_number(number), self.now_ms()))
     }
 
     /// What visitors are told from, in a queue that does `mode`.

@@ -25,6 +25,10 @@ enum Event {
     Pass {
         ms: u64,
     },
+    /// The same, and the line is asked all along.
+    Live {
+        seconds: u64,
+    },
     /// The server's wall clock is set.
     WallClockSteps {
         ms: i64,
@@ -70,7 +74,7 @@ enum Remembers {
 }
 
 fn hold() -> impl Strategy<Value = u32> {
-    prop_oneof![4 => 0..30_000u32, 1 => Just(4_000), 1 => Just(u32::MAX)]
+    prop_oneof![3 => 0..14_000u32, 1 => 0..80_000u32, 1 => Just(4_000), 1 => Just(u32::MAX)]
 }
 
 fn wild() -> impl Strategy<Value = Wild> {
@@ -122,6 +126,7 @@ fn event() -> impl Strategy<Value = Event> {
         14 => wild().prop_map(|w| Event::Step(Box::new(w))),
         2 => Just(Event::Retry),
         9 => pass.prop_map(|ms| Event::Pass { ms }),
+        3 => (1..30u64).prop_map(|seconds| Event::Live { seconds }),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
         2 => some_rules().prop_map(Event::Rules),
@@ -187,6 +192,13 @@ impl<'a> World<'a> {
             }
             Event::Retry => self.step(self.last.clone()),
             Event::Pass { ms } => self.real_ms += ms,
+            Event::Live { seconds } => {
+                for _ in 0..*seconds {
+                    self.real_ms += 1_900;
+                    let known = self.remembered(Remembers::Last);
+                    self.step(Batch { known, ..Batch::default() });
+                }
+            }
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,
             Event::Restart => {
                 self.anchor = None;
@@ -221,6 +233,8 @@ impl<'a> World<'a> {
             floor: s.floor,
             steps: s.steps,
             life: s.life,
+            gaps: s.gaps.clone(),
+            ended_ms: outcome.ended.last().map(|ended| ended.1).or(batch.known.ended_ms).or(Some(0)),
             ..Known::default()
         };
         if self.memories.len() < 50 {

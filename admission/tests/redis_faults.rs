@@ -16,7 +16,7 @@ use std::{
 use conformance::{Clock, ask, join, line, rules};
 use servers::{Cluster, Reserved, Sentinels, Server, logged_in};
 use sluice_admission::{
-    line::{Batch, Known, Outcome, SKIP, Summary},
+    line::{Batch, Known, Outcome, SKIP, Summary, Verdict},
     store::{LineId, Redis, Severity, Store, StoreError},
 };
 use sluice_config::RedisSettings;
@@ -491,4 +491,45 @@ async fn tls_is_checked_against_the_given_authority() {
     let untrusted = RedisSettings { tls: true, ..settings };
     let why = away(step(&Redis::new(&untrusted), &join(0..1)).await);
     assert!(why.to_lowercase().contains("certificate"), "{why}");
+}
+
+/// A server short of memory drops keys, one here and one there. The line mends what it can, begins a new life if it
+/// cannot, and goes on.
+#[tokio::test]
+async fn a_line_goes_on_whatever_part_of_it_is_dropped() {
+    let server = Server::start();
+    let clock = Clock::default();
+    let wall = clock.clone();
+    let store = Redis::with_clock(&server.settings(), move || wall.now_ms());
+    let rules = conformance::rules();
+    let mut parts: Vec<String> = Vec::new();
+    for round in 0..40 {
+        let id = line(&format!("q{round}"));
+        let sync = async |batch: &Batch| store.sync(&id, &rules, batch).await;
+        sync(&join(0..20)).await.unwrap();
+        sync(&ask(1, true)).await.unwrap();
+        sync(&ask(2, false)).await.unwrap();
+        let known = known(&sync(&Batch { ended: vec![3], ..Batch::default() }).await.unwrap().summary);
+        // Number 2 lapses.
+        for _ in 0..8 {
+            clock.pass_ms(1_900);
+            let seen = (4..=20).map(conformance::see).collect();
+            sync(&Batch { seen, inside: vec![1], ..Batch::default() }).await.unwrap();
+        }
+        let tag = format!("sluice:{{{id}}}:");
+        parts = server.command(&["KEYS", &format!("{tag}*")]);
+        parts.sort();
+        let Some(part) = parts.get(round) else { break };
+        server.command::<()>(&["DEL", part]);
+        for _ in 0..3 {
+            clock.pass_ms(1_000);
+            let seen = (4..=20).map(conformance::see).collect();
+            let known = Known { clock_ms: None, ..known.clone() };
+            let batch = Batch { known, seen, inside: vec![1], ended: vec![3], ..ask(1, true) };
+            let outcome = sync(&batch).await.unwrap_or_else(|error| panic!("without {part}: {error}"));
+            assert!(matches!(outcome.asks[0], Verdict::Inside { .. }), "without {part}: {:?}", outcome.asks);
+            sync(&ask(2, true)).await.unwrap();
+        }
+    }
+    assert!(parts.len() > 8, "{parts:?}");
 }

@@ -199,8 +199,9 @@ impl Gate {
         let enter = jar.request.errand == Errand::Enter;
         match self.usher.ask_next(Ask { number: ticket.number, hold_ms, enter }).await {
             Ok(Verdict::Waiting) => self.wait(jar, &ticket, standing),
-            Ok(Verdict::Called { .. }) => jar.close(Some(standing::called(&standing))),
-            Ok(Verdict::Inside { since_ms, until_ms }) => self.enter(jar, ticket.number, since_ms, until_ms),
+            // Who has lapsed is called again when the page is loaded, which this answer asks for.
+            Ok(Verdict::Called { .. } | Verdict::Lapsed) => jar.close(Some(standing::called(&standing))),
+            Ok(Verdict::Inside { since_ms, until_ms, .. }) => self.enter(jar, ticket.number, since_ms, until_ms),
             // The visit is over, or the place was given up long ago. The ticket has shown that cookies come
             // back, so the visitor joins anew with no further ado, always as the same newcomer.
             Ok(Verdict::Spent | Verdict::Refused) => {
@@ -261,11 +262,11 @@ impl Gate {
         let answer = self.usher.join(newcomer).await;
         let view = self.usher.view();
         match answer {
-            Ok((number, Verdict::Inside { since_ms, until_ms })) => {
+            Ok((number, Verdict::Inside { since_ms, until_ms, .. })) => {
                 self.counts.joined.inc();
                 self.enter(jar, number, since_ms, until_ms)
             }
-            Ok((number, verdict @ (Verdict::Waiting | Verdict::Called { .. }))) => {
+            Ok((number, verdict @ (Verdict::Waiting | Verdict::Called { .. } | Verdict::Lapsed))) => {
                 self.counts.joined.inc();
                 let ahead = view.summary.ahead_of(number);
                 let ticket = Ticket {
@@ -281,7 +282,7 @@ impl Gate {
                 // The line was told to count on the visitor for so long, not longer.
                 standing.poll_after_s = standing.poll_after_s.min(hold_ms / 1_000).max(POLL_S_MIN);
                 match verdict {
-                    Verdict::Called { .. } => jar.close(Some(standing::called(&standing))),
+                    Verdict::Called { .. } | Verdict::Lapsed => jar.close(Some(standing::called(&standing))),
                     _ => jar.close(Some(standing)),
                 }
             }

@@ -76,6 +76,7 @@ pub struct Reasons {
     pub recovering: &'static str,
     pub closed: &'static str,
     pub line_full: &'static str,
+    pub rate_used: &'static str,
 }
 
 /// The place in line. Labels follow a number that stands above them.
@@ -201,6 +202,7 @@ impl Words {
             Reason::Recovering => self.reasons.recovering,
             Reason::Closed => self.reasons.closed,
             Reason::LineFull => self.reasons.line_full,
+            Reason::RateUsed => self.reasons.rate_used,
         }
     }
 

@@ -33,7 +33,7 @@ pub struct Batch {
 impl Batch {
     /// The highest number that somebody holds a valid token for.
     pub(crate) fn top(&self) -> u64 {
-        let marks = self.inside.iter().chain(&self.admitted).copied();
+        let marks = self.inside.iter().chain(&self.admitted).chain(&self.ended).copied();
         let seen = self.seen.iter().map(|seen| seen.number).chain(self.asks.iter().map(|ask| ask.number));
         marks.chain(seen).max().unwrap_or(0)
     }
@@ -57,6 +57,13 @@ pub struct Known {
     pub steps: u64,
     /// The life of the line in which that was.
     pub life: u64,
+    /// Numbers that were skipped, see [`Summary::gaps`].
+    #[serde(default)]
+    pub gaps: Vec<(u64, u64)>,
+    /// Up to which end of a visit the node has been told by [`Outcome::ended`]; 0: none yet. `None`: it does not want
+    /// to be.
+    #[serde(default)]
+    pub ended_ms: Option<u64>,
     /// Calls that the node knows of, by tenth of a second of the line's clock, oldest first. This and what
     /// follows is sent only to a line that has begun a new life since.
     pub calls: Vec<(u64, u32)>,
@@ -119,8 +126,15 @@ pub enum Verdict {
         since_ms: u64,
         /// When the seat is free again unless the visitor is seen, on the line's clock.
         until_ms: u64,
+        /// The visitor has walked in, and nothing shows yet that it keeps its pass. The seat is kept for a short while,
+        /// until the pass comes back: as an inside mark or an ask.
+        provisional: bool,
     },
-    /// Is of no use any more: the visit is over, or the number was passed over longer than `return_within` ago.
+    /// Was called, heard of it and did not enter. Is called again after an ask that enters, which is to say when the
+    /// visitor loads the page; a page that only asks keeps no place.
+    Lapsed,
+    /// Is of no use any more: the visit is over, the number was passed over longer than `return_within` ago, or it was
+    /// called twice, heard of it and did not enter.
     Spent,
     /// Got no number: the line is full or closed, or a walk-in could not be called at once.
     Refused,
@@ -137,6 +151,9 @@ pub struct Outcome {
     pub called: u32,
     /// Those of them who stood in line, and until when their seats wait for them: nobody else knows of it yet.
     pub due: Vec<(u64, u64)>,
+    /// Numbers whose visits have ended and when, on the line's clock, after those that the node
+    /// [knows](Known::ended_ms) of; at most 1,000, the rest with the next step. Their passes are void.
+    pub ended: Vec<(u64, u64)>,
     /// The line after this step.
     pub summary: Summary,
 }

@@ -45,6 +45,16 @@ impl Bits {
         self.words.clear();
     }
 
+    /// Sets all bits that are set in another bitmap of the same base.
+    pub(super) fn merge(&mut self, other: &Self) {
+        if self.words.len() < other.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            *word |= more;
+        }
+    }
+
     /// Forgets the lowest `count` words.
     pub(super) fn drop_front(&mut self, count: usize) {
         let count = count.min(self.words.len());

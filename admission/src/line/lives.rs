@@ -19,11 +19,19 @@ pub(super) const HEAL_MS: u64 = 2_000;
 /// More numbers than may have been handed out unknown to the copy. Bits are cheap.
 pub const SKIP: u64 = 1 << 17;
 
+/// Most numbers between the base of the bitmaps and the last one handed out: 8 MB for each bitmap. No honest line is
+/// as long; a number that lies further off proves that everything below was lost.
+pub(super) const REACH_MAX: u64 = 1 << 26;
+/// So many of the last numbers are kept then.
+pub(super) const REACH_KEPT: u64 = 1 << 22;
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Lives {
     steps: u64,
     life: u64,
     began_ms: u64,
+    /// Until when nobody is called, so that all nodes can say what they know.
+    quiet_until_ms: u64,
     /// Which run of the store made the last step; 0: it did not tell.
     run: u64,
 }
@@ -52,15 +60,20 @@ impl Lives {
     pub(super) fn begin(&mut self, now_ms: u64) {
         self.life += 1;
         self.began_ms = now_ms;
+        self.listen(now_ms);
     }
 
     /// Waits for what the nodes have to say, in the same life.
     pub(super) fn listen(&mut self, now_ms: u64) {
-        self.began_ms = now_ms;
+        self.quiet_until_ms = self.quiet_until_ms.max(now_ms + HEAL_MS);
     }
 
     pub(super) fn is_healing(&self, now_ms: u64) -> bool {
-        self.began_ms > 0 && now_ms < self.began_ms + HEAL_MS
+        now_ms < self.quiet_until_ms
+    }
+
+    pub(super) fn quiet_until_ms(&self) -> u64 {
+        self.quiet_until_ms
     }
 
     pub(super) fn steps(&self) -> u64 {

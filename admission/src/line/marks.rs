@@ -8,14 +8,21 @@ use serde::{Deserialize, Serialize};
 const PARTS: u64 = 16;
 
 /// Samples of the head over the last `return_within`, and the floor they give.
+///
+/// They are taken on a clock of their own, which runs only while visitors can be called: in a line that is held, or
+/// cannot be asked, no number loses its right to be called.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Heads {
+    /// When by that clock, and where the head stood. At most [`PARTS`] and two.
     samples: VecDeque<(u64, u64)>,
     floor: u64,
+    running_ms: u64,
+    /// Whether the last step could have called.
+    is_running: bool,
 }
 
 impl Heads {
-    /// The highest number that can no longer be called: where the head stood `return_within` ago.
+    /// The highest number that can no longer be called.
     pub(super) fn floor(&self) -> u64 {
         self.floor
     }
@@ -24,17 +31,37 @@ impl Heads {
         self.floor = self.floor.max(floor);
     }
 
-    /// Takes a sample if the head has moved and the last sample is old enough.
-    pub(super) fn note(&mut self, head: u64, now_ms: u64, return_within_ms: u64) {
+    /// Time has gone by since the last step.
+    pub(super) fn run(&mut self, ms: u64) {
+        if self.is_running {
+            self.running_ms += ms;
+        }
+    }
+
+    /// Takes a sample if the head has moved and the last sample is old enough. `is_running`: this step could have
+    /// called.
+    pub(super) fn note(&mut self, head: u64, return_within_ms: u64, is_running: bool) {
+        self.is_running = is_running;
+        let now_ms = self.running_ms;
         let due = self.samples.back().is_none_or(|&(at, last)| last < head && at + return_within_ms / PARTS <= now_ms);
         if due && head > 0 {
             self.samples.push_back((now_ms, head));
         }
     }
 
-    pub(super) fn expire(&mut self, now_ms: u64, return_within_ms: u64) {
-        while let Some(&(_, head)) = self.samples.front().filter(|s| s.0 + return_within_ms <= now_ms) {
-            self.raise_floor(head);
+    /// Where the head stood `return_within` ago, if the floor is not there yet.
+    pub(super) fn passed(&mut self, return_within_ms: u64) -> Option<u64> {
+        let is_old = |sample: &(u64, u64)| sample.0 + return_within_ms <= self.running_ms;
+        while self.samples.get(1).is_some_and(is_old) {
+            self.samples.pop_front();
+        }
+        self.samples.front().filter(|sample| is_old(sample)).map(|sample| sample.1)
+    }
+
+    /// Raises the floor to where the head has [passed](Self::passed), but not beyond `upto`.
+    pub(super) fn settle(&mut self, passed: u64, upto: u64) {
+        self.raise_floor(passed.min(upto));
+        if passed <= upto {
             self.samples.pop_front();
         }
     }

@@ -3,7 +3,7 @@
 //! Nearly all of it merges: by maximum, by the later end of a seat, by bits that are set. So it may come late, twice or
 //! in any order, and from nodes that know of each other's news or do not.
 
-use super::{Batch, Known, Line, Rules, lives, seats};
+use super::{Batch, Known, Line, Rules, lives, seats::Claim};
 
 impl Line {
     /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`Lives::step`].
@@ -16,17 +16,34 @@ impl Line {
             self.merge_known(known);
         }
         // A number that was never handed out is proof of a state that was.
+        if current {
+            self.gaps.handed_out(batch.top());
+        }
         if current && self.issued < batch.top() {
             self.issued = batch.top();
             lost = true;
         }
         if lost {
+            self.gaps.skip(self.issued + 1, lives::SKIP);
             self.issued += lives::SKIP;
             self.lives.begin(self.clock.now_ms);
             self.rate.drain(self.clock.now_ms);
         }
+        // The base follows before any number is marked: a line that is healed begins at its floor, however high the
+        // numbers are by now.
+        if self.issued.saturating_sub(self.base) > lives::REACH_MAX {
+            self.heads.raise_floor(self.issued - lives::REACH_KEPT);
+            self.head = self.head.max(self.heads.floor());
+        }
+        self.rebase();
+        if current && known.epoch > 0 {
+            self.merge_seats(known);
+        }
         if batch.away_since_ms > 0 {
-            self.settling.begin(batch.away_since_ms, self.clock.now_ms);
+            // A node that was cut off alone, while none waited, has kept none waiting.
+            if self.summary.waiting > 0 || self.summary.standing || !batch.newcomers.is_empty() {
+                self.settling.begin(batch.away_since_ms, self.clock.now_ms);
+            }
             // If no other node could ask either, they have yet to say whom they saw meanwhile.
             if self.clock.now_ms >= self.ticked_ms + lives::HEAL_MS {
                 self.lives.listen(self.clock.now_ms);
@@ -37,33 +54,35 @@ impl Line {
 
     fn merge_known(&mut self, known: &Known) {
         self.epoch = known.epoch;
-        self.head = self.head.max(known.head);
         self.heads.raise_floor(known.floor);
+        self.head = self.head.max(known.head).max(self.heads.floor());
         // Whatever was called or passed over was issued, even if this node has not heard so.
-        self.issued = self.issued.max(known.issued).max(self.head).max(self.heads.floor());
-        // A line that is healed begins at its floor, however high the numbers are by now.
-        self.rebase();
+        self.gaps.merge(&known.gaps);
+        let mut issued = self.issued.max(known.issued).max(self.head);
         self.rate.merge(&known.calls);
-        let now_ms = self.clock.now_ms;
-        for &(number, until_ms) in &known.inside {
-            if until_ms <= now_ms || self.ended.get(number).is_some() {
-                continue;
-            }
-            self.issued = self.issued.max(number);
-            self.head = self.head.max(number);
-            self.set_called(number);
-            self.due.free(number);
-            self.inside.hold(number, now_ms, until_ms - now_ms);
+        self.ended.learn(known.ended_ms.unwrap_or_default());
+        for number in self.known_seats(&known.inside).chain(self.known_seats(&known.due)).map(|seat| seat.0) {
+            issued = issued.max(number);
         }
-        for &(number, until_ms) in &known.due {
-            if until_ms <= now_ms || self.ended.get(number).is_some() {
-                continue;
-            }
-            self.issued = self.issued.max(number);
-            if self.inside.get(number).is_none() {
-                self.head = self.head.max(number);
+        self.gaps.handed_out(known.issued);
+        self.issued = issued;
+    }
+
+    /// Seats that a node knows of, that have not lapsed and whose visits have not ended.
+    fn known_seats<'a>(&'a self, seats: &'a [(u64, u64)]) -> impl Iterator<Item = (u64, u64)> + 'a {
+        let now_ms = self.clock.now_ms;
+        seats.iter().copied().filter(move |&(number, until_ms)| until_ms > now_ms && !self.ended.contains(number))
+    }
+
+    fn merge_seats(&mut self, known: &Known) {
+        let now_ms = self.clock.now_ms;
+        for (number, until_ms) in self.known_seats(&known.inside).collect::<Vec<_>>() {
+            self.take_in(number, now_ms, until_ms);
+        }
+        for (number, until_ms) in self.known_seats(&known.due).collect::<Vec<_>>() {
+            if self.inside.get(number).is_none() && self.due.get(number).is_none() {
                 self.set_called(number);
-                self.due.hold(number, now_ms, until_ms - now_ms);
+                self.due.hold(number, now_ms, until_ms, Claim::Open);
             }
         }
     }
@@ -73,30 +92,37 @@ impl Line {
         self.book_admitted(rules, batch);
         for &number in &batch.inside {
             // A node may have seen inside who has left through another one since.
-            if self.ended.get(number).is_some() {
+            if self.ended.contains(number) {
                 continue;
             }
-            self.due.free(number);
-            self.head = self.head.max(number);
-            self.set_called(number);
-            self.inside.hold(number, now_ms, rules.seat_ms);
+            self.take_in(number, now_ms, now_ms + rules.seat_ms);
         }
         // After the line above: whoever is seen inside and then says good-bye, in one batch, has gone.
-        for &number in &batch.ended {
-            self.inside.free(number);
-            self.due.free(number);
-            self.ended.hold(number, now_ms, seats::ENDED_MS);
-        }
+        self.book_ended(&batch.ended);
         for seen in &batch.seen {
             self.see(seen.number, seen.hold_ms);
         }
         for ask in &batch.asks {
             self.see(ask.number, ask.hold_ms);
+            if ask.enter {
+                self.reclaim(ask.number);
+            }
         }
         for &number in &batch.away {
             if let Some(offset) = self.offset(number) {
                 self.presence.forget(offset);
             }
+        }
+    }
+
+    /// Visits that have ended give up their seats, and their passes are void.
+    fn book_ended(&mut self, ended: &[u64]) {
+        for &number in ended {
+            let uncounted = !self.is_gone(number);
+            self.inside.free(number);
+            self.due.free(number);
+            self.set_spent(number);
+            self.ended.add(number, self.clock.now_ms, uncounted);
         }
     }
 
@@ -106,13 +132,13 @@ impl Line {
         let now_ms = self.clock.now_ms;
         let mut called = 0;
         for &number in &batch.admitted {
-            called += u32::from(!self.is_gone(number));
-            self.due.free(number);
-            self.head = self.head.max(number);
-            self.set_called(number);
+            called += u32::from(!self.is_gone(number) || self.ended.count(number));
             // The visit counts as a call even if it is over by now, as another node may have said; but it has no seat.
-            if self.ended.get(number).is_none() {
-                self.inside.hold(number, now_ms, rules.seat_ms);
+            if !self.ended.contains(number) {
+                self.take_in(number, now_ms, now_ms + rules.seat_ms);
+            } else {
+                self.due.free(number);
+                self.set_spent(number);
             }
         }
         self.rate.book(called, now_ms);

@@ -1,10 +1,13 @@
-//! Who is here: two rings of bitmaps, so that forgetting somebody costs nothing.
+//! Who is here: three rings of bitmaps, so that forgetting somebody costs nothing.
 //!
 //! *At the door*: every mark says until when the number counts as present, which is when its visitor was told
 //! to ask again plus some grace. The bit is set in the generation in which that time falls; when the
 //! generation is over, its bitmap is wiped whole. A visitor who asks as told is thus always present, and one
 //! who has left stops being present a few seconds after the missed poll: near the head, where polls are 2 s
-//! apart, hardly a place is called for somebody who has gone.
+//! apart, hardly a place is called for a visitor who has gone. There are two rings of these generations: a fine one for
+//! short holds, and a coarse one for visitors far back and for hidden tabs, which ask once a minute. Who is marked in
+//! the coarse one may count as present for up to 16 s more than was asked for. By the time the head reaches such a number
+//! it is asked for more often and those seconds are over, and long holds cost few bitmaps.
 //!
 //! *Counted as waiting*: seen within the last 90 s, because a background tab asks once a minute at best.
 
@@ -12,13 +15,22 @@ use serde::{Deserialize, Serialize};
 
 use super::bits::Bits;
 
-/// Length of a door generation.
-pub(super) const DOOR_MS: u64 = 2_000;
-/// Door generations: the current one and those that end later.
-pub(super) const DOOR_GENERATIONS: usize = 16;
-/// Longest hold that the door ring can represent.
-pub const HOLD_MS_MAX: u32 = 28_000;
-const _: () = assert!(HOLD_MS_MAX as u64 + 2 * DOOR_MS <= DOOR_GENERATIONS as u64 * DOOR_MS);
+/// Length of a generation of the fine ring.
+pub(super) const FINE_MS: u64 = 2_000;
+/// Its generations: the current one and those that end later.
+pub(super) const FINE_GENERATIONS: usize = 7;
+/// Longest hold that goes into the fine ring.
+pub(super) const FINE_HOLD_MS_MAX: u32 = 12_000;
+/// Length of a generation of the coarse ring.
+pub(super) const COARSE_MS: u64 = 16_000;
+/// Its generations: the current one and those that end later.
+pub(super) const COARSE_GENERATIONS: usize = 6;
+/// Longest hold: a hidden tab asks once a minute, late, and over a slow network.
+pub const HOLD_MS_MAX: u32 = 74_000;
+const _: () = assert!(FINE_HOLD_MS_MAX as u64 <= (FINE_GENERATIONS as u64 - 1) * FINE_MS);
+const _: () = assert!(HOLD_MS_MAX as u64 <= (COARSE_GENERATIONS as u64 - 1) * COARSE_MS);
+// Who may be called is counted as waiting.
+const _: () = assert!(HOLD_MS_MAX as u64 + COARSE_MS <= (WAITING_GENERATIONS as u64 - 1) * WAITING_MS);
 /// Length of a waiting generation.
 pub(super) const WAITING_MS: u64 = 30_000;
 /// Waiting generations: the current one and those before, 90 to 120 s together.
@@ -31,60 +43,75 @@ struct Generation {
     bits: Bits,
 }
 
-/// The two rings of one line.
+/// The three rings of one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Presence {
-    door: Vec<Generation>,
+    fine: Vec<Generation>,
+    coarse: Vec<Generation>,
     waiting: Vec<Generation>,
 }
 
 impl Presence {
     pub(super) fn new() -> Self {
-        Self {
-            door: vec![Generation::default(); DOOR_GENERATIONS],
-            waiting: vec![Generation::default(); WAITING_GENERATIONS],
-        }
+        let ring = |generations| vec![Generation::default(); generations];
+        Self { fine: ring(FINE_GENERATIONS), coarse: ring(COARSE_GENERATIONS), waiting: ring(WAITING_GENERATIONS) }
     }
 
     /// Wipes the generations that are over at `now_ms`.
     pub(super) fn expire(&mut self, now_ms: u64) {
-        let door = now_ms / DOOR_MS;
-        for generation in &mut self.door {
-            if generation.index < door {
+        let over = |ring: &mut Vec<Generation>, oldest: u64| {
+            for generation in ring.iter_mut().filter(|g| g.index < oldest) {
                 generation.bits.wipe();
             }
-        }
-        let waiting = now_ms / WAITING_MS;
-        for generation in &mut self.waiting {
-            if generation.index + WAITING_GENERATIONS as u64 <= waiting {
-                generation.bits.wipe();
-            }
-        }
+        };
+        over(&mut self.fine, now_ms / FINE_MS);
+        over(&mut self.coarse, now_ms / COARSE_MS);
+        over(&mut self.waiting, (now_ms / WAITING_MS + 1).saturating_sub(WAITING_GENERATIONS as u64));
     }
 
     /// Marks a number as present for `hold_ms`, at most [`HOLD_MS_MAX`].
     pub(super) fn mark(&mut self, offset: u64, now_ms: u64, hold_ms: u32) {
-        let until = now_ms + u64::from(hold_ms.min(HOLD_MS_MAX));
-        slot(&mut self.door, until / DOOR_MS).set(offset);
+        self.door(now_ms, hold_ms).set(offset);
         slot(&mut self.waiting, now_ms / WAITING_MS).set(offset);
     }
 
-    /// Takes a number out of both rings.
+    /// Those who were present when the line was last asked are so for `hold_ms` more, as they could not say it; and
+    /// those who were counted as waiting still are. To be called before [`Self::expire`].
+    pub(super) fn carry(&mut self, now_ms: u64, hold_ms: Option<u32>) {
+        let all = |ring: &[Generation]| {
+            let mut bits = Bits::default();
+            ring.iter().for_each(|g| bits.merge(&g.bits));
+            bits
+        };
+        let mut door = all(&self.fine);
+        door.merge(&all(&self.coarse));
+        let waiting = all(&self.waiting);
+        self.expire(now_ms);
+        if let Some(hold_ms) = hold_ms {
+            self.door(now_ms, hold_ms).merge(&door);
+        }
+        slot(&mut self.waiting, now_ms / WAITING_MS).merge(&waiting);
+    }
+
+    /// Takes a number out of all rings.
     pub(super) fn forget(&mut self, offset: u64) {
-        for generation in self.door.iter_mut().chain(&mut self.waiting) {
+        for generation in self.all_mut() {
             generation.bits.clear(offset);
         }
     }
 
     /// Until when a number counts as present at the door; 0: it does not.
     pub(super) fn until_ms(&self, offset: u64) -> u64 {
-        let held = self.door.iter().filter(|g| g.bits.get(offset));
-        held.map(|g| (g.index + 1) * DOOR_MS).max().unwrap_or(0)
+        let ring = |ring: &[Generation], ms| {
+            let held = ring.iter().filter(|g| g.bits.get(offset));
+            held.map(|g| (g.index + 1) * ms).max().unwrap_or(0)
+        };
+        ring(&self.fine, FINE_MS).max(ring(&self.coarse, COARSE_MS))
     }
 
     /// The numbers at the door, by word.
     pub(super) fn door_word(&self, index: usize) -> u64 {
-        self.door.iter().fold(0, |word, g| word | g.bits.word(index))
+        self.fine.iter().chain(&self.coarse).fold(0, |word, g| word | g.bits.word(index))
     }
 
     /// The numbers counted as waiting, by word.
@@ -94,13 +121,28 @@ impl Presence {
 
     /// Words that can hold a bit at all.
     pub(super) fn len_words(&self) -> usize {
-        self.door.iter().chain(&self.waiting).map(|g| g.bits.len_words()).max().unwrap_or(0)
+        let all = self.fine.iter().chain(&self.coarse).chain(&self.waiting);
+        all.map(|g| g.bits.len_words()).max().unwrap_or(0)
     }
 
     pub(super) fn drop_front(&mut self, words: usize) {
-        for generation in self.door.iter_mut().chain(&mut self.waiting) {
+        for generation in self.all_mut() {
             generation.bits.drop_front(words);
         }
+    }
+
+    /// The bitmap for numbers that are present for `hold_ms` from now on.
+    fn door(&mut self, now_ms: u64, hold_ms: u32) -> &mut Bits {
+        let until_ms = now_ms + u64::from(hold_ms.min(HOLD_MS_MAX));
+        if hold_ms <= FINE_HOLD_MS_MAX {
+            slot(&mut self.fine, until_ms / FINE_MS)
+        } else {
+            slot(&mut self.coarse, until_ms / COARSE_MS)
+        }
+    }
+
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
+        self.fine.iter_mut().chain(&mut self.coarse).chain(&mut self.waiting)
     }
 }
 

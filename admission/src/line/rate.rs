@@ -88,6 +88,19 @@ impl Rate {
         self.window.iter().map(|e| u64::from(e.1)).sum()
     }
 
+    /// When the minute has room again, if its calls are used up; else 0.
+    pub(super) fn used_until_ms(&self, rules: &Rules, slack_ms: u64) -> u64 {
+        let slots = SLOTS + slack_ms.div_ceil(SLOT_MS);
+        let Some(mut over) = self.in_window().checked_sub(u64::from(rules.release_per_minute)) else { return 0 };
+        for &(slot, count) in &self.window {
+            match over.checked_sub(u64::from(count)) {
+                Some(left) => over = left,
+                None => return (slot + slots) * SLOT_MS,
+            }
+        }
+        0
+    }
+
     pub(super) fn last(&self) -> (u64, u32) {
         self.window.back().copied().unwrap_or_default()
     }

@@ -6,30 +6,55 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-/// How long after the end of a visit a node's mark of it may still be on its way: marks are taken along every second,
-/// and a node that cannot reach the line for a moment tries again within two.
-pub(super) const ENDED_MS: u64 = 10_000;
+use super::Rules;
+
+/// How long a walk-in's seat is kept until its pass has come back: a client that keeps no cookies must not hold one for
+/// as long as a visit. A browser's next request follows within seconds.
+const PROVISIONAL_MS: u64 = 30_000;
+
+/// As [`PROVISIONAL_MS`], and no longer than any other seat.
+pub(super) fn provisional_ms(rules: &Rules) -> u64 {
+    PROVISIONAL_MS.min(rules.seat_ms)
+}
+
+/// What is known of the visitor whose seat is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Claim {
+    /// Has not heard of the call.
+    Open,
+    /// Was answered that it is called.
+    Notified,
+    /// Has walked in, and its pass has not come back yet.
+    Provisional,
+}
 
 /// Numbers with the time at which each seat was taken and lapses.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seats {
-    held: HashMap<u64, Seat>,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Seats<T> {
+    held: HashMap<u64, Seat<T>>,
     by_time: BTreeSet<(u64, u64)>,
 }
 
-/// One seat, on the line's clock.
+/// One seat, on the line's clock, and what else there is to know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seat {
+pub(super) struct Seat<T> {
     pub(super) since_ms: u64,
     pub(super) until_ms: u64,
+    pub(super) of: T,
 }
 
-impl Seats {
+impl<T> Default for Seats<T> {
+    fn default() -> Self {
+        Self { held: HashMap::new(), by_time: BTreeSet::new() }
+    }
+}
+
+impl<T: Copy> Seats<T> {
     pub(super) fn len(&self) -> usize {
         self.held.len()
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<Seat> {
+    pub(super) fn get(&self, number: u64) -> Option<Seat<T>> {
         self.held.get(&number).copied()
     }
 
@@ -38,10 +63,9 @@ impl Seats {
         self.by_time.iter().map(|&(until_ms, number)| (number, until_ms))
     }
 
-    /// Takes or extends a seat; never shortens one.
-    pub(super) fn hold(&mut self, number: u64, now_ms: u64, for_ms: u64) -> Seat {
-        let until_ms = now_ms + for_ms;
-        let seat = self.held.entry(number).or_insert(Seat { since_ms: now_ms, until_ms: 0 });
+    /// Takes or extends a seat; never shortens one. Whose it is stays as it was.
+    pub(super) fn hold(&mut self, number: u64, since_ms: u64, until_ms: u64, of: T) -> Seat<T> {
+        let seat = self.held.entry(number).or_insert(Seat { since_ms, until_ms: 0, of });
         if seat.until_ms < until_ms {
             self.by_time.remove(&(seat.until_ms, number));
             seat.until_ms = until_ms;
@@ -50,19 +74,46 @@ impl Seats {
         *seat
     }
 
-    pub(super) fn free(&mut self, number: u64) {
-        if let Some(seat) = self.held.remove(&number) {
-            self.by_time.remove(&(seat.until_ms, number));
+    pub(super) fn free(&mut self, number: u64) -> Option<Seat<T>> {
+        let seat = self.held.remove(&number)?;
+        self.by_time.remove(&(seat.until_ms, number));
+        Some(seat)
+    }
+
+    /// No seat is kept for longer than this, as after the rules have changed.
+    pub(super) fn cut(&mut self, until_ms: u64) {
+        while let Some(&(later_ms, number)) = self.by_time.last().filter(|seat| seat.0 > until_ms) {
+            self.by_time.remove(&(later_ms, number));
+            self.by_time.insert((until_ms, number));
+            if let Some(seat) = self.held.get_mut(&number) {
+                seat.until_ms = until_ms;
+            }
         }
     }
 
     /// Frees one seat that has lapsed at `now_ms`.
-    pub(super) fn pop_lapsed(&mut self, now_ms: u64) -> Option<u64> {
+    pub(super) fn pop_lapsed(&mut self, now_ms: u64) -> Option<(u64, T)> {
         let &(until_ms, number) = self.by_time.first()?;
         if until_ms > now_ms {
             return None;
         }
-        self.free(number);
-        Some(number)
+        self.free(number).map(|seat| (number, seat.of))
+    }
+}
+
+impl Seats<Claim> {
+    /// No visitor could come, or hear of the call, for so long.
+    pub(super) fn postpone(&mut self, ms: u64) {
+        for seat in self.held.values_mut() {
+            seat.until_ms += ms;
+        }
+        self.by_time = self.held.iter().map(|(&number, seat)| (seat.until_ms, number)).collect();
+    }
+
+    /// The visitor has been answered that it is called.
+    pub(super) fn notify(&mut self, number: u64) {
+        if let Some(seat) = self.held.get_mut(&number).filter(|seat| seat.of == Claim::Open) {
+            seat.of = Claim::Notified;
+        }
     }
 }

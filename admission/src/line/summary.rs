@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
-use super::{Rules, lives};
+use super::Rules;
 use crate::standing::Reason;
 
 /// Numbers in each of the blocks right behind the head.
@@ -11,6 +11,8 @@ const BLOCK: u64 = 256;
 /// So many blocks cover the way from any distance behind the head to twice that distance, so that none is longer than
 /// a sixteenth of the way to it.
 const BLOCKS_PER_DOUBLING: u64 = 16;
+/// A line that moves again sooner does not stand still for want of calls in this minute.
+const RATE_USED_MS_MIN: u64 = 2_000;
 
 /// The line after a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,8 @@ pub struct Summary {
     pub due: u64,
     /// Numbers inside.
     pub inside: u64,
+    /// Ended visits that the line had to forget before their passes expired, since it began.
+    pub ended_dropped: u64,
     /// Somebody who is present had to be left waiting by the last step.
     pub standing: bool,
     /// Why nobody is called, when that is so.
@@ -53,12 +57,20 @@ pub struct Summary {
     pub life: u64,
     /// When that was, on the line's clock. A pass that was minted before is told to the line when it is used.
     pub life_began_ms: u64,
+    /// Until when nobody is called, on the line's clock, so that all nodes can say what they know.
+    pub quiet_until_ms: u64,
     /// Newcomers are written down, and get their numbers when all who came while a node was cut off are back.
     pub settling: bool,
     /// The line's clock.
     pub now_ms: u64,
     /// Waiting numbers above the head by block.
     pub blocks: Blocks,
+    /// Late numbers by block, from the lowest of them on.
+    pub late_blocks: Blocks,
+    /// When the minute has room again, on the line's clock, if its calls are used up; else 0.
+    pub rate_used_until_ms: u64,
+    /// Ranges of numbers that were skipped, first and last, the lowest first; at most 16.
+    pub gaps: Vec<(u64, u64)>,
 }
 
 /// Counts of waiting numbers per block of the number line. Near the head blocks are small, so that a position is
@@ -91,30 +103,57 @@ impl Blocks {
         let doublings = (steps / BLOCKS_PER_DOUBLING).checked_ilog2().map_or(0, u64::from);
         doublings * BLOCKS_PER_DOUBLING + (steps >> doublings)
     }
+
+    /// Counts numbers in the block of `number`.
+    pub(super) fn add(&mut self, number: u64, count: u32) {
+        let block = usize::try_from(Self::index_of(self.start, number)).unwrap_or(usize::MAX);
+        if block >= self.counts.len() {
+            self.counts.resize(block + 1, 0);
+        }
+        self.counts[block] += count;
+    }
+
+    /// How many of those counted stand before `number`, when all of them are in `first` to `last`.
+    fn before(&self, number: u64, first: u64, last: u64) -> u64 {
+        let index = Self::index_of(self.start, number);
+        let count = |i: u64| usize::try_from(i).ok().and_then(|i| self.counts.get(i)).copied().unwrap_or(0);
+        let before: u64 = (0..index.min(self.counts.len() as u64)).map(|i| u64::from(count(i))).sum();
+        let (block, len) = Self::span(self.start, index);
+        let first = block.max(first);
+        let last = (block + len - 1).min(last).max(number);
+        before + u64::from(count(index)) * number.saturating_sub(first) / (last + 1).saturating_sub(first).max(1)
+    }
 }
 
 impl Summary {
+    /// A number without those that were skipped below it: what a page shows.
+    pub fn shown_number(&self, number: u64) -> u64 {
+        let below =
+            |&(first, last): &(u64, u64)| if number > last { last - first + 1 } else { number.saturating_sub(first) };
+        number - self.gaps.iter().map(below).sum::<u64>().min(number.saturating_sub(1))
+    }
+
     /// Counts a number that was handed out after the last tick, so that those who come in the same rush each
     /// see those before them.
     pub(super) fn count_newcomer(&mut self, number: u64) {
-        let block = usize::try_from(Blocks::index_of(self.blocks.start, number)).unwrap_or(usize::MAX);
-        if block >= self.blocks.counts.len() {
-            self.blocks.counts.resize(block + 1, 0);
-        }
-        self.blocks.counts[block] += 1;
+        self.blocks.add(number, 1);
         self.waiting += 1;
     }
 
     /// Why nobody is called under these rules, when that is so.
     pub(crate) fn reason(&self, rules: &Rules) -> Option<Reason> {
-        let healing = self.life_began_ms > 0 && self.now_ms < self.life_began_ms + lives::HEAL_MS;
+        let healing = self.now_ms < self.quiet_until_ms;
         let full = self.waiting >= u64::from(rules.max_waiting);
         let seats_taken = rules.max_active.is_some_and(|max| self.due + self.inside >= u64::from(max));
+        // A slow line stands still between two calls, and that is no reason to give.
+        let pace_ms = 2 * 60_000 / u64::from(rules.release_per_minute.max(1));
+        let rate_used = self.standing && self.rate_used_until_ms > self.now_ms + pace_ms.max(RATE_USED_MS_MIN);
         match rules.mode {
             Mode::Closed => Some(Reason::Closed),
             Mode::Hold => Some(Reason::Paused),
             _ if healing => Some(Reason::Recovering),
             _ if seats_taken => Some(Reason::SeatsTaken),
+            _ if rate_used => Some(Reason::RateUsed),
             _ if full => Some(Reason::LineFull),
             _ => None,
         }
@@ -124,16 +163,10 @@ impl Summary {
     /// be spread evenly, which is exact when nobody in it has left.
     pub fn ahead_of(&self, number: u64) -> u64 {
         if number <= self.head {
-            return 0;
+            self.late_blocks.before(number, 0, self.head)
+        } else {
+            self.late + self.blocks.before(number, self.head + 1, self.issued)
         }
-        let index = Blocks::index_of(self.blocks.start, number);
-        let count = |i: u64| usize::try_from(i).ok().and_then(|i| self.blocks.counts.get(i)).copied().unwrap_or(0);
-        let before: u64 = (0..index.min(self.blocks.counts.len() as u64)).map(|i| u64::from(count(i))).sum();
-        let (first, len) = Blocks::span(self.blocks.start, index);
-        let first_uncalled = first.max(self.head + 1);
-        let last = (first + len - 1).min(self.issued).max(number);
-        let inside = u64::from(count(index)) * (number - first_uncalled) / (last - first_uncalled + 1);
-        self.late + before + inside
     }
 }
 

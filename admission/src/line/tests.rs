@@ -1,10 +1,13 @@
 //! The line against a plain list of visitors, and single behaviours.
 #![allow(clippy::unwrap_used)]
 
+mod bench;
 mod histories;
 mod model;
 mod rate;
+mod reports;
 mod single;
+mod stand_still;
 
 use sluice_config::Mode;
 

@@ -145,7 +145,7 @@ impl Look<'_> {
             Some(r @ (Reason::Paused | Reason::StoreAway | Reason::Recovering)) => (State::Held, Some(r)),
             // For those in line a full line is no news.
             Some(Reason::LineFull) | None => (State::Waiting, None),
-            Some(Reason::SeatsTaken) => (State::Waiting, Some(Reason::SeatsTaken)),
+            Some(r @ (Reason::SeatsTaken | Reason::RateUsed)) => (State::Waiting, Some(r)),
         }
     }
 }

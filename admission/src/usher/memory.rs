@@ -192,7 +192,7 @@ impl Memory {
                 Verdict::Called { until_ms } => {
                     self.due.insert(number, until_ms);
                 }
-                Verdict::Waiting | Verdict::Spent | Verdict::Refused => {
+                Verdict::Waiting | Verdict::Lapsed | Verdict::Spent | Verdict::Refused => {
                     self.due.remove(&number);
                 }
             }
@@ -264,6 +264,7 @@ fn counters(summary: &Summary) -> Known {
         floor: summary.floor,
         steps: summary.steps,
         life: summary.life,
+        gaps: summary.gaps.clone(),
         ..Known::default()
     }
 }

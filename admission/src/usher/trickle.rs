@@ -20,7 +20,7 @@ const SLOT_MS: u64 = 100;
 /// Which numbers are called while the store is away, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trickle {
-    /// The head at the last step.
+    /// The head at the last step. As all numbers here, without those that the line has skipped.
     head: u64,
     /// The last number there is a seat for, and the last one handed out.
     last: u64,
@@ -37,7 +37,7 @@ impl Trickle {
     /// summary knows of are taken to be its last.
     pub fn new(rules: &Rules, summary: &Summary, calls: impl Iterator<Item = (u64, u32)> + Clone) -> Option<Self> {
         let calls_by_itself = matches!(rules.mode, Mode::Auto | Mode::Drain);
-        let called = matches!(summary.reason, None | Some(Reason::LineFull));
+        let called = matches!(summary.reason, None | Some(Reason::LineFull | Reason::RateUsed));
         if summary.epoch == 0 || summary.settling || !called || !calls_by_itself {
             return None;
         }
@@ -46,16 +46,18 @@ impl Trickle {
             None => u64::MAX,
         };
         let per_minute = u64::from(rules.release_per_minute);
+        let (head, issued) = (summary.shown_number(summary.head), summary.shown_number(summary.issued));
         Some(Self {
-            head: summary.head,
-            last: summary.head.saturating_add(seats).min(summary.issued),
+            head,
+            last: head.saturating_add(seats).min(issued),
             from_ms: summary.now_ms + delay_ms(per_minute, summary, calls),
             per_minute,
             claim_within_ms: rules.claim_within_ms,
         })
     }
 
-    /// Whether a number is called at this time of the line's clock: its turn has come, and has not run out.
+    /// Whether a number, as [shown](Summary::shown_number), is called at this time of the line's clock: its turn has
+    /// come, and has not run out.
     pub fn calls(&self, number: u64, now_ms: u64) -> bool {
         let Some(place) = number.checked_sub(self.head).filter(|&place| place > 0 && number <= self.last) else {
             return false;
@@ -130,6 +132,16 @@ mod tests {
         assert!(!trickle.calls(1_030, NOW_MS + 29_999));
         assert!(trickle.calls(1_030, NOW_MS + 30_000));
         assert!(!trickle.calls(9_001, NOW_MS + 9_000_000), "never handed out");
+    }
+
+    #[test]
+    fn the_head_steps_over_numbers_that_were_skipped() {
+        let gaps = vec![(1_003, 1_002 + 131_072)];
+        let summary = Summary { gaps, issued: 200_000, ..summary(0) };
+        let trickle = Trickle::new(&rules(60), &summary, std::iter::empty()).unwrap();
+        let calls = |number, seconds: u64| trickle.calls(summary.shown_number(number), NOW_MS + seconds * 1_000);
+        assert!(calls(1_002, 2) && !calls(1_003 + 131_072, 2));
+        assert!(calls(1_003 + 131_072, 3));
     }
 
     #[test]

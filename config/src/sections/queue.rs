@@ -43,7 +43,7 @@ pub struct Queue {
     pub session_idle: Duration,
     /// A visit ends after this, however active.
     pub session_max: Duration,
-    /// A called visitor who does not enter within this gives the seat back and stands first in line again.
+    /// A called visitor who does not enter within this gives the seat back; called once more when the page is loaded again.
     pub claim_within: Duration,
     /// How long after being passed over a visitor may come back and be called next.
     pub return_within: Duration,
@@ -170,7 +170,7 @@ static SESSION_MAX: Key<Time, Default<Duration>> = Key {
 // The seat stands empty meanwhile.
 static CLAIM_WITHIN: Key<Time, Default<Duration>> = Key {
     name: "claim_within",
-    doc: "A called visitor who does not enter within this gives the seat back and stands first in line again",
+    doc: "A called visitor who does not enter within this gives the seat back, and is called once more when the page is loaded again; it stands still while the line cannot be asked",
     kind: Time::from_s(5..=60 * 60),
     absent: Default(|| Duration::from_secs(2 * 60)),
 };

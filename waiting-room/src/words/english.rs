@@ -30,12 +30,13 @@ pub static ENGLISH: Words = Words {
         },
     },
     reasons: Reasons {
-        paused: "The site has paused the line. It will move again when the site resumes it.",
+        paused: "The site has paused the line. It moves again when the site resumes it.",
         seats_taken: "The site is full. The next person is let in as soon as somebody leaves.",
-        store_away: "The waiting room has a technical problem. It is on our side, not yours, and your place is kept.",
-        recovering: "The waiting room is recovering from a technical problem. Nobody is let in until every place is restored.",
+        store_away: "The waiting room has a technical problem. It is on our side, and your place is kept.",
+        recovering: "The waiting room is recovering from a technical problem. First all places are restored.",
         closed: "The site has closed this line.",
-        line_full: "As many people are waiting as the line can hold.",
+        line_full: "No more people can join the line.",
+        rate_used: "This minute's places are taken. It moves on within a minute.",
     },
     place: Place {
         next: "You are next",

@@ -47,7 +47,12 @@ enum Event {
     End {
         who: usize,
     },
+    /// Time goes by, and the line is asked all along.
     Pass {
+        ms: u32,
+    },
+    /// Time goes by, and the line is not asked.
+    Silence {
         ms: u32,
     },
     Retry,
@@ -59,7 +64,7 @@ enum Event {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let hold = 0..30_000u32;
+    let hold = prop_oneof![3 => 0..14_000u32, 1 => 0..80_000u32];
     let who = any::<usize>();
     prop_oneof![
         4 => (1..30u8, any::<bool>(), hold.clone()).prop_map(|(count, enter, hold_ms)| Event::Arrive { count, enter, hold_ms }),
@@ -74,6 +79,7 @@ fn event() -> impl Strategy<Value = Event> {
         2 => who.prop_map(|who| Event::Browse { who }),
         1 => who.prop_map(|who| Event::End { who }),
         6 => prop_oneof![0..500u32, 0..20_000u32, 0..200_000u32].prop_map(|ms| Event::Pass { ms }),
+        2 => prop_oneof![0..5_000u32, 0..200_000u32].prop_map(|ms| Event::Silence { ms }),
         2 => Just(Event::Retry),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
@@ -85,18 +91,28 @@ fn changed_rules() -> impl Strategy<Value = Rules> {
     let mode =
         prop_oneof![4 => Just(Mode::Auto), 1 => Just(Mode::Hold), 1 => Just(Mode::Closed), 1 => Just(Mode::Drain)];
     let max_active = proptest::option::of(1..40u32);
-    (1..600u32, 1..50u32, max_active, mode, 5..200u32, 1_000..20_000u64, 30_000..300_000u64).prop_map(
-        |(release_per_minute, burst, max_active, mode, max_waiting, claim_within_ms, return_within_ms)| Rules {
-            release_per_minute,
-            burst: burst.min(release_per_minute),
-            max_active,
-            max_waiting,
-            mode,
-            claim_within_ms,
-            return_within_ms,
-            ..rules()
-        },
-    )
+    (1..600u32, 1..50u32, max_active, mode, 5..200u32, 1_000..20_000u64, (30_000..300_000u64, 2_000..60_000u64))
+        .prop_map(
+            |(
+                release_per_minute,
+                burst,
+                max_active,
+                mode,
+                max_waiting,
+                claim_within_ms,
+                (return_within_ms, seat_ms),
+            )| Rules {
+                release_per_minute,
+                burst: burst.min(release_per_minute),
+                max_active,
+                max_waiting,
+                mode,
+                claim_within_ms,
+                return_within_ms,
+                seat_ms,
+                ..rules()
+            },
+        )
 }
 
 struct World {
@@ -180,16 +196,27 @@ impl World {
                 // Only who holds a pass that has not run out makes requests inside; the pass ends before the seat.
                 let inside = self.model.inside();
                 let number = (!inside.is_empty()).then(|| inside[who % inside.len()]);
-                batch.inside.extend(
-                    number.filter(|&n| self.line.inside.get(n).is_some_and(|s| s.until_ms > self.line.clock.now_ms)),
-                );
+                let until_ms = |n| {
+                    let due = self.line.due.get(n).map(|seat| seat.until_ms);
+                    self.line.inside.get(n).map_or(due.unwrap_or_default(), |seat| seat.until_ms)
+                };
+                batch.inside.extend(number.filter(|&n| until_ms(n) > self.line.clock.now_ms));
             }
             Event::End { who } => {
                 // Only who holds a pass can end a visit.
                 let inside = self.model.inside();
                 batch.ended.extend((!inside.is_empty()).then(|| inside[who % inside.len()]));
             }
-            Event::Pass { ms } => self.real_ms += u64::from(*ms),
+            Event::Pass { ms } => {
+                let last = std::mem::take(&mut self.last);
+                let end_ms = self.real_ms + u64::from(*ms);
+                while self.real_ms + 1_900 < end_ms {
+                    self.real_ms += 1_899;
+                    self.step(Batch::default());
+                }
+                (self.real_ms, self.last) = (end_ms, last);
+            }
+            Event::Silence { ms } => self.real_ms += u64::from(*ms),
             Event::Retry => batch = std::mem::take(&mut self.last),
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,
             Event::Restart => self.restart(),

@@ -4,23 +4,33 @@ use std::collections::BTreeMap;
 
 use sluice_config::Mode;
 
-use super::super::{Batch, Line, Outcome, Rules, Verdict, presence};
+use super::super::{Batch, Line, Outcome, Rules, Verdict, presence, seats::Claim};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
     Waiting,
-    Due { until_ms: u64 },
-    Inside { since_ms: u64, until_ms: u64 },
+    Due {
+        until_ms: u64,
+        claim: Claim,
+    },
+    /// Called, heard of it, and did not come.
+    Lapsed,
+    Inside {
+        since_ms: u64,
+        until_ms: u64,
+    },
     Spent,
 }
 
 #[derive(Clone, Debug)]
 struct Visitor {
     place: Place,
-    /// Last door generation in which the visitor counts as present.
-    present_until: u64,
+    /// When the generation is over in which the visitor counts as present last.
+    present_until_ms: u64,
     /// Last waiting generation in which the visitor was seen.
     seen: u64,
+    /// Has lapsed once, and has not entered since.
+    has_lapsed: bool,
 }
 
 /// What the model knows, by number, plus the real time of every call.
@@ -31,6 +41,9 @@ pub(super) struct Model {
     calls: Vec<(u64, u64)>,
     /// Who was counted as waiting after the last step: what decides whether a line is full.
     waiting: u64,
+    /// The line's clock, and the floor, after the last step.
+    last_ms: u64,
+    floor: u64,
     pub(super) came: Came,
 }
 
@@ -51,8 +64,10 @@ impl Model {
     /// Follows a step of the real line and compares everything it did.
     pub(super) fn follow(&mut self, line: &Line, rules: &Rules, batch: &Batch, outcome: &Outcome, real_ms: u64) {
         let now_ms = line.clock.now_ms;
-        let floor = line.heads.floor();
-        self.lapse(now_ms);
+        // It rises at the end of a step.
+        let floor = self.floor;
+        self.silence(now_ms);
+        self.lapse(rules, now_ms);
         self.marks(rules, batch, now_ms);
         let issued_before = self.visitors.keys().last().copied().unwrap_or(0);
         let known = self.arrivals(rules, batch, outcome, now_ms);
@@ -64,15 +79,15 @@ impl Model {
         assert_eq!(called, candidates[..called.len()], "not the first present numbers were called");
         for &number in &called {
             let visitor = self.visitors.get_mut(&number).unwrap();
-            let told_ms = (visitor.present_until + 1) * presence::DOOR_MS;
-            visitor.place = Place::Due { until_ms: told_ms.max(now_ms + rules.claim_within_ms) };
+            let until_ms = visitor.present_until_ms.max(now_ms + rules.claim_within_ms);
+            visitor.place = Place::Due { until_ms, claim: Claim::Open };
         }
         let stands = called.len() < candidates.len();
         let walked_in = self.walk_ins(rules, batch, outcome, now_ms, &known, stands);
         assert_eq!(called.len() as u64 + walked_in, u64::from(outcome.called));
         self.rate_and_seats(rules, u64::from(outcome.called), real_ms, now_ms);
         self.answers(rules, batch, outcome, now_ms, floor);
-        self.counts(line, outcome, now_ms, floor);
+        self.counts(line, outcome, now_ms, line.heads.floor());
 
         // "No number twice", and P9: numbers are handed out one after the other, each once, and to nobody but those
         // who were told of it.
@@ -80,21 +95,67 @@ impl Model {
         assert_eq!(line.issued, issued.max(issued_before));
         assert_eq!(self.visitors.len() as u64, issued, "a number was skipped");
         self.waiting = outcome.summary.waiting;
+        self.last_ms = now_ms;
+        self.floor(line.heads.floor(), now_ms);
+    }
+
+    /// P5: no number that was seen lately loses its right to be called.
+    fn floor(&mut self, floor: u64, now_ms: u64) {
+        assert!(floor >= self.floor);
+        let passed = self.visitors.range(self.floor + 1..floor + 1);
+        for (number, visitor) in passed {
+            let is_seen = visitor.seen + presence::WAITING_GENERATIONS as u64 > now_ms / presence::WAITING_MS;
+            assert!(visitor.place != Place::Waiting || !is_seen, "the floor passed {number}");
+        }
+        self.floor = floor;
+    }
+
+    /// P1, P7: while the line is not asked claims do not run out, and who was present still is.
+    fn silence(&mut self, now_ms: u64) {
+        let gone_ms = if self.last_ms == 0 { 0 } else { now_ms - self.last_ms };
+        let silent_ms = gone_ms.saturating_sub(if self.waiting > 0 { 2_000 } else { 10_000 });
+        if silent_ms == 0 {
+            return;
+        }
+        let hold_ms = (gone_ms * 2 + 2_000).min(66_000);
+        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
+        let until_ms = ((now_ms + hold_ms) / length_ms + 1) * length_ms;
+        for visitor in self.visitors.values_mut() {
+            if let Place::Due { until_ms, .. } = &mut visitor.place {
+                *until_ms += silent_ms;
+            }
+            if visitor.present_until_ms > self.last_ms {
+                visitor.present_until_ms = visitor.present_until_ms.max(until_ms);
+            }
+            let generations = presence::WAITING_GENERATIONS as u64;
+            if visitor.seen > 0 && visitor.seen + generations > self.last_ms / presence::WAITING_MS {
+                visitor.seen = now_ms / presence::WAITING_MS;
+            }
+        }
     }
 
     /// Numbers that hold a valid pass.
     pub(super) fn inside(&self) -> Vec<u64> {
-        self.visitors.iter().filter(|(_, v)| matches!(v.place, Place::Inside { .. })).map(|(&n, _)| n).collect()
+        let has_pass =
+            |v: &Visitor| matches!(v.place, Place::Inside { .. } | Place::Due { claim: Claim::Provisional, .. });
+        self.visitors.iter().filter(|(_, v)| has_pass(v)).map(|(&n, _)| n).collect()
     }
 
     pub(super) fn issued(&self) -> u64 {
         self.visitors.len() as u64
     }
 
-    fn lapse(&mut self, now_ms: u64) {
+    fn lapse(&mut self, rules: &Rules, now_ms: u64) {
         for visitor in self.visitors.values_mut() {
+            if let Place::Inside { until_ms, .. } = &mut visitor.place {
+                *until_ms = (*until_ms).min(now_ms + rules.seat_ms);
+            }
             match visitor.place {
-                Place::Due { until_ms } if until_ms <= now_ms => visitor.place = Place::Waiting,
+                Place::Due { until_ms, claim: Claim::Notified } if until_ms <= now_ms => {
+                    visitor.place = if visitor.has_lapsed { Place::Spent } else { Place::Lapsed };
+                    visitor.has_lapsed = !visitor.has_lapsed;
+                }
+                Place::Due { until_ms, .. } if until_ms <= now_ms => visitor.place = Place::Waiting,
                 Place::Inside { until_ms, .. } if until_ms <= now_ms => visitor.place = Place::Spent,
                 _ => {}
             }
@@ -107,31 +168,42 @@ impl Model {
             if let Place::Inside { until_ms, .. } = &mut visitor.place {
                 *until_ms = (*until_ms).max(now_ms + rules.seat_ms);
             } else {
-                // The seat lapsed in this very step: whoever holds a pass is inside all the same.
+                // The seat is provisional, or lapsed in this very step: who holds a pass is inside all the same.
+                visitor.has_lapsed = false;
                 visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
             }
         }
         for number in &batch.ended {
             let visitor = self.visitors.get_mut(number).unwrap();
-            if matches!(visitor.place, Place::Due { .. } | Place::Inside { .. }) {
-                visitor.place = Place::Spent;
-            }
+            visitor.place = Place::Spent;
+            visitor.has_lapsed = false;
         }
         let seen = batch.seen.iter().map(|s| (s.number, s.hold_ms));
         for (number, hold_ms) in seen.chain(batch.asks.iter().map(|a| (a.number, a.hold_ms))) {
             self.see(number, now_ms, hold_ms);
         }
+        for ask in batch.asks.iter().filter(|ask| ask.enter) {
+            self.reclaim(ask.number);
+        }
         for number in &batch.away {
             let visitor = self.visitors.get_mut(number).unwrap();
-            visitor.present_until = 0;
+            visitor.present_until_ms = 0;
             visitor.seen = 0;
+        }
+    }
+
+    fn reclaim(&mut self, number: u64) {
+        let visitor = self.visitors.get_mut(&number).unwrap();
+        if visitor.place == Place::Lapsed {
+            visitor.place = Place::Waiting;
         }
     }
 
     fn see(&mut self, number: u64, now_ms: u64, hold_ms: u32) {
         let visitor = self.visitors.get_mut(&number).unwrap();
-        let until = (now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX))) / presence::DOOR_MS;
-        visitor.present_until = visitor.present_until.max(until);
+        let until_ms = now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX));
+        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
+        visitor.present_until_ms = visitor.present_until_ms.max((until_ms / length_ms + 1) * length_ms);
         visitor.seen = now_ms / presence::WAITING_MS;
     }
 
@@ -145,10 +217,13 @@ impl Model {
         let mut latest = self.slips.keys().next_back().copied();
         let newcomers = batch.newcomers.iter().zip(&outcome.newcomers);
         let known = newcomers.map(|(newcomer, &(number, verdict))| match self.slips.get(&newcomer.id) {
-            // Remembered for at least a minute: the same number again.
-            Some(&(known, at_ms)) if number == known || at_ms + 60_000 > now_ms => {
+            // Remembered for at least ten minutes: the same number again.
+            Some(&(known, at_ms)) if number == known || at_ms + 600_000 > now_ms => {
                 assert_eq!(number, known, "a slip got a second number");
                 self.see(number, now_ms, newcomer.hold_ms);
+                if newcomer.enter && !newcomer.walk_in {
+                    self.reclaim(number);
+                }
                 true
             }
             _ if newcomer.walk_in => false,
@@ -171,7 +246,8 @@ impl Model {
 
     fn admit(&mut self, id: u64, number: u64, now_ms: u64) {
         assert_eq!(number, self.visitors.len() as u64 + 1, "numbers are not handed out in order of arrival");
-        self.visitors.insert(number, Visitor { place: Place::Waiting, present_until: 0, seen: 0 });
+        self.visitors
+            .insert(number, Visitor { place: Place::Waiting, present_until_ms: 0, seen: 0, has_lapsed: false });
         self.slips.insert(id, (number, now_ms));
     }
 
@@ -197,7 +273,12 @@ impl Model {
             assert!(!stands, "a walk-in took a number while a line stands");
             assert_ne!(rules.mode, Mode::Closed, "a walk-in took a number of a closed queue");
             self.admit(newcomer.id, number, now_ms);
-            self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + rules.claim_within_ms };
+            let (claim, for_ms) = if newcomer.enter {
+                (Claim::Provisional, rules.seat_ms.min(30_000))
+            } else {
+                (Claim::Open, rules.claim_within_ms)
+            };
+            self.visitors.get_mut(&number).unwrap().place = Place::Due { until_ms: now_ms + for_ms, claim };
             walked_in += 1;
         }
         self.came.walked_in += walked_in;
@@ -205,8 +286,7 @@ impl Model {
     }
 
     fn candidates(&self, now_ms: u64, floor: u64) -> Vec<u64> {
-        let present =
-            |v: &Visitor| v.place == Place::Waiting && v.present_until >= now_ms / presence::DOOR_MS && v.seen > 0;
+        let present = |v: &Visitor| v.place == Place::Waiting && v.present_until_ms > now_ms && v.seen > 0;
         self.visitors.iter().filter(|&(&n, v)| n > floor && present(v)).map(|(&n, _)| n).collect()
     }
 
@@ -220,7 +300,7 @@ impl Model {
         let window: u64 = self.calls.iter().filter(|c| c.0 + 60_000 > real_ms).map(|c| c.1).sum();
         assert!(window <= u64::from(rules.release_per_minute), "{window} called within 60 s");
         let seats = self.visitors.values().filter(|v| match v.place {
-            Place::Due { until_ms } | Place::Inside { until_ms, .. } => until_ms > now_ms,
+            Place::Due { until_ms, .. } | Place::Inside { until_ms, .. } => until_ms > now_ms,
             _ => false,
         });
         let seats = seats.count();
@@ -229,18 +309,34 @@ impl Model {
 
     fn answers(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64, floor: u64) {
         let newcomers = batch.newcomers.iter().zip(&outcome.newcomers).filter(|(_, a)| a.0 != 0);
-        let newcomers = newcomers.map(|(n, &(number, verdict))| (number, n.enter, verdict));
-        let asks = batch.asks.iter().zip(&outcome.asks).map(|(a, &verdict)| (a.number, a.enter, verdict));
-        for (number, enter, verdict) in newcomers.chain(asks) {
+        let newcomers = newcomers.map(|(n, &(number, verdict))| (number, n.enter, !n.walk_in, verdict));
+        let asks = batch.asks.iter().zip(&outcome.asks).map(|(a, &verdict)| (a.number, a.enter, true, verdict));
+        for (number, enter, is_back, verdict) in newcomers.chain(asks) {
             let visitor = self.visitors.get_mut(&number).unwrap();
-            if let (Place::Due { .. }, true) = (visitor.place, enter) {
-                visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+            match visitor.place {
+                Place::Due { claim: Claim::Provisional, until_ms } if is_back => {
+                    let since_ms = (until_ms - rules.seat_ms.min(30_000)).min(now_ms);
+                    visitor.place = Place::Inside { since_ms, until_ms: now_ms + rules.seat_ms };
+                }
+                Place::Due { claim: Claim::Open | Claim::Notified, .. } if enter => {
+                    visitor.has_lapsed = false;
+                    visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+                }
+                Place::Due { claim: Claim::Open, until_ms } => {
+                    visitor.place = Place::Due { claim: Claim::Notified, until_ms };
+                }
+                _ => {}
             }
             let expected = match visitor.place {
                 Place::Waiting if number > floor => Verdict::Waiting,
-                Place::Due { until_ms } => Verdict::Called { until_ms },
-                Place::Inside { since_ms, until_ms } => Verdict::Inside { since_ms, until_ms },
-                Place::Waiting | Place::Spent => Verdict::Spent,
+                Place::Lapsed if number > floor => Verdict::Lapsed,
+                Place::Due { until_ms, claim: Claim::Provisional } => {
+                    let since_ms = (until_ms - rules.seat_ms.min(30_000)).min(now_ms);
+                    Verdict::Inside { since_ms, until_ms, provisional: true }
+                }
+                Place::Due { until_ms, .. } => Verdict::Called { until_ms },
+                Place::Inside { since_ms, until_ms } => Verdict::Inside { since_ms, until_ms, provisional: false },
+                Place::Waiting | Place::Lapsed | Place::Spent => Verdict::Spent,
             };
             assert_eq!(verdict, expected, "number {number}");
         }

@@ -1,48 +1,10 @@
 use super::{
-    super::{Ask, Batch, Known, Line, Newcomer, Outcome, Reading, Rules, SKIP, Seen, Verdict},
+    super::{Ask, Batch, Known, Newcomer, Reading, Rules, SKIP, Seen, Verdict},
+    bench::Bench,
     rules,
 };
 use crate::standing::Reason;
 use sluice_config::Mode;
-
-struct Bench {
-    line: Line,
-    rules: Rules,
-    now_ms: u64,
-    ids: u64,
-}
-
-impl Bench {
-    fn new(rules: Rules) -> Self {
-        let now_ms = 1_700_000_000_000;
-        let line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &Known::default());
-        Self { line, rules, now_ms, ids: 0 }
-    }
-
-    fn after(&mut self, ms: u64, batch: Batch) -> Outcome {
-        self.now_ms += ms;
-        self.line.sync(&self.rules, Reading { wall_ms: self.now_ms, slack_ms: 0, run: 0 }, &batch)
-    }
-
-    fn join(&mut self, count: u64) -> Outcome {
-        let first = self.ids;
-        self.ids += count;
-        let newcomers =
-            (first..self.ids).map(|id| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 });
-        let newcomers = newcomers.collect();
-        self.after(0, Batch { newcomers, ..Batch::default() })
-    }
-
-    fn see(&mut self, ms: u64, numbers: impl IntoIterator<Item = u64>) -> Outcome {
-        let seen = numbers.into_iter().map(|number| Seen { number, hold_ms: 4_000 }).collect();
-        self.after(ms, Batch { seen, ..Batch::default() })
-    }
-
-    fn ask(&mut self, number: u64, enter: bool) -> Verdict {
-        let asks = vec![Ask { number, hold_ms: 4_000, enter }];
-        self.after(0, Batch { asks, ..Batch::default() }).asks[0]
-    }
-}
 
 #[test]
 fn an_empty_line_calls_a_newcomer_in_the_same_step() {
@@ -88,6 +50,107 @@ fn a_called_number_that_does_not_enter_gives_its_seat_back_and_is_next_when_it_c
 }
 
 #[test]
+fn a_hidden_tab_is_called_between_two_polls_and_keeps_its_seat_until_the_next() {
+    let mut bench = Bench::new(Rules { burst: 1, release_per_minute: 2, ..rules() });
+    bench.join(2);
+    bench.after(0, Batch { seen: vec![Seen { number: 2, hold_ms: 65_000 }], ..Batch::default() });
+    bench.pass(62);
+    assert_eq!(bench.line.head, 2, "called while nothing was heard of it");
+    bench.pass(2);
+    assert!(matches!(bench.ask(2, true), Verdict::Inside { .. }));
+}
+
+/// Tickets that ask and never enter, and an honest visitor behind them.
+#[test]
+fn tickets_that_never_enter_delay_those_behind_by_no_more_than_one_call_each() {
+    const PARKED: u64 = 400;
+    let mut bench = Bench::new(Rules { release_per_minute: 600, burst: 10, ..rules() });
+    bench.join(PARKED + 20);
+    for second in 1.. {
+        bench.see(1_000, PARKED + 1..=PARKED + 20);
+        let asks = (1..=PARKED).map(|number| Ask { number, hold_ms: 4_000, enter: false });
+        bench.after(0, Batch { asks: asks.collect(), ..Batch::default() });
+        if matches!(bench.ask(PARKED + 20, true), Verdict::Inside { .. }) {
+            assert!(second <= PARKED / 10 + 5, "in after {second} s");
+            break;
+        }
+        assert!(second < 100, "never in");
+    }
+}
+
+#[test]
+fn who_heard_of_the_call_and_did_not_enter_is_called_again_when_the_page_is_loaded_and_once_more_only() {
+    let mut bench = Bench::new(rules());
+    bench.join(1);
+    assert!(matches!(bench.ask(1, false), Verdict::Called { .. }));
+    bench.pass(11);
+    assert_eq!(bench.ask(1, false), Verdict::Lapsed);
+    assert_eq!(bench.ask(1, false), Verdict::Lapsed, "asking is not enough");
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }), "the page was loaded");
+
+    let mut bench = Bench::new(rules());
+    bench.join(1);
+    bench.ask(1, false);
+    bench.pass(11);
+    // The page is loaded, but nobody can be called just then.
+    bench.rules.mode = Mode::Hold;
+    assert_eq!(bench.ask(1, true), Verdict::Waiting);
+    bench.rules.mode = Mode::Auto;
+    bench.pass(1);
+    assert!(matches!(bench.ask(1, false), Verdict::Called { .. }));
+    bench.pass(11);
+    assert_eq!(bench.ask(1, true), Verdict::Spent);
+}
+
+#[test]
+fn who_did_not_hear_of_the_call_is_first_again_when_seen() {
+    let mut bench = Bench::new(Rules { max_active: Some(1), ..rules() });
+    bench.join(1);
+    // The answer to the newcomer says that it is called; the second hears nothing.
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }));
+    bench.join(1);
+    bench.after(1_000, Batch { ended: vec![1], ..Batch::default() });
+    assert_eq!(bench.line.due.len(), 1);
+    for _ in 0..3 {
+        bench.pass(11);
+        assert_eq!(bench.see(0, [2]).called, 1, "as often as it takes");
+    }
+    assert!(matches!(bench.ask(2, true), Verdict::Inside { .. }));
+}
+
+#[test]
+fn clients_that_keep_no_cookies_hold_seats_for_half_a_minute_only() {
+    let mut bench = Bench::new(Rules { release_per_minute: 600, burst: 10, seat_ms: 677_000, ..rules() });
+    let mut most = 0;
+    for _ in 0..300 {
+        for _ in 0..3 {
+            let outcome = bench.walk_in();
+            assert!(matches!(outcome.newcomers[0].1, Verdict::Inside { provisional: true, .. }));
+            most = most.max(outcome.summary.due + outcome.summary.inside);
+        }
+        bench.after(1_000, Batch::default());
+    }
+    assert!((80..=95).contains(&most), "{most} seats");
+}
+
+#[test]
+fn a_walk_in_whose_pass_comes_back_is_inside_and_one_who_comes_back_later_is_first() {
+    let mut bench = Bench::new(Rules { max_active: Some(3), ..rules() });
+    for number in 1..=3 {
+        assert_eq!(bench.walk_in().newcomers[0].0, number);
+    }
+    bench.after(5_000, Batch { inside: vec![1], ..Batch::default() });
+    assert!(matches!(bench.ask(2, false), Verdict::Inside { provisional: false, .. }));
+    bench.pass(26);
+    assert_eq!((bench.line.due.len(), bench.line.inside.len()), (0, 2), "the third has not been back");
+    assert!(matches!(bench.walk_in().newcomers[0], (4, Verdict::Inside { .. })));
+    bench.join(1);
+    assert_eq!(bench.ask(3, true), Verdict::Waiting, "there is no seat");
+    let outcome = bench.after(100, Batch { ended: vec![4], ..Batch::default() });
+    assert_eq!(outcome.due[0].0, 3, "before who came later");
+}
+
+#[test]
 fn a_visit_that_has_ended_is_not_taken_up_again_by_a_mark_that_comes_late() {
     let mut bench = Bench::new(Rules { max_active: Some(1), ..rules() });
     bench.join(2);
@@ -100,6 +163,36 @@ fn a_visit_that_has_ended_is_not_taken_up_again_by_a_mark_that_comes_late() {
     let outcome = bench.after(1_000, Batch { inside: vec![1], ..Batch::default() });
     assert_eq!((outcome.summary.due, outcome.summary.inside), (1, 0));
     assert_eq!(bench.ask(1, true), Verdict::Spent);
+}
+
+#[test]
+fn a_pass_that_was_copied_takes_no_seat_after_the_visit_for_as_long_as_it_lives() {
+    let mut bench = Bench::new(Rules { max_active: Some(3), seat_ms: 600_000, burst: 5, ..rules() });
+    let mut most = 0;
+    for number in 1..=60 {
+        assert!(matches!(bench.walk_in().newcomers[0].1, Verdict::Inside { .. }), "{number}");
+        bench.after(1_000, Batch { ended: vec![number], ..Batch::default() });
+        // All the copies are used.
+        let outcome = bench.after(1_000, Batch { inside: (1..=number).collect(), ..Batch::default() });
+        most = most.max(outcome.summary.inside + outcome.summary.due);
+        assert_eq!(bench.ask(number, true), Verdict::Spent);
+    }
+    assert_eq!(most, 0);
+}
+
+#[test]
+fn a_node_is_told_whose_visits_have_ended() {
+    let mut bench = Bench::new(rules());
+    bench.join(3);
+    let mut told = |ended: &[u64], ended_ms| {
+        let known = Known { epoch: 1, ended_ms: Some(ended_ms), ..Known::default() };
+        bench.after(0, Batch { known, ended: ended.to_vec(), ..Batch::default() }).ended
+    };
+    let first = told(&[2, 1], 0);
+    assert_eq!(first.iter().map(|ended| ended.0).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(told(&[2, 1], first[1].1), [], "each once");
+    assert_eq!(told(&[3], first[1].1).len(), 1);
+    assert_eq!(told(&[], 0).len(), 3, "a node that has just started");
 }
 
 #[test]
@@ -128,6 +221,52 @@ fn a_number_that_was_never_handed_out_proves_that_the_state_was_lost() {
     // Others above it may have been handed out as well.
     assert_eq!(bench.join(1).newcomers[0].0, 500 + SKIP + 1);
     assert_eq!(bench.see(2_000, [500]).called, 2, "both, once the line has heard all nodes");
+}
+
+#[test]
+fn a_number_that_lies_far_off_takes_no_memory() {
+    let mut bench = Bench::new(rules());
+    bench.join(8);
+    let far = 1 << 45;
+    let outcome = bench.after(100, Batch { inside: vec![far], ..Batch::default() });
+    assert_eq!((outcome.summary.life, outcome.summary.inside), (1, 1));
+    bench.see(100, [far - 5]);
+    // A page of each bitmap that is in use, for the numbers that are kept.
+    assert!(bench.line.called.len_words() < 100_000, "{} words", bench.line.called.len_words());
+    assert!(bench.line.presence.len_words() < 100_000);
+    assert_eq!(bench.ask(far - 5, false), Verdict::Waiting, "it is kept");
+    assert_eq!(bench.ask(8, false), Verdict::Spent);
+}
+
+#[test]
+fn a_node_that_was_cut_off_while_none_waited_lets_newcomers_in_at_once() {
+    let mut bench = Bench::new(rules());
+    for _ in 0..3 {
+        let away_since_ms = bench.now_ms - 5_000;
+        let outcome = bench.after(1_000, Batch { away_since_ms, ..Batch::default() });
+        assert!(!outcome.summary.settling);
+    }
+    bench.after(2_000, Batch::default());
+    assert_eq!(bench.join(1).newcomers[0].0, 1);
+}
+
+#[test]
+fn a_shorter_session_idle_ends_old_visits_sooner() {
+    let mut bench = Bench::new(Rules { seat_ms: 600_000, ..rules() });
+    bench.join(1);
+    assert!(matches!(bench.ask(1, true), Verdict::Inside { .. }));
+    bench.rules.seat_ms = 10_000;
+    assert_eq!(bench.after(1_000, Batch::default()).summary.inside, 1);
+    assert_eq!(bench.after(10_000, Batch::default()).summary.inside, 0);
+}
+
+#[test]
+fn a_join_that_is_repeated_after_minutes_gets_the_same_number() {
+    let mut bench = Bench::new(rules());
+    let number = bench.join(1).newcomers[0].0;
+    bench.pass(500);
+    bench.rejoin();
+    assert_eq!(bench.join(1).newcomers[0].0, number);
 }
 
 #[test]
@@ -258,8 +397,11 @@ fn who_is_told_twice_to_have_been_let_in_is_counted_once() {
 
 #[test]
 fn who_was_called_and_then_let_in_is_counted_again_only_if_the_seat_was_given_back() {
-    let mut bench = Bench::new(rules());
-    assert_eq!(bench.join(2).summary.called_total, 2);
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(2);
+    bench.rules.mode = Mode::Auto;
+    // Neither hears of it.
+    assert_eq!(bench.after(1_000, Batch::default()).summary.called_total, 2);
     bench.rules.mode = Mode::Hold;
     let let_in = |number| Batch { admitted: vec![number], ..Batch::default() };
     assert_eq!(bench.after(1_000, let_in(1)).summary.called_total, 2);

@@ -70,6 +70,7 @@ impl Numbers<'_> {
             late: self.next()?,
             due: self.next()?,
             inside: self.next()?,
+            ended_dropped: self.next()?,
             standing: self.next::<u64>()? != 0,
             called_last_minute: self.next()?,
             standing_since_ms: self.next()?,
@@ -77,24 +78,31 @@ impl Numbers<'_> {
             called_total: self.next()?,
             last_calls: (self.next()?, self.next()?),
             life_began_ms: self.next()?,
+            quiet_until_ms: self.next()?,
             settling: self.next::<u64>()? != 0,
+            rate_used_until_ms: self.next()?,
             ..Summary::default()
         };
         summary.reason = summary.reason(rules);
         let mode: u8 = self.next()?;
         summary.mode = Mode::ALL.iter().map(|m| m.1).find(|&m| mode_code(m) == mode);
-        let start = self.next()?;
-        let blocks = self.next::<usize>()?;
-        let counts = (0..blocks).map(|_| self.next()).collect::<Result<_, _>>()?;
-        summary.blocks = Blocks { start, counts };
+        let (start, late_start) = (self.next()?, self.next()?);
+        summary.blocks = Blocks { start, counts: self.list()? };
+        summary.late_blocks = Blocks { start: late_start, counts: self.list()? };
+        summary.gaps = self.pairs()?;
         let newcomers = self.answers(newcomers)?;
         let asks = self.answers(asks)?.into_iter().map(|answer| answer.1).collect();
-        let due = (0..self.next::<usize>()? / 2).map(|_| {
-            let (until_ms, number) = (self.next()?, self.next()?);
-            Ok((number, until_ms))
-        });
-        let due = due.collect::<Result<_, _>>()?;
-        Ok(Outcome { newcomers, asks, called, due, summary })
+        let due = self.pairs()?.into_iter().map(|(until_ms, number)| (number, until_ms)).collect();
+        let ended = self.pairs()?;
+        Ok(Outcome { newcomers, asks, called, due, ended, summary })
+    }
+
+    fn list<T: TryFrom<i64>>(&mut self) -> Result<Vec<T>, Malformed> {
+        (0..self.next::<usize>()?).map(|_| self.next()).collect()
+    }
+
+    fn pairs(&mut self) -> Result<Vec<(u64, u64)>, Malformed> {
+        (0..self.next::<usize>()? / 2).map(|_| Ok((self.next()?, self.next()?))).collect()
     }
 
     /// Answers in runs: how many, the number of the first (0: none has one), what they may do, since and until.
@@ -108,8 +116,10 @@ impl Numbers<'_> {
                 0 => Verdict::Refused,
                 1 => Verdict::Waiting,
                 2 => Verdict::Called { until_ms },
-                3 => Verdict::Inside { since_ms, until_ms },
+                3 => Verdict::Inside { since_ms, until_ms, provisional: false },
                 4 => Verdict::Spent,
+                5 => Verdict::Inside { since_ms, until_ms, provisional: true },
+                6 => Verdict::Lapsed,
                 _ => return Err(Malformed),
             };
             if count > expected - answers.len() {

@@ -22,7 +22,7 @@ use crate::line::{Batch, Known, Newcomer, Rules};
 const COST_MAX: usize = 4_000;
 /// What single marks cost, measured.
 const COST_SEAT: usize = 3;
-const COST_ENDED: usize = 1;
+const COST_ENDED: usize = 3;
 const COST_SEEN: usize = 2;
 const COST_AWAY: usize = 12;
 /// A piece costs as much as so many bytes of it.
@@ -45,9 +45,10 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
     let last = parts.len() - 1;
     let call = |(i, part): (usize, Part)| {
         let mut cmd = begin(keys, "sync", clock, rules);
-        // What stands in the first call is merged already; the others only need tell the epoch of their numbers.
+        // What stands in the first call is merged already; the others need tell little.
         let known = &batch.known;
-        let rest = Known { epoch: known.epoch, clock_ms: known.clock_ms, ..Known::default() };
+        let (epoch, clock_ms, ended_ms) = (known.epoch, known.clock_ms, known.ended_ms);
+        let rest = Known { epoch, clock_ms, ended_ms, ..Known::default() };
         put_known(&mut cmd, if i == 0 { known } else { &rest });
         let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
         cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
@@ -110,6 +111,8 @@ fn put_known(cmd: &mut Cmd, known: &Known) {
     cmd.arg(known.epoch).arg(known.issued).arg(known.head).arg(known.floor);
     put_option(cmd, known.clock_ms);
     cmd.arg(known.steps).arg(known.life);
+    put_option(cmd, known.ended_ms);
+    put_pairs(cmd, &known.gaps);
 }
 
 fn put_option(cmd: &mut Cmd, value: Option<u64>) {

@@ -17,13 +17,13 @@ pub(super) const TEXT: &str = concat!(
 );
 
 /// Version of the state's layout, as in `state.lua`. A state of another layout is left alone.
-pub(super) const LAYOUT: u32 = 4;
+pub(super) const LAYOUT: u32 = 5;
 
 /// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
-pub(super) const KEY_NAMES: [&str; 30] = [
-    "line", "gone", "due", "inside", "since", "slips0", "slips1", "door0", "door1", "door2", "door3", "door4", "door5",
-    "door6", "door7", "door8", "door9", "door10", "door11", "door12", "door13", "door14", "door15", "seen0", "seen1",
-    "seen2", "seen3", "pool", "ended", "scratch",
+pub(super) const KEY_NAMES: [&str; 28] = [
+    "line", "gone", "due", "inside", "since", "slips0", "slips1", "fine0", "fine1", "fine2", "fine3", "fine4", "fine5",
+    "fine6", "coarse0", "coarse1", "coarse2", "coarse3", "coarse4", "coarse5", "seen0", "seen1", "seen2", "seen3",
+    "lapsed", "pool", "ended", "scratch",
 ];
 
 /// What EVALSHA calls it by: the SHA-1 of the text, in hexadecimal.
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn both_sides_count_the_same_keys() {
-        assert_eq!(KEY_NAMES.iter().position(|&k| k == "door0"), Some(7));
+        assert_eq!(KEY_NAMES.iter().position(|&k| k == "fine0"), Some(7));
         assert!(TEXT.contains(&format!("scratch = KEYS[{}]", KEY_NAMES.len())));
     }
 }

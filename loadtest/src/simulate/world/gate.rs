@@ -142,7 +142,7 @@ impl<C: Core> World<'_, C> {
                 self.take_number(now_ms, who, number);
                 self.enter(now_ms, who);
             }
-            Some((number, verdict @ (Verdict::Waiting | Verdict::Called { .. }))) => {
+            Some((number, verdict @ (Verdict::Waiting | Verdict::Called { .. } | Verdict::Lapsed))) => {
                 let ahead = look.summary.ahead_of(number);
                 self.take_number(now_ms, who, number);
                 let visitor = &mut self.visitors[who as usize];
@@ -154,7 +154,7 @@ impl<C: Core> World<'_, C> {
                 let mut standing = self.nodes[n].look(&self.rules, now_ms).in_line(&ticket);
                 standing.poll_after_s = standing.poll_after_s.min(newcomer.hold_ms / 1_000).max(POLL_S_MIN);
                 match verdict {
-                    Verdict::Called { .. } => self.told_to_enter(now_ms, who),
+                    Verdict::Called { .. } | Verdict::Lapsed => self.told_to_enter(now_ms, who),
                     _ => self.wait(now_ms, answer.who, &standing),
                 }
                 self.open_second_tab(now_ms, who);
@@ -191,7 +191,7 @@ impl<C: Core> World<'_, C> {
             return;
         }
         match answer.verdict {
-            Some((_, Verdict::Called { .. })) => self.told_to_enter(now_ms, who),
+            Some((_, Verdict::Called { .. } | Verdict::Lapsed)) => self.told_to_enter(now_ms, who),
             Some((_, Verdict::Inside { .. })) => self.enter(now_ms, who),
             Some((_, Verdict::Spent | Verdict::Refused)) => self.place_is_gone(now_ms, who),
             Some((_, Verdict::Waiting)) if self.is_asked_again(who) => {

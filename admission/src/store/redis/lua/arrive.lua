@@ -1,16 +1,13 @@
 -- Hands out numbers: slips.rs, and `arrive` and `walk_in` of line.rs.
 
-local REMEMBER_MS = 60000
+local REMEMBER_MS, REMEMBER_MS_MIN, SLIPS_MAX = 600000, 60000, 100000
 
--- Forgets the slips of the minute before the last.
+-- Begins a new generation of slips when it is time, and forgets the one before the last.
 local function expire_slips()
-  local minute = floor(s.now / REMEMBER_MS)
-  if minute > s.slips then
-    call('UNLINK', KEY.slips[minute % 2])
-    if minute > s.slips + 1 then
-      call('UNLINK', KEY.slips[(minute + 1) % 2])
-    end
-    s.slips = minute
+  local few = call('HLEN', KEY.slips[s.slips % 2]) < SLIPS_MAX
+  if s.slips_since + (few and REMEMBER_MS or REMEMBER_MS_MIN) <= s.now then
+    s.slips, s.slips_since = s.slips + 1, s.now
+    call('UNLINK', KEY.slips[s.slips % 2])
   end
 end
 
@@ -73,13 +70,15 @@ local function is_settling()
   return s.now < s.settle_until or s.pool > 0
 end
 
-local function begin_settling(away_since)
-  if not is_settling() then
+local function begin_settling(away_since, newcomers)
+  -- A node that was cut off alone, while none waited, has kept none waiting.
+  local gathered = s.waiting > 0 or s.standing == 1 or newcomers > 0
+  if gathered and not is_settling() then
     s.settle_from, s.settle_until = min(away_since, s.now), s.now + SETTLE_MS
   end
   -- If no other node could ask either, they have yet to say whom they saw meanwhile.
   if s.now >= s.ticked + HEAL_MS then
-    s.began = s.now
+    listen()
   end
 end
 
@@ -127,13 +126,17 @@ local function take_down(runs, number, kind, fresh)
   local same = run
     and not run.slip
     and run.enters == kind.enters
+    and run.is_back == not kind.walks_in
     and run.fresh == fresh
     and run.hold_ms == kind.hold_ms
   if same and number == (run.number > 0 and run.number + run.count or 0) then
     run.count = run.count + 1
   else
     runs[#runs + 1] =
-      { number = number, count = 1, enters = kind.enters, fresh = fresh, hold_ms = kind.hold_ms }
+      {
+        number = number, count = 1, enters = kind.enters, fresh = fresh, hold_ms = kind.hold_ms,
+        is_back = not kind.walks_in,
+      }
   end
 end
 
@@ -143,7 +146,8 @@ local function take_all(runs, kind, from, to, room)
   local taken = min(count, room)
   if taken > 0 then
     local first = issue(from, from + taken - 1)
-    runs[#runs + 1] = { number = first, count = taken, enters = kind.enters, fresh = true, hold_ms = kind.hold_ms }
+    runs[#runs + 1] =
+      { number = first, count = taken, enters = kind.enters, fresh = true, hold_ms = kind.hold_ms, is_back = true }
   end
   if taken < count then
     runs[#runs + 1] = { number = 0, count = count - taken }
@@ -157,6 +161,9 @@ local function take_each(runs, kind, from, to, room, found)
     local had = by_slip and by_slip[ARGV[i]] or found[i]
     if had then
       take_down(runs, had, kind, false)
+      if kind.enters and not kind.walks_in then
+        reclaim({ had })
+      end
     elseif kind.walks_in then
       runs[#runs + 1] = { number = 0, count = 1, enters = kind.enters, slip = i }
     elseif room == 0 then
@@ -200,9 +207,10 @@ local function arrive(settled)
   return runs
 end
 
--- Gives the places that are left to visitors who have no slip yet; returns how many it called.
+-- Gives the places that are left to visitors who have no slip yet; returns how many it called. A seat of one that
+-- enters is provisional.
 local function walk_in(runs, most)
-  local called = {}
+  local called, entering, others = {}, {}, {}
   if rules.mode == CLOSED or s.standing == 1 or is_settling() then
     return 0
   end
@@ -212,9 +220,12 @@ local function walk_in(runs, most)
     elseif run.slip then
       run.number = issue(run.slip, run.slip)
       called[#called + 1] = run.number
+      local kind = run.enters and entering or others
+      kind[#kind + 1] = run.number
     end
   end
   mark_called(called)
-  hold(KEY.due, until_then(s.now + rules.claim_within, called))
+  hold_due(until_then(s.now + PROVISIONAL_MS, entering), PROVISIONAL)
+  hold_due(until_then(s.now + rules.claim_within, others), OPEN)
   return #called
 end

@@ -4,15 +4,15 @@
 -- Every bitmap there is holds `span` bytes: BITOP goes word by word only as far as the shortest one reaches.
 -- In `gone` the bits of all numbers at or below the floor are set, so that nothing else need know of the floor.
 
-local DOOR_MS, WAITING_MS = 2000, 30000
-local HOLD_MS_MAX = (DOORS - 2) * DOOR_MS
+local FINE_MS, COARSE_MS, WAITING_MS = 2000, 16000, 30000
+local FINE_HOLD_MS_MAX, HOLD_MS_MAX = 12000, 74000
 local ZERO = '\0'
 -- Bitmaps are cut when a quarter of them, and no less than so many bytes, would go.
 local CUT_BYTES_MIN = 8192
 -- They are lengthened by a sixteenth, and no less than so many bytes.
 local GROW_BYTES_MIN = 1024
--- Longest bitmap; no honest line comes near.
-local SPAN_MAX = 2 ^ 27
+-- Most numbers between the base and the last one handed out, and how many of the last are kept beyond: lives.rs.
+local REACH_MAX, REACH_KEPT = 2 ^ 26, 2 ^ 22
 -- Copying in pieces that fit a client's buffer is several times as fast as in one.
 local PIECE_BYTES = 16000
 
@@ -23,6 +23,9 @@ local function bitmaps()
     if live[i] then
       keys[#keys + 1] = KEY.present[i]
     end
+  end
+  if s.lapsed == 1 then
+    keys[#keys + 1] = KEY.lapsed
   end
   if s.span > 0 then
     keys[#keys + 1] = KEY.gone
@@ -51,8 +54,8 @@ local function rebase()
   end
   if bytes >= s.span then
     wipe_presence()
-    call('DEL', KEY.gone)
-    s.span = 0
+    call('DEL', KEY.gone, KEY.lapsed)
+    s.span, s.lapsed = 0, 0
   else
     for _, key in ipairs(bitmaps()) do
       cut(key, bytes)
@@ -139,18 +142,6 @@ local function wipe_generation(i)
   end
 end
 
--- Wipes the generations that are over.
-local function expire_presence()
-  local door, seen = floor(s.now / DOOR_MS), floor(s.now / WAITING_MS)
-  for generation = max(s.door, door - DOORS), door - 1 do
-    wipe_generation(generation % DOORS + 1)
-  end
-  for generation = max(s.seen, seen - WAITINGS) + 1, seen do
-    wipe_generation(DOORS + generation % WAITINGS + 1)
-  end
-  s.door, s.seen = door, seen
-end
-
 local function generation(i)
   if not live[i] then
     zeros(KEY.present[i], s.span)
@@ -159,10 +150,79 @@ local function generation(i)
   return KEY.present[i]
 end
 
+-- The bitmap of those who count as present for `hold_ms` from now on.
+local function door_for(hold_ms)
+  local until_ms = s.now + min(hold_ms, HOLD_MS_MAX)
+  if hold_ms <= FINE_HOLD_MS_MAX then
+    return generation(floor(until_ms / FINE_MS) % FINES + 1)
+  end
+  return generation(FINES + floor(until_ms / COARSE_MS) % COARSES + 1)
+end
+
+local function waiting_now()
+  return generation(DOORS + s.seen % WAITINGS + 1)
+end
+
 -- The two bitmaps in which a number is marked that is seen now and counts as present for `hold_ms`.
 local function presence(hold_ms)
-  local door = floor((s.now + min(hold_ms, HOLD_MS_MAX)) / DOOR_MS)
-  return { generation(door % DOORS + 1), generation(DOORS + s.seen % WAITINGS + 1) }
+  return { door_for(hold_ms), waiting_now() }
+end
+
+-- Leaves in the scratch key the numbers of a ring's generations `from` to `to`. False: none.
+local function gather(from, to)
+  local keys = {}
+  for i = from, to do
+    if live[i] then
+      keys[#keys + 1] = KEY.present[i]
+    end
+  end
+  if #keys == 0 then
+    return false
+  end
+  call('BITOP', 'OR', KEY.scratch, unpack(keys))
+  return true
+end
+
+local function expire_doors()
+  local fine, coarse = floor(s.now / FINE_MS), floor(s.now / COARSE_MS)
+  for generation = max(s.fine, fine - FINES), fine - 1 do
+    wipe_generation(generation % FINES + 1)
+  end
+  for generation = max(s.coarse, coarse - COARSES), coarse - 1 do
+    wipe_generation(FINES + generation % COARSES + 1)
+  end
+  s.fine, s.coarse = fine, coarse
+end
+
+local function expire_waiting()
+  local seen = floor(s.now / WAITING_MS)
+  for generation = max(s.seen, seen - WAITINGS) + 1, seen do
+    wipe_generation(DOORS + generation % WAITINGS + 1)
+  end
+  s.seen = seen
+end
+
+-- Wipes the generations that are over.
+local function expire_presence()
+  expire_doors()
+  expire_waiting()
+end
+
+-- As `expire_presence`, but who was present is so for `hold_ms` more, if that is given; and who was counted as waiting
+-- still is.
+local function carry_presence(hold_ms)
+  local any = hold_ms and gather(1, DOORS)
+  expire_doors()
+  if any then
+    local key = door_for(hold_ms)
+    call('BITOP', 'OR', key, key, KEY.scratch)
+  end
+  any = gather(DOORS + 1, DOORS + WAITINGS)
+  expire_waiting()
+  if any then
+    local key = waiting_now()
+    call('BITOP', 'OR', key, key, KEY.scratch)
+  end
 end
 
 -- Leaves in the scratch key the numbers of a ring's generations `from` to `to` that are not gone. False: none.

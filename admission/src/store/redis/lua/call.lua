@@ -16,6 +16,18 @@ local function places()
   return rate, calls
 end
 
+-- Whether visitors can be called, as far as time counts against those who are away.
+local MOVING_MS = 60000
+
+local function may_call()
+  if rules.mode == HOLD or rules.mode == CLOSED or is_healing() then
+    return false
+  elseif s.last_slot * SLOT_MS + MOVING_MS > s.now or not rules.max_active then
+    return true
+  end
+  return call('ZCARD', KEY.due) + call('ZCARD', KEY.inside) < rules.max_active
+end
+
 -- The first of the numbers at the door, which are in the scratch bitmap, at most `most`; and whether there are more.
 local function front(most)
   local numbers = {}
@@ -60,38 +72,27 @@ local function count_upto(last)
   return counted, byte
 end
 
--- Seats for the called: nobody loses one before the poll that tells of it.
-local function seats_of_called(numbers)
-  local claim = s.now + rules.claim_within
-  local kept = until_then(claim, numbers)
-  for generation = max(floor(claim / DOOR_MS), s.door), s.door + DOORS - 1 do
-    local i = generation % DOORS + 1
+-- Keeps the seats of the called until the ends of those generations of a ring in which they are marked.
+local function keep_until(kept, numbers, claim, first, length_ms, from, generations)
+  for generation = max(floor(claim / length_ms), first), first + generations - 1 do
+    local i = from + generation % generations
     if live[i] then
       for n, number in ipairs(numbers) do
         if call('GETBIT', KEY.present[i], number - s.base) == 1 then
-          kept[2 * n - 1] = (generation + 1) * DOOR_MS
+          kept[2 * n - 1] = max(kept[2 * n - 1], (generation + 1) * length_ms)
         end
       end
     end
   end
-  return kept
 end
 
--- Calls the first present numbers that are not gone. Returns how many, the highest of them, and their seats.
-local function call_front(most)
-  s.standing, s.late = 0, 0
-  if not find_present(1, DOORS) then
-    return 0, 0, {}
-  end
-  local numbers, more = front(most)
-  local last = numbers[#numbers] or 0
-  s.standing = more and 1 or 0
-  -- Whoever the head has passed and is back at the door, but for those who are called now.
-  s.late = count_upto(max(s.head, last)) - #numbers
-  mark_called(numbers)
-  local kept = seats_of_called(numbers)
-  hold(KEY.due, kept)
-  return #numbers, last, kept
+-- Seats for the called: no visitor loses one before the poll that tells of it.
+local function seats_of_called(numbers)
+  local claim = s.now + rules.claim_within
+  local kept = until_then(claim, numbers)
+  keep_until(kept, numbers, claim, s.fine, FINE_MS, 1, FINES)
+  keep_until(kept, numbers, claim, s.coarse, COARSE_MS, FINES + 1, COARSES)
+  return kept
 end
 
 -- The first number and the length of a block; the first block has index 0.
@@ -109,11 +110,70 @@ local function block_of(start, number)
   return doublings * BLOCKS_PER_DOUBLING + floor(steps / 2 ^ doublings)
 end
 
+-- Who the head has passed and is back at the door, but for `numbers`, who are called now: how many, by block.
+local function count_late(numbers, head)
+  -- What is looked at next is in the same key.
+  put({ KEY.scratch }, numbers, 0)
+  local lowest = s.base + call('BITPOS', KEY.scratch, 1)
+  if lowest < s.base or lowest > head then
+    return
+  end
+  local start, counts, counted = floor(lowest / BLOCK) * BLOCK, {}, 0
+  local at = block_of(start, head)
+  for index = 0, at - 1 do
+    local first, len = block_span(start, index)
+    counts[index + 1] = call('BITCOUNT', KEY.scratch, max(first - s.base, 0) / 8, (first + len - s.base) / 8 - 1)
+    counted = counted + counts[index + 1]
+  end
+  s.late, s.late_start = count_upto(head), start
+  counts[at + 1] = s.late - counted
+  while counts[#counts] == 0 do
+    counts[#counts] = nil
+  end
+  set_list('late_blocks', counts)
+end
+
+-- Calls the first present numbers that are not gone. Returns how many, the highest of them, and their seats.
+local function call_front(most)
+  s.standing, s.late, s.late_start = 0, 0, 0
+  if #list('late_blocks') > 0 then
+    set_list('late_blocks', {})
+  end
+  if not find_present(1, DOORS) then
+    return 0, 0, {}
+  end
+  local numbers, more = front(most)
+  local last = numbers[#numbers] or 0
+  s.standing = more and 1 or 0
+  if more then
+    count_late(numbers, max(s.head, last))
+  end
+  mark_called(numbers)
+  local kept = seats_of_called(numbers)
+  hold_due(kept, OPEN)
+  return #numbers, last, kept
+end
+
+-- Raises the floor to where the head has passed, but not over `lowest`, which was seen lately and is not called.
+local function settle_floor(passed, lowest)
+  local paved = s.floor
+  s.floor = max(s.floor, min(passed, lowest - 1))
+  if passed < lowest then
+    set_list('heads', { unpack(list('heads'), 3) })
+  end
+  put_range({ KEY.gone }, paved + 1, s.floor)
+end
+
 -- Counts who is waiting, over the whole line.
 local function count()
-  local start, blocks = floor(s.head / BLOCK) * BLOCK, {}
+  local start, blocks, has_passed = floor(s.head / BLOCK) * BLOCK, {}, passed()
   s.waiting, s.blocks_start = s.late, start
-  if find_present(DOORS + 1, DOORS + WAITINGS) then
+  local any = find_present(DOORS + 1, DOORS + WAITINGS)
+  if has_passed then
+    local bit = any and call('BITPOS', KEY.scratch, 1) or -1
+    settle_floor(has_passed, bit >= 0 and s.base + bit or math.huge)
+  end
+  if any then
     local _, at = count_upto(s.head)
     local filled, from = 0, string.format('%d', at)
     -- As `block_span` has it, from one block to the next.

@@ -40,36 +40,100 @@ local function compare_lives()
   return lost
 end
 
+-- Nobody is called, so that all nodes can say what they know.
+local function listen()
+  s.quiet = max(s.quiet, s.now + HEAL_MS)
+end
+
+-- Numbers that were skipped: gaps.rs. Flat: first and last of each gap, the lowest first.
+local GAPS_MAX = 16
+
+local function set_gaps(gaps)
+  while #gaps > 2 * GAPS_MAX do
+    -- The two oldest are taken for one that ends where the later one did.
+    local first = gaps[3] - (gaps[2] - gaps[1] + 1)
+    table.remove(gaps, 1)
+    table.remove(gaps, 1)
+    gaps[1] = first
+  end
+  set_list('gaps', gaps)
+end
+
+local function skip(first, count)
+  local gaps = list('gaps')
+  gaps[#gaps + 1], gaps[#gaps + 2] = first, first + count - 1
+  set_gaps(gaps)
+end
+
+-- A number turns out to have been handed out; so were those before it.
+local function handed_out(number)
+  local gaps, kept, found = list('gaps'), {}, false
+  for i = 1, #gaps, 2 do
+    local first, last = gaps[i], gaps[i + 1]
+    if first <= number and number <= last then
+      first, found = number + 1, true
+    end
+    if first <= last then
+      kept[#kept + 1], kept[#kept + 2] = first, last
+    end
+  end
+  if found then
+    set_list('gaps', kept)
+  end
+end
+
+-- A node remembers gaps of a state that was lost: those below all that are known here.
+local function merge_gaps(more)
+  local gaps, older = list('gaps'), {}
+  local lowest = gaps[1] or math.huge
+  for i = 1, #more, 2 do
+    if more[i] <= more[i + 1] and more[i + 1] < lowest then
+      older[#older + 1], older[#older + 2] = more[i], more[i + 1]
+    end
+  end
+  if #older > 0 then
+    for i = 1, #gaps do
+      older[#older + 1] = gaps[i]
+    end
+    set_gaps(older)
+  end
+end
+
 -- The state was lost, or is an old copy: some numbers that were handed out are not known to it.
 local function begin_life()
+  skip(s.issued + 1, SKIP)
   s.issued = s.issued + SKIP
   s.life, s.began = s.life + 1, s.now
+  listen()
   s.credit, s.filled = 0, s.now
 end
 
 local function is_healing()
-  return s.began > 0 and s.now < s.began + HEAL_MS
+  return s.now < s.quiet
 end
 
--- `heads` is flat: when, and where the head stood; the floor is where it stood `return_within` ago.
-local function raise_floor()
+-- `heads` is flat: when, by the clock that runs while visitors can be called, and where the head stood.
+local function note_head(runs)
+  s.runs = runs and 1 or 0
+  local heads = list('heads')
+  local n = #heads
+  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / FLOOR_PARTS) <= s.running)
+  if due and s.head > 0 then
+    heads[n + 1], heads[n + 2] = s.running, s.head
+    set_list('heads', heads)
+  end
+end
+
+-- Where the head stood `return_within` ago, if the floor is not there yet.
+local function passed()
   local heads = list('heads')
   local old = 0
-  while heads[old + 1] and heads[old + 1] + rules.return_within <= s.now do
-    s.floor = max(s.floor, heads[old + 2])
+  while heads[old + 3] and heads[old + 3] + rules.return_within <= s.running do
     old = old + 2
   end
   if old > 0 then
-    set_list('heads', { unpack(heads, old + 1) })
-  end
-end
-
-local function note_head()
-  local heads = list('heads')
-  local n = #heads
-  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / FLOOR_PARTS) <= s.now)
-  if due and s.head > 0 then
-    heads[n + 1], heads[n + 2] = s.now, s.head
+    heads = { unpack(heads, old + 1) }
     set_list('heads', heads)
   end
+  return heads[1] and heads[1] + rules.return_within <= s.running and heads[2] or nil
 end

@@ -70,6 +70,21 @@ local function allowed()
   return min(floor(s.credit / CREDIT), room), calls
 end
 
+-- When the minute has room again, if its calls are used up; else 0.
+local function used_until()
+  local window, over = list('window'), -rules.rate
+  for i = 2, #window, 2 do
+    over = over + window[i]
+  end
+  for i = 1, over >= 0 and #window or 0, 2 do
+    if over < window[i + 1] then
+      return (window[i] + SLOTS) * SLOT_MS
+    end
+    over = over - window[i + 1]
+  end
+  return 0
+end
+
 local function add(a, b)
   return a + b
 end

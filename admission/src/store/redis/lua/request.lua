@@ -41,5 +41,8 @@ local HOLD, CLOSED = 2, 4
 
 local known = {
   epoch = number(), issued = number(), head = number(), floor = number(), clock = number(), steps = number(),
-  life = number(),
+  life = number(), ended = number(), gaps = {},
 }
+for i = 1, number() * 2 do
+  known.gaps[i] = number()
+end

@@ -2,35 +2,23 @@
 --
 -- Seats are handed about as ZADD wants them: until when and which number, in turn.
 
--- How long after the end of a visit a node's mark of it may still be on its way.
-local ENDED_MS = 10000
+-- What is known of the visitor whose seat is due: nothing; that it was answered that it is called; that it walked in
+-- and its pass has not come back yet. A score of `due` is four times the end of the seat, and this.
+local OPEN, NOTIFIED, PROVISIONAL = 0, 1, 2
+local PROVISIONAL_MS = min(30000, rules.seat)
 
-local function lapsed(key)
-  local members = call('ZRANGEBYSCORE', key, '-inf', s.now)
-  if #members > 0 then
-    call('ZREMRANGEBYSCORE', key, '-inf', s.now)
-  end
-  return members
+local function has_lapsed(number)
+  return s.lapsed == 1 and number > s.floor and call('GETBIT', KEY.lapsed, number - s.base) == 1
 end
 
--- Frees the seats that have lapsed. A called visitor who did not come stands first in line again when seen.
-local function expire_seats()
-  local left = lapsed(KEY.inside)
-  over(left, 1, #left, 'HDEL', KEY.since)
-  lapsed(KEY.ended)
-  local again = {}
-  for _, member in ipairs(lapsed(KEY.due)) do
-    local number = tonumber(member)
-    if number > s.floor then
-      again[#again + 1] = number
-    end
+local function put_lapsed(numbers, bit)
+  if s.lapsed == 0 and bit == 1 and #numbers > 0 then
+    zeros(KEY.lapsed, s.span)
+    s.lapsed = 1
   end
-  put({ KEY.gone }, again, 0)
-end
-
--- Takes or extends seats; never shortens one.
-local function hold(key, kept)
-  over(kept, 1, #kept, 'ZADD', key, 'GT')
+  if s.lapsed == 1 then
+    put({ KEY.lapsed }, numbers, bit)
+  end
 end
 
 local function until_then(until_ms, members, from, to)
@@ -41,6 +29,78 @@ local function until_then(until_ms, members, from, to)
   return kept
 end
 
+-- Frees the seats that are due and have lapsed: `lapse` of line.rs.
+local function expire_due()
+  local upto = s.now * 4 + 3
+  local found = call('ZRANGEBYSCORE', KEY.due, '-inf', upto, 'WITHSCORES')
+  if #found == 0 then
+    return
+  end
+  call('ZREMRANGEBYSCORE', KEY.due, '-inf', upto)
+  local again, once, twice = {}, {}, {}
+  for i = 1, #found, 2 do
+    local number = tonumber(found[i])
+    if number > s.floor then
+      local numbers = again
+      if tonumber(found[i + 1]) % 4 == NOTIFIED then
+        numbers = has_lapsed(number) and twice or once
+      end
+      numbers[#numbers + 1] = number
+    end
+  end
+  put({ KEY.gone }, again, 0)
+  put_lapsed(once, 1)
+  put_lapsed(twice, 0)
+end
+
+-- Frees the seats that have lapsed.
+local function expire_seats()
+  -- None is kept for longer than the rules have it.
+  local until_ms = s.now + rules.seat
+  local longer = call('ZRANGEBYSCORE', KEY.inside, string.format('(%d', until_ms), '+inf')
+  local cut = until_then(until_ms, longer)
+  over(cut, 1, #cut, 'ZADD', KEY.inside)
+  local left = call('ZRANGEBYSCORE', KEY.inside, '-inf', s.now)
+  if #left > 0 then
+    call('ZREMRANGEBYSCORE', KEY.inside, '-inf', s.now)
+  end
+  over(left, 1, #left, 'HDEL', KEY.since)
+  call('ZREMRANGEBYSCORE', KEY.ended, '-inf', (s.now - rules.seat) * 2 + 1)
+  expire_due()
+end
+
+-- Takes or extends seats; never shortens one.
+local function hold(key, kept)
+  over(kept, 1, #kept, 'ZADD', key, 'GT')
+end
+
+-- Between two steps more time has gone by than while visitors are there to ask: `notice_silence` of line.rs.
+local SILENT_MS, SILENT_IDLE_MS, PAGE_BACK_MS_MAX = 2000, 10000, 66000
+
+local function notice_silence(gone_ms, node_was_there)
+  local silent_ms = gone_ms - (s.waiting > 0 and SILENT_MS or SILENT_IDLE_MS)
+  if silent_ms <= 0 then
+    s.running = s.running + (s.runs == 1 and gone_ms or 0)
+    expire_presence()
+    return
+  end
+  local kept = call('ZRANGE', KEY.due, 0, -1, 'WITHSCORES')
+  for i = 1, #kept, 2 do
+    kept[i], kept[i + 1] = tonumber(kept[i + 1]) + silent_ms * 4, kept[i]
+  end
+  over(kept, 1, #kept, 'ZADD', KEY.due)
+  carry_presence(not node_was_there and min(gone_ms * 2 + SILENT_MS, PAGE_BACK_MS_MAX))
+end
+
+-- Takes seats for the called. `kept` is as for `hold`.
+local function hold_due(kept, claim)
+  local scored = {}
+  for i = 1, #kept, 2 do
+    scored[i], scored[i + 1] = kept[i] * 4 + claim, kept[i + 1]
+  end
+  over(scored, 1, #scored, 'ZADD', KEY.due)
+end
+
 -- Numbers that are called may not be called again.
 local function mark_called(numbers)
   put({ KEY.gone }, numbers, 1)
@@ -49,8 +109,8 @@ local function mark_called(numbers)
   end
 end
 
--- Takes or extends seats inside.
-local function enter(kept)
+-- Takes or extends seats inside; `from` says since when for those who have been there already, if it is given.
+local function enter(kept, from)
   local members, fresh, since = {}, {}, {}
   for i = 2, #kept, 2 do
     members[#members + 1] = kept[i]
@@ -61,21 +121,14 @@ local function enter(kept)
     for i = first, last do
       if not old[i - first + 1] then
         fresh[#fresh + 1] = tonumber(members[i])
-        since[2 * #fresh - 1], since[2 * #fresh] = members[i], s.now
+        since[2 * #fresh - 1], since[2 * #fresh] = members[i], from and from[members[i]] or s.now
       end
     end
   end
   over(since, 1, #since, 'HSET', KEY.since)
   over(members, 1, #members, 'ZREM', KEY.due)
   hold(KEY.inside, kept)
-  -- Whoever was inside already was called long ago.
+  -- Who was inside already was called long ago.
   mark_called(fresh)
-end
-
--- Gives up the seats of the numbers in arguments `from` to `to`.
-local function leave(from, to)
-  over(ARGV, from, to, 'ZREM', KEY.inside)
-  over(ARGV, from, to, 'HDEL', KEY.since)
-  over(ARGV, from, to, 'ZREM', KEY.due)
-  hold(KEY.ended, until_then(s.now + ENDED_MS, ARGV, from, to))
+  put_lapsed(fresh, 0)
 end

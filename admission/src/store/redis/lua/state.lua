@@ -8,7 +8,7 @@
 -- `maxmemory-policy volatile-*`.
 
 -- Rises when the meaning of anything below changes. A script never writes a layout that it does not know.
-local LAYOUT = 4
+local LAYOUT = 5
 
 local call = redis.call
 local floor, max, min = math.floor, math.max, math.min
@@ -19,25 +19,28 @@ local ARGS_MAX = 1000
 local KEY = {
   line = KEYS[1], -- hash: every scalar, and the short lists
   gone = KEYS[2], -- bitmap: called, or at or below the floor
-  due = KEYS[3], -- sorted set: called and not entered, by the time at which the seat lapses
+  due = KEYS[3], -- sorted set: called and not entered, by the time at which the seat lapses and the claim
   inside = KEYS[4], -- sorted set: inside, by the time at which the seat lapses
   since = KEYS[5], -- hash: when each number inside took its seat
-  slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd minute
-  present = {}, -- bitmaps: the rings of generations, doors first
-  pool = KEYS[28], -- sorted set: slips of those who came while a node was cut off, by time of arrival
-  ended = KEYS[29], -- sorted set: whose visit has ended, by the time until which marks of them are late
-  scratch = KEYS[30], -- never outlives a step
+  slips = { [0] = KEYS[6], KEYS[7] }, -- hashes: slip to number, of the even and the odd generation
+  present = {}, -- bitmaps: the rings of generations, doors (fine, then coarse) first
+  lapsed = KEYS[25], -- bitmap: called, heard of it, and did not enter
+  pool = KEYS[26], -- sorted set: slips of those who came while a node was cut off, by time of arrival
+  ended = KEYS[27], -- sorted set: whose visit has ended, by twice the time at which it ended, no two the same, and whether it is uncounted
+  scratch = KEYS[28], -- never outlives a step
 }
-local DOORS, WAITINGS = 16, 4
+local FINES, COARSES, WAITINGS = 7, 6, 4
+local DOORS = FINES + COARSES
 for i = 1, DOORS + WAITINGS do
   KEY.present[i] = KEYS[7 + i]
 end
 
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
-  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'settle_from',
-  'settle_until', 'pool', 'base', 'span', 'live', 'door', 'seen', 'slips', 'due', 'inside', 'called_total', 'ticked', 'standing', 'waiting', 'late',
-  'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'mode',
+  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
+  'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
+  'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'late_start',
+  'rate_used', 'mode',
 }
 
 -- The scalars by name.
@@ -78,22 +81,28 @@ end
 
 local function wipe()
   call('UNLINK', KEY.due, KEY.inside, KEY.since, KEY.slips[0], KEY.slips[1], KEY.pool, KEY.ended)
-  call('DEL', KEY.line, KEY.gone)
+  call('DEL', KEY.line, KEY.gone, KEY.lapsed)
   wipe_presence()
 end
 
 -- Reads the state. Returns the layout found when it is not ours, 0 when there is no line, else nil.
 local function load()
-  local found = call('HMGET', KEY.line, 'layout', 'scalars', 'heads', 'blocks', 'window')
+  local found = call('HMGET', KEY.line, 'layout', 'scalars', 'heads', 'blocks', 'window', 'late_blocks',
+    'gaps')
   if not found[1] then
     return 0
   elseif tonumber(found[1]) ~= LAYOUT then
     return tonumber(found[1]) or -1
   end
-  for i, value in ipairs(cmsgpack.unpack(found[2])) do
+  local fine, scalars = pcall(cmsgpack.unpack, found[2])
+  if not fine or #scalars ~= #SCALARS then
+    return 0
+  end
+  for i, value in ipairs(scalars) do
     s[SCALARS[i]] = value
   end
   packed.heads, packed.blocks, packed.window = found[3], found[4], found[5]
+  packed.late_blocks, packed.gaps = found[6], found[7]
   for i = 1, DOORS + WAITINGS do
     live[i] = floor(s.live / 2 ^ i) % 2 == 1
   end
@@ -141,4 +150,6 @@ local function begin(epoch)
   set_list('heads', {})
   set_list('blocks', {})
   set_list('window', {})
+  set_list('late_blocks', {})
+  set_list('gaps', {})
 end

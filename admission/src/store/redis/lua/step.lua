@@ -12,9 +12,12 @@ local function merge(begins)
   end
   local lost = begins and compare_lives()
   s.epoch = known.epoch
-  s.head = max(s.head, known.head)
   s.floor = max(s.floor, known.floor)
-  s.issued = max(s.issued, known.issued, s.head, s.floor)
+  s.head = max(s.head, known.head, s.floor)
+  s.issued = max(s.issued, known.issued, s.head)
+  s.ended_last = max(s.ended_last, known.ended or 0)
+  merge_gaps(known.gaps)
+  handed_out(known.issued)
   return true, lost
 end
 
@@ -41,17 +44,17 @@ local function merge_seats(known_due, known_inside)
   for i = 2, #known_due, 2 do
     numbers[#numbers + 1] = known_due[i]
   end
-  local in_already = scores(KEY.inside, numbers)
+  local in_already, due_already = scores(KEY.inside, numbers), scores(KEY.due, numbers)
   local kept, called = {}, {}
   for i = 2, #known_due, 2 do
     local seat = known_due[i]
-    if not in_already[seat] then
+    if not in_already[seat] and not due_already[seat] then
       kept[#kept + 1], kept[#kept + 2] = known_due[i - 1], seat
       called[#called + 1] = seat
     end
   end
   mark_called(called)
-  hold(KEY.due, kept)
+  hold_due(kept, OPEN)
 end
 
 -- Settles up with a node that let in the numbers in arguments `from` to `to` by itself: whoever had not been called
@@ -63,20 +66,70 @@ local function book_admitted(from, to)
     numbers[#numbers + 1] = tonumber(ARGV[i])
   end
   local ended, counted, called = scores(KEY.ended, numbers), {}, 0
-  local here, left = {}, {}
+  local here, left, late = {}, {}, {}
   for _, number in ipairs(numbers) do
+    local uncounted = ended[number] and ended[number] % 2 == 1
     -- Their bits are set only after this loop.
-    if not counted[number] and not is_gone(number) then
+    if not counted[number] and (uncounted or not is_gone(number)) then
       counted[number], called = true, called + 1
+      if uncounted then
+        late[#late + 1], late[#late + 2] = ended[number] - 1, number
+      end
     end
     local there = ended[number] and left or here
     there[#there + 1] = number
   end
   enter(until_then(s.now + rules.seat, here))
   over(left, 1, #left, 'ZREM', KEY.due)
+  over(late, 1, #late, 'ZADD', KEY.ended)
   mark_called(left)
+  put_lapsed(left, 0)
   book(called)
   s.called_total = s.called_total + called
+end
+
+local ENDED_MAX, ENDED_TOLD_MAX = 1000000, 1000
+
+-- The visits of the numbers in arguments `from` to `to` have ended: ended.rs, and `book_ended` of merge.rs.
+local function book_ended(from, to)
+  local numbers, uncounted = {}, {}
+  for i = from, to do
+    local number = tonumber(ARGV[i])
+    numbers[#numbers + 1] = number
+    uncounted[number] = not is_gone(number)
+  end
+  over(numbers, 1, #numbers, 'ZREM', KEY.inside)
+  over(numbers, 1, #numbers, 'HDEL', KEY.since)
+  over(numbers, 1, #numbers, 'ZREM', KEY.due)
+  mark_called(numbers)
+  put_lapsed(numbers, 0)
+  local ended, fresh = scores(KEY.ended, numbers), {}
+  for _, number in ipairs(numbers) do
+    if not ended[number] then
+      s.ended_last = max(s.now, s.ended_last + 1)
+      ended[number] = s.ended_last * 2 + (uncounted[number] and 1 or 0)
+      fresh[#fresh + 1], fresh[#fresh + 2] = ended[number], number
+    end
+  end
+  over(fresh, 1, #fresh, 'ZADD', KEY.ended)
+  local beyond = #fresh > 0 and call('ZCARD', KEY.ended) - ENDED_MAX or 0
+  if beyond > 0 then
+    call('ZREMRANGEBYRANK', KEY.ended, 0, beyond - 1)
+    s.ended_dropped = s.ended_dropped + beyond
+  end
+end
+
+-- Visits that have ended since the node was told of some, which one it was and when, in turn.
+local function ended_since(told_ms)
+  if not told_ms then
+    return {}
+  end
+  local from = string.format('(%d', told_ms * 2 + 1)
+  local found = call('ZRANGEBYSCORE', KEY.ended, from, '+inf', 'WITHSCORES', 'LIMIT', 0, ENDED_TOLD_MAX)
+  for i = 1, #found, 2 do
+    found[i], found[i + 1] = tonumber(found[i]), floor(tonumber(found[i + 1]) / 2)
+  end
+  return found
 end
 
 -- Takes in who was seen inside: the numbers in arguments `from` to `to`. A node may have seen who has left through
@@ -149,7 +202,7 @@ local function answer_asks(asks, current)
   local out = {}
   for i = 1, #asks, 2 do
     if current then
-      append(out, 1, 0, verdict(asks[i], asks[i + 1] == 1))
+      append(out, 1, 0, verdict(asks[i], asks[i + 1] == 1, true))
     else
       append(out, 1, 0, SPENT, 0, 0)
     end
@@ -163,7 +216,7 @@ local function summarise(tick, called, calls_last_minute)
     return
   end
   count()
-  s.ticked, s.called_last_minute = s.now, calls_last_minute
+  s.ticked, s.called_last_minute, s.rate_used = s.now, calls_last_minute, used_until()
   if s.standing == 0 then
     s.standing_since, s.called_standing = 0, 0
   elseif s.standing_since == 0 then
@@ -174,9 +227,9 @@ local function summarise(tick, called, calls_last_minute)
 end
 
 local OUTCOME = {
-  'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'standing',
-  'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began',
-  'settling', 'mode', 'blocks_start',
+  'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'ended_dropped', 'standing',
+  'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began', 'quiet',
+  'settling', 'rate_used', 'mode', 'blocks_start', 'late_start',
 }
 
 -- An outcome: the scalars, then the blocks and the answers, each with its length in front.
@@ -186,7 +239,7 @@ local function outcome(called, newcomers, asks, kept)
   for _, name in ipairs(OUTCOME) do
     out[#out + 1] = s[name]
   end
-  for _, values in ipairs({ list('blocks'), newcomers, asks, kept }) do
+  for _, values in ipairs({ list('blocks'), list('late_blocks'), list('gaps'), newcomers, asks, kept, ended_since(known.ended) }) do
     local n = #out + 1
     out[n] = #values
     for i = 1, #values do
@@ -206,7 +259,7 @@ local function start(epoch)
 end
 
 -- Opens the line and brings it up to date. Returns an answer if that is impossible.
-local function open(begins, top, newcomers)
+local function open(begins, away_since)
   local found = load()
   if found and found ~= 0 then
     return { UNKNOWN_LAYOUT, found }
@@ -214,20 +267,16 @@ local function open(begins, top, newcomers)
     -- The line was lost after the first part of the batch: all of it must be sent again.
     return { TORN }
   end
-  local reach = max(top, known.issued, s.issued or 0) + SKIP + NUMBERED_MAX + newcomers - max(known.floor, s.floor or 0)
-  if reach > SPAN_MAX * 8 then
-    return redis.error_reply('ERR numbers in this batch lie further apart than any line is long')
-  end
   claim()
   if found then
     start(max(known.epoch, 1))
   end
+  local before = s.now
   advance_clock()
   local moved = begins and count_step()
   local paved = s.floor
-  expire_presence()
+  notice_silence(s.now - before, away_since > 0)
   expire_slips()
-  raise_floor()
   expire_seats()
   return nil, paved, moved
 end
@@ -236,7 +285,7 @@ local function sync()
   local begins, ends = number() == 1, number() == 1
   -- Highest number of the whole batch, how many newcomers there are, and since when the node could not ask.
   local top, newcomers, away_since = number(), number(), number()
-  local refusal, paved, moved = open(begins, top, newcomers)
+  local refusal, paved, moved = open(begins, away_since)
   if refusal then
     return refusal
   end
@@ -253,6 +302,9 @@ local function sync()
     end
   end
   -- A number that was never handed out is proof of a state that was.
+  if current and begins then
+    handed_out(top)
+  end
   if current and begins and s.issued < top then
     s.issued, lost = top, true
   end
@@ -260,7 +312,11 @@ local function sync()
     begin_life()
   end
   if begins and away_since > 0 then
-    begin_settling(away_since)
+    begin_settling(away_since, newcomers)
+  end
+  if s.issued - s.base > REACH_MAX then
+    s.floor = max(s.floor, s.issued - REACH_KEPT)
+    s.head = max(s.head, s.floor)
   end
   rebase()
   grow(s.issued + due_in_pool() + newcomers, paved)
@@ -273,7 +329,7 @@ local function sync()
     book_admitted(admitted_from, admitted_to)
     browse(browsing_from, browsing_to)
     -- After it: whoever is seen inside and then says good-bye, in one batch, has gone.
-    leave(ended_from, ended_to)
+    book_ended(ended_from, ended_to)
   end
   mark_presence(current)
   if not ends then
@@ -287,6 +343,14 @@ local function sync()
   local tick = away_since == 0 and (s.standing == 0 or s.now >= s.ticked + rules.tick)
   local settled_from, settled_to = settle()
   local runs = arrive(settled_to - settled_from + 1)
+  local asks, entering = {}, {}
+  for i = 1, number() * 2, 2 do
+    asks[i], asks[i + 1] = number(), number()
+    entering[#entering + 1] = asks[i + 1] == 1 and asks[i] or nil
+  end
+  if current then
+    reclaim(entering)
+  end
   local called, last_called, calls, kept = 0, 0, 0, {}
   if tick then
     local free
@@ -304,15 +368,12 @@ local function sync()
     end
   end
   remember_slips()
-  note_head()
+  note_head(may_call())
 
-  local asks = {}
-  for i = 1, number() * 2 do
-    asks[i] = number()
-  end
   local to_newcomers = answer_newcomers(runs, current and asks or {}, last_called)
   local to_asks = answer_asks(asks, current)
-  enter(until_then(s.now + rules.seat, entered))
+  over(notified, 1, #notified, 'ZADD', KEY.due)
+  enter(until_then(s.now + rules.seat, entered), since)
   summarise(tick, called, calls + called)
   call('DEL', KEY.scratch)
   save()
@@ -341,12 +402,12 @@ local function reset()
   end
   local old, window = s, list('window')
   begin(old.epoch + 1)
-  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'run', 'last_slot',
+  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'run', 'last_slot',
     'last_count' }) do
     s[name] = old[name]
   end
   set_list('window', window)
-  s.ticked = s.now
+  s.ticked, s.rate_used = s.now, used_until()
   for i = 2, #window, 2 do
     s.called_last_minute = s.called_last_minute + window[i]
   end

@@ -1,9 +1,10 @@
 -- What a number may do: `verdict` of line.rs.
 
-local REFUSED, STANDS, CALLED, INSIDE, SPENT = 0, 1, 2, 3, 4
+local REFUSED, STANDS, CALLED, INSIDE, SPENT, HALF_INSIDE, LAPSED = 0, 1, 2, 3, 4, 5, 6
 
--- Seats by number as this step finds and changes them, and the numbers that it lets in.
-local due, inside, since, entered = {}, {}, {}, {}
+-- Seats by number as this step finds and changes them, the numbers that it lets in, and those that it tells of their
+-- call, as ZADD wants them.
+local due, inside, since, entered, notified = {}, {}, {}, {}, {}
 
 -- Scores by member.
 local function scores(key, members)
@@ -28,7 +29,8 @@ local function look_up_seats(numbers)
   end
   due, inside = scores(KEY.due, asked), scores(KEY.inside, asked)
   for number in pairs(inside) do
-    since[number] = tonumber(call('HGET', KEY.since, number))
+    -- A store short of memory may have dropped the whole key: the visit goes on as if it had just begun.
+    since[number] = tonumber(call('HGET', KEY.since, number)) or s.now
   end
 end
 
@@ -38,19 +40,45 @@ local function is_gone(number)
   return number <= s.floor or number <= s.head and call('GETBIT', KEY.gone, number - s.base) == 1
 end
 
--- The verdict, since when and until when. A number that is called and wants to enter does so.
-local function verdict(number, enters)
+-- The pages of these numbers were loaded: those that have lapsed may be called again.
+local function reclaim(numbers)
+  local found, again = {}, {}
+  for _, number in ipairs(numbers) do
+    found[#found + 1] = has_lapsed(number) and number or nil
+  end
+  local called = scores(KEY.due, found)
+  for _, number in ipairs(found) do
+    again[#again + 1] = not called[number] and number or nil
+  end
+  put({ KEY.gone }, again, 0)
+end
+
+-- The verdict, since when and until when. A number that is called and wants to enter does so. `is_back`: its visitor
+-- has shown that it keeps what it was given.
+local function verdict(number, enters, is_back)
   if inside[number] then
     return INSIDE, since[number], inside[number]
-  elseif due[number] and not enters then
-    return CALLED, 0, due[number]
   elseif due[number] then
+    local until_ms, claim = floor(due[number] / 4), due[number] % 4
+    local since_ms = s.now
+    if claim == PROVISIONAL then
+      since_ms = min(max(until_ms - PROVISIONAL_MS, 0), s.now)
+      if not is_back then
+        return HALF_INSIDE, since_ms, until_ms
+      end
+    elseif not enters then
+      if claim == OPEN then
+        due[number] = until_ms * 4 + NOTIFIED
+        notified[#notified + 1], notified[#notified + 2] = due[number], number
+      end
+      return CALLED, 0, until_ms
+    end
     due[number] = nil
-    inside[number], since[number] = s.now + rules.seat, s.now
+    inside[number], since[number] = s.now + rules.seat, since_ms
     entered[#entered + 1] = number
-    return INSIDE, s.now, s.now + rules.seat
+    return INSIDE, since_ms, s.now + rules.seat
   elseif is_gone(number) then
-    return SPENT, 0, 0
+    return has_lapsed(number) and LAPSED or SPENT, 0, 0
   end
   return STANDS, 0, 0
 end
@@ -93,7 +121,7 @@ local function answer_newcomers(runs, asks, last_called)
       append(out, run.count, 0, REFUSED, 0, 0)
     else
       for number = run.number, run.settled do
-        append(out, 1, number, verdict(number, run.enters))
+        append(out, 1, number, verdict(number, run.enters, run.is_back))
       end
       local standing = run.number + run.count - 1 - run.settled
       if standing > 0 then

@@ -1,0 +1,47 @@
+//! Which numbers were skipped: those that a lost state may have handed out. A page shows numbers without them, and a
+//! head that goes on by time steps over them.
+
+use serde::{Deserialize, Serialize};
+
+/// Most gaps told apart; beyond, the two oldest are taken for one.
+const GAPS_MAX: usize = 16;
+
+/// First and last number of each gap, the lowest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Gaps(Vec<(u64, u64)>);
+
+impl Gaps {
+    pub(super) fn all(&self) -> &[(u64, u64)] {
+        &self.0
+    }
+
+    /// So many numbers from `first` on are skipped, above all gaps there are.
+    pub(super) fn skip(&mut self, first: u64, count: u64) {
+        self.0.push((first, first + count - 1));
+        self.bound();
+    }
+
+    /// A number turns out to have been handed out; so were those before it.
+    pub(super) fn handed_out(&mut self, number: u64) {
+        if let Some(gap) = self.0.iter_mut().find(|gap| (gap.0..=gap.1).contains(&number)) {
+            gap.0 = number + 1;
+        }
+        self.0.retain(|gap| gap.0 <= gap.1);
+    }
+
+    /// A node remembers gaps of a state that was lost: those below all that are known here.
+    pub(super) fn merge(&mut self, known: &[(u64, u64)]) {
+        let lowest = self.0.first().map_or(u64::MAX, |gap| gap.0);
+        let older = known.iter().copied().filter(|gap| gap.0 <= gap.1 && gap.1 < lowest);
+        self.0.splice(0..0, older);
+        self.bound();
+    }
+
+    /// Two gaps that are taken for one end where the later one did, so that later numbers are shown as before.
+    fn bound(&mut self) {
+        while self.0.len() > GAPS_MAX {
+            let (oldest, next) = (self.0.remove(0), self.0[0]);
+            self.0[0] = (next.0 - (oldest.1 - oldest.0 + 1), next.1);
+        }
+    }
+}
