@@ -33,10 +33,7 @@ use tokio::{
 };
 
 pub use self::keepsake::Keepsake;
-use self::{
-    pace::{ASKS_OF_THE_NEXT, Anchor},
-    trickle::Trickle,
-};
+use self::{pace::Anchor, trickle::Trickle};
 use crate::{
     estimate::Speed,
     line::{Ask, Newcomer, Rules, Seen, Summary, Verdict},
@@ -86,12 +83,6 @@ impl View {
         self.away.map_or(Duration::ZERO, |away| away.since.elapsed())
     }
 
-    /// Whether a number is called by time alone, while the store is away; see [`Trickle`].
-    pub fn trickles_to(&self, number: u64) -> bool {
-        let trickle = self.away.and_then(|away| away.trickle);
-        trickle.is_some_and(|trickle| trickle.calls(number, self.now_ms()))
-    }
-
     /// What visitors are told from, in a queue that does `mode`.
     pub fn look(&self, mode: Mode) -> Look<'_> {
         Look {
@@ -100,6 +91,8 @@ impl View {
             store_answers: self.store_answers,
             now_ms: self.now_ms(),
             mode,
+            away_ms: u64::try_from(self.away_for().as_millis()).unwrap_or(u64::MAX),
+            trickle: self.away.and_then(|away| away.trickle),
         }
     }
 }
@@ -133,12 +126,17 @@ pub struct Usher {
 }
 
 /// Something the line should know and nobody waits for.
-#[derive(Clone, Copy, Debug)]
-enum Mark {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Somebody was seen waiting.
     Seen(Seen),
+    /// Somebody waiting said good-bye; the place is kept.
     Away(u64),
+    /// Somebody was seen inside.
     Inside(u64),
+    /// This node has let a number in by itself, while the store was away. Told with the first step after that.
     Admitted(u64),
+    /// A visit is over.
     Ended(u64),
 }
 
@@ -218,31 +216,6 @@ impl Usher {
         &self.counts
     }
 
-    /// Somebody was seen waiting.
-    pub fn seen(&self, number: u64, hold_ms: u32) {
-        self.mark(Mark::Seen(Seen { number, hold_ms }));
-    }
-
-    /// Somebody waiting said good-bye; the place is kept.
-    pub fn away(&self, number: u64) {
-        self.mark(Mark::Away(number));
-    }
-
-    /// Somebody was seen inside.
-    pub fn inside(&self, number: u64) {
-        self.mark(Mark::Inside(number));
-    }
-
-    /// This node has let a number in by itself, while the store was away. Told with the first step after that.
-    pub fn admitted(&self, number: u64) {
-        self.mark(Mark::Admitted(number));
-    }
-
-    /// A visit is over.
-    pub fn ended(&self, number: u64) {
-        self.mark(Mark::Ended(number));
-    }
-
     /// Takes a number for a newcomer.
     ///
     /// # Errors
@@ -261,25 +234,6 @@ impl Usher {
         self.put(Question::Ask(ask, reply), answer).await
     }
 
-    /// Asks whether a number at or below the head is called, and asks again while it is about to be.
-    ///
-    /// Such a number is called with the next place, which is a tick or two away. A visitor who hears of it with this
-    /// answer need not come again for it: a hidden tab asks once a minute, and its place would stand empty meanwhile.
-    ///
-    /// # Errors
-    /// If the line could not be asked in time.
-    pub async fn ask_next(&self, ask: Ask) -> Result<Verdict, Unanswered> {
-        let mut verdict = self.ask(ask).await;
-        for _ in 1..ASKS_OF_THE_NEXT {
-            if verdict != Ok(Verdict::Waiting) || self.view().summary.reason.is_some() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(self.rules().tick_ms())).await;
-            verdict = self.ask(ask).await;
-        }
-        verdict
-    }
-
     async fn put<T>(&self, question: Question, answer: oneshot::Receiver<T>) -> Result<T, Unanswered> {
         let put = self.questions.try_send(question).map_err(|_| Unanswered);
         let answer = match put {
@@ -292,7 +246,8 @@ impl Usher {
         answer
     }
 
-    fn mark(&self, mark: Mark) {
+    /// Leaves word for the line, with the next step.
+    pub fn mark(&self, mark: Mark) {
         if self.marks_len.fetch_add(1, Ordering::Relaxed) >= MARKS_MAX {
             self.marks_len.fetch_sub(1, Ordering::Relaxed);
             self.counts.marks_dropped.fetch_add(1, Ordering::Relaxed);

@@ -5,10 +5,11 @@ use std::{collections::VecDeque, mem, time::Duration};
 
 use sluice_admission::{
     estimate::{Speed, Speedometer},
-    line::{Ask, Batch, Newcomer, Outcome, Rules, Seen, Summary, Verdict},
+    line::{Ask, Batch, Newcomer, Outcome, Rules, Summary, Verdict},
+    policy::{Asked, Joining},
     standing::Look,
     usher::{
-        QUESTIONS_MAX,
+        Mark, QUESTIONS_MAX,
         memory::Memory,
         pace::{ANSWERS_MAX, Anchor, MARKS_PER_ROUND, Pace, RETRY, SETTLE_AFTER, step_every_min},
     },
@@ -20,8 +21,8 @@ use super::store::START_MS;
 /// Something a visitor waits for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Question {
-    Join(Newcomer),
-    Ask(Ask),
+    Join(Newcomer, Joining),
+    Ask(Ask, Asked),
 }
 
 /// Who asked, and what came of it.
@@ -38,8 +39,8 @@ pub(super) struct Answer {
 #[derive(Debug, Default)]
 pub(super) struct Round {
     pub(super) batch: Batch,
-    newcomers: Vec<u32>,
-    asks: Vec<u32>,
+    newcomers: Vec<(u32, Joining)>,
+    asks: Vec<(u32, Asked)>,
     walk_ins: usize,
     /// The life of the line for which this batch tells who is there.
     told_life: u64,
@@ -51,8 +52,8 @@ pub(super) struct Round {
 
 impl Round {
     /// Who the numbers are for, in the order of the batch.
-    pub(super) fn newcomers(&self) -> &[u32] {
-        &self.newcomers
+    pub(super) fn newcomers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.newcomers.iter().map(|(who, _)| *who)
     }
 }
 
@@ -133,23 +134,20 @@ impl Node {
             store_answers: self.store_answers,
             now_ms: self.line_ms(now_ms),
             mode: rules.mode,
+            away_ms: self.away.map_or(0, |(since_ms, _)| now_ms.saturating_sub(since_ms)),
+            trickle: None,
         }
     }
 
-    pub(super) fn seen(&mut self, number: u64, hold_ms: u32) {
-        self.marks.batch.seen.push(Seen { number, hold_ms });
-    }
-
-    pub(super) fn away(&mut self, number: u64) {
-        self.marks.batch.away.push(number);
-    }
-
-    pub(super) fn inside(&mut self, number: u64) {
-        self.marks.batch.inside.push(number);
-    }
-
-    pub(super) fn ended(&mut self, number: u64) {
-        self.marks.batch.ended.push(number);
+    pub(super) fn mark(&mut self, mark: Mark) {
+        let batch = &mut self.marks.batch;
+        match mark {
+            Mark::Seen(seen) => batch.seen.push(seen),
+            Mark::Away(number) => batch.away.push(number),
+            Mark::Inside(number) => batch.inside.push(number),
+            Mark::Admitted(number) => batch.admitted.push(number),
+            Mark::Ended(number) => batch.ended.push(number),
+        }
     }
 
     pub(super) fn returning(&mut self, who: u32) {
@@ -174,7 +172,7 @@ impl Node {
         let mut round = Round::default();
         while round.newcomers.len() + round.asks.len() < ANSWERS_MAX {
             match self.questions.pop_front() {
-                Some((question @ Question::Join(newcomer), who)) => {
+                Some((question @ Question::Join(newcomer, joining), who)) => {
                     if newcomer.walk_in {
                         if round.walk_ins >= rules.burst as usize {
                             refused.push(Answer { who, question, verdict: Some((0, Verdict::Refused)) });
@@ -183,11 +181,11 @@ impl Node {
                         round.walk_ins += 1;
                     }
                     round.batch.newcomers.push(newcomer);
-                    round.newcomers.push(who);
+                    round.newcomers.push((who, joining));
                 }
-                Some((Question::Ask(ask), who)) => {
+                Some((Question::Ask(ask, asked), who)) => {
                     round.batch.asks.push(ask);
-                    round.asks.push(who);
+                    round.asks.push((who, asked));
                 }
                 None => break,
             }
@@ -201,6 +199,7 @@ impl Node {
         }
         round.batch.away = mem::take(&mut marks.away);
         round.batch.inside = mem::take(&mut marks.inside);
+        round.batch.admitted = mem::take(&mut marks.admitted);
         round.batch.ended = mem::take(&mut marks.ended);
         let b = &round.batch;
         let is_empty = [b.newcomers.len(), b.asks.len(), b.seen.len(), b.away.len(), b.inside.len(), b.ended.len()]
@@ -250,15 +249,15 @@ impl Node {
             return;
         }
         let joined = round.newcomers.iter().zip(&round.batch.newcomers).zip(&outcome.newcomers);
-        answers.extend(joined.map(|((&who, &newcomer), &verdict)| Answer {
+        answers.extend(joined.map(|((&(who, joining), &newcomer), &verdict)| Answer {
             who,
-            question: Question::Join(newcomer),
+            question: Question::Join(newcomer, joining),
             verdict: Some(verdict),
         }));
         let asked = round.asks.iter().zip(&round.batch.asks).zip(&outcome.asks);
-        answers.extend(asked.map(|((&who, &ask), &verdict)| Answer {
+        answers.extend(asked.map(|((&(who, asked), &ask), &verdict)| Answer {
             who,
-            question: Question::Ask(ask),
+            question: Question::Ask(ask, asked),
             verdict: Some((ask.number, verdict)),
         }));
     }
@@ -272,9 +271,9 @@ impl Node {
         if let Some(round) = self.round.as_mut().filter(|round| !round.abandoned) {
             round.abandoned = true;
             let joined = round.newcomers.iter().zip(&round.batch.newcomers);
-            answers.extend(joined.map(|(&who, &n)| Answer { who, question: Question::Join(n), verdict: None }));
+            answers.extend(joined.map(|(&(who, j), &n)| Answer { who, question: Question::Join(n, j), verdict: None }));
             let asked = round.asks.iter().zip(&round.batch.asks);
-            answers.extend(asked.map(|(&who, &a)| Answer { who, question: Question::Ask(a), verdict: None }));
+            answers.extend(asked.map(|(&(who, q), &a)| Answer { who, question: Question::Ask(a, q), verdict: None }));
             for newcomer in round.batch.newcomers.iter_mut().filter(|newcomer| newcomer.arrived_ms == 0) {
                 newcomer.arrived_ms = came_ms;
             }

@@ -4,9 +4,12 @@ mod gate;
 mod life;
 mod truth;
 
-use sluice_admission::line::Rules;
+use std::time::Duration;
+
+use sluice_admission::{line::Rules, policy::Policy};
 use sluice_config::Mode;
 
+use self::gate::Pendings;
 use super::{
     agenda::{Agenda, What},
     arrivals,
@@ -33,6 +36,7 @@ const NODE_BITS: u32 = 8;
 pub(super) struct World<'a, C> {
     scenario: &'a Scenario,
     rules: Rules,
+    policy: Policy,
     agenda: Agenda,
     store: Store<C>,
     nodes: Vec<Node>,
@@ -49,7 +53,9 @@ pub(super) struct World<'a, C> {
     /// Visitors who enter, or do something inside.
     inside: u64,
     dice: Dice,
-    answers: Vec<Answer>,
+    /// Answers of nodes that have not reached the policy.
+    answers: Vec<(usize, Answer)>,
+    pending: Pendings,
     facts: Facts,
     sample_every_ms: u64,
 }
@@ -67,6 +73,17 @@ pub(super) fn rules(scenario: &Scenario) -> Rules {
         claim_within_ms: q.claim_within_ms,
         return_within_ms: q.return_within_ms,
         seat_ms: ms(session::seat_life(idle)),
+    }
+}
+
+/// What the gates of a scenario go by.
+fn policy(scenario: &Scenario, rules: &Rules) -> Policy {
+    Policy {
+        mode: rules.mode,
+        on_store_loss: None,
+        session_idle: Duration::from_millis(scenario.queue.session_idle_ms),
+        session_max: Duration::from_millis(scenario.queue.session_max_ms),
+        tick_ms: rules.tick_ms(),
     }
 }
 
@@ -90,6 +107,7 @@ impl<'a, C: Core> World<'a, C> {
             .collect();
         let all = arrivals.iter().map(ExactSizeIterator::len).sum();
         Self {
+            policy: policy(scenario, &rules),
             scenario,
             rules,
             agenda: Agenda::new(),
@@ -105,6 +123,7 @@ impl<'a, C: Core> World<'a, C> {
             inside: 0,
             dice: Dice::new(scenario.seed),
             answers: Vec::new(),
+            pending: Pendings::default(),
             facts: Facts::default(),
             sample_every_ms: (scenario.lasts_ms_max / SAMPLES / 1_000 * 1_000).max(1_000),
         }
@@ -148,8 +167,7 @@ impl<'a, C: Core> World<'a, C> {
             What::Poll => self.poll(now_ms, who, false),
             What::TabPoll => self.poll(now_ms, who | TAB, false),
             What::Navigation => self.poll(now_ms, who, true),
-            What::AskAgain => self.ask_again(now_ms, who, false),
-            What::AskAgainToEnter => self.ask_again(now_ms, who, true),
+            What::AskAgain => self.ask_again(now_ms, who),
             What::Leave => self.leave(now_ms, who),
             What::Sleep => self.sleep(now_ms, who),
             What::Renewal => self.renew(now_ms, who),
@@ -173,13 +191,14 @@ impl<'a, C: Core> World<'a, C> {
     // Nodes and the store.
 
     fn wake(&mut self, now_ms: u64, n: usize) {
+        let mut refused = Vec::new();
         let node = &mut self.nodes[n];
         // A wake-up that was planned before something earlier turned up.
         if node.wake_ms > now_ms {
             return;
         }
         if node.round.is_none() {
-            node.gather(&self.rules, now_ms, &mut self.answers);
+            node.gather(&self.rules, now_ms, &mut refused);
         }
         if node.round.is_some() {
             node.send(now_ms);
@@ -193,6 +212,7 @@ impl<'a, C: Core> World<'a, C> {
         } else {
             self.agenda.plan(node.wake_ms, What::Wake, index(n));
         }
+        self.answers.extend(refused.into_iter().map(|answer| (n, answer)));
         self.hand_out_answers(now_ms);
     }
 
@@ -230,8 +250,10 @@ impl<'a, C: Core> World<'a, C> {
             return;
         }
         if let Some(outcome) = node.reply.take() {
-            node.answered(&self.rules, now_ms, &outcome, &mut self.answers);
+            let mut answers = Vec::new();
+            node.answered(&self.rules, now_ms, &outcome, &mut answers);
             self.agenda.plan(node.wake_ms, What::Wake, index(n));
+            self.answers.extend(answers.into_iter().map(|answer| (n, answer)));
             self.hand_out_answers(now_ms);
         }
     }
@@ -241,8 +263,10 @@ impl<'a, C: Core> World<'a, C> {
         let node = &mut self.nodes[n];
         if node.attempt == attempt && node.round.is_some() {
             self.facts.attempts_failed += 1;
-            node.failed(now_ms, &mut self.answers);
+            let mut answers = Vec::new();
+            node.failed(now_ms, &mut answers);
             self.agenda.plan(node.wake_ms, What::Wake, index(n));
+            self.answers.extend(answers.into_iter().map(|answer| (n, answer)));
             self.hand_out_answers(now_ms);
         }
     }

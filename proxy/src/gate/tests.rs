@@ -25,7 +25,11 @@ use sluice_admission::{
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };
-use sluice_config::{Keys, Name, Origin, SameSite, Secret, WaitStatus};
+use sluice_admission::{
+    standing::{Reason, State},
+    usher::View,
+};
+use sluice_config::{Keys, Mode, Name, OnStoreLoss, Origin, SameSite, Secret, WaitStatus};
 use tokio::time::{Instant, sleep};
 
 use super::*;

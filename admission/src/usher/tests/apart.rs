@@ -48,7 +48,7 @@ type Joining<'a> = Pin<Box<dyn Future<Output = Result<(u64, Verdict), Unanswered
 /// Puts more questions and marks than are kept, all in one instant. Gives those who got no answer in it.
 fn flood(usher: &Usher) -> Vec<Joining<'_>> {
     for number in 0..=MARKS_MAX as u64 {
-        usher.seen(number % 1_000 + 1, 4_000);
+        usher.mark(seen(number % 1_000 + 1, 4_000));
     }
     assert!(usher.counts().marks_dropped.load(Ordering::Relaxed) > 0);
     let joins = (0..=QUESTIONS_MAX as u64).map(|id| Box::pin(usher.join(slip(id))) as Joining<'_>);
@@ -87,7 +87,7 @@ async fn answers_to_b(trouble: Trouble) -> Vec<(u64, bool)> {
             asked_of_a = flood(&a);
         }
         for number in 1..=second {
-            b.seen(number, 4_000);
+            b.mark(seen(number, 4_000));
         }
         let asked = Instant::now();
         let (number, verdict) = b.join(slip(second)).await.unwrap();

@@ -1,6 +1,9 @@
 //! What really happens, by the visitors' own account and by every call that is made: what the judge goes by.
 
-use sluice_admission::line::{Outcome, Verdict};
+use sluice_admission::{
+    line::{Outcome, Verdict},
+    token::Pass,
+};
 
 use super::{TAB, World, gate::small};
 use crate::simulate::{
@@ -24,8 +27,8 @@ impl<C: Core> World<'_, C> {
         self.facts.step(&round.batch);
         self.facts.step_begins();
         let mut highest = 0;
-        for ((&source, newcomer), &(number, verdict)) in
-            round.newcomers().iter().zip(&round.batch.newcomers).zip(&outcome.newcomers)
+        for ((source, newcomer), &(number, verdict)) in
+            round.newcomers().zip(&round.batch.newcomers).zip(&outcome.newcomers)
         {
             let number = small(number);
             if number == 0 {
@@ -37,7 +40,10 @@ impl<C: Core> World<'_, C> {
             if visitor.state == State::Joining && visitor.number == 0 && !visitor.is(flag::HIDDEN | flag::DUE) {
                 self.present.insert(number);
             }
-            visitor.number = number;
+            // Who joins anew, as the place is gone, has not heard of the new number yet.
+            if visitor.joined_ms == NEVER {
+                visitor.number = number;
+            }
             // Called in the step in which the number was taken, and inside with it.
             if newcomer.enter && matches!(verdict, Verdict::Inside { .. }) && visitor.called_ms == NEVER {
                 highest = highest.max(self.call(now_ms, number, who, None));
@@ -115,7 +121,9 @@ impl<C: Core> World<'_, C> {
         self.present.remove(number);
         let demand = self.facts.demand.is_on;
         let visitor = &mut self.visitors[who as usize];
-        visitor.number = number;
+        if visitor.joined_ms == NEVER {
+            visitor.number = number;
+        }
         visitor.called_ms = small(now_ms);
         if demand {
             visitor.set(flag::IN_DEMAND);
@@ -146,7 +154,7 @@ impl<C: Core> World<'_, C> {
         self.facts.lapsed(&visitor);
     }
 
-    pub(super) fn seat(&mut self, now_ms: u64, who: u32) {
+    pub(super) fn seat(&mut self, who: u32) {
         let visitor = &mut self.visitors[who as usize];
         self.present.remove(visitor.number);
         visitor.clear(flag::DUE);
@@ -154,12 +162,12 @@ impl<C: Core> World<'_, C> {
             visitor.set(flag::SEATED);
             self.facts.take_seat();
         }
-        self.extend_seat(now_ms, who);
     }
 
-    pub(super) fn extend_seat(&mut self, now_ms: u64, who: u32) {
-        let until_ms = now_ms + self.pass_life_ms();
-        self.visitors[who as usize].seat_ms = small(until_ms);
+    /// The visitor holds a seat for as long as the pass that a node has handed out.
+    pub(super) fn extend_seat(&mut self, now_ms: u64, n: usize, who: u32, pass: &Pass) {
+        let left_ms = pass.expires_at_ms.saturating_sub(self.nodes[n].line_ms(now_ms));
+        self.visitors[who as usize].seat_ms = small(now_ms + left_ms);
     }
 
     pub(super) fn seat_ends(&mut self, who: u32) {
@@ -170,12 +178,20 @@ impl<C: Core> World<'_, C> {
         }
     }
 
-    /// A visitor learns the number.
+    /// A visitor learns the number, or gets another one since the first is of no use any more.
     pub(super) fn take_number(&mut self, now_ms: u64, who: u32, number: u64) {
         let number = small(number);
         let visitor = &mut self.visitors[who as usize];
-        if visitor.number != 0 && visitor.number != number && visitor.joined_ms != NEVER {
-            visitor.set(flag::LOST);
+        if visitor.joined_ms != NEVER && visitor.number != number {
+            self.present.remove(visitor.number);
+            if visitor.is(flag::TOO_LATE) {
+                visitor.clear(flag::TOO_LATE);
+                self.facts.too_late += 1;
+            } else {
+                visitor.set(flag::LOST);
+            }
+            visitor.ahead_shown = NEVER;
+            visitor.due_ms = 0;
         }
         visitor.number = number;
         if visitor.state == State::Joining {
@@ -187,20 +203,6 @@ impl<C: Core> World<'_, C> {
         } else if visitor.state == State::Gone {
             self.present.remove(number);
         }
-    }
-
-    /// The line says that a number is of no use any more. The visitor joins anew.
-    pub(super) fn place_is_gone(&mut self, now_ms: u64, who: u32) {
-        self.present.remove(self.visitors[who as usize].number);
-        let visitor = &mut self.visitors[who as usize];
-        if visitor.is(flag::TOO_LATE) {
-            self.facts.too_late += 1;
-        } else {
-            visitor.set(flag::LOST);
-        }
-        visitor.state = State::Gone;
-        visitor.leaves_ms = small(now_ms);
-        self.active -= 1;
     }
 
     fn look_for_overtaken(&mut self, highest: u32) {

@@ -1,0 +1,213 @@
+//! The policy by itself: what was brought and how the line is seen go in, what is to be done comes out.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::{
+    estimate::Speedometer,
+    line::{Blocks, Summary, Verdict},
+    standing::Reason,
+    usher::Unanswered,
+};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+const IDLE_MS: u64 = 600_000;
+
+#[derive(Default)]
+struct Holds {
+    pass: Option<Pass>,
+    ticket: Option<Ticket>,
+    slip: Option<Slip>,
+}
+
+impl Brought for Holds {
+    fn pass(&self) -> Option<Pass> {
+        self.pass
+    }
+    fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+    fn slip(&self) -> Option<Slip> {
+        self.slip
+    }
+    fn fresh_id(&self) -> u64 {
+        77
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        mode: Mode::Auto,
+        on_store_loss: None,
+        session_idle: Duration::from_millis(IDLE_MS),
+        session_max: Duration::from_secs(43_200),
+        tick_ms: 100,
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        release_per_minute: 60,
+        burst: 1,
+        max_active: None,
+        max_waiting: 100_000,
+        mode: Mode::Auto,
+        claim_within_ms: 60_000,
+        return_within_ms: 600_000,
+        seat_ms: 600_000,
+    }
+}
+
+/// A line that stands: 40 called, 100 handed out.
+fn summary() -> Summary {
+    let blocks = Blocks { start: 0, counts: vec![60] };
+    Summary {
+        epoch: 1,
+        head: 40,
+        issued: 100,
+        waiting: 60,
+        standing: true,
+        now_ms: NOW_MS,
+        blocks,
+        ..Summary::default()
+    }
+}
+
+fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed, policy: &Policy) -> Look<'a> {
+    Look { summary, speed, store_answers: true, now_ms: NOW_MS, mode: policy.mode, away_ms: 0, trickle: None }
+}
+
+/// Does with a look at a line that stands what the test says.
+fn seen<T>(policy: &Policy, of: impl FnOnce(&Look<'_>) -> T) -> T {
+    let summary = summary();
+    let speed = Speedometer::default().observe(&rules(), &summary);
+    of(&look(&summary, &speed, policy))
+}
+
+fn asks(errand: Errand) -> Request {
+    Request { errand, embedded: false }
+}
+
+fn ticket(number: u64) -> Ticket {
+    Ticket { epoch: 1, lane: 0, number, issued_at_ms: NOW_MS - 60_000, ahead_first: 90, ahead_shown: 50 }
+}
+
+fn done(step: Step) -> Decided {
+    let Step::Done(decided) = step else { panic!("{step:?}") };
+    decided
+}
+
+#[test]
+fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
+    let holds = Holds { ticket: Some(ticket(80)), ..Holds::default() };
+    let decided = seen(&policy(), |look| done(policy().decide(&holds, asks(Errand::Status), look)));
+    assert!(matches!(decided.marks.iter().collect::<Vec<_>>()[..], [Mark::Seen(Seen { number: 80, .. })]));
+    // Fewer are ahead than were shown: the ticket says so from now on.
+    assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 80, ahead_shown: 39, .. })));
+}
+
+#[test]
+fn who_has_been_passed_over_is_asked_for_five_times_a_tick_apart() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        let mut step = policy.decide(&holds, asks(Errand::Status), look);
+        let mut pauses = Vec::new();
+        while let Step::Ask { after_ms, asked, .. } = step {
+            pauses.push(after_ms);
+            step = asked.answered(&policy, Ok(Verdict::Waiting), look);
+        }
+        assert_eq!(pauses, [0, 100, 100, 100, 100]);
+        assert!(matches!(done(step).verdict, Passage::Parked(Standing { state: State::Waiting, .. })));
+        // A line that stands still calls nobody with the next place.
+        let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Status), look) else { panic!() };
+        let held = Summary { reason: Some(Reason::Paused), ..look.summary.clone() };
+        done(asked.answered(&policy, Ok(Verdict::Waiting), &Look { summary: &held, ..*look }));
+    });
+}
+
+#[test]
+fn a_question_that_is_lost_leaves_the_mark_of_who_asked() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
+        let decided = done(asked.answered(&policy, Err(Unanswered), look));
+        assert!(matches!(decided.marks.iter().next(), Some(Mark::Seen(Seen { number: 30, .. }))));
+    });
+}
+
+#[test]
+fn a_spent_ticket_joins_anew_under_one_id_and_is_replaced() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
+            let step = asked.answered(&policy, Ok(Verdict::Spent), look);
+            let Step::Join { newcomer, joining } = step else { panic!("{step:?}") };
+            ids.push(newcomer.id);
+            let decided = done(joining.answered(&policy, Ok((101, Verdict::Waiting)), look));
+            assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 101, .. })));
+            assert!(decided.counted.joined && !decided.counted.entered);
+        }
+        assert_eq!(ids[0], ids[1]);
+    });
+}
+
+#[test]
+fn a_slip_of_a_visit_that_is_over_is_replaced_by_one_and_the_same_slip() {
+    let policy = policy();
+    let holds = Holds { slip: Some(Slip { id: 5, issued_at_ms: NOW_MS - 10_000 }), ..Holds::default() };
+    seen(&policy, |look| {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let step = policy.decide(&holds, asks(Errand::Status), look);
+            let Step::Join { newcomer, joining } = step else { panic!("{step:?}") };
+            assert_eq!((newcomer.arrived_ms, newcomer.walk_in), (NOW_MS - 10_000, false));
+            let Word::Set(slip) = done(joining.answered(&policy, Ok((9, Verdict::Spent)), look)).handed.slip else {
+                panic!()
+            };
+            ids.push(slip.id);
+        }
+        assert!(ids[0] == ids[1] && ids[0] != 5, "{ids:?}");
+    });
+}
+
+#[test]
+fn a_pass_is_minted_anew_after_an_eighth_of_its_life_and_never_beyond_the_visits_end() {
+    let policy = policy();
+    let pass = |expires_at_ms, ends_at_ms| Holds {
+        pass: Some(Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS - 900_000, expires_at_ms, ends_at_ms }),
+        ..Holds::default()
+    };
+    let renewed = |holds: &Holds| seen(&policy, |look| done(policy.decide(holds, asks(Errand::Enter), look)));
+    let fresh = renewed(&pass(NOW_MS + IDLE_MS + 1, u64::MAX));
+    assert_eq!((fresh.handed.pass, fresh.marks.iter().count()), (Word::Keep, 0));
+    let used = renewed(&pass(NOW_MS + IDLE_MS, u64::MAX));
+    let Word::Set(anew) = used.handed.pass else { panic!() };
+    assert_eq!(anew.expires_at_ms, NOW_MS + IDLE_MS * 9 / 8);
+    assert!(used.marks.iter().eq([Mark::Inside(7)]));
+    let last = renewed(&pass(NOW_MS + 1_000, NOW_MS + 5_000));
+    assert!(matches!(last.handed.pass, Word::Set(Pass { expires_at_ms, .. }) if expires_at_ms == NOW_MS + 5_000));
+}
+
+#[test]
+fn a_pass_decides_before_anything_else_is_even_verified() {
+    struct OnlyAPass(Pass);
+    impl Brought for OnlyAPass {
+        fn pass(&self) -> Option<Pass> {
+            Some(self.0)
+        }
+        fn ticket(&self) -> Option<Ticket> {
+            panic!("a ticket was asked for")
+        }
+        fn slip(&self) -> Option<Slip> {
+            panic!("a slip was asked for")
+        }
+        fn fresh_id(&self) -> u64 {
+            panic!("an id was asked for")
+        }
+    }
+    let ends_at_ms = NOW_MS + 1_000_000;
+    let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS, expires_at_ms: ends_at_ms, ends_at_ms };
+    let decided = seen(&policy(), |look| done(policy().decide(&OnlyAPass(pass), asks(Errand::Enter), look)));
+    assert_eq!(decided.verdict, Passage::Passes { inside: Some(7) });
+}
