@@ -21,7 +21,7 @@ use servers::Server;
 use sluice_admission::{
     line::{Batch, Known, Newcomer, Outcome, Rules, Seen},
     store::{LineId, Redis, Store},
-    usher::{Mark, Usher},
+    usher::{Mark, Usher, Word},
 };
 use sluice_config::{Mode, Name};
 use tokio::{
@@ -175,10 +175,10 @@ async fn fleet() {
                 match is_polls {
                     Some(true) => {
                         let number = numbered - (ms * (MARKS / 5_000) + mark) % (numbered / 2);
-                        usher.mark(Mark::Seen(Seen { number, hold_ms: HOLD_MS }));
+                        usher.mark(Mark { epoch: 0, word: Word::Seen(Seen { number, hold_ms: HOLD_MS }) });
                     }
                     // Among those who have been called.
-                    Some(false) => usher.mark(Mark::Inside(mark % 10 + 1)),
+                    Some(false) => usher.mark(Mark { epoch: 0, word: Word::Inside(mark % 10 + 1) }),
                     None => {}
                 }
             }

@@ -27,7 +27,7 @@ use crate::{
     line::{Ask, Newcomer, Rules, Seen},
     standing::{self, Look, Standing, State},
     token::{Pass, Slip, Ticket},
-    usher::Mark,
+    usher::{Mark, Word as Told},
 };
 
 /// A slip that was handed out longer ago tells the line when that was.
@@ -242,7 +242,7 @@ impl Policy {
     /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that nobody is looking
     /// for now.
     pub fn leave(&self, brought: &impl Brought, keep_place: bool) -> Decided {
-        let away = brought.ticket().map(|ticket| Mark::Away(ticket.number));
+        let away = brought.ticket().map(|ticket| Mark { epoch: ticket.epoch, word: Told::Away(ticket.number) });
         let mut decided = Decided {
             verdict: Passage::Passes { inside: None },
             handed: Handed::default(),
@@ -250,7 +250,7 @@ impl Policy {
             counted: Counted::default(),
         };
         if !keep_place {
-            decided.marks.0[1] = brought.pass().map(|pass| Mark::Ended(pass.number));
+            decided.marks.0[1] = brought.pass().map(|pass| Mark { epoch: pass.epoch, word: Told::Ended(pass.number) });
             decided.handed = Handed { slip: Word::Clear, ticket: Word::Clear, pass: Word::Clear };
         }
         decided
@@ -276,7 +276,7 @@ impl Policy {
         }
         // Above the head nobody has been called: no need to ask.
         if ticket.number > look.summary.head || !look.store_answers {
-            return visit.waits(ticket, standing, Marks::of(Mark::Seen(Seen { number: ticket.number, hold_ms })));
+            return visit.waits(ticket, standing, seen(ticket, hold_ms));
         }
         let enter = visit.request.errand == Errand::Enter;
         let ask = Ask { number: ticket.number, hold_ms, enter };
@@ -309,6 +309,11 @@ impl Policy {
         let newcomer = Newcomer { id: slip.id, hold_ms, enter, walk_in, arrived_ms };
         Step::Join { newcomer, joining: Joining { visit, slip, newcomer } }
     }
+}
+
+/// A visitor with a ticket was here.
+fn seen(ticket: &Ticket, hold_ms: u32) -> Marks {
+    Marks::of(Mark { epoch: ticket.epoch, word: Told::Seen(Seen { number: ticket.number, hold_ms }) })
 }
 
 impl Visit {

@@ -15,7 +15,7 @@ use sluice_admission::{
     standing::Standing,
     store::LineId,
     token::QueueKeys,
-    usher::{Mark, Usher},
+    usher::{Mark, Usher, Word, now},
 };
 use sluice_config::{Queue, Tenant};
 
@@ -88,9 +88,9 @@ impl Gate {
     /// Decides about one request.
     pub(crate) async fn decide(&self, request: Request<'_>) -> Decision {
         let (jar, mut step) = {
-            let view = self.usher.view();
-            let jar = Jar::open(self, request, &view);
-            let step = self.policy.decide(&jar, request.as_the_policy_sees_it(), &view.look(self.policy.mode));
+            let (view, now) = (self.usher.view(), now());
+            let jar = Jar::open(self, request, &view, now);
+            let step = self.policy.decide(&jar, request.as_the_policy_sees_it(), &view.look(self.policy.mode, now));
             (jar, step)
         };
         loop {
@@ -101,11 +101,11 @@ impl Gate {
                         tokio::time::sleep(Duration::from_millis(after_ms)).await;
                     }
                     let verdict = self.usher.ask(ask).await;
-                    asked.answered(&self.policy, verdict, &self.usher.view().look(self.policy.mode))
+                    asked.answered(&self.policy, verdict, &self.usher.view().look(self.policy.mode, now()))
                 }
                 Step::Join { newcomer, joining } => {
                     let answer = self.usher.join(newcomer).await;
-                    joining.answered(&self.policy, answer, &self.usher.view().look(self.policy.mode))
+                    joining.answered(&self.policy, answer, &self.usher.view().look(self.policy.mode, now()))
                 }
             };
         }
@@ -114,14 +114,15 @@ impl Gate {
     /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that nobody is
     /// looking for now.
     pub(crate) fn leave(&self, request: Request<'_>, keep_place: bool) -> Decision {
-        let jar = Jar::open(self, request, &self.usher.view());
+        let jar = Jar::open(self, request, &self.usher.view(), now());
         let decided = self.policy.leave(&jar, keep_place);
         self.close(jar, &decided)
     }
 
     /// The origin has ended a visit: the seat is free at once. Gives the cookies to be set.
     pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Vec<(http::HeaderName, HeaderValue)> {
-        self.usher.mark(Mark::Ended(number));
+        let epoch = self.usher.view().summary.epoch;
+        self.usher.mark(Mark { epoch, word: Word::Ended(number) });
         self.cookies.forget_pass(secure)
     }
 

@@ -1,12 +1,12 @@
 //! Where the policy goes on once the line has answered.
 
-use super::{ASKS_OF_THE_NEXT, Counted, Decided, Marks, Passage, Policy, Step, Visit, Word};
+use super::{ASKS_OF_THE_NEXT, Counted, Decided, Marks, Passage, Policy, Step, Visit, Word, seen};
 use crate::{
     estimate::POLL_S_MIN,
-    line::{Ask, Newcomer, Seen, Verdict},
+    line::{Ask, Newcomer, Verdict},
     standing::{self, Look, Reason, Standing},
     token::{Slip, Ticket},
-    usher::{Mark, Unanswered},
+    usher::Unanswered,
 };
 
 /// A visitor with a ticket who waits for the line's answer.
@@ -55,10 +55,7 @@ impl Asked {
                 policy.join(visit, slip, false, look)
             }
             // The question is lost, that its visitor was there is not.
-            Err(Unanswered) => {
-                let seen = Mark::Seen(Seen { number: ticket.number, hold_ms: ask.hold_ms });
-                visit.waits(&ticket, look.in_line(&ticket), Marks::of(seen))
-            }
+            Err(Unanswered) => visit.waits(&ticket, look.in_line(&ticket), seen(&ticket, ask.hold_ms)),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     session,
     standing::{self, Look, Standing},
     token::{Pass, Ticket},
-    usher::Mark,
+    usher::{Mark, Word as Told},
 };
 
 impl Policy {
@@ -24,7 +24,7 @@ impl Policy {
         let mut marks = Marks::default();
         if let Some(renewed) = self.renewed(pass, look) {
             visit.handed.pass = Word::Set(renewed);
-            marks = Marks::of(Mark::Inside(pass.number));
+            marks = Marks::of(Mark { epoch: pass.epoch, word: Told::Inside(pass.number) });
         }
         Decided { counted, marks, ..visit.decided(Passage::Passes { inside: Some(pass.number) }) }
     }
@@ -48,7 +48,11 @@ impl Policy {
         let until_ms = visit.came_ms + ms(session::seat_life(self.session_idle));
         let decided = self.enters(visit, ticket.number, visit.came_ms, until_ms, look);
         let counted = Counted { trickled: true, ..decided.counted };
-        Decided { marks: Marks::of(Mark::Admitted(ticket.number)), counted, ..decided }
+        Decided {
+            marks: Marks::of(Mark { epoch: ticket.epoch, word: Told::Admitted(ticket.number) }),
+            counted,
+            ..decided
+        }
     }
 
     /// A visitor with a seat. The pass is made from the seat alone, so a claim that is repeated gets the same one.

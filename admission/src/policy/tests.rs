@@ -6,7 +6,7 @@ use crate::{
     estimate::Speedometer,
     line::{Blocks, Summary, Verdict},
     standing::Reason,
-    usher::Unanswered,
+    usher::{Unanswered, Word as Told},
 };
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -100,7 +100,10 @@ fn done(step: Step) -> Decided {
 fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
     let holds = Holds { ticket: Some(ticket(80)), ..Holds::default() };
     let decided = seen(&policy(), |look| done(policy().decide(&holds, asks(Errand::Status), look)));
-    assert!(matches!(decided.marks.iter().collect::<Vec<_>>()[..], [Mark::Seen(Seen { number: 80, .. })]));
+    assert!(matches!(
+        decided.marks.iter().collect::<Vec<_>>()[..],
+        [Mark { epoch: 1, word: Told::Seen(Seen { number: 80, .. }) }]
+    ));
     // Fewer are ahead than were shown: the ticket says so from now on.
     assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 80, ahead_shown: 39, .. })));
 }
@@ -130,7 +133,7 @@ fn a_question_that_is_lost_leaves_the_mark_of_who_asked() {
     seen(&policy, |look| {
         let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
         let decided = done(asked.answered(&policy, Err(Unanswered), look));
-        assert!(matches!(decided.marks.iter().next(), Some(Mark::Seen(Seen { number: 30, .. }))));
+        assert!(matches!(decided.marks.iter().next(), Some(Mark { word: Told::Seen(Seen { number: 30, .. }), .. })));
     });
 }
 
@@ -184,7 +187,7 @@ fn a_pass_is_minted_anew_after_an_eighth_of_its_life_and_never_beyond_the_visits
     let used = renewed(&pass(NOW_MS + IDLE_MS, u64::MAX));
     let Word::Set(anew) = used.handed.pass else { panic!() };
     assert_eq!(anew.expires_at_ms, NOW_MS + IDLE_MS * 9 / 8);
-    assert!(used.marks.iter().eq([Mark::Inside(7)]));
+    assert!(used.marks.iter().eq([Mark { epoch: 1, word: Told::Inside(7) }]));
     let last = renewed(&pass(NOW_MS + 1_000, NOW_MS + 5_000));
     assert!(matches!(last.handed.pass, Word::Set(Pass { expires_at_ms, .. }) if expires_at_ms == NOW_MS + 5_000));
 }

@@ -2,9 +2,7 @@
 //!
 //! Pure, so that the crowd simulator's ushers keep the same pace in virtual time.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::memory::Memory;
 use crate::line::{Rules, Summary};

@@ -15,7 +15,7 @@ use std::{
 use sluice_config::{Mode, Name};
 use tokio::time::{Instant, advance, sleep};
 
-use super::{Mark, Unanswered, Usher};
+use super::{Mark, Unanswered, Usher, Word, now};
 use crate::{
     line::{Ask, Batch, Newcomer, Outcome, Rules, Seen, Verdict},
     store::{Embedded, LineId, Store, StoreError},
@@ -105,7 +105,12 @@ fn world(rules: Rules) -> World {
 }
 
 fn seen(number: u64, hold_ms: u32) -> Mark {
-    Mark::Seen(Seen { number, hold_ms })
+    mark(Word::Seen(Seen { number, hold_ms }))
+}
+
+/// Of whichever epoch.
+fn mark(word: Word) -> Mark {
+    Mark { epoch: 0, word }
 }
 
 fn slip(id: u64) -> Newcomer {
@@ -157,7 +162,7 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
     assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
     assert!(!world.usher.view().store_answers);
     world.usher.mark(seen(2, 20_000));
-    world.usher.mark(Mark::Inside(1));
+    world.usher.mark(mark(Word::Inside(1)));
     sleep(Duration::from_secs(5)).await;
     world.store.away.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(3)).await;
@@ -178,7 +183,7 @@ async fn a_step_that_takes_longer_than_an_attempt_is_made_in_the_end() {
     world.usher.join(slip(0)).await.unwrap();
     world.store.step_ms.store(5_000, Ordering::SeqCst);
     assert_eq!(world.usher.join(slip(1)).await, Err(Unanswered), "nobody waits for so long");
-    world.usher.mark(Mark::Inside(1));
+    world.usher.mark(mark(Word::Inside(1)));
     sleep(Duration::from_secs(15)).await;
     assert_eq!(world.usher.view().summary.inside, 1);
     world.store.step_ms.store(0, Ordering::SeqCst);
@@ -191,7 +196,7 @@ async fn who_was_on_the_way_when_the_store_went_away_is_numbered_before_who_came
     let world = world(rules());
     world.usher.join(slip(1)).await.unwrap();
     world.store.away.store(true, Ordering::SeqCst);
-    let went_ms = world.usher.view().now_ms();
+    let went_ms = world.usher.view().line_ms(now());
     assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
     sleep(Duration::from_secs(20)).await;
     world.store.away.store(false, Ordering::SeqCst);
@@ -212,7 +217,7 @@ async fn a_line_that_is_wiped_is_told_whom_it_has_called_though_nobody_else_know
         world.usher.join(Newcomer { enter: true, hold_ms: 22_000, ..slip(id) }).await.unwrap();
     }
     // One has left, and the third is called into the seat, but has not asked since.
-    world.usher.mark(Mark::Ended(1));
+    world.usher.mark(mark(Word::Ended(1)));
     sleep(Duration::from_secs(5)).await;
     let before = world.usher.view().summary.clone();
     assert_eq!((before.head, before.due, before.inside), (3, 1, 1));
@@ -337,13 +342,13 @@ async fn an_idle_line_is_left_alone_and_a_waiting_one_is_served() {
 async fn the_reckoned_clock_keeps_pace_over_many_short_steps() {
     let world = world(rules());
     world.usher.join(slip(0)).await.unwrap();
-    let before = world.usher.view().now_ms();
+    let before = world.usher.view().line_ms(now());
     let start = Instant::now();
     for id in 1..2_000 {
         advance(Duration::from_micros(2_300)).await;
         world.usher.join(slip(id)).await.unwrap();
     }
-    let gone = world.usher.view().now_ms() - before;
+    let gone = world.usher.view().line_ms(now()) - before;
     let line_gone = world.usher.view().summary.now_ms - before;
     let real = u64::try_from(start.elapsed().as_millis()).unwrap();
     assert!(real > 4_000 && gone.abs_diff(real) <= 1, "{gone} reckoned in {real} ms");

@@ -46,8 +46,6 @@ pub(super) enum What {
     AtStore,
     /// The answer reaches the node.
     Reply,
-    /// The node gives up on an attempt.
-    Timeout,
     /// Something happens to the store.
     Fault,
     /// A copy of the store is put aside, which a later fault will bring back.

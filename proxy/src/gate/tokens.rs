@@ -1,6 +1,9 @@
 //! The tokens of one request: what it brought, what it is handed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -91,7 +94,7 @@ impl<'a> Jar<'a> {
     /// Over HTTPS those under the prefixed names count. Where there is none, those of plain HTTP do, so that a visitor
     /// keeps the place when a site moves to HTTPS. A page on a sibling domain can plant such a cookie; but a token is
     /// signed, so all it can give a visitor who has no place yet is a place of its own, once.
-    pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View) -> Self {
+    pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View, now: Instant) -> Self {
         let cookies = &gate.cookies;
         let mut brought = cookies.find(request.headers, request.secure);
         let mut handed_out = Vec::new();
@@ -103,7 +106,7 @@ impl<'a> Jar<'a> {
             handed_out.extend(kinds.filter_map(|(kind, _)| Some((header::SET_COOKIE, cookies.clear(kind, false)?))));
         }
         let [slips, tickets, passes] = brought;
-        let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.now_ms());
+        let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.line_ms(now));
         let counts = &gate.counts;
         Self { request, gate, counts, epoch, now_ms, slips, tickets, passes, carried_over, handed_out }
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::*;
-use crate::usher::{MARKS_MAX, QUESTIONS_MAX};
+use crate::usher::{POLLS_PUT_MAX, QUESTIONS_MAX};
 
 /// A step is made 2 ms after the last one at the latest once somebody asks; the rest is the timer's grain.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(5);
@@ -47,7 +47,7 @@ type Joining<'a> = Pin<Box<dyn Future<Output = Result<(u64, Verdict), Unanswered
 
 /// Puts more questions and marks than are kept, all in one instant. Gives those who got no answer in it.
 fn flood(usher: &Usher) -> Vec<Joining<'_>> {
-    for number in 0..=MARKS_MAX as u64 {
+    for number in 0..=POLLS_PUT_MAX as u64 {
         usher.mark(seen(number % 1_000 + 1, 4_000));
     }
     assert!(usher.counts().marks_dropped.load(Ordering::Relaxed) > 0);

@@ -60,7 +60,7 @@ async fn a_node_that_begins_again_over_a_sound_line_changes_nothing() {
     // Another node frees a seat meanwhile.
     let other = Usher::start(line(), rules_of_three(), store.clone(), 1_700_000_000_000);
     other.heard().await;
-    other.mark(Mark::Ended(1));
+    other.mark(mark(Word::Ended(1)));
     sleep(Duration::from_secs(2)).await;
     let before = other.view().summary.clone();
     assert_eq!((before.life, before.inside), (0, 1));

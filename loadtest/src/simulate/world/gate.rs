@@ -4,7 +4,10 @@ use sluice_admission::{
     policy::{Brought, Decided, Errand, Passage, Request, Step, Word},
     standing::{Standing, State as Told},
     token::{Pass, Slip, Ticket},
-    usher::Mark,
+    usher::{
+        Mark, Word as Says,
+        core::{Answer, Event, Question},
+    },
 };
 
 use super::{TAB, World, index};
@@ -12,7 +15,7 @@ use crate::simulate::{
     agenda::What,
     core::Core,
     dice::Dice,
-    node::{Answer, Question},
+    node::{GoesOn, Waiter},
     visitor::{NEVER, State, Visitor, flag},
 };
 
@@ -42,12 +45,11 @@ impl Brought for Held {
     }
 }
 
-/// A request that a node answers later.
-#[derive(Clone, Copy, Debug)]
+/// A question that a node puts later.
+#[derive(Debug)]
 pub(super) struct Pending {
     node: usize,
-    source: u32,
-    question: Question,
+    question: Question<Waiter>,
 }
 
 impl<C: Core> World<'_, C> {
@@ -128,59 +130,44 @@ impl<C: Core> World<'_, C> {
             Step::Done(decided) => self.decided(now_ms, n, source, &decided),
             Step::Ask { ask, after_ms, asked } => {
                 self.facts.asks += 1;
-                let pending = Pending { node: n, source, question: Question::Ask(ask, asked) };
+                let question = Question::Ask(ask, Waiter { source, goes_on: GoesOn::Asked(asked) });
                 if after_ms == 0 {
-                    self.put(now_ms, pending);
+                    self.drive(now_ms, n, Event::Question(question));
                 } else {
-                    let place = self.pending.put(pending);
+                    let place = self.pending.put(Pending { node: n, question });
                     self.agenda.plan(now_ms + after_ms, What::AskAgain, place);
                 }
             }
             Step::Join { newcomer, joining } => {
-                self.put(now_ms, Pending { node: n, source, question: Question::Join(newcomer, joining) });
+                self.by_slip.insert(newcomer.id, source);
+                let question = Question::Join(newcomer, Waiter { source, goes_on: GoesOn::Joining(joining) });
+                self.drive(now_ms, n, Event::Question(question));
             }
         }
     }
 
     /// The request of somebody who is next is still open: the node asks once more.
     pub(super) fn ask_again(&mut self, now_ms: u64, place: u32) {
-        if let Some(pending) = self.pending.take(place) {
-            self.put(now_ms, pending);
+        if let Some(Pending { node, question }) = self.pending.take(place) {
+            self.drive(now_ms, node, Event::Question(question));
         }
     }
 
-    fn put(&mut self, now_ms: u64, pending: Pending) {
-        let Pending { node: n, source, question } = pending;
-        let node = &mut self.nodes[n];
-        let planned_ms = node.wake_ms;
-        if !node.ask(question, source, now_ms) {
-            self.answers.push((n, Answer { who: source, question, verdict: None }));
-            self.hand_out_answers(now_ms);
-        } else if node.wake_ms < planned_ms {
-            self.agenda.plan(node.wake_ms, What::Wake, index(n));
-        }
-    }
-
-    pub(super) fn hand_out_answers(&mut self, now_ms: u64) {
-        let mut answers = std::mem::take(&mut self.answers);
-        for (n, Answer { who: source, question, verdict }) in answers.drain(..) {
-            let look = self.nodes[n].look(&self.rules, now_ms);
-            let step = match question {
-                Question::Ask(_, asked) => asked.answered(&self.policy, answer(verdict).map(|(_, v)| v), &look),
-                Question::Join(_, joining) => joining.answered(&self.policy, answer(verdict), &look),
-            };
-            self.follow(now_ms, n, source, step);
-        }
-        if self.answers.is_empty() {
-            self.answers = answers;
-        }
+    /// A visitor's question is answered.
+    pub(super) fn answered(&mut self, now_ms: u64, n: usize, Waiter { source, goes_on }: Waiter, answer: Answer) {
+        let look = self.nodes[n].look(&self.rules, now_ms);
+        let step = match goes_on {
+            GoesOn::Asked(asked) => asked.answered(&self.policy, answer.map(|(_, verdict)| verdict), &look),
+            GoesOn::Joining(joining) => joining.answered(&self.policy, answer, &look),
+        };
+        self.follow(now_ms, n, source, step);
     }
 
     /// The answer reaches the visitor: what it says of tokens first, then where they stand.
     fn decided(&mut self, now_ms: u64, n: usize, source: u32, decided: &Decided) {
         let who = source & !TAB;
         for mark in decided.marks.iter() {
-            self.nodes[n].mark(mark);
+            self.nodes[n].mark(now_ms, mark, &self.rules);
         }
         if matches!(decided.verdict, Passage::Passes { .. }) && self.visitors[who as usize].state == State::Inside {
             if let Word::Set(pass) = decided.handed.pass {
@@ -191,7 +178,7 @@ impl<C: Core> World<'_, C> {
         if self.visitors[who as usize].is(flag::COOKIELESS) && matches!(decided.verdict, Passage::Parked(_)) {
             self.facts.cookieless_sent_away += 1;
             // A question that nobody answered may have reached the line all the same.
-            let unheard = self.nodes[n].store_answers;
+            let unheard = self.nodes[n].view().store_answers;
             self.forget(who, unheard);
             return;
         }
@@ -247,17 +234,19 @@ impl<C: Core> World<'_, C> {
     }
 
     /// Says good-bye for a visitor who waits.
-    pub(super) fn say_goodbye(&mut self, who: u32) {
-        let n = self.node_of(who);
-        let number = u64::from(self.visitors[who as usize].number);
-        self.nodes[n].mark(Mark::Away(number));
+    pub(super) fn say_goodbye(&mut self, now_ms: u64, who: u32) {
+        self.say(now_ms, who, Says::Away);
     }
 
     /// The origin ends a visit.
-    pub(super) fn say_it_ended(&mut self, who: u32) {
+    pub(super) fn say_it_ended(&mut self, now_ms: u64, who: u32) {
+        self.say(now_ms, who, Says::Ended);
+    }
+
+    fn say(&mut self, now_ms: u64, who: u32, word: fn(u64) -> Says) {
         let n = self.node_of(who);
         let number = u64::from(self.visitors[who as usize].number);
-        self.nodes[n].mark(Mark::Ended(number));
+        self.nodes[n].mark(now_ms, Mark { epoch: 1, word: word(number) }, &self.rules);
     }
 
     /// Which node serves a visitor's next request.
@@ -268,10 +257,6 @@ impl<C: Core> World<'_, C> {
             n => usize::try_from(self.dice.below(n as u64)).unwrap_or(0),
         }
     }
-}
-
-fn answer<T>(verdict: Option<T>) -> Result<T, sluice_admission::usher::Unanswered> {
-    verdict.ok_or(sluice_admission::usher::Unanswered)
 }
 
 /// Requests that wait for a node to ask once more, in places that are used again.

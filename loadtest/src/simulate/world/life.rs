@@ -138,7 +138,7 @@ impl<C: Core> World<'_, C> {
         visitor.leaves_ms = small(now_ms);
         self.active -= 1;
         if visitor.is(flag::SAYS_GOODBYE) && visitor.number > 0 {
-            self.say_goodbye(who);
+            self.say_goodbye(now_ms, who);
         }
     }
 
@@ -239,7 +239,7 @@ impl<C: Core> World<'_, C> {
         self.inside -= 1;
         let visitor = *visitor;
         if visitor.is(flag::ENDS) && !visitor.is(flag::COOKIELESS) {
-            self.say_it_ended(who);
+            self.say_it_ended(now_ms, who);
             self.seat_ends(who);
         } else {
             self.agenda.plan(u64::from(visitor.seat_ms).max(now_ms), What::SeatEnd, who);

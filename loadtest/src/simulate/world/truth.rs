@@ -1,7 +1,7 @@
 //! What really happens, by the visitors' own account and by every call that is made: what the judge goes by.
 
 use sluice_admission::{
-    line::{Outcome, Verdict},
+    line::{Batch, Outcome, Verdict},
     token::Pass,
 };
 
@@ -10,7 +10,6 @@ use crate::simulate::{
     agenda::What,
     core::Core,
     facts::Demand,
-    node::Round,
     visitor::{NEVER, State, flag},
 };
 
@@ -23,17 +22,13 @@ const SAME_CALL_MS: u64 = 1_000;
 
 impl<C: Core> World<'_, C> {
     /// Looks at what a step has done.
-    pub(super) fn after_step(&mut self, now_ms: u64, round: &Round, outcome: &Outcome) {
-        self.facts.step(&round.batch);
+    pub(super) fn after_step(&mut self, now_ms: u64, batch: &Batch, returning: &[u32], outcome: &Outcome) {
+        self.facts.step(batch);
         self.facts.step_begins();
         let mut highest = 0;
-        for ((source, newcomer), &(number, verdict)) in
-            round.newcomers().zip(&round.batch.newcomers).zip(&outcome.newcomers)
-        {
-            let number = small(number);
-            if number == 0 {
-                continue;
-            }
+        for (newcomer, &(number, verdict)) in batch.newcomers.iter().zip(&outcome.newcomers) {
+            let (number, source) = (small(number), self.by_slip.get(&newcomer.id).copied());
+            let Some(source) = source.filter(|_| number != 0) else { continue };
             let who = source & !TAB;
             self.give(now_ms, number, who);
             let visitor = &mut self.visitors[who as usize];
@@ -49,7 +44,7 @@ impl<C: Core> World<'_, C> {
                 highest = highest.max(self.call(now_ms, number, who, None));
             }
         }
-        for &who in &round.returning {
+        for &who in returning {
             let visitor = &self.visitors[who as usize];
             if visitor.is_present() {
                 self.present.insert(visitor.number);
@@ -63,7 +58,7 @@ impl<C: Core> World<'_, C> {
                 highest = highest.max(self.see_due(now_ms, small(number), now_ms + until_ms.saturating_sub(line_ms)));
             }
             // Whoever asks, is called and enters in one step was never seen as due.
-            for (ask, verdict) in round.batch.asks.iter().zip(&outcome.asks) {
+            for (ask, verdict) in batch.asks.iter().zip(&outcome.asks) {
                 let who = self.holder(small(ask.number));
                 if let (Some(who), true, Verdict::Inside { since_ms, .. }) = (who, ask.enter, verdict)
                     && *since_ms == line_ms

@@ -1,0 +1,66 @@
+//! What a node knows of a line between two steps.
+
+use std::time::{Duration, Instant};
+
+use sluice_config::Mode;
+
+use super::{pace::Anchor, trickle::Trickle};
+use crate::{estimate::Speed, line::Summary, standing::Look};
+
+/// What is known of a line at this node.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The line after the last step.
+    pub summary: Summary,
+    /// How fast it moves.
+    pub speed: Speed,
+    /// Whether the last attempt reached the store.
+    pub store_answers: bool,
+    /// What the store's silence began with.
+    pub(super) away: Option<Away>,
+    pub(super) anchor: Anchor,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Away {
+    /// Since when, by this node's clock and by the line's.
+    pub(super) since: Instant,
+    pub(super) since_ms: u64,
+    pub(super) trickle: Option<Trickle>,
+}
+
+impl View {
+    /// Nothing is known yet; `wall_ms` (unix milliseconds) stands in for the line's clock.
+    pub fn new(wall_ms: u64, now: Instant) -> Self {
+        Self {
+            summary: Summary { now_ms: wall_ms, ..Summary::default() },
+            speed: Speed::default(),
+            store_answers: false,
+            away: None,
+            anchor: Anchor::new(wall_ms, now),
+        }
+    }
+
+    /// The line's clock at this moment, in ms, as this node reckons it.
+    pub fn line_ms(&self, now: Instant) -> u64 {
+        self.anchor.reckon(now)
+    }
+
+    /// For how long the store has been away; zero while it answers.
+    pub fn away_for(&self, now: Instant) -> Duration {
+        self.away.map_or(Duration::ZERO, |away| now.saturating_duration_since(away.since))
+    }
+
+    /// What visitors are told from, in a queue that does `mode`.
+    pub fn look(&self, mode: Mode, now: Instant) -> Look<'_> {
+        Look {
+            summary: &self.summary,
+            speed: &self.speed,
+            store_answers: self.store_answers,
+            now_ms: self.line_ms(now),
+            mode,
+            away_ms: u64::try_from(self.away_for(now).as_millis()).unwrap_or(u64::MAX),
+            trickle: self.away.and_then(|away| away.trickle),
+        }
+    }
+}
