@@ -175,7 +175,10 @@ async fn fleet() {
                 match is_polls {
                     Some(true) => {
                         let number = numbered - (ms * (MARKS / 5_000) + mark) % (numbered / 2);
-                        usher.mark(Mark { epoch: 0, word: Word::Seen(Seen { number, hold_ms: HOLD_MS }) });
+                        usher.mark(Mark {
+                            epoch: 0,
+                            word: Word::Seen { seen: Seen { number, hold_ms: HOLD_MS }, told_ms: 0 },
+                        });
                     }
                     // Among those who have been called.
                     Some(false) => usher.mark(Mark { epoch: 0, word: Word::Inside(mark % 10 + 1) }),

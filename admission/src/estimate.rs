@@ -23,9 +23,15 @@ use crate::{
 pub const POLL_S_MIN: u32 = 2;
 /// Polls far back are so far apart, in seconds.
 pub const POLL_S_MAX: u32 = 20;
-/// How long after the time it was told a visitor may ask and still count as present: the way through a mobile
-/// network, and a timer that fires late.
-pub const GRACE_MS: u32 = 1_500;
+/// How long after the time it was told a visitor may ask and still count as present, on the fastest networks and on the
+/// slowest: the way there and back, and a timer that fires late. In between it is measured.
+pub const GRACE_MS_MIN: u32 = 1_300;
+/// The longest grace.
+pub const GRACE_MS_MAX: u32 = 6_000;
+/// The grace while nothing is known: more than nearly any network needs, since nobody can have left yet.
+pub const GRACE_MS_PRIOR: u32 = 4_000;
+/// A page takes so much of a pause off or puts it on, by chance: a tenth.
+const JITTER: u32 = 10;
 /// The line is taken to move at the configured rate for this long until enough is measured, in seconds.
 const PRIOR_S: f64 = 5.0;
 /// How far back calls are measured.
@@ -52,9 +58,14 @@ const STAY_LEAST: f64 = 0.35;
 /// How far apart samples are.
 const SAMPLE_MS: u64 = 1_000;
 
-/// How long a visitor who was told to ask again after `poll_s` counts as present.
-pub fn hold_ms(poll_s: u32) -> u32 {
-    poll_s * 1_000 + GRACE_MS
+/// How much later than told a page may ask by its own doing, in ms.
+pub fn jitter_ms(told_ms: u32) -> u64 {
+    u64::from(told_ms / JITTER)
+}
+
+/// How long a visitor who was told to ask again after `poll_s` counts as present, in ms.
+pub fn hold_ms(poll_s: u32, grace_ms: u32) -> u32 {
+    poll_s * (1_000 + 1_000 / JITTER) + grace_ms
 }
 
 /// How fast the line in front of a visitor gets shorter. Of each figure the lowest and the highest to be expected.

@@ -83,6 +83,8 @@ pub enum Step {
     Ask {
         /// The question.
         ask: Ask,
+        /// When the visitor will be told to ask again, in ms; 0: whenever it can.
+        told_ms: u32,
         /// How long to wait before it is put, in ms; mostly 0.
         after_ms: u64,
         /// Where to go on.
@@ -270,17 +272,18 @@ impl Policy {
 
     fn with_ticket(&self, visit: Visit, ticket: &Ticket, look: &Look<'_>) -> Step {
         let standing = look.in_line(ticket);
-        let hold_ms = estimate::hold_ms(standing.poll_after_s);
+        let told_ms = standing.poll_after_s * 1_000;
+        let hold_ms = estimate::hold_ms(standing.poll_after_s, look.grace_ms);
         if self.trickles(look) && look.trickles_to(ticket.number) {
             return Step::Done(self.let_in(visit, ticket, &standing, look));
         }
         // Above the head nobody has been called: no need to ask.
         if ticket.number > look.summary.head || !look.store_answers {
-            return visit.waits(ticket, standing, seen(ticket, hold_ms));
+            return visit.waits(ticket, standing, seen(ticket, hold_ms, told_ms));
         }
         let enter = visit.request.errand == Errand::Enter;
         let ask = Ask { number: ticket.number, hold_ms, enter };
-        Step::Ask { ask, after_ms: 0, asked: Asked { visit, ticket: *ticket, standing, ask, asks: 1 } }
+        Step::Ask { ask, told_ms, after_ms: 0, asked: Asked { visit, ticket: *ticket, standing, ask, asks: 1 } }
     }
 
     /// Whether the head goes on by time, as the store does not answer.
@@ -301,19 +304,21 @@ impl Policy {
 
     /// Takes a number.
     fn join(&self, visit: Visit, slip: Slip, walk_in: bool, look: &Look<'_>) -> Step {
-        let hold_ms = estimate::hold_ms(look.speed.poll_s(look.summary.waiting));
+        let poll_s = look.speed.poll_s(look.summary.waiting);
+        let hold_ms = estimate::hold_ms(poll_s, look.grace_ms);
         let enter = visit.request.errand == Errand::Enter;
         // Most come back with their slip at once, and to say when they came would only cost the line.
         let is_old = slip.issued_at_ms + SLIP_OLD_MS < look.now_ms;
         let arrived_ms = if is_old { slip.issued_at_ms } else { 0 };
         let newcomer = Newcomer { id: slip.id, hold_ms, enter, walk_in, arrived_ms };
-        Step::Join { newcomer, joining: Joining { visit, slip, newcomer } }
+        Step::Join { newcomer, joining: Joining { visit, slip, newcomer, poll_s } }
     }
 }
 
 /// A visitor with a ticket was here.
-fn seen(ticket: &Ticket, hold_ms: u32) -> Marks {
-    Marks::of(Mark { epoch: ticket.epoch, word: Told::Seen(Seen { number: ticket.number, hold_ms }) })
+fn seen(ticket: &Ticket, hold_ms: u32, told_ms: u32) -> Marks {
+    let word = Told::Seen { seen: Seen { number: ticket.number, hold_ms }, told_ms };
+    Marks::of(Mark { epoch: ticket.epoch, word })
 }
 
 impl Visit {

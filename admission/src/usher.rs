@@ -8,6 +8,7 @@
 
 pub mod core;
 mod desk;
+mod grace;
 mod keepsake;
 pub mod marks;
 pub mod memory;
@@ -203,13 +204,14 @@ impl Usher {
         self.put(Question::Join(newcomer, reply), answer).await
     }
 
-    /// Asks whether a number is called.
+    /// Asks whether a number is called. The visitor will be told to ask again after `told_ms`, which measures the network;
+    /// 0: whenever it can.
     ///
     /// # Errors
     /// If the line could not be asked in time.
-    pub async fn ask(&self, ask: Ask) -> Result<Verdict, Unanswered> {
+    pub async fn ask(&self, ask: Ask, told_ms: u32) -> Result<Verdict, Unanswered> {
         let (reply, answer) = oneshot::channel();
-        Ok(self.put(Question::Ask(ask, reply), answer).await?.1)
+        Ok(self.put(Question::Ask { ask, told_ms, waiter: reply }, answer).await?.1)
     }
 
     async fn put(

@@ -96,11 +96,11 @@ impl Gate {
         loop {
             step = match step {
                 Step::Done(decided) => return self.close(jar, &decided),
-                Step::Ask { ask, after_ms, asked } => {
+                Step::Ask { ask, told_ms, after_ms, asked } => {
                     if after_ms > 0 {
                         tokio::time::sleep(Duration::from_millis(after_ms)).await;
                     }
-                    let verdict = self.usher.ask(ask).await;
+                    let verdict = self.usher.ask(ask, told_ms).await;
                     asked.answered(&self.policy, verdict, &self.usher.view().look(self.policy.mode, now()))
                 }
                 Step::Join { newcomer, joining } => {

@@ -29,6 +29,8 @@ pub struct Joining {
     pub(super) visit: Visit,
     pub(super) slip: Slip,
     pub(super) newcomer: Newcomer,
+    /// When the line was told that the visitor will ask again, in seconds.
+    pub(super) poll_s: u32,
 }
 
 impl Asked {
@@ -39,7 +41,8 @@ impl Asked {
             // Such a number is called with the next place, which is a tick or two away. A visitor who hears of it with
             // this answer need not come again for it.
             Ok(Verdict::Waiting) if asks < ASKS_OF_THE_NEXT && look.summary.reason.is_none() => {
-                Step::Ask { ask, after_ms: policy.tick_ms, asked: Self { asks: asks + 1, ..self } }
+                let told_ms = standing.poll_after_s * 1_000;
+                Step::Ask { ask, told_ms, after_ms: policy.tick_ms, asked: Self { asks: asks + 1, ..self } }
             }
             Ok(Verdict::Waiting) => visit.waits(&ticket, standing, Marks::default()),
             Ok(Verdict::Called { .. }) => visit.parked(standing::called(&standing)),
@@ -55,7 +58,10 @@ impl Asked {
                 policy.join(visit, slip, false, look)
             }
             // The question is lost, that its visitor was there is not.
-            Err(Unanswered) => visit.waits(&ticket, look.in_line(&ticket), seen(&ticket, ask.hold_ms)),
+            Err(Unanswered) => {
+                let told_ms = standing.poll_after_s * 1_000;
+                visit.waits(&ticket, look.in_line(&ticket), seen(&ticket, ask.hold_ms, told_ms))
+            }
         }
     }
 }
@@ -63,7 +69,7 @@ impl Asked {
 impl Joining {
     /// Goes on with the number, and what may be done with it.
     pub fn answered(self, policy: &Policy, answer: Result<(u64, Verdict), Unanswered>, look: &Look<'_>) -> Step {
-        let Self { visit, slip, newcomer } = self;
+        let Self { visit, slip, newcomer, .. } = self;
         match answer {
             Ok((number, Verdict::Inside { since_ms, until_ms })) => {
                 Step::Done(joined(policy.enters(visit, number, since_ms, until_ms, look)))
@@ -104,7 +110,7 @@ impl Joining {
         visit.handed.slip = Word::Clear;
         let mut standing = look.in_line(&ticket);
         // The line was told to count on the visitor for so long, not longer.
-        standing.poll_after_s = standing.poll_after_s.min(self.newcomer.hold_ms / 1_000).max(POLL_S_MIN);
+        standing.poll_after_s = standing.poll_after_s.min(self.poll_s).max(POLL_S_MIN);
         let standing = match verdict {
             Verdict::Called { .. } => standing::called(&standing),
             _ => standing,

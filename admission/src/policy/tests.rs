@@ -73,7 +73,16 @@ fn summary() -> Summary {
 }
 
 fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed, policy: &Policy) -> Look<'a> {
-    Look { summary, speed, store_answers: true, now_ms: NOW_MS, mode: policy.mode, away_ms: 0, trickle: None }
+    Look {
+        summary,
+        speed,
+        store_answers: true,
+        now_ms: NOW_MS,
+        mode: policy.mode,
+        grace_ms: 1_500,
+        away_ms: 0,
+        trickle: None,
+    }
 }
 
 /// Does with a look at a line that stands what the test says.
@@ -102,7 +111,7 @@ fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
     let decided = seen(&policy(), |look| done(policy().decide(&holds, asks(Errand::Status), look)));
     assert!(matches!(
         decided.marks.iter().collect::<Vec<_>>()[..],
-        [Mark { epoch: 1, word: Told::Seen(Seen { number: 80, .. }) }]
+        [Mark { epoch: 1, word: Told::Seen { seen: Seen { number: 80, .. }, .. } }]
     ));
     // Fewer are ahead than were shown: the ticket says so from now on.
     assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 80, ahead_shown: 39, .. })));
@@ -133,7 +142,10 @@ fn a_question_that_is_lost_leaves_the_mark_of_who_asked() {
     seen(&policy, |look| {
         let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
         let decided = done(asked.answered(&policy, Err(Unanswered), look));
-        assert!(matches!(decided.marks.iter().next(), Some(Mark { word: Told::Seen(Seen { number: 30, .. }), .. })));
+        assert!(matches!(
+            decided.marks.iter().next(),
+            Some(Mark { word: Told::Seen { seen: Seen { number: 30, .. }, .. }, .. })
+        ));
     });
 }
 

@@ -22,7 +22,8 @@ use std::{
 
 use super::{
     QUESTIONS_MAX, Unanswered,
-    marks::{Marked, Marks},
+    grace::Grace,
+    marks::{Marked, Marks, Word},
     memory::Memory,
     pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
     round::Round,
@@ -40,7 +41,14 @@ pub enum Question<W> {
     /// A number is to be taken.
     Join(Newcomer, W),
     /// Is a number called?
-    Ask(Ask, W),
+    Ask {
+        /// The question.
+        ask: Ask,
+        /// When the visitor will be told to ask again, in ms; 0: whenever it can.
+        told_ms: u32,
+        /// Whoever is to be answered.
+        waiter: W,
+    },
 }
 
 /// A number, and what may be done with it.
@@ -110,6 +118,7 @@ pub struct Core<W> {
     view: Arc<View>,
     memory: Memory,
     speedometer: Speedometer,
+    grace: Grace,
     /// Questions for the next batch, at most [`QUESTIONS_MAX`].
     questions: VecDeque<Question<W>>,
     marks: Marks,
@@ -148,6 +157,14 @@ struct Flight<W> {
     pause: Duration,
 }
 
+impl<W> Question<W> {
+    fn into_waiter(self) -> W {
+        match self {
+            Self::Join(_, waiter) | Self::Ask { waiter, .. } => waiter,
+        }
+    }
+}
+
 impl<W> Core<W> {
     /// An usher that was told nothing yet. The line is asked with the first wake-up, so that the node knows it before
     /// the first visitor comes. `wall_ms` (unix milliseconds) stands in for the line's clock until then.
@@ -157,6 +174,7 @@ impl<W> Core<W> {
             view,
             memory,
             speedometer: Speedometer::default(),
+            grace: Grace::default(),
             questions: VecDeque::new(),
             marks: Marks::default(),
             phase: Phase::at_once(now),
@@ -199,8 +217,13 @@ impl<W> Core<W> {
     /// Takes in what happened, and says what is to be done, in this order.
     pub fn handle(&mut self, now: Instant, event: Event<W>, rules: &Arc<Rules>, actions: &mut Vec<Action<W>>) {
         match event {
-            Event::Question(question) => self.take(question, actions),
-            Event::Mark(mark) => self.marks.take(mark),
+            Event::Question(question) => self.take(now, question, actions),
+            Event::Mark(mark) => {
+                if let Word::Seen { seen, told_ms } = mark.mark.word {
+                    self.grace.asked(seen.number, mark.at, told_ms);
+                }
+                self.marks.take(mark);
+            }
             Event::Wake if now >= self.wake_at() => self.wake(now, rules, actions),
             Event::Answered { attempt, outcome } if self.is_on_its_way(attempt) => {
                 self.answered(now, *outcome, rules, actions);
@@ -232,11 +255,13 @@ impl<W> Core<W> {
         matches!(self.phase, Phase::Sent { .. }) && self.attempt == attempt
     }
 
-    fn take(&mut self, question: Question<W>, actions: &mut Vec<Action<W>>) {
+    fn take(&mut self, now: Instant, question: Question<W>, actions: &mut Vec<Action<W>>) {
+        if let Question::Ask { ask, told_ms, .. } = &question {
+            self.grace.asked(ask.number, now, *told_ms);
+        }
         // While the line does not answer, to wait for it helps no one: places are kept, and the page asks again.
         if self.is_away() || self.questions.len() >= QUESTIONS_MAX {
-            let (Question::Join(_, waiter) | Question::Ask(_, waiter)) = question;
-            actions.push(Action::Answer(waiter, Err(Unanswered)));
+            actions.push(Action::Answer(question.into_waiter(), Err(Unanswered)));
         } else {
             self.questions.push_back(question);
         }
@@ -298,7 +323,8 @@ impl<W> Core<W> {
         let not_before = now + step_every_min(flight.round.questions());
         // Published before anybody is answered: whoever asks next finds at least what this answer was based on.
         let summary = outcome.summary.clone();
-        self.view = Arc::new(View { summary, speed, store_answers: true, away: None, anchor });
+        self.view =
+            Arc::new(View { summary, speed, grace_ms: self.grace.ms(), store_answers: true, away: None, anchor });
         actions.push(Action::Publish(self.view.clone()));
         actions.push(Action::Called(outcome.called));
         flight.round.answer(&outcome, actions);
@@ -328,7 +354,7 @@ impl<W> Core<W> {
     }
 
     fn let_go(&mut self, actions: &mut Vec<Action<W>>) {
-        let waiters = self.questions.drain(..).map(|(Question::Join(_, waiter) | Question::Ask(_, waiter))| waiter);
+        let waiters = self.questions.drain(..).map(Question::into_waiter);
         actions.extend(waiters.map(|waiter| Action::Answer(waiter, Err(Unanswered))));
     }
 }

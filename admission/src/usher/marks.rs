@@ -34,7 +34,12 @@ pub struct Mark {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
     /// Seen waiting.
-    Seen(Seen),
+    Seen {
+        /// The number, and for how long it counts as present.
+        seen: Seen,
+        /// When the visitor was told to ask again, in ms; 0: whenever it can.
+        told_ms: u32,
+    },
     /// Said good-bye while waiting; the place is kept.
     Away(u64),
     /// Seen inside.
@@ -48,7 +53,7 @@ pub enum Word {
 impl Word {
     /// Whether it must not be lost: no later word of the visitor makes up for it.
     pub fn is_kept(&self) -> bool {
-        !matches!(self, Self::Seen(_) | Self::Away(_))
+        !matches!(self, Self::Seen { .. } | Self::Away(_))
     }
 }
 
@@ -85,7 +90,7 @@ struct Poll {
 impl Marks {
     pub(super) fn take(&mut self, Marked { mark: Mark { epoch, word }, at }: Marked) {
         match word {
-            Word::Seen(Seen { number, hold_ms }) => {
+            Word::Seen { seen: Seen { number, hold_ms }, .. } => {
                 let seen = Some((at, Duration::from_millis(hold_ms.into())));
                 self.poll(number, Poll { epoch, seen });
             }

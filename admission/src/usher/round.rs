@@ -37,7 +37,7 @@ impl<W> Round<W> {
                     batch.newcomers.push(newcomer);
                     newcomers.push(waiter);
                 }
-                Some(Question::Ask(ask, waiter)) => {
+                Some(Question::Ask { ask, waiter, .. }) => {
                     batch.asks.push(ask);
                     asks.push(waiter);
                 }

@@ -105,7 +105,7 @@ fn world(rules: Rules) -> World {
 }
 
 fn seen(number: u64, hold_ms: u32) -> Mark {
-    mark(Word::Seen(Seen { number, hold_ms }))
+    mark(Word::Seen { seen: Seen { number, hold_ms }, told_ms: 0 })
 }
 
 /// Of whichever epoch.
@@ -228,7 +228,7 @@ async fn a_line_that_is_wiped_is_told_whom_it_has_called_though_nobody_else_know
     sleep(Duration::from_secs(5)).await;
     let healed = world.usher.view().summary.clone();
     assert_eq!((healed.due, healed.inside, healed.called_total), (1, 1, 0));
-    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: true });
+    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: true }, 0);
     assert!(matches!(ask(3).await, Ok(Verdict::Inside { .. })));
     assert_eq!(ask(4).await, Ok(Verdict::Waiting));
 }
@@ -245,7 +245,7 @@ async fn a_line_that_is_wiped_is_told_who_waits() {
     sleep(Duration::from_millis(2_900)).await;
     let healed = world.usher.view().summary.clone();
     assert_eq!((healed.life, healed.called_total), (1, 1), "{healed:?}");
-    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: false });
+    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: false }, 0);
     assert!(matches!(ask(2).await, Ok(Verdict::Called { .. })), "nobody overtakes who has not asked again yet");
     assert_eq!(ask(6).await, Ok(Verdict::Waiting));
 }
@@ -334,7 +334,7 @@ async fn an_idle_line_is_left_alone_and_a_waiting_one_is_served() {
         sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(world.usher.view().summary.head, 10);
-    let verdict = world.usher.ask(Ask { number: 10, hold_ms: 4_000, enter: true }).await.unwrap();
+    let verdict = world.usher.ask(Ask { number: 10, hold_ms: 4_000, enter: true }, 0).await.unwrap();
     assert!(matches!(verdict, Verdict::Inside { .. }));
 }
 

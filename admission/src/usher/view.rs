@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 use sluice_config::Mode;
 
 use super::{pace::Anchor, trickle::Trickle};
-use crate::{estimate::Speed, line::Summary, standing::Look};
+use crate::{
+    estimate::{GRACE_MS_PRIOR, Speed},
+    line::Summary,
+    standing::Look,
+};
 
 /// What is known of a line at this node.
 #[derive(Clone, Debug)]
@@ -14,6 +18,8 @@ pub struct View {
     pub summary: Summary,
     /// How fast it moves.
     pub speed: Speed,
+    /// How much later than told visitors may ask and still count as present, in ms.
+    pub grace_ms: u32,
     /// Whether the last attempt reached the store.
     pub store_answers: bool,
     /// What the store's silence began with.
@@ -35,6 +41,7 @@ impl View {
         Self {
             summary: Summary { now_ms: wall_ms, ..Summary::default() },
             speed: Speed::default(),
+            grace_ms: GRACE_MS_PRIOR,
             store_answers: false,
             away: None,
             anchor: Anchor::new(wall_ms, now),
@@ -59,6 +66,7 @@ impl View {
             store_answers: self.store_answers,
             now_ms: self.line_ms(now),
             mode,
+            grace_ms: self.grace_ms,
             away_ms: u64::try_from(self.away_for(now).as_millis()).unwrap_or(u64::MAX),
             trickle: self.away.and_then(|away| away.trickle),
         }

@@ -84,7 +84,7 @@ impl World {
     }
 
     fn seen(number: u64, hold_ms: u32) -> Word {
-        Word::Seen(Seen { number, hold_ms })
+        Word::Seen { seen: Seen { number, hold_ms }, told_ms: 0 }
     }
 }
 

@@ -94,7 +94,7 @@ async fn answers_to_b(trouble: Trouble) -> Vec<(u64, bool)> {
         answers.push((number, matches!(verdict, Verdict::Called { .. })));
         assert!(asked.elapsed() <= ANSWERED_WITHIN, "{:?} to join beside {trouble:?}", asked.elapsed());
         let asked = Instant::now();
-        let verdict = b.ask(Ask { number: second, hold_ms: 4_000, enter: false }).await.unwrap();
+        let verdict = b.ask(Ask { number: second, hold_ms: 4_000, enter: false }, 0).await.unwrap();
         answers.push((second, matches!(verdict, Verdict::Called { .. })));
         assert!(asked.elapsed() <= ANSWERED_WITHIN, "{:?} to ask beside {trouble:?}", asked.elapsed());
         sleep(Duration::from_millis(1_007)).await;

@@ -128,9 +128,9 @@ impl<C: Core> World<'_, C> {
     fn follow(&mut self, now_ms: u64, n: usize, source: u32, step: Step) {
         match step {
             Step::Done(decided) => self.decided(now_ms, n, source, &decided),
-            Step::Ask { ask, after_ms, asked } => {
+            Step::Ask { ask, told_ms, after_ms, asked } => {
                 self.facts.asks += 1;
-                let question = Question::Ask(ask, Waiter { source, goes_on: GoesOn::Asked(asked) });
+                let question = Question::Ask { ask, told_ms, waiter: Waiter { source, goes_on: GoesOn::Asked(asked) } };
                 if after_ms == 0 {
                     self.drive(now_ms, n, Event::Question(question));
                 } else {
