@@ -24,7 +24,7 @@ use sluice_config::{Mode, OnStoreLoss, Queue};
 pub use self::answered::{Asked, Joining};
 use crate::{
     estimate,
-    line::{Ask, Newcomer, Rules, Seen},
+    line::{Ask, HOLD_MS_MAX, Newcomer, Rules, Seen},
     standing::{self, Look, Standing, State},
     token::{Pass, Slip, Ticket},
     usher::{Mark, Word as Told},
@@ -38,6 +38,10 @@ pub const ADMIT_AFTER_MS: u64 = 5_000;
 /// How often the line is asked, a tick apart, on behalf of one visitor who stands first: has been passed over, and is
 /// called with the next place.
 pub const ASKS_OF_THE_NEXT: u32 = 5;
+/// A hidden page asks once a minute; so long it counts as present once the head has passed it, in ms.
+pub const HIDDEN_HOLD_MS: u32 = 65_000;
+/// Who waits has asked once within this time, hidden or not: after it, a line in which nobody waits is empty, in ms.
+pub const DRAINED_AFTER_MS: u64 = 65_000;
 /// Most marks that one decision leaves.
 const MARKS_MAX: usize = 2;
 
@@ -59,6 +63,8 @@ pub struct Request {
     pub errand: Errand,
     /// Another site has loaded something of this one, unseen: it neither enters nor keeps a visit going.
     pub embedded: bool,
+    /// The page says that it is hidden: its timers fire once a minute, whatever it is told.
+    pub hidden: bool,
 }
 
 /// The tokens that a request brings, verified. Each is asked for only when it decides, since to verify costs.
@@ -224,7 +230,7 @@ impl Policy {
     pub fn decide(&self, brought: &impl Brought, request: Request, look: &Look<'_>) -> Step {
         let visit = Visit { request, came_ms: look.now_ms, handed: Handed::default() };
         if self.is_open(look) {
-            return Step::Done(visit.passes_freely());
+            return Step::Done(self.with_all_others(visit, brought, look));
         }
         if let Some(pass) = brought.pass() {
             return Step::Done(self.with_pass(visit, &pass, look));
@@ -265,15 +271,22 @@ impl Policy {
         }
         match self.mode {
             Mode::Open => true,
-            Mode::Drain => look.store_answers && look.summary.waiting == 0 && !look.summary.standing,
+            Mode::Drain => self.is_drained(look),
             Mode::Auto | Mode::Hold | Mode::Closed => false,
         }
     }
 
+    /// Whether the line is known to be empty: it has answered for so long that whoever waits has asked since, and has
+    /// not been lost in between.
+    fn is_drained(&self, look: &Look<'_>) -> bool {
+        let summary = look.summary;
+        let heard = look.answers_for_ms >= DRAINED_AFTER_MS && look.is_complete();
+        heard && summary.waiting == 0 && !summary.standing && !summary.settling
+    }
+
     fn with_ticket(&self, visit: Visit, ticket: &Ticket, look: &Look<'_>) -> Step {
         let standing = look.in_line(ticket);
-        let told_ms = standing.poll_after_s * 1_000;
-        let hold_ms = estimate::hold_ms(standing.poll_after_s, look.grace_ms);
+        let (told_ms, hold_ms) = self.presence(&visit, ticket, &standing, look);
         if self.trickles(look) && look.trickles_to(ticket.number) {
             return Step::Done(self.let_in(visit, ticket, &standing, look));
         }
@@ -283,7 +296,23 @@ impl Policy {
         }
         let enter = visit.request.errand == Errand::Enter;
         let ask = Ask { number: ticket.number, hold_ms, enter };
-        Step::Ask { ask, told_ms, after_ms: 0, asked: Asked { visit, ticket: *ticket, standing, ask, asks: 1 } }
+        Step::Ask {
+            ask,
+            told_ms,
+            after_ms: 0,
+            asked: Asked { visit, ticket: *ticket, standing, ask, told_ms, asks: 1 },
+        }
+    }
+
+    /// When a visitor with a ticket will ask again (0: whenever it can), and for how long it counts as present. A hidden
+    /// page that the head has passed is called at any moment, and cannot ask before its minute is over.
+    fn presence(&self, visit: &Visit, ticket: &Ticket, standing: &Standing, look: &Look<'_>) -> (u32, u32) {
+        let hold_ms = estimate::hold_ms(standing.poll_after_s, look.grace_ms);
+        match visit.request.hidden {
+            true if ticket.number <= look.summary.head => (0, HIDDEN_HOLD_MS.min(HOLD_MS_MAX)),
+            true => (0, hold_ms),
+            false => (standing.poll_after_s * 1_000, hold_ms),
+        }
     }
 
     /// Whether the head goes on by time, as the store does not answer.

@@ -51,6 +51,8 @@ pub(crate) struct Request<'a> {
     pub(crate) errand: Errand,
     /// Who made the client send it.
     pub(crate) initiator: Initiator,
+    /// The page says that it is hidden.
+    pub(crate) hidden: bool,
     /// Tokens may be handed out in headers as well: the client is an app, no browser.
     pub(crate) app: bool,
 }
@@ -143,6 +145,7 @@ impl Gate {
 
 impl Request<'_> {
     fn as_the_policy_sees_it(&self) -> policy::Request {
-        policy::Request { errand: self.errand, embedded: self.initiator == Initiator::Embedded }
+        let embedded = self.initiator == Initiator::Embedded;
+        policy::Request { errand: self.errand, embedded, hidden: self.hidden }
     }
 }

@@ -18,6 +18,8 @@ pub struct Asked {
     /// Where the visitor stood before the line was asked.
     pub(super) standing: Standing,
     pub(super) ask: Ask,
+    /// When the visitor will be told to ask again, in ms; 0: whenever it can.
+    pub(super) told_ms: u32,
     /// How often the line has been asked.
     pub(super) asks: u32,
 }
@@ -36,12 +38,11 @@ pub struct Joining {
 impl Asked {
     /// Goes on with the line's answer.
     pub fn answered(self, policy: &Policy, verdict: Result<Verdict, Unanswered>, look: &Look<'_>) -> Step {
-        let Self { visit, ticket, standing, ask, asks } = self;
+        let Self { visit, ticket, standing, ask, told_ms, asks } = self;
         match verdict {
             // Such a number is called with the next place, which is a tick or two away. A visitor who hears of it with
             // this answer need not come again for it.
             Ok(Verdict::Waiting) if asks < ASKS_OF_THE_NEXT && look.summary.reason.is_none() => {
-                let told_ms = standing.poll_after_s * 1_000;
                 Step::Ask { ask, told_ms, after_ms: policy.tick_ms, asked: Self { asks: asks + 1, ..self } }
             }
             Ok(Verdict::Waiting) => visit.waits(&ticket, standing, Marks::default()),
@@ -58,10 +59,7 @@ impl Asked {
                 policy.join(visit, slip, false, look)
             }
             // The question is lost, that its visitor was there is not.
-            Err(Unanswered) => {
-                let told_ms = standing.poll_after_s * 1_000;
-                visit.waits(&ticket, look.in_line(&ticket), seen(&ticket, ask.hold_ms, told_ms))
-            }
+            Err(Unanswered) => visit.waits(&ticket, look.in_line(&ticket), seen(&ticket, ask.hold_ms, told_ms)),
         }
     }
 }

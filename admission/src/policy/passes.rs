@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Counted, Decided, Errand, Marks, Passage, Policy, Visit, Word};
+use super::{Brought, Counted, Decided, Errand, Marks, Passage, Policy, Visit, Word};
 use crate::{
     session,
     standing::{self, Look, Standing},
@@ -11,6 +11,19 @@ use crate::{
 };
 
 impl Policy {
+    /// A request that passes with all others. Who is inside stays inside, so that the line knows of them and the pass is
+    /// good when the queue calls again.
+    pub(super) fn with_all_others(&self, visit: Visit, brought: &impl Brought, look: &Look<'_>) -> Decided {
+        let speaks = visit.is_errand(Errand::Enter) && !visit.request.embedded;
+        match brought.pass().filter(|_| speaks) {
+            Some(pass) => {
+                let counted = Counted { passed_freely: true, ..Counted::default() };
+                Decided { counted, ..self.with_pass(visit, &pass, look) }
+            }
+            None => visit.passes_freely(),
+        }
+    }
+
     /// A request with a valid pass.
     pub(super) fn with_pass(&self, mut visit: Visit, pass: &Pass, look: &Look<'_>) -> Decided {
         if visit.is_errand(Errand::Status) {

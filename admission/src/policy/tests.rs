@@ -80,6 +80,7 @@ fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed, policy: &Po
         now_ms: NOW_MS,
         mode: policy.mode,
         grace_ms: 1_500,
+        answers_for_ms: 100_000,
         away_ms: 0,
         trickle: None,
     }
@@ -93,7 +94,7 @@ fn seen<T>(policy: &Policy, of: impl FnOnce(&Look<'_>) -> T) -> T {
 }
 
 fn asks(errand: Errand) -> Request {
-    Request { errand, embedded: false }
+    Request { errand, embedded: false, hidden: false }
 }
 
 fn ticket(number: u64) -> Ticket {
@@ -225,4 +226,66 @@ fn a_pass_decides_before_anything_else_is_even_verified() {
     let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS, expires_at_ms: ends_at_ms, ends_at_ms };
     let decided = seen(&policy(), |look| done(policy().decide(&OnlyAPass(pass), asks(Errand::Enter), look)));
     assert_eq!(decided.verdict, Passage::Passes { inside: Some(7) });
+}
+
+/// A ticket of a page that is hidden.
+fn hidden(number: u64) -> (Holds, Request) {
+    (Holds { ticket: Some(ticket(number)), ..Holds::default() }, Request { hidden: true, ..asks(Errand::Status) })
+}
+
+#[test]
+fn a_hidden_page_that_the_head_has_passed_is_held_until_it_can_ask_again() {
+    let (holds, request) = hidden(30);
+    seen(&policy(), |look| {
+        let Step::Ask { ask, told_ms, .. } = policy().decide(&holds, request, look) else { panic!() };
+        assert_eq!((ask.hold_ms, told_ms), (HIDDEN_HOLD_MS.min(HOLD_MS_MAX), 0));
+        let Step::Ask { ask, told_ms, .. } = policy().decide(&holds, asks(Errand::Status), look) else { panic!() };
+        assert!(ask.hold_ms < 20_000 && told_ms >= 2_000, "{ask:?} {told_ms}");
+    });
+}
+
+#[test]
+fn a_hidden_page_behind_the_head_is_held_like_others_and_measures_no_network() {
+    let (holds, request) = hidden(80);
+    let decided = seen(&policy(), |look| done(policy().decide(&holds, request, look)));
+    let word = decided.marks.iter().next().unwrap().word;
+    assert!(matches!(word, Told::Seen { seen: Seen { hold_ms, .. }, told_ms: 0 } if hold_ms < 28_000), "{word:?}");
+}
+
+/// P7: who is inside when the store is lost is inside when it is back, and the line knows.
+#[test]
+fn whoever_is_inside_stays_inside_while_everybody_passes() {
+    let ends_at_ms = NOW_MS + 40_000_000;
+    let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: 0, expires_at_ms: NOW_MS + 1_000, ends_at_ms };
+    let holds = Holds { pass: Some(pass), ..Holds::default() };
+    let open = Policy { mode: Mode::Open, ..policy() };
+    let admits = Policy { on_store_loss: Some(OnStoreLoss::Admit), ..policy() };
+    seen(&policy(), |look| {
+        let lost = Look { store_answers: false, away_ms: ADMIT_AFTER_MS, answers_for_ms: 0, ..*look };
+        for (policy, look) in [(&open, look), (&admits, &lost)] {
+            let decided = done(policy.decide(&holds, asks(Errand::Enter), look));
+            assert!(matches!(decided.handed.pass, Word::Set(anew) if anew.expires_at_ms > NOW_MS + 600_000));
+            assert!(decided.marks.iter().eq([Mark { epoch: 1, word: Told::Inside(7) }]));
+            assert!(decided.counted.passed_freely && !decided.counted.admitted);
+            let none = done(policy.decide(&Holds::default(), asks(Errand::Enter), look));
+            assert_eq!((none.verdict, none.handed), (Passage::Passes { inside: None }, Handed::default()));
+        }
+    });
+}
+
+#[test]
+fn a_drained_queue_opens_when_the_line_is_known_to_be_empty_and_not_before() {
+    let drain = Policy { mode: Mode::Drain, ..policy() };
+    let (empty, rules) = (Summary { epoch: 1, issued: 40, head: 40, now_ms: NOW_MS, ..Summary::default() }, rules());
+    let speed = Speedometer::default().observe(&rules, &empty);
+    let opens = |summary: &Summary, answers_for_ms| {
+        let look = Look { answers_for_ms, ..look(summary, &speed, &drain) };
+        drain.is_open(&look)
+    };
+    assert!(opens(&empty, DRAINED_AFTER_MS));
+    assert!(!opens(&empty, DRAINED_AFTER_MS - 1), "whoever waits may not have asked yet");
+    let wiped = Summary { life: 1, life_began_ms: NOW_MS - 5_000, ..empty.clone() };
+    assert!(!opens(&wiped, DRAINED_AFTER_MS), "the line has just been lost");
+    assert!(!opens(&Summary { epoch: 0, ..empty.clone() }, DRAINED_AFTER_MS));
+    assert!(!opens(&Summary { settling: true, ..empty }, DRAINED_AFTER_MS));
 }

@@ -37,6 +37,8 @@ pub struct Look<'a> {
     pub mode: Mode,
     /// How much later than told visitors may ask and still count as present, in ms.
     pub grace_ms: u32,
+    /// For how long the line has answered without a break, in ms; 0 while it does not.
+    pub answers_for_ms: u64,
     /// For how long the store has been away, in ms; 0 while it answers.
     pub away_ms: u64,
     /// Which numbers are called by time meanwhile, if the line calls at all.

@@ -322,9 +322,17 @@ impl<W> Core<W> {
         let pace = Pace::of(&outcome.summary, rules, &self.memory);
         let not_before = now + step_every_min(flight.round.questions());
         // Published before anybody is answered: whoever asks next finds at least what this answer was based on.
+        let answers_since = self.view.answers_since.or(Some(now));
         let summary = outcome.summary.clone();
-        self.view =
-            Arc::new(View { summary, speed, grace_ms: self.grace.ms(), store_answers: true, away: None, anchor });
+        self.view = Arc::new(View {
+            summary,
+            speed,
+            grace_ms: self.grace.ms(),
+            store_answers: true,
+            answers_since,
+            away: None,
+            anchor,
+        });
         actions.push(Action::Publish(self.view.clone()));
         actions.push(Action::Called(outcome.called));
         flight.round.answer(&outcome, actions);
@@ -343,7 +351,7 @@ impl<W> Core<W> {
             flight.round.came_by(self.view.line_ms(sent));
             let trickle = Trickle::new(&flight.rules, &self.view.summary, self.memory.calls());
             let away = Some(Away { since: sent, since_ms: self.view.line_ms(now), trickle });
-            self.view = Arc::new(View { store_answers: false, away, ..View::clone(&self.view) });
+            self.view = Arc::new(View { store_answers: false, answers_since: None, away, ..View::clone(&self.view) });
             actions.push(Action::Publish(self.view.clone()));
         }
         flight.round.let_go(actions);

@@ -22,6 +22,8 @@ pub struct View {
     pub grace_ms: u32,
     /// Whether the last attempt reached the store.
     pub store_answers: bool,
+    /// Since when the line has answered without a break.
+    pub(super) answers_since: Option<Instant>,
     /// What the store's silence began with.
     pub(super) away: Option<Away>,
     pub(super) anchor: Anchor,
@@ -43,6 +45,7 @@ impl View {
             speed: Speed::default(),
             grace_ms: GRACE_MS_PRIOR,
             store_answers: false,
+            answers_since: None,
             away: None,
             anchor: Anchor::new(wall_ms, now),
         }
@@ -67,8 +70,13 @@ impl View {
             now_ms: self.line_ms(now),
             mode,
             grace_ms: self.grace_ms,
-            away_ms: u64::try_from(self.away_for(now).as_millis()).unwrap_or(u64::MAX),
+            answers_for_ms: self.answers_since.map_or(0, |since| ms(now.saturating_duration_since(since))),
+            away_ms: ms(self.away_for(now)),
             trickle: self.away.and_then(|away| away.trickle),
         }
     }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -205,6 +205,7 @@ impl World {
 struct Visitor {
     cookies: BTreeMap<String, String>,
     secure: bool,
+    hidden: bool,
 }
 
 impl Visitor {
@@ -234,7 +235,8 @@ impl Visitor {
 
     async fn made_to_ask(&mut self, world: &World, errand: Errand, initiator: Initiator) -> Decision {
         let headers = self.headers();
-        let request = Request { headers: &headers, secure: self.secure, errand, initiator, app: false };
+        let request =
+            Request { headers: &headers, secure: self.secure, errand, initiator, hidden: self.hidden, app: false };
         let decision = world.gate.decide(request).await;
         self.take_in(&decision);
         decision
@@ -253,7 +255,8 @@ impl Visitor {
     fn leaves(&mut self, world: &World, keep_place: bool) {
         let headers = self.headers();
         let (errand, initiator) = (Errand::Status, Initiator::Own);
-        let request = Request { headers: &headers, secure: self.secure, errand, initiator, app: false };
+        let request =
+            Request { headers: &headers, secure: self.secure, errand, initiator, hidden: self.hidden, app: false };
         let decision = world.gate.leave(request, keep_place);
         assert_eq!(decision.parked, None);
         self.take_in(&decision);

@@ -89,7 +89,8 @@ impl<C: Core> World<'_, C> {
         if visitor.is_present() && held.ticket.is_some() && !self.present.contains(visitor.number) {
             self.nodes[n].returning(who);
         }
-        let request = Request { errand, embedded: false };
+        let hidden = errand == Errand::Status && source & TAB == 0 && visitor.is(flag::HIDDEN);
+        let request = Request { errand, embedded: false, hidden };
         let step = self.policy.decide(&held, request, &self.nodes[n].look(&self.rules, now_ms));
         self.follow(now_ms, n, source, step);
     }
