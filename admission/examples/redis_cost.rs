@@ -21,7 +21,7 @@ use servers::Server;
 use sluice_admission::{
     line::{Batch, Known, Newcomer, Outcome, Rules, Seen},
     store::{LineId, Redis, Store},
-    usher::Usher,
+    usher::{Mark, Usher, Word},
 };
 use sluice_config::{Mode, Name};
 use tokio::{
@@ -179,9 +179,15 @@ async fn fleet() {
             for mark in 0..MARKS / 5_000 {
                 let usher = &fleet.ushers[(mark % 3) as usize];
                 match is_polls {
-                    Some(true) => usher.seen(numbered - (ms * (MARKS / 5_000) + mark) % (numbered / 2), HOLD_MS),
+                    Some(true) => {
+                        let number = numbered - (ms * (MARKS / 5_000) + mark) % (numbered / 2);
+                        usher.mark(Mark {
+                            epoch: 0,
+                            word: Word::Seen { seen: Seen { number, hold_ms: HOLD_MS }, told_ms: 0 },
+                        });
+                    }
                     // Among those who have been called.
-                    Some(false) => usher.inside(mark % 10 + 1),
+                    Some(false) => usher.mark(Mark { epoch: 0, word: Word::Inside(mark % 10 + 1) }),
                     None => {}
                 }
             }

@@ -4,8 +4,9 @@
 //! ahead, `c` calls a second and a share `h` of those in line who walk away each second, `da/dt = -c - h·a`, so the
 //! wait is `ln(1 + h·a/c) / h`, which is `a/c` where nobody leaves.
 //!
-//! `c` is measured within seconds. `h` is not: who has left is only noticed one and a half minutes later, since a
-//! background tab asks once a minute. Until then nobody can know whether a crowd will stay, and the range says so:
+//! `c` is measured over the last calls, not over a fixed time: a line that moves once a minute has to be watched for
+//! minutes. Calls come one by one, so whoever is next waits for up to one interval between two of them. `h` is not
+//! measured as soon: who has left is only noticed one and a half minutes later, since a background tab asks once a minute. Until then nobody can know whether a crowd will stay, and the range says so:
 //! its high end is the wait if all of them do, its low end the wait if they are as impatient as crowds get. From
 //! then on both ends follow what is measured. Simulated crowds show how often the range holds (`loadtest/`).
 
@@ -16,20 +17,37 @@ use std::collections::VecDeque;
 
 use crate::{
     line::{Rules, Summary},
-    standing::WaitRange,
+    standing::{Reason, WaitRange},
 };
 
 /// Polls near the head are so far apart, in seconds.
 pub const POLL_S_MIN: u32 = 2;
 /// Polls far back are so far apart, in seconds.
 pub const POLL_S_MAX: u32 = 20;
-/// How long after the time it was told a visitor may ask and still count as present: the way through a mobile
-/// network, and a timer that fires late.
-pub const GRACE_MS: u32 = 1_500;
-/// The line is taken to move at the configured rate for this long until enough is measured, in seconds.
+/// How long after the time it was told a visitor may ask and still count as present, on the fastest networks and on the
+/// slowest: the way there and back, and a timer that fires late. In between it is measured.
+pub const GRACE_MS_MIN: u32 = 1_300;
+/// The longest grace.
+pub const GRACE_MS_MAX: u32 = 6_000;
+/// The grace while nothing is known: more than nearly any network needs, since nobody can have left yet.
+pub const GRACE_MS_PRIOR: u32 = 4_000;
+/// A page takes so much of a pause off or puts it on, by chance: a tenth.
+const JITTER: u32 = 10;
+/// The line is taken to move at the configured rate for this long, or for so many calls, until enough is measured; in
+/// seconds.
 const PRIOR_S: f64 = 5.0;
-/// How far back calls are measured.
-const CALLS_MS: u64 = 30_000;
+const PRIOR_CALLS: f64 = 3.0;
+/// How far back calls are measured: so many of them, and so long at least and at most.
+const CALLS: u64 = 30;
+const CALLS_MS_MIN: u64 = 30_000;
+const CALLS_MS_MAX: u64 = 1_800_000;
+/// How far back the ends of visits are measured: so many of them, or so long.
+const ENDS: u64 = 60;
+const ENDS_MS_MAX: u64 = 300_000;
+/// With so many ends seen, what is measured counts as much as what was assumed.
+const ENDS_HALF: f64 = 8.0;
+/// The window of the rate, in seconds.
+const WINDOW_S: f64 = 60.0;
 /// How far back leaving is measured: two of the half minutes in which the line forgets who has left.
 const LEAVING_MS: u64 = 60_000;
 /// How long a line must have stood before leaving shows at all, and for how long it takes to be sure; in seconds.
@@ -37,8 +55,12 @@ const LEAVING_SHOWS_S: f64 = 100.0;
 const LEAVING_SURE_S: f64 = 200.0;
 /// How long somebody who has left is counted, on the whole, in seconds.
 const UNNOTICED_S: f64 = 105.0;
-/// The most impatient crowd: a share of this leaves each second until it is known better.
-const LEAVING_PRIOR: f64 = 1.0 / 250.0;
+/// The most impatient crowd: a share of this leaves each second until it is known better, and so many of it stay at
+/// least.
+const LEAVING_PRIOR: f64 = 1.0 / 60.0;
+const THERE_PRIOR: f64 = 0.6;
+/// By which impatience pages are told when to ask again.
+const LEAVING_POLL: f64 = 1.0 / 250.0;
 /// A crowd may become more impatient, or less, than it was found to be.
 const LEAVING_MORE: f64 = 2.0;
 const LEAVING_LESS: f64 = 0.5;
@@ -46,21 +68,29 @@ const LEAVING_LESS: f64 = 0.5;
 const LEAVING_LEAST: f64 = 1.0 / 3_000.0;
 /// Until visits are seen to end: the shortest and the longest that they may take on the whole, beside the time for
 /// which a seat outlives its last request.
-const VISIT_SEATS: (f64, f64) = (0.25, 2.5);
+const VISIT_SEATS: (f64, f64) = (0.25, 4.0);
 /// However impatient a crowd is, so many of it stay.
 const STAY_LEAST: f64 = 0.35;
 /// How far apart samples are.
 const SAMPLE_MS: u64 = 1_000;
 
-/// How long a visitor who was told to ask again after `poll_s` counts as present.
-pub fn hold_ms(poll_s: u32) -> u32 {
-    poll_s * 1_000 + GRACE_MS
+/// How much later than told a page may ask by its own doing, in ms.
+pub fn jitter_ms(told_ms: u32) -> u64 {
+    u64::from(told_ms / JITTER)
+}
+
+/// How long a visitor who was told to ask again after `poll_s` counts as present, in ms.
+pub fn hold_ms(poll_s: u32, grace_ms: u32) -> u32 {
+    poll_s * (1_000 + 1_000 / JITTER) + grace_ms
 }
 
 /// How fast the line in front of a visitor gets shorter. Of each figure the lowest and the highest to be expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Speed {
     calls_per_s: (f64, f64),
+    /// For how long nobody can be called, at most, since more were called within the last minute than the rate now
+    /// allows; in seconds.
+    pause_s: f64,
     /// The rate by the settings, which a line that has stood still may have again at any time.
     rate_per_s: f64,
     /// Seats that are free, and how many come free each second once they are taken; infinite without a bound.
@@ -70,6 +100,8 @@ pub struct Speed {
     leave_per_s: (f64, f64),
     /// The share of those who are counted that are still there, at least.
     there_at_least: f64,
+    /// Both once more, for when to ask again: at most so many leave, so many are there.
+    for_polls: (f64, f64),
 }
 
 /// Measures the speed of a line. One per queue and node, fed with each summary.
@@ -78,7 +110,11 @@ pub struct Speedometer {
     /// In which life of the line the samples were taken: in the next one numbers are skipped, and it has to be seen
     /// again who is there.
     life: u64,
+    /// At which rate, per minute.
+    rate: u32,
     samples: VecDeque<Sample>,
+    /// Moments at which more had been called than at the one before: when, and how many in all.
+    calls: VecDeque<(u64, u64)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,40 +140,76 @@ impl Speedometer {
         if self.life != summary.life {
             self.life = summary.life;
             self.samples.clear();
+            self.calls.clear();
         }
-        if !summary.standing {
-            // Nobody has to stand: what is measured is how many come, not how fast the line could move.
-            self.samples.clear();
-        } else if self.samples.back().is_none_or(|last| last.now_ms + SAMPLE_MS <= now.now_ms) {
-            self.samples.push_back(now);
+        if self.rate != rules.release_per_minute {
+            self.rate = rules.release_per_minute;
+            self.calls.clear();
         }
-        while self.samples.front().is_some_and(|first| first.now_ms + LEAVING_MS < now.now_ms) {
-            self.samples.pop_front();
-        }
+        self.watch(now, summary);
         let stood_s = match summary.standing_since_ms {
             0 => 0.0,
             since_ms => now.now_ms.saturating_sub(since_ms.max(summary.life_began_ms)) as f64 / 1e3,
         };
         let sure = ((stood_s - LEAVING_SHOWS_S) / (LEAVING_SURE_S - LEAVING_SHOWS_S)).clamp(0.0, 1.0);
         let leaving = self.leaving(now);
-        let leave_at_most = leaving * LEAVING_MORE * sure + LEAVING_PRIOR * (1.0 - sure) + LEAVING_LEAST;
+        let at_most = |prior: f64| leaving * LEAVING_MORE * sure + prior * (1.0 - sure) + LEAVING_LEAST;
+        let there = |leave_per_s: f64| (-leave_per_s * stood_s.min(UNNOTICED_S)).exp();
+        let (leave_at_most, leave_for_polls) = (at_most(LEAVING_PRIOR), at_most(LEAVING_POLL));
         let (seats_free, seats_per_s) = self.seats(rules, now);
+        let over = summary.called_last_minute as f64 / f64::from(rules.release_per_minute.max(1));
         Speed {
-            calls_per_s: self.calls(now, rate),
+            calls_per_s: self.calls_per_s(now, rate),
+            pause_s: WINDOW_S * (1.0 - 1.0 / over.max(1.0)),
             rate_per_s: rate,
             seats_free,
             seats_per_s,
             leave_per_s: (leaving * LEAVING_LESS * sure, leave_at_most),
-            there_at_least: (-leave_at_most * stood_s.min(UNNOTICED_S)).exp(),
+            there_at_least: there(leave_at_most).max(THERE_PRIOR * (1.0 - sure)),
+            for_polls: (leave_for_polls, there(leave_for_polls)),
+        }
+    }
+
+    /// Keeps what the figures are worked out from.
+    fn watch(&mut self, now: Sample, summary: &Summary) {
+        let stands_still = !matches!(summary.reason, None | Some(Reason::SeatsTaken | Reason::LineFull));
+        if !summary.standing {
+            // Nobody has to stand: what is measured is how many come, not how fast the line could move.
+            self.samples.clear();
+        } else if self.samples.back().is_none_or(|last| last.now_ms + SAMPLE_MS <= now.now_ms) {
+            self.samples.push_back(now);
+        }
+        while self.samples.front().is_some_and(|first| first.now_ms + ENDS_MS_MAX < now.now_ms) {
+            self.samples.pop_front();
+        }
+        // More were called within the minute than the rate allows now: nobody is called until it has gone by.
+        let over = summary.called_last_minute > u64::from(self.rate);
+        if !summary.standing || stands_still || over {
+            self.calls.clear();
+        }
+        let is_news = |&(at_ms, called): &(u64, u64)| called < now.called && at_ms + SAMPLE_MS <= now.now_ms;
+        if summary.standing && self.calls.back().is_none_or(is_news) {
+            self.calls.push_back((now.now_ms, now.called));
+        }
+        // The oldest but one is still far enough back: the oldest is needed no more.
+        while self.calls.get(1).is_some_and(|&(at_ms, called)| {
+            at_ms + CALLS_MS_MAX < now.now_ms || (at_ms + CALLS_MS_MIN < now.now_ms && called + CALLS <= now.called)
+        }) {
+            self.calls.pop_front();
         }
     }
 
     /// Calls a second, at least and at most. Seats come free unevenly; a rate is kept evenly.
-    fn calls(&self, now: Sample, rate: f64) -> (f64, f64) {
-        let Some(first) = self.samples.iter().find(|s| s.now_ms + CALLS_MS >= now.now_ms) else { return (rate, rate) };
-        let span_s = (now.now_ms - first.now_ms) as f64 / 1e3;
-        let prior_s = (PRIOR_S - span_s / 4.0).max(0.0);
-        let called = now.called.saturating_sub(first.called) as f64;
+    fn calls_per_s(&self, now: Sample, rate: f64) -> (f64, f64) {
+        let (Some(&(first_ms, first)), Some(&(last_ms, last))) = (self.calls.front(), self.calls.back()) else {
+            return (rate * 0.95, rate * 1.02);
+        };
+        let called = last.saturating_sub(first) as f64;
+        // From call to call; and when none has come for longer than one should take, to this moment.
+        let since_s = now.now_ms.saturating_sub(first_ms) as f64 / 1e3;
+        let overdue_s = if called > 0.0 { since_s * called / (called + 1.0) } else { since_s - 1.0 / rate.max(1e-6) };
+        let span_s = ((last_ms - first_ms) as f64 / 1e3).max(overdue_s);
+        let prior_s = (PRIOR_S.max(PRIOR_CALLS / rate.max(1e-6)) - since_s / 4.0).max(0.0);
         let measured = (called + rate * prior_s) / (span_s + prior_s).max(1.0);
         if measured > rate * 0.8 {
             (measured * 0.95, measured.max(rate) * 1.02)
@@ -150,23 +222,26 @@ impl Speedometer {
     fn seats(&self, rules: &Rules, now: Sample) -> (f64, (f64, f64)) {
         let Some(max) = rules.max_active.map(f64::from) else { return (f64::INFINITY, (f64::INFINITY, f64::INFINITY)) };
         let seat_s = (rules.seat_ms as f64 / 1e3).max(1.0);
-        let ends = self.samples.front().map_or(0.0, |first| {
-            let called = now.called.saturating_sub(first.called);
+        let ended = |first: &Sample| (first.seats + now.called.saturating_sub(first.called)).saturating_sub(now.seats);
+        // So far back that enough visits have ended since.
+        let enough = self.samples.iter().rev().find(|first| ended(first) >= ENDS);
+        let (ends, per_seat_s) = enough.or(self.samples.front()).map_or((0.0, 0.0), |first| {
             let span_s = (now.now_ms - first.now_ms) as f64 / 1e3;
-            let ended = (first.seats + called).saturating_sub(now.seats) as f64;
-            ended / ((first.seats + now.seats) as f64 / 2.0 * span_s).max(1.0)
+            let seat_s = (first.seats + now.seats) as f64 / 2.0 * span_s;
+            (ended(first) as f64, ended(first) as f64 / seat_s.max(1.0))
         });
-        // The first visits to end are the short ones, so that until a seat's time has gone by, nothing is sure.
+        // The first visits to end are the short ones, so that until some have ended, nothing is sure.
         let (short, long) = VISIT_SEATS;
-        let least = (ends * 0.8).max(1.0 / (seat_s * long));
-        let most = (ends * 1.25).max(1.0 / (seat_s * short));
+        let known = ends / (ends + ENDS_HALF);
+        let least = per_seat_s * 0.8 * known + (1.0 - known) / (seat_s * long);
+        let most = (per_seat_s * 1.25 * known).max(1.0 / (seat_s * short) * (1.0 - known));
         ((max - now.seats as f64).max(0.0), (max * least, max * most))
     }
 
     /// The share of those in line who walk away each second: whoever was counted behind the head, no longer is, and
     /// was not called.
     fn leaving(&self, now: Sample) -> f64 {
-        let Some(first) = self.samples.front() else { return 0.0 };
+        let Some(first) = self.samples.iter().find(|s| s.now_ms + LEAVING_MS >= now.now_ms) else { return 0.0 };
         let span_s = (now.now_ms - first.now_ms) as f64 / 1e3;
         let were = first.behind_head + now.issued.saturating_sub(first.issued);
         let left = were.saturating_sub(now.behind_head).saturating_sub(now.called.saturating_sub(first.called));
@@ -184,13 +259,16 @@ impl Speed {
         }
         let ahead = ahead as f64;
         let leave_least = self.leave_per_s.0;
-        let low = self.soonest_s(ahead, fast);
-        // Those for whom there is a seat are called at the rate; everybody else needs a seat that comes free.
-        let seated = ahead.min(self.seats_free);
-        let unseated = ahead - seated;
+        let low = self.soonest_s(ahead, fast, (self.leave_per_s.1, self.there_at_least));
+        // The visitor's own call is one more. Those for whom there is a seat are called at the rate; everybody else
+        // needs a seat that comes free.
+        let calls = ahead + 1.0;
+        let seated = calls.min(self.seats_free);
+        let unseated = calls - seated;
         let slowest = slow.min(self.seats_per_s.0);
         let high = wait_s(seated, slow, leave_least)
-            + if unseated > 0.0 { wait_s(unseated, slowest, leave_least) } else { 0.0 };
+            + if unseated > 0.0 { wait_s(unseated, slowest, leave_least) } else { 0.0 }
+            + self.pause_s;
         Some(WaitRange { low_s: whole_seconds((low * 0.95 - 1.0).floor()), high_s: whole_seconds((high + 4.0).ceil()) })
     }
 
@@ -201,13 +279,13 @@ impl Speed {
         if self.rate_per_s <= 0.0 {
             return POLL_S_MAX / 2;
         }
-        let soonest_s = self.soonest_s(ahead as f64, self.rate_per_s.max(self.calls_per_s.1));
+        let soonest_s = self.soonest_s(ahead as f64, self.rate_per_s.max(self.calls_per_s.1), self.for_polls);
         (whole_seconds(soonest_s * 0.95 - 1.0) / 4).clamp(POLL_S_MIN, POLL_S_MAX)
     }
 
     /// The wait if as many as can have left, or will leave.
-    fn soonest_s(&self, ahead: f64, calls_per_s: f64) -> f64 {
-        wait_s(ahead * self.there_at_least, calls_per_s, self.leave_per_s.1).max(ahead * STAY_LEAST / calls_per_s)
+    fn soonest_s(&self, ahead: f64, calls_per_s: f64, (leave_per_s, there): (f64, f64)) -> f64 {
+        wait_s(ahead * there, calls_per_s, leave_per_s).max(ahead * STAY_LEAST / calls_per_s)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod estimate;
 pub mod line;
+pub mod policy;
 pub mod session;
 pub mod standing;
 pub mod store;

@@ -6,12 +6,16 @@
 //! answer (somebody was seen) is left on a queue without locks; what can be answered from the last summary is
 //! answered from it without asking anybody.
 
+pub mod core;
 mod desk;
+mod grace;
 mod keepsake;
+pub mod marks;
 pub mod memory;
 pub mod pace;
 mod round;
 pub mod trickle;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -21,88 +25,36 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::Instant,
 };
 
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_queue::SegQueue;
-use sluice_config::Mode;
-use tokio::{
-    sync::{SetOnce, mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::{SetOnce, mpsc, oneshot};
 
-pub use self::keepsake::Keepsake;
-use self::{
-    pace::{ASKS_OF_THE_NEXT, Anchor},
-    trickle::Trickle,
+use self::{core::Core, desk::Desk, memory::Memory};
+pub use self::{
+    keepsake::Keepsake,
+    marks::{Mark, Word},
+    view::View,
 };
 use crate::{
-    estimate::Speed,
-    line::{Ask, Newcomer, Rules, Seen, Summary, Verdict},
-    standing::Look,
+    line::{Ask, Newcomer, Rules, Verdict},
     store::{LineId, Store},
 };
 
 /// Most questions waiting for an answer at once; the next one is told that the store is away.
 pub const QUESTIONS_MAX: usize = 100_000;
-/// Most marks waiting to be taken along; more are dropped and counted. A dropped mark costs its visitor
-/// nothing while another one arrives in time.
-pub const MARKS_MAX: usize = 2_000_000;
+/// Most polls on their way to the usher's task; more are dropped and counted. A dropped poll costs its visitor nothing
+/// while another one arrives in time.
+pub const POLLS_PUT_MAX: usize = 2_000_000;
+/// Most other marks on their way there.
+pub const KEPT_PUT_MAX: usize = 1_000_000;
 
 /// The store could not be asked in time. The place is safe: the question may be put again, to any node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the line could not be asked in time")]
 pub struct Unanswered;
-
-/// What is known of a line at this node.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// The line after the last step.
-    pub summary: Summary,
-    /// How fast it moves.
-    pub speed: Speed,
-    /// Whether the last attempt reached the store.
-    pub store_answers: bool,
-    /// What the store's silence began with.
-    away: Option<Away>,
-    anchor: Anchor,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Away {
-    since: Instant,
-    trickle: Option<Trickle>,
-}
-
-impl View {
-    /// The line's clock now, as this node reckons it.
-    pub fn now_ms(&self) -> u64 {
-        self.anchor.reckon(Instant::now())
-    }
-
-    /// For how long the store has been away; zero while it answers.
-    pub fn away_for(&self) -> Duration {
-        self.away.map_or(Duration::ZERO, |away| away.since.elapsed())
-    }
-
-    /// Whether a number is called by time alone, while the store is away; see [`Trickle`].
-    pub fn trickles_to(&self, number: u64) -> bool {
-        let trickle = self.away.and_then(|away| away.trickle);
-        trickle.is_some_and(|trickle| trickle.calls(self.summary.shown_number(number), self.now_ms()))
-    }
-
-    /// What visitors are told from, in a queue that does `mode`.
-    pub fn look(&self, mode: Mode) -> Look<'_> {
-        Look {
-            summary: &self.summary,
-            speed: &self.speed,
-            store_answers: self.store_answers,
-            now_ms: self.now_ms(),
-            mode,
-        }
-    }
-}
 
 /// Counts of what ushers did, for metrics.
 #[derive(Debug, Default)]
@@ -111,7 +63,7 @@ pub struct Counts {
     pub steps: AtomicU64,
     /// Attempts at a step that failed.
     pub steps_failed: AtomicU64,
-    /// Marks dropped at [`MARKS_MAX`].
+    /// Marks dropped since there was no room; see [`marks`].
     pub marks_dropped: AtomicU64,
     /// Questions refused at [`QUESTIONS_MAX`] or unanswered in time.
     pub unanswered: AtomicU64,
@@ -125,28 +77,54 @@ pub struct Usher {
     line: LineId,
     rules: ArcSwap<Rules>,
     view: ArcSwap<View>,
-    marks: SegQueue<Mark>,
-    marks_len: AtomicUsize,
+    marks: Put,
     questions: mpsc::Sender<Question>,
     counts: Counts,
     heard: SetOnce<()>,
 }
 
-/// Something the line should know and nobody waits for.
-#[derive(Clone, Copy, Debug)]
-enum Mark {
-    Seen(Seen),
-    Away(u64),
-    Inside(u64),
-    Admitted(u64),
-    Ended(u64),
+/// Whoever is to be answered. Dropped, it learns that the line could not be asked.
+type Waiter = oneshot::Sender<(u64, Verdict)>;
+type Question = core::Question<Waiter>;
+
+/// The moment that it is, on this node's clock.
+pub fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
-/// Something a visitor waits for.
-#[derive(Debug)]
-enum Question {
-    Join(Newcomer, oneshot::Sender<(u64, Verdict)>),
-    Ask(Ask, oneshot::Sender<Verdict>),
+/// Marks on their way from the node's threads to the usher's task, without locks. What must not be lost has room of
+/// its own.
+#[derive(Debug, Default)]
+struct Put {
+    kept: SegQueue<marks::Marked>,
+    kept_len: AtomicUsize,
+    polls: SegQueue<marks::Marked>,
+    polls_len: AtomicUsize,
+}
+
+impl Put {
+    /// False: there is no room.
+    fn push(&self, mark: marks::Marked) -> bool {
+        let (queue, len, max) = match mark.mark.word.is_kept() {
+            true => (&self.kept, &self.kept_len, KEPT_PUT_MAX),
+            false => (&self.polls, &self.polls_len, POLLS_PUT_MAX),
+        };
+        if len.fetch_add(1, Ordering::Relaxed) >= max {
+            len.fetch_sub(1, Ordering::Relaxed);
+            return false;
+        }
+        queue.push(mark);
+        true
+    }
+
+    fn pop(&self) -> Option<marks::Marked> {
+        let pop = |queue: &SegQueue<_>, len: &AtomicUsize| {
+            let mark = queue.pop()?;
+            len.fetch_sub(1, Ordering::Relaxed);
+            Some(mark)
+        };
+        pop(&self.kept, &self.kept_len).or_else(|| pop(&self.polls, &self.polls_len))
+    }
 }
 
 impl Usher {
@@ -166,20 +144,19 @@ impl Usher {
         keepsake: Option<Keepsake>,
     ) -> Arc<Self> {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
-        let summary = Summary { now_ms: wall_ms, ..Summary::default() };
-        let anchor = Anchor::new(wall_ms, Instant::now());
-        let view = View { summary, speed: Speed::default(), store_answers: false, away: None, anchor };
+        let memory = keepsake.as_ref().and_then(desk::recall).unwrap_or_else(Memory::default);
+        let core = Core::new(memory, wall_ms, now());
         let usher = Arc::new(Self {
             line,
             rules: ArcSwap::from_pointee(rules),
-            view: ArcSwap::from_pointee(view),
-            marks: SegQueue::new(),
-            marks_len: AtomicUsize::new(0),
+            view: ArcSwap::new(core.view().clone()),
+            marks: Put::default(),
             questions,
             counts: Counts::default(),
             heard: SetOnce::new(),
         });
-        tokio::spawn(desk::run(Arc::downgrade(&usher), store, inbox, keepsake));
+        let desk = Desk { usher: Arc::downgrade(&usher), store, inbox, keepsake, core, flight: None };
+        tokio::spawn(desk.run());
         usher
     }
 
@@ -218,31 +195,6 @@ impl Usher {
         &self.counts
     }
 
-    /// Somebody was seen waiting.
-    pub fn seen(&self, number: u64, hold_ms: u32) {
-        self.mark(Mark::Seen(Seen { number, hold_ms }));
-    }
-
-    /// Somebody waiting said good-bye; the place is kept.
-    pub fn away(&self, number: u64) {
-        self.mark(Mark::Away(number));
-    }
-
-    /// Somebody was seen inside.
-    pub fn inside(&self, number: u64) {
-        self.mark(Mark::Inside(number));
-    }
-
-    /// This node has let a number in by itself, while the store was away. Told with the first step after that.
-    pub fn admitted(&self, number: u64) {
-        self.mark(Mark::Admitted(number));
-    }
-
-    /// A visit is over.
-    pub fn ended(&self, number: u64) {
-        self.mark(Mark::Ended(number));
-    }
-
     /// Takes a number for a newcomer.
     ///
     /// # Errors
@@ -252,35 +204,21 @@ impl Usher {
         self.put(Question::Join(newcomer, reply), answer).await
     }
 
-    /// Asks whether a number is called.
+    /// Asks whether a number is called. The visitor will be told to ask again after `told_ms`, which measures the network;
+    /// 0: whenever it can.
     ///
     /// # Errors
     /// If the line could not be asked in time.
-    pub async fn ask(&self, ask: Ask) -> Result<Verdict, Unanswered> {
+    pub async fn ask(&self, ask: Ask, told_ms: u32) -> Result<Verdict, Unanswered> {
         let (reply, answer) = oneshot::channel();
-        self.put(Question::Ask(ask, reply), answer).await
+        Ok(self.put(Question::Ask { ask, told_ms, waiter: reply }, answer).await?.1)
     }
 
-    /// Asks whether a number at or below the head is called, and asks again while it is about to be.
-    ///
-    /// Such a number is called with the next place, which is a tick or two away. A visitor who hears of it with this
-    /// answer need not come again for it: a hidden tab asks once a minute, and its place would stand empty meanwhile.
-    ///
-    /// # Errors
-    /// If the line could not be asked in time.
-    pub async fn ask_next(&self, ask: Ask) -> Result<Verdict, Unanswered> {
-        let mut verdict = self.ask(ask).await;
-        for _ in 1..ASKS_OF_THE_NEXT {
-            if verdict != Ok(Verdict::Waiting) || self.view().summary.reason.is_some() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(self.rules().tick_ms())).await;
-            verdict = self.ask(ask).await;
-        }
-        verdict
-    }
-
-    async fn put<T>(&self, question: Question, answer: oneshot::Receiver<T>) -> Result<T, Unanswered> {
+    async fn put(
+        &self,
+        question: Question,
+        answer: oneshot::Receiver<(u64, Verdict)>,
+    ) -> Result<(u64, Verdict), Unanswered> {
         let put = self.questions.try_send(question).map_err(|_| Unanswered);
         let answer = match put {
             Ok(()) => answer.await.map_err(|_| Unanswered),
@@ -292,12 +230,10 @@ impl Usher {
         answer
     }
 
-    fn mark(&self, mark: Mark) {
-        if self.marks_len.fetch_add(1, Ordering::Relaxed) >= MARKS_MAX {
-            self.marks_len.fetch_sub(1, Ordering::Relaxed);
+    /// Leaves word for the line, with the next step.
+    pub fn mark(&self, mark: Mark) {
+        if !self.marks.push(marks::Marked { mark, at: now() }) {
             self.counts.marks_dropped.fetch_add(1, Ordering::Relaxed);
-            return;
         }
-        self.marks.push(mark);
     }
 }

@@ -139,3 +139,78 @@ fn numbers_that_are_skipped_in_a_new_life_are_nobody_who_left() {
         holds(&told(second, 1, 131_072), 3_000, 300);
     }
 }
+
+/// A line in which somebody is called every so many seconds, looked at at any moment of it.
+fn slow(per_minute: u32, seconds: u64) -> Vec<(u64, Speed)> {
+    let rules = Rules { release_per_minute: per_minute, burst: 1, ..rules() };
+    let mut speedometer = Speedometer::default();
+    let seen = (0..=seconds).map(|second| {
+        let called_total = second * u64::from(per_minute) / 60;
+        let summary = Summary {
+            now_ms: START_MS + second * 1_000,
+            issued: 1_000,
+            called_total,
+            called_last_minute: u64::from(per_minute).min(called_total),
+            waiting: 1_000 - called_total,
+            standing: true,
+            standing_since_ms: START_MS,
+            ..Summary::default()
+        };
+        (second, speedometer.observe(&rules, &summary))
+    });
+    seen.collect()
+}
+
+/// P10 in slow lines: 1, 2, 3 and 6 a minute.
+#[test]
+fn in_a_slow_line_every_range_holds_from_the_first_second() {
+    for per_minute in [1_u32, 2, 3, 6] {
+        let every_s = 60 / u64::from(per_minute);
+        for (second, speed) in slow(per_minute, 1_200) {
+            for ahead in [0, 1, 2, 5, 20] {
+                let turn_s = (second / every_s + 1 + ahead) * every_s;
+                let wait_s = u32::try_from(turn_s - second).unwrap();
+                let range = speed.wait(ahead).unwrap();
+                let holds = range.low_s <= wait_s && wait_s <= range.high_s + 3;
+                assert!(holds, "{per_minute}/min, {ahead} ahead, after {second} s: {wait_s} s, shown {range:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_whose_rate_was_lowered_shows_that_it_has_to_wait_for_the_minute_to_pass() {
+    let lowered = Rules { release_per_minute: 60, burst: 10, ..rules() };
+    let mut speedometer = Speedometer::default();
+    for second in 0_u64..=300 {
+        let called_total = second.min(120) * 10;
+        let rules = if second <= 120 { rules() } else { lowered.clone() };
+        let gone = second.saturating_sub(120).min(60);
+        let summary = Summary {
+            now_ms: START_MS + second * 1_000,
+            issued: 20_000,
+            // 54 s long nobody can be called.
+            called_total: called_total + second.saturating_sub(174),
+            called_last_minute: (second * 10).min(600).saturating_sub(gone * 10).max(60.min(second * 10)),
+            waiting: 15_000,
+            standing: true,
+            standing_since_ms: START_MS,
+            ..Summary::default()
+        };
+        let speed = speedometer.observe(&rules, &summary);
+        if second > 120 {
+            let ahead = 30;
+            let turn_s = if second < 174 { 174 - second + ahead + 1 } else { ahead + 1 };
+            holds(&speed, ahead, u32::try_from(turn_s).unwrap());
+        }
+    }
+}
+
+/// After a restart with every seat taken the first in line needs a visit to end.
+#[test]
+fn who_is_next_while_every_seat_is_taken_is_not_told_seconds() {
+    let rules = Rules { max_active: Some(30), ..rules() };
+    let speed = after(&rules, 1, 0, 0, 30);
+    let range = speed.wait(0).unwrap();
+    assert!(range.high_s >= 10, "{range:?}");
+}

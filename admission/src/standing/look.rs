@@ -9,6 +9,7 @@ use crate::{
     estimate::{POLL_S_MAX, POLL_S_MIN, Speed},
     line::Summary,
     token::Ticket,
+    usher::trickle::Trickle,
 };
 
 /// How often a page asks again that only has a slip: soon, since the number is taken when it asks.
@@ -34,6 +35,14 @@ pub struct Look<'a> {
     pub now_ms: u64,
     /// What the queue does by this node's settings.
     pub mode: Mode,
+    /// How much later than told visitors may ask and still count as present, in ms.
+    pub grace_ms: u32,
+    /// For how long the line has answered without a break, in ms; 0 while it does not.
+    pub answers_for_ms: u64,
+    /// For how long the store has been away, in ms; 0 while it answers.
+    pub away_ms: u64,
+    /// Which numbers are called by time meanwhile, if the line calls at all.
+    pub trickle: Option<Trickle>,
 }
 
 /// A visitor who may enter.
@@ -65,6 +74,12 @@ pub fn admitted() -> Standing {
 }
 
 impl Look<'_> {
+    /// Whether a number is called by time alone, while the store is away; see [`Trickle`].
+    pub fn trickles_to(&self, number: u64) -> bool {
+        let shown = self.summary.shown_number(number);
+        self.trickle.is_some_and(|trickle| trickle.calls(shown, self.now_ms))
+    }
+
     /// Whether a client that has shown no cookie costs the line nothing at all: somebody stands in line, or nobody
     /// may be called.
     pub fn stands(&self) -> bool {

@@ -1,91 +1,49 @@
-//! The usher's own task: gather, step, answer, publish.
+//! The usher's own task: drives the [`Core`] with a store, a clock and the visitors' questions.
 
 use std::{
-    future::poll_fn,
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, Weak, atomic::Ordering},
     task::Poll,
 };
 
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 
 use super::{
-    Away, Question, Usher, View,
+    Question, Usher, Waiter,
+    core::{Action, Core, Event},
     keepsake::Keepsake,
     memory::Memory,
-    pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
-    round::Round,
-    trickle::Trickle,
+    now,
+    pace::{ANSWERS_MAX, MARKS_PER_ROUND},
 };
 use crate::{
-    estimate::Speedometer,
-    line::{Outcome, Rules},
-    store::Store,
+    line::{Batch, Outcome, Rules},
+    store::{Store, StoreError},
 };
 
-/// Runs until every handle is gone. A step that panics costs what its batch said, and the usher begins anew: the
-/// line of a queue must not stand for ever because of one bad moment.
-pub(super) async fn run<S: Store>(
-    usher: Weak<Usher>,
-    store: Arc<S>,
-    mut inbox: mpsc::Receiver<Question>,
-    mut keepsake: Option<Keepsake>,
-) {
-    let mut memory = keepsake.as_ref().and_then(recall).unwrap_or_default();
-    loop {
-        let mut work = pin!(work(&usher, store.as_ref(), &mut inbox, &mut keepsake, &mut memory));
-        // Nothing that the panic may have left half done is used again but the memory, which merges.
-        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(())) => Poll::Ready(true),
-            Err(_) => Poll::Ready(false),
-        });
-        if caught.await {
-            return;
-        }
-        if let Some(usher) = usher.upgrade() {
-            tracing::error!(line = %usher.line, "a step of the line panicked; its usher begins anew");
-            usher.counts.steps_failed.fetch_add(1, Ordering::Relaxed);
-        }
-        sleep(RETRY.1).await;
-    }
+/// Most marks taken over at once, so that a step is never long in coming.
+const MARKS_TAKEN_MAX: usize = 2 * MARKS_PER_ROUND;
+
+/// An attempt on its way.
+type Attempt = Pin<Box<dyn Future<Output = Result<Outcome, StoreError>> + Send>>;
+
+/// The task of one usher.
+pub(super) struct Desk<S> {
+    pub(super) usher: Weak<Usher>,
+    pub(super) store: Arc<S>,
+    pub(super) inbox: mpsc::Receiver<Question>,
+    pub(super) keepsake: Option<Keepsake>,
+    pub(super) core: Core<Waiter>,
+    pub(super) flight: Option<(u64, Attempt)>,
 }
 
-async fn work<S: Store>(
-    usher: &Weak<Usher>,
-    store: &S,
-    inbox: &mut mpsc::Receiver<Question>,
-    keepsake: &mut Option<Keepsake>,
-    memory: &mut Memory,
-) {
-    let mut speedometer = Speedometer::default();
-    // The line is asked once at the start, so that the node knows it before the first visitor comes.
-    let mut round = Round::default();
-    loop {
-        let Some(handle) = usher.upgrade() else { return };
-        let sent = attempt(&handle, store, &mut round, inbox, memory).await;
-        publish(&handle, &mut speedometer, &sent);
-        memory.learn(&sent.rules, &round.batch, &sent.outcome);
-        let questions = round.questions();
-        round.answer(&sent.outcome);
-        if let Some(keepsake) = keepsake {
-            keepsake.keep(memory, &sent.outcome.summary).await;
-        }
-        let not_before = sent.answered + step_every_min(questions);
-        let pace = Pace::of(&handle.view.load().summary, &handle.rules.load(), memory);
-        drop(handle);
-        match gather(usher, inbox, &pace, sent.answered, not_before).await {
-            Some(next) => round = next,
-            None => return,
-        }
-    }
-}
-
-fn recall(keepsake: &Keepsake) -> Option<Memory> {
+/// What was known of the line when this node ended.
+pub(super) fn recall(keepsake: &Keepsake) -> Option<Memory> {
     match keepsake.recall() {
         Ok(known) => known.map(Memory::recall),
         Err(error) => {
@@ -95,107 +53,131 @@ fn recall(keepsake: &Keepsake) -> Option<Memory> {
     }
 }
 
-/// Waits until there is something to say, or the line wants a tick. `None`: every handle is gone.
-async fn gather(
-    usher: &Weak<Usher>,
-    inbox: &mut mpsc::Receiver<Question>,
-    pace: &Pace,
-    last_step: Instant,
-    not_before: Instant,
-) -> Option<Round> {
-    let mut look = last_step + pace.look_every;
-    loop {
-        let question = tokio::select! {
-            question = inbox.recv() => Some(question?),
-            () = sleep_until(look) => None,
-        };
-        if question.is_some() {
-            sleep_until(not_before).await;
+impl<S: Store> Desk<S> {
+    /// Runs until every handle is gone. A step that panics costs what its batch said, and the usher begins anew: the
+    /// line of a queue must not stand for ever because of one bad moment.
+    pub(super) async fn run(mut self) {
+        loop {
+            let ended = {
+                let mut work = pin!(self.work());
+                let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+                    Ok(Poll::Pending) => Poll::Pending,
+                    Ok(Poll::Ready(())) => Poll::Ready(true),
+                    Err(_) => Poll::Ready(false),
+                });
+                caught.await
+            };
+            if ended {
+                return;
+            }
+            self.flight = None;
+            let mut actions = Vec::new();
+            self.core.begin_anew(now(), &mut actions);
+            if let Some(usher) = self.usher.upgrade() {
+                tracing::error!(line = %usher.line, "a step of the line panicked; its usher begins anew");
+                usher.counts.steps_failed.fetch_add(1, Ordering::Relaxed);
+                self.act(&usher, &mut actions);
+            }
         }
-        let usher = usher.upgrade()?;
-        let mut round = Round::default();
-        if let Some(question) = question {
-            round.take(&usher, question);
-        }
-        while !round.is_full() {
-            let Ok(question) = inbox.try_recv() else { break };
-            round.take(&usher, question);
-        }
-        round.take_marks(&usher);
-        if !round.is_empty() || pace.moving || last_step.elapsed() >= pace.idle_every {
-            return Some(round);
-        }
-        look = Instant::now() + pace.look_every;
     }
-}
 
-/// An answered attempt.
-struct Sent {
-    rules: Arc<Rules>,
-    outcome: Outcome,
-    sent: Instant,
-    answered: Instant,
-}
-
-/// Published before anybody is answered: whoever asks next finds at least what this answer was based on.
-fn publish(usher: &Usher, speedometer: &mut Speedometer, step: &Sent) {
-    let summary = step.outcome.summary.clone();
-    let speed = speedometer.observe(&usher.rules.load(), &summary);
-    usher.counts.steps.fetch_add(1, Ordering::Relaxed);
-    usher.counts.called.fetch_add(u64::from(step.outcome.called), Ordering::Relaxed);
-    let anchor = usher.view.load().anchor.after(summary.now_ms, step.sent, step.answered);
-    usher.view.store(Arc::new(View { summary, speed, store_answers: true, away: None, anchor }));
-    let _ = usher.heard.set(());
-}
-
-/// Tries until the line has answered. While it does not, those who wait are let go and the view says that the
-/// store is away; what they said is kept.
-async fn attempt<S: Store>(
-    usher: &Usher,
-    store: &S,
-    round: &mut Round,
-    inbox: &mut mpsc::Receiver<Question>,
-    memory: &Memory,
-) -> Sent {
-    let (mut pause, mut patience) = (RETRY.0, ATTEMPT_MAX);
-    // Since when the line is away, here and on its own clock.
-    let mut away: Option<(Instant, u64)> = None;
-    loop {
-        let sent = Instant::now();
-        round.stamp(&usher.view.load(), memory);
-        if let Some((_, since_ms)) = away.filter(|(since, _)| usher.has_heard() && since.elapsed() >= SETTLE_AFTER) {
-            round.batch.away_since_ms = since_ms;
+    async fn work(&mut self) {
+        let mut actions = Vec::new();
+        loop {
+            let wake = Instant::from_std(self.core.wake_at());
+            let event = tokio::select! {
+                biased;
+                (attempt, result) = answer(&mut self.flight) => match result {
+                    Ok(outcome) => Event::Answered { attempt, outcome: Box::new(outcome) },
+                    Err(error) => Event::Failed { attempt, error: error.to_string() },
+                },
+                () = sleep_until(wake) => Event::Wake,
+                question = self.inbox.recv(), if self.core.takes_questions() => match question {
+                    Some(question) => Event::Question(question),
+                    None => return,
+                },
+            };
+            let Some(usher) = self.usher.upgrade() else { return };
+            let rules = usher.rules.load_full();
+            let answered = matches!(event, Event::Answered { .. });
+            if matches!(event, Event::Wake) {
+                self.take_what_waits(&usher, &rules, &mut actions);
+            }
+            self.core.handle(now(), event, &rules, &mut actions);
+            self.act(&usher, &mut actions);
+            if let Some(keepsake) = self.keepsake.as_mut().filter(|_| answered) {
+                keepsake.keep(self.core.memory(), &self.core.view().summary).await;
+            }
         }
-        let rules = usher.rules.load_full();
-        let error = match timeout(patience, store.sync(&usher.line, &rules, &round.batch)).await {
-            Ok(Ok(outcome)) => {
-                if let Some((since, _)) = away {
-                    tracing::warn!(line = %usher.line, away_ms = since.elapsed().as_millis(), "the line answers again");
+    }
+
+    /// What has come meanwhile shares the step.
+    fn take_what_waits(&mut self, usher: &Usher, rules: &Arc<Rules>, actions: &mut Vec<Action<Waiter>>) {
+        let at = now();
+        for _ in 0..ANSWERS_MAX {
+            let Ok(question) = self.inbox.try_recv() else { break };
+            self.core.handle(at, Event::Question(question), rules, actions);
+        }
+        for _ in 0..MARKS_TAKEN_MAX {
+            let Some(mark) = usher.marks.pop() else { break };
+            self.core.handle(at, Event::Mark(mark), rules, actions);
+        }
+        usher.counts.marks_dropped.fetch_add(self.core.take_marks_dropped(), Ordering::Relaxed);
+    }
+
+    fn act(&mut self, usher: &Usher, actions: &mut Vec<Action<Waiter>>) {
+        let counts = &usher.counts;
+        for action in actions.drain(..) {
+            match action {
+                Action::Send { attempt, rules, batch } => {
+                    let sync = sync(self.store.clone(), usher.line.clone(), rules, batch);
+                    self.flight = Some((attempt, Box::pin(sync)));
                 }
-                return Sent { rules, outcome, sent, answered: Instant::now() };
+                Action::Publish(view) => {
+                    if view.store_answers {
+                        counts.steps.fetch_add(1, Ordering::Relaxed);
+                        let _ = usher.heard.set(());
+                    }
+                    usher.view.store(view);
+                }
+                Action::Called(called) => {
+                    counts.called.fetch_add(called.into(), Ordering::Relaxed);
+                }
+                Action::Answer(waiter, answer) => {
+                    // Dropped, a waiter learns that the line could not be asked.
+                    if let Ok(answer) = answer {
+                        let _ = waiter.send(answer);
+                    }
+                }
+                Action::Failed { error, first } => {
+                    // An attempt that has taken too long is given up.
+                    self.flight = None;
+                    counts.steps_failed.fetch_add(1, Ordering::Relaxed);
+                    if first {
+                        tracing::error!(line = %usher.line, %error, "the line does not answer; places are kept");
+                    }
+                }
+                Action::Back { away } => {
+                    tracing::warn!(line = %usher.line, away_ms = away.as_millis(), "the line answers again");
+                }
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => {
-                let within = patience;
-                patience = (patience * 2).min(PATIENCE_MAX);
-                format!("no answer within {} ms", within.as_millis())
-            }
-        };
-        usher.counts.steps_failed.fetch_add(1, Ordering::Relaxed);
-        if away.is_none() {
-            tracing::error!(line = %usher.line, %error, "the line does not answer; places are kept");
-            let view = View::clone(&usher.view.load());
-            away = Some((sent, view.now_ms()));
-            round.came_by(view.anchor.reckon(sent));
-            let trickle = Trickle::new(&rules, &view.summary, memory.calls());
-            let away = Some(Away { since: sent, trickle });
-            usher.view.store(Arc::new(View { store_answers: false, away, ..view }));
         }
-        round.give_up_waiting();
-        while inbox.try_recv().is_ok() {}
-        sleep(pause).await;
-        pause = (pause * 2).min(RETRY.1);
-        // The line may have heard this attempt, only too slowly: it must not take those for gone who are here.
-        round.take_marks(usher);
     }
+}
+
+async fn sync<S: Store>(
+    store: Arc<S>,
+    line: crate::store::LineId,
+    rules: Arc<Rules>,
+    batch: Arc<Batch>,
+) -> Result<Outcome, StoreError> {
+    store.sync(&line, &rules, &batch).await
+}
+
+/// Waits for the attempt on its way; for ever if there is none.
+async fn answer(flight: &mut Option<(u64, Attempt)>) -> (u64, Result<Outcome, StoreError>) {
+    let Some((attempt, sync)) = flight else { return std::future::pending().await };
+    let (attempt, result) = (*attempt, sync.as_mut().await);
+    *flight = None;
+    (attempt, result)
 }

@@ -70,14 +70,12 @@ impl Memory {
     }
 
     /// Stamps a batch with what a node knows that was last told `summary` and reckons the line's clock to be at
-    /// `clock_ms`. A line in a new life is told everything; who is there once in a batch, and `told_life` says for
-    /// which life it was.
-    pub fn stamp(&self, batch: &mut Batch, told_life: &mut u64, summary: &Summary, clock_ms: u64) {
+    /// `clock_ms`. A line in a new life is told everything.
+    pub fn stamp(&self, batch: &mut Batch, summary: &Summary, clock_ms: u64) {
         batch.known = self.known(summary, clock_ms);
-        if summary.epoch > 0 && self.is_news_to(summary.life) && *told_life != summary.life {
+        if summary.epoch > 0 && self.is_news_to(summary.life) {
             batch.ended.extend(self.tell_ended(clock_ms));
             batch.seen.extend(self.tell_present(summary.head, clock_ms));
-            *told_life = summary.life;
         }
     }
 

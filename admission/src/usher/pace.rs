@@ -2,9 +2,7 @@
 //!
 //! Pure, so that the crowd simulator's ushers keep the same pace in virtual time.
 
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::memory::Memory;
 use crate::line::{Rules, Summary};
@@ -29,9 +27,6 @@ pub const PATIENCE_MAX: Duration = Duration::from_secs(64);
 pub const SETTLE_AFTER: Duration = Duration::from_secs(2);
 /// First and longest pause after a failed attempt.
 pub const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How often the line is asked, a tick apart, on behalf of one visitor who stands first: has been passed over, and is
-/// called with the next place.
-pub const ASKS_OF_THE_NEXT: u32 = 5;
 /// Most newcomers and asks in one batch: bounds the time of one step.
 pub const ANSWERS_MAX: usize = 10_000;
 /// Most marks in one batch.

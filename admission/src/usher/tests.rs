@@ -15,9 +15,9 @@ use std::{
 use sluice_config::{Mode, Name};
 use tokio::time::{Instant, advance, sleep};
 
-use super::{Unanswered, Usher};
+use super::{Mark, Unanswered, Usher, Word, now};
 use crate::{
-    line::{Ask, Batch, Newcomer, Outcome, Rules, Verdict},
+    line::{Ask, Batch, Newcomer, Outcome, Rules, Seen, Verdict},
     store::{Embedded, LineId, Store, StoreError},
 };
 
@@ -118,6 +118,15 @@ fn world(rules: Rules) -> World {
     World { usher: Usher::start(line, rules, store.clone(), 1_700_000_000_000), store }
 }
 
+fn seen(number: u64, hold_ms: u32) -> Mark {
+    mark(Word::Seen { seen: Seen { number, hold_ms }, told_ms: 0 })
+}
+
+/// Of whichever epoch.
+fn mark(word: Word) -> Mark {
+    Mark { epoch: 0, word }
+}
+
 fn slip(id: u64) -> Newcomer {
     Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 }
 }
@@ -166,8 +175,8 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
     world.store.away.store(true, Ordering::SeqCst);
     assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
     assert!(!world.usher.view().store_answers);
-    world.usher.seen(2, 20_000);
-    world.usher.inside(1);
+    world.usher.mark(seen(2, 20_000));
+    world.usher.mark(mark(Word::Inside(1)));
     sleep(Duration::from_secs(5)).await;
     world.store.away.store(false, Ordering::SeqCst);
     sleep(Duration::from_secs(3)).await;
@@ -188,7 +197,7 @@ async fn a_step_that_takes_longer_than_an_attempt_is_made_in_the_end() {
     world.usher.join(slip(0)).await.unwrap();
     world.store.step_ms.store(5_000, Ordering::SeqCst);
     assert_eq!(world.usher.join(slip(1)).await, Err(Unanswered), "nobody waits for so long");
-    world.usher.inside(1);
+    world.usher.mark(mark(Word::Inside(1)));
     sleep(Duration::from_secs(15)).await;
     assert_eq!(world.usher.view().summary.inside, 1);
     world.store.step_ms.store(0, Ordering::SeqCst);
@@ -201,7 +210,7 @@ async fn who_was_on_the_way_when_the_store_went_away_is_numbered_before_who_came
     let world = world(rules());
     world.usher.join(slip(1)).await.unwrap();
     world.store.away.store(true, Ordering::SeqCst);
-    let went_ms = world.usher.view().now_ms();
+    let went_ms = world.usher.view().line_ms(now());
     assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
     sleep(Duration::from_secs(20)).await;
     world.store.away.store(false, Ordering::SeqCst);
@@ -222,18 +231,18 @@ async fn a_line_that_is_wiped_is_told_whom_it_has_called_though_nobody_else_know
         world.usher.join(Newcomer { enter: true, hold_ms: 22_000, ..slip(id) }).await.unwrap();
     }
     // One has left, and the third is called into the seat, but has not asked since.
-    world.usher.ended(1);
+    world.usher.mark(mark(Word::Ended(1)));
     sleep(Duration::from_secs(5)).await;
     let before = world.usher.view().summary.clone();
     assert_eq!((before.head, before.due, before.inside), (3, 1, 1));
     world.store.wipe();
     for number in 4..=6 {
-        world.usher.seen(number, 22_000);
+        world.usher.mark(seen(number, 22_000));
     }
     sleep(Duration::from_secs(5)).await;
     let healed = world.usher.view().summary.clone();
     assert_eq!((healed.due, healed.inside, healed.called_total), (1, 1, 0));
-    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: true });
+    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: true }, 0);
     assert!(matches!(ask(3).await, Ok(Verdict::Inside { .. })));
     assert_eq!(ask(4).await, Ok(Verdict::Waiting));
 }
@@ -246,11 +255,11 @@ async fn a_line_that_is_wiped_is_told_who_waits() {
     }
     // The first was called; of the others only the last asks again before the line calls.
     world.store.wipe();
-    world.usher.seen(6, 22_000);
+    world.usher.mark(seen(6, 22_000));
     sleep(Duration::from_millis(2_900)).await;
     let healed = world.usher.view().summary.clone();
     assert_eq!((healed.life, healed.called_total), (1, 1), "{healed:?}");
-    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: false });
+    let ask = |number| world.usher.ask(Ask { number, hold_ms: 4_000, enter: false }, 0);
     assert!(matches!(ask(2).await, Ok(Verdict::Called { .. })), "nobody overtakes who has not asked again yet");
     assert_eq!(ask(6).await, Ok(Verdict::Waiting));
 }
@@ -263,7 +272,7 @@ async fn marks_made_while_replies_are_lost_reach_the_line_all_the_same() {
     }
     world.store.lost_replies.store(100, Ordering::SeqCst);
     assert_eq!(world.usher.join(slip(9)).await, Err(Unanswered));
-    world.usher.seen(2, 20_000);
+    world.usher.mark(seen(2, 20_000));
     sleep(Duration::from_secs(3)).await;
     assert!(!world.usher.view().store_answers);
     let batches = world.store.batches.lock().unwrap();
@@ -285,7 +294,7 @@ async fn a_line_that_is_wiped_is_told_who_is_inside_and_who_was_called() {
     assert_eq!((healing.epoch, healing.called_last_minute), (before.epoch, 3));
     assert!(healing.issued > before.issued);
     for number in 4..=6 {
-        world.usher.seen(number, 20_000);
+        world.usher.mark(seen(number, 20_000));
     }
     sleep(Duration::from_secs(5)).await;
     let healed = world.usher.view().summary.clone();
@@ -334,44 +343,26 @@ async fn an_idle_line_is_left_alone_and_a_waiting_one_is_served() {
     }
     for _ in 0..11 {
         for number in 1..=10 {
-            world.usher.seen(number, 4_000);
+            world.usher.mark(seen(number, 4_000));
         }
         sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(world.usher.view().summary.head, 10);
-    let verdict = world.usher.ask(Ask { number: 10, hold_ms: 4_000, enter: true }).await.unwrap();
+    let verdict = world.usher.ask(Ask { number: 10, hold_ms: 4_000, enter: true }, 0).await.unwrap();
     assert!(matches!(verdict, Verdict::Inside { .. }));
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_comes_back_late_hears_of_the_call_with_the_same_question() {
-    let fast = Rules { release_per_minute: 600, burst: 1, ..rules() };
-    let world = world(Rules { mode: Mode::Hold, ..fast.clone() });
-    world.usher.join(Newcomer { hold_ms: 1, ..slip(1) }).await.unwrap();
-    world.usher.join(Newcomer { hold_ms: 20_000, ..slip(2) }).await.unwrap();
-    sleep(Duration::from_secs(10)).await;
-    world.usher.set_rules(fast);
-    sleep(Duration::from_secs(2)).await;
-    assert_eq!(world.usher.view().summary.head, 2, "number 1 slept, and was passed over");
-    // Somebody takes the place that is free, so that number 1 has to wait for the next one, a tenth of a second.
-    world.usher.join(slip(3)).await.unwrap();
-    let late = Ask { number: 1, hold_ms: 3_500, enter: false };
-    assert!(matches!(world.usher.ask_next(late).await, Ok(Verdict::Called { .. })));
-    let asked = world.store.batches.lock().unwrap().iter().filter(|b| b.asks.contains(&late)).count();
-    assert!((2..=5).contains(&asked), "the line was asked {asked} times");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_reckoned_clock_keeps_pace_over_many_short_steps() {
     let world = world(rules());
     world.usher.join(slip(0)).await.unwrap();
-    let before = world.usher.view().now_ms();
+    let before = world.usher.view().line_ms(now());
     let start = Instant::now();
     for id in 1..2_000 {
         advance(Duration::from_micros(2_300)).await;
         world.usher.join(slip(id)).await.unwrap();
     }
-    let gone = world.usher.view().now_ms() - before;
+    let gone = world.usher.view().line_ms(now()) - before;
     let line_gone = world.usher.view().summary.now_ms - before;
     let real = u64::try_from(start.elapsed().as_millis()).unwrap();
     assert!(real > 4_000 && gone.abs_diff(real) <= 1, "{gone} reckoned in {real} ms");
@@ -383,7 +374,7 @@ async fn new_rules_hold_from_the_next_step() {
     let world = world(Rules { mode: Mode::Hold, ..rules() });
     world.usher.join(slip(1)).await.unwrap();
     world.usher.set_rules(rules());
-    world.usher.seen(1, 4_000);
+    world.usher.mark(seen(1, 4_000));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(world.usher.view().summary.head, 1);
 }

@@ -15,7 +15,7 @@ pub(super) struct Event {
     pub(super) who: u32,
 }
 
-/// What happens. Who it happens to is a visitor, a node, a crowd or a fault.
+/// What happens. Who it happens to is a visitor, a node, a crowd, a request or a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// The next visitors of a crowd come.
@@ -28,7 +28,6 @@ pub(super) enum What {
     Navigation,
     /// A node asks the line once more, for a poll or a navigation that it has not answered yet.
     AskAgain,
-    AskAgainToEnter,
     /// A visitor goes without entering.
     Leave,
     /// A phone falls asleep.
@@ -47,8 +46,6 @@ pub(super) enum What {
     AtStore,
     /// The answer reaches the node.
     Reply,
-    /// The node gives up on an attempt.
-    Timeout,
     /// Something happens to the store.
     Fault,
     /// A copy of the store is put aside, which a later fault will bring back.

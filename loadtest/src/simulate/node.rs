@@ -1,292 +1,136 @@
-//! A node: its usher, in virtual time. It gathers, sends and retries as the real one does and with its constants
-//! (`sluice_admission::usher`); only sockets and tasks are missing.
+//! A node: the usher that the proxy runs, driven in virtual time. Only sockets and tasks are missing.
 
-use std::{collections::VecDeque, mem, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sluice_admission::{
-    estimate::{Speed, Speedometer},
-    line::{Ask, Batch, Newcomer, Outcome, Rules, Seen, Summary, Verdict},
+    line::{Batch, Outcome, Rules},
+    policy::{Asked, Joining},
     standing::Look,
     usher::{
-        QUESTIONS_MAX,
+        Mark, View,
+        core::{Action, Core as Usher, Event},
+        marks::Marked,
         memory::Memory,
-        pace::{ANSWERS_MAX, Anchor, MARKS_PER_ROUND, Pace, RETRY, SETTLE_AFTER, step_every_min},
     },
 };
-use tokio::time::Instant;
 
 use super::store::START_MS;
 
-/// Something a visitor waits for.
+/// Whoever waits for an answer: a visitor, and where the policy goes on.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Question {
-    Join(Newcomer),
-    Ask(Ask),
+pub(super) struct Waiter {
+    pub(super) source: u32,
+    pub(super) goes_on: GoesOn,
 }
 
-/// Who asked, and what came of it.
+/// Where the policy goes on once the line has answered.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
-    pub(super) who: u32,
-    /// What was asked for.
-    pub(super) question: Question,
-    /// The number, and what may be done with it. `None`: the line could not be asked.
-    pub(super) verdict: Option<(u64, Verdict)>,
+pub(super) enum GoesOn {
+    Asked(Asked),
+    Joining(Joining),
 }
 
-/// A batch on its way.
-#[derive(Debug, Default)]
-pub(super) struct Round {
-    pub(super) batch: Batch,
-    newcomers: Vec<u32>,
-    asks: Vec<u32>,
-    walk_ins: usize,
-    /// The life of the line for which this batch tells who is there.
-    told_life: u64,
-    /// Nobody waits for the answers any more.
-    abandoned: bool,
-    /// Visitors back from an absence, present again from this step on.
-    pub(super) returning: Vec<u32>,
-}
-
-impl Round {
-    /// Who the numbers are for, in the order of the batch.
-    pub(super) fn newcomers(&self) -> &[u32] {
-        &self.newcomers
-    }
+/// A batch on its way to the store or, with the answer, back.
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(super) attempt: u64,
+    pub(super) rules: Arc<Rules>,
+    pub(super) batch: Arc<Batch>,
+    pub(super) reply: Option<Box<Outcome>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) summary: Summary,
-    pub(super) speed: Speed,
-    pub(super) store_answers: bool,
-    anchor: Anchor,
-    speedometer: Speedometer,
-    memory: Memory,
-    /// Since when the line is away, here and on its own clock.
-    away: Option<(u64, u64)>,
+    usher: Usher<Waiter>,
     /// What this node's clock was at the start of the run, and how fast it is.
     origin: Instant,
     drift_ppm: i64,
-    questions: VecDeque<(Question, u32)>,
-    marks: Round,
-    /// The batch on its way, and when this attempt was sent.
-    pub(super) round: Option<Round>,
-    sent_ms: u64,
-    pub(super) reply: Option<Outcome>,
-    /// Counts attempts, so that a late time-out finds that it is about another one.
-    pub(super) attempt: u32,
-    pause: Duration,
-    last_step_ms: u64,
-    /// Questions wait until then, so that many share a step.
-    not_before_ms: u64,
-    pace: Pace,
-    /// When this node looks for something to do next.
-    pub(super) wake_ms: u64,
+    pub(super) flight: Option<Flight>,
+    /// Visitors back from an absence: of whom the next batch tells, and the one on its way.
+    returning: Vec<u32>,
+    returning_sent: Vec<u32>,
+    /// When this node is planned to wake.
+    pub(super) wakes_ms: u64,
 }
 
 impl Node {
-    pub(super) fn new(rules: &Rules, drift_ppm: i64) -> Self {
+    pub(super) fn new(drift_ppm: i64) -> Self {
         let origin = Instant::now();
-        let summary = Summary { now_ms: START_MS, ..Summary::default() };
         Self {
-            pace: Pace::of(&summary, rules, &Memory::default()),
-            summary,
-            speed: Speed::default(),
-            store_answers: false,
-            anchor: Anchor::new(START_MS, origin),
-            speedometer: Speedometer::default(),
-            memory: Memory::default(),
-            away: None,
+            usher: Usher::new(Memory::default(), START_MS, origin),
             origin,
             drift_ppm,
-            questions: VecDeque::new(),
-            marks: Round::default(),
-            round: None,
-            sent_ms: 0,
-            reply: None,
-            attempt: 0,
-            pause: RETRY.0,
-            last_step_ms: 0,
-            not_before_ms: 0,
-            wake_ms: 0,
+            flight: None,
+            returning: Vec::new(),
+            returning_sent: Vec::new(),
+            wakes_ms: u64::MAX,
         }
     }
 
     /// This node's own clock. Only differences count, so that it starts at whatever the real clock shows is no matter.
     fn local(&self, now_ms: u64) -> Instant {
-        let us = now_ms * 1_000;
         let drift_us = i64::try_from(now_ms).unwrap_or(0) * self.drift_ppm / 1_000;
-        self.origin + Duration::from_micros(us.saturating_add_signed(drift_us))
+        self.origin + Duration::from_micros((now_ms * 1_000).saturating_add_signed(drift_us))
+    }
+
+    /// When this node's clock shows that moment, at the earliest.
+    fn shows(&self, at: Instant) -> u64 {
+        let us = u64::try_from(at.saturating_duration_since(self.origin).as_micros()).unwrap_or(u64::MAX / 2);
+        let drift_us = i64::try_from(us / 1_000).unwrap_or(0) * self.drift_ppm / 1_000;
+        let mut now_ms = (us.saturating_add_signed(-drift_us) / 1_000).saturating_sub(1);
+        while self.local(now_ms) < at {
+            now_ms += 1;
+        }
+        now_ms
+    }
+
+    pub(super) fn view(&self) -> &View {
+        self.usher.view()
     }
 
     /// The line's clock, as this node reckons it.
     pub(super) fn line_ms(&self, now_ms: u64) -> u64 {
-        self.anchor.reckon(self.local(now_ms))
+        self.view().line_ms(self.local(now_ms))
     }
 
     pub(super) fn look(&self, rules: &Rules, now_ms: u64) -> Look<'_> {
-        Look {
-            summary: &self.summary,
-            speed: &self.speed,
-            store_answers: self.store_answers,
-            now_ms: self.line_ms(now_ms),
-            mode: rules.mode,
-        }
-    }
-
-    pub(super) fn seen(&mut self, number: u64, hold_ms: u32) {
-        self.marks.batch.seen.push(Seen { number, hold_ms });
-    }
-
-    pub(super) fn away(&mut self, number: u64) {
-        self.marks.batch.away.push(number);
-    }
-
-    pub(super) fn inside(&mut self, number: u64) {
-        self.marks.batch.inside.push(number);
-    }
-
-    pub(super) fn ended(&mut self, number: u64) {
-        self.marks.batch.ended.push(number);
+        self.view().look(rules.mode, self.local(now_ms))
     }
 
     pub(super) fn returning(&mut self, who: u32) {
-        self.marks.returning.push(who);
+        self.returning.push(who);
     }
 
-    /// Takes in a question; false: there are too many. It is dealt with at [`Self::wake_ms`].
-    pub(super) fn ask(&mut self, question: Question, who: u32, now_ms: u64) -> bool {
-        if self.questions.len() >= QUESTIONS_MAX {
-            return false;
-        }
-        self.questions.push_back((question, who));
-        if self.round.is_none() {
-            self.wake_ms = self.wake_ms.min(now_ms.max(self.not_before_ms));
-        }
-        true
+    /// Who is present again with the step that is made now.
+    pub(super) fn take_returning(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.returning_sent)
     }
 
-    /// Gathers a batch, if there is anything to say or this node may have to call. Walk-ins beyond what a step can
-    /// call are refused here.
-    pub(super) fn gather(&mut self, rules: &Rules, now_ms: u64, refused: &mut Vec<Answer>) {
-        let mut round = Round::default();
-        while round.newcomers.len() + round.asks.len() < ANSWERS_MAX {
-            match self.questions.pop_front() {
-                Some((question @ Question::Join(newcomer), who)) => {
-                    if newcomer.walk_in {
-                        if round.walk_ins >= rules.burst as usize {
-                            refused.push(Answer { who, question, verdict: Some((0, Verdict::Refused)) });
-                            continue;
-                        }
-                        round.walk_ins += 1;
-                    }
-                    round.batch.newcomers.push(newcomer);
-                    round.newcomers.push(who);
-                }
-                Some((Question::Ask(ask), who)) => {
-                    round.batch.asks.push(ask);
-                    round.asks.push(who);
-                }
-                None => break,
-            }
-        }
-        let marks = &mut self.marks.batch;
-        if marks.seen.len() <= MARKS_PER_ROUND {
-            round.batch.seen = mem::take(&mut marks.seen);
-            round.returning = mem::take(&mut self.marks.returning);
-        } else {
-            round.batch.seen = marks.seen.drain(..MARKS_PER_ROUND).collect();
-        }
-        round.batch.away = mem::take(&mut marks.away);
-        round.batch.inside = mem::take(&mut marks.inside);
-        round.batch.ended = mem::take(&mut marks.ended);
-        let b = &round.batch;
-        let is_empty = [b.newcomers.len(), b.asks.len(), b.seen.len(), b.away.len(), b.inside.len(), b.ended.len()]
-            .iter()
-            .all(|&n| n == 0);
-        if !is_empty
-            || self.pace.moving
-            || self.last_step_ms == 0
-            || now_ms >= self.last_step_ms + ms(self.pace.idle_every)
-        {
-            self.round = Some(round);
-        } else {
-            self.wake_ms = now_ms + ms(self.pace.look_every);
-        }
+    pub(super) fn sends(&mut self, flight: Flight) {
+        self.returning_sent.append(&mut self.returning);
+        self.flight = Some(flight);
     }
 
-    /// Stamps the batch and sends it off, for the first time or again.
-    pub(super) fn send(&mut self, now_ms: u64) {
-        self.attempt = self.attempt.wrapping_add(1) & ATTEMPT_MASK;
-        self.sent_ms = now_ms;
-        self.wake_ms = u64::MAX;
-        let clock_ms = self.line_ms(now_ms);
-        if let Some(round) = self.round.as_mut().filter(|_| self.summary.epoch > 0) {
-            self.memory.stamp(&mut round.batch, &mut round.told_life, &self.summary, clock_ms);
-            if let Some((_, since_ms)) = self.away.filter(|away| now_ms >= away.0 + ms(SETTLE_AFTER)) {
-                round.batch.away_since_ms = since_ms;
-            }
-        }
+    pub(super) fn mark(&mut self, now_ms: u64, mark: Mark, rules: &Arc<Rules>) {
+        let at = self.local(now_ms);
+        self.usher.handle(at, Event::Mark(Marked { mark, at }), rules, &mut Vec::new());
     }
 
-    /// Takes in the answer; gives what those are told who waited.
-    pub(super) fn answered(&mut self, rules: &Rules, now_ms: u64, outcome: &Outcome, answers: &mut Vec<Answer>) {
-        let Some(round) = self.round.take() else { return };
-        let summary = outcome.summary.clone();
-        self.speed = self.speedometer.observe(rules, &summary);
-        self.anchor = self.anchor.after(summary.now_ms, self.local(self.sent_ms), self.local(now_ms));
-        self.memory.learn(rules, &round.batch, outcome);
-        self.pace = Pace::of(&summary, rules, &self.memory);
-        self.summary = summary;
-        self.away = None;
-        self.store_answers = true;
-        self.pause = RETRY.0;
-        self.last_step_ms = now_ms.max(1);
-        self.not_before_ms = now_ms + ms(step_every_min(round.newcomers.len() + round.asks.len()));
-        self.wake_ms = if self.questions.is_empty() { now_ms + ms(self.pace.look_every) } else { self.not_before_ms };
-        if round.abandoned {
-            return;
-        }
-        let joined = round.newcomers.iter().zip(&round.batch.newcomers).zip(&outcome.newcomers);
-        answers.extend(joined.map(|((&who, &newcomer), &verdict)| Answer {
-            who,
-            question: Question::Join(newcomer),
-            verdict: Some(verdict),
-        }));
-        let asked = round.asks.iter().zip(&round.batch.asks).zip(&outcome.asks);
-        answers.extend(asked.map(|((&who, &ask), &verdict)| Answer {
-            who,
-            question: Question::Ask(ask),
-            verdict: Some((ask.number, verdict)),
-        }));
+    /// Tells the usher what has happened. Gives what it wants done, and whether a later wake-up than was planned will do.
+    pub(super) fn happens(&mut self, now_ms: u64, event: Event<Waiter>, rules: &Arc<Rules>) -> Vec<Action<Waiter>> {
+        let mut actions = Vec::new();
+        self.usher.handle(self.local(now_ms), event, rules, &mut actions);
+        actions
     }
 
-    /// The attempt failed: lets those go who wait, keeps what they said, and tries again at [`Self::wake_ms`].
-    pub(super) fn failed(&mut self, now_ms: u64, answers: &mut Vec<Answer>) {
-        self.store_answers = false;
-        self.reply = None;
-        self.away = self.away.or(Some((self.sent_ms, self.line_ms(now_ms))));
-        let came_ms = self.line_ms(self.sent_ms);
-        if let Some(round) = self.round.as_mut().filter(|round| !round.abandoned) {
-            round.abandoned = true;
-            let joined = round.newcomers.iter().zip(&round.batch.newcomers);
-            answers.extend(joined.map(|(&who, &n)| Answer { who, question: Question::Join(n), verdict: None }));
-            let asked = round.asks.iter().zip(&round.batch.asks);
-            answers.extend(asked.map(|(&who, &a)| Answer { who, question: Question::Ask(a), verdict: None }));
-            for newcomer in round.batch.newcomers.iter_mut().filter(|newcomer| newcomer.arrived_ms == 0) {
-                newcomer.arrived_ms = came_ms;
-            }
-        }
-        answers.extend(self.questions.drain(..).map(|(question, who)| Answer { who, question, verdict: None }));
-        self.wake_ms = now_ms + ms(self.pause);
-        self.pause = (self.pause * 2).min(RETRY.1);
+    /// When the usher wants to be woken.
+    pub(super) fn wake_ms(&self, now_ms: u64) -> u64 {
+        self.shows(self.usher.wake_at()).max(now_ms)
     }
 }
-
-/// Attempts are counted in so many bits, beside a node's number.
-const ATTEMPT_MASK: u32 = 0x00FF_FFFF;
 
 pub(super) fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

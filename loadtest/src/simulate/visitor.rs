@@ -62,10 +62,10 @@ pub(super) struct Visitor {
     pub(super) state: State,
     pub(super) crowd: u8,
     pub(super) flags: u16,
-    /// Which node asks the line for the visitor, and how often it has.
-    pub(super) node: u8,
-    pub(super) asks: u8,
+    /// The number; of a visitor who has not heard of it yet as well.
     pub(super) number: u32,
+    /// The id of the slip; 0: none.
+    pub(super) slip: u64,
     pub(super) arrived_ms: u32,
     /// When patience is at an end.
     pub(super) leaves_ms: u32,
@@ -121,6 +121,7 @@ impl Visitor {
             joined_ms: NEVER,
             shown_ms: NEVER,
             reload_ms: NEVER,
+            ahead_shown: NEVER,
             ..Self::default()
         };
         // Every die is cast for everybody, so that to change one property leaves the others as they were.

@@ -4,22 +4,29 @@ mod gate;
 mod life;
 mod truth;
 
-use sluice_admission::line::Rules;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use sluice_admission::{
+    line::Rules,
+    policy::Policy,
+    session,
+    usher::core::{Action, Event},
+};
 use sluice_config::Mode;
 
+use self::gate::{Pendings, small};
 use super::{
     agenda::{Agenda, What},
     arrivals,
     core::Core,
     dice::{Dice, whole},
     facts::{Facts, Sample},
-    node::{Answer, Node, ms},
+    node::{Flight, Node, Waiter, ms},
     present::Present,
     scenario::{Fault, Scenario},
     store::Store,
     visitor::{State, Visitor},
 };
-use sluice_admission::{session, usher::pace::ATTEMPT_MAX};
 
 /// Visitors come once the nodes have heard of the line, as with the real ones.
 pub(super) const OPENS_MS: u64 = 1_000;
@@ -27,12 +34,14 @@ pub(super) const OPENS_MS: u64 = 1_000;
 const SAMPLES: u64 = 3_600;
 /// Marks a visitor's second tab beside the visitor's place in the list.
 const TAB: u32 = 1 << 31;
-/// Attempts stand beside a node's number.
+/// Attempts stand beside a node's number, the last bits of their count.
 const NODE_BITS: u32 = 8;
+const ATTEMPT_MASK: u64 = 0x00FF_FFFF;
 
 pub(super) struct World<'a, C> {
     scenario: &'a Scenario,
-    rules: Rules,
+    rules: Arc<Rules>,
+    policy: Policy,
     agenda: Agenda,
     store: Store<C>,
     nodes: Vec<Node>,
@@ -49,7 +58,9 @@ pub(super) struct World<'a, C> {
     /// Visitors who enter, or do something inside.
     inside: u64,
     dice: Dice,
-    answers: Vec<Answer>,
+    pending: Pendings,
+    /// Who has which slip.
+    by_slip: HashMap<u64, u32>,
     facts: Facts,
     sample_every_ms: u64,
 }
@@ -70,16 +81,27 @@ pub(super) fn rules(scenario: &Scenario) -> Rules {
     }
 }
 
+/// What the gates of a scenario go by.
+fn policy(scenario: &Scenario, rules: &Rules) -> Policy {
+    Policy {
+        mode: rules.mode,
+        on_store_loss: None,
+        session_idle: Duration::from_millis(scenario.queue.session_idle_ms),
+        session_max: Duration::from_millis(scenario.queue.session_max_ms),
+        tick_ms: rules.tick_ms(),
+    }
+}
+
 impl<'a, C: Core> World<'a, C> {
     pub(super) fn new(scenario: &'a Scenario, traces: &[Vec<u64>]) -> Self {
-        let rules = rules(scenario);
+        let rules = Arc::new(rules(scenario));
         let fleet = &scenario.fleet;
         let nodes = (0..fleet.nodes).map(|n| {
             // From so much slow to so much fast.
             let spread = f64::from(n) / f64::from(fleet.nodes.saturating_sub(1).max(1)) * 2.0 - 1.0;
             let drift_ppm = i64::from(fleet.clock_drift_ppm);
             let share = whole((spread + 1.0) * 500.0);
-            Node::new(&rules, drift_ppm * (i64::try_from(share).unwrap_or(0) - 500) / 500)
+            Node::new(drift_ppm * (i64::try_from(share).unwrap_or(0) - 500) / 500)
         });
         let nodes: Vec<_> = nodes.collect();
         let arrivals: Vec<_> = scenario
@@ -90,6 +112,7 @@ impl<'a, C: Core> World<'a, C> {
             .collect();
         let all = arrivals.iter().map(ExactSizeIterator::len).sum();
         Self {
+            policy: policy(scenario, &rules),
             scenario,
             rules,
             agenda: Agenda::new(),
@@ -104,7 +127,8 @@ impl<'a, C: Core> World<'a, C> {
             active: 0,
             inside: 0,
             dice: Dice::new(scenario.seed),
-            answers: Vec::new(),
+            pending: Pendings::default(),
+            by_slip: HashMap::new(),
             facts: Facts::default(),
             sample_every_ms: (scenario.lasts_ms_max / SAMPLES / 1_000 * 1_000).max(1_000),
         }
@@ -148,8 +172,7 @@ impl<'a, C: Core> World<'a, C> {
             What::Poll => self.poll(now_ms, who, false),
             What::TabPoll => self.poll(now_ms, who | TAB, false),
             What::Navigation => self.poll(now_ms, who, true),
-            What::AskAgain => self.ask_again(now_ms, who, false),
-            What::AskAgainToEnter => self.ask_again(now_ms, who, true),
+            What::AskAgain => self.ask_again(now_ms, who),
             What::Leave => self.leave(now_ms, who),
             What::Sleep => self.sleep(now_ms, who),
             What::Renewal => self.renew(now_ms, who),
@@ -159,7 +182,6 @@ impl<'a, C: Core> World<'a, C> {
             What::Wake => self.wake(now_ms, who as usize),
             What::AtStore => self.at_store(now_ms, who),
             What::Reply => self.reply(now_ms, who),
-            What::Timeout => self.timeout(now_ms, who),
             What::Fault => {
                 if let Some(fault) = self.scenario.faults.get(who as usize) {
                     self.store.suffer(who, fault, now_ms);
@@ -173,82 +195,78 @@ impl<'a, C: Core> World<'a, C> {
     // Nodes and the store.
 
     fn wake(&mut self, now_ms: u64, n: usize) {
-        let node = &mut self.nodes[n];
-        // A wake-up that was planned before something earlier turned up.
-        if node.wake_ms > now_ms {
-            return;
+        // A wake-up that was planned before something earlier turned up is none.
+        if self.nodes[n].wakes_ms <= now_ms {
+            self.nodes[n].wakes_ms = u64::MAX;
+            self.drive(now_ms, n, Event::Wake);
         }
-        if node.round.is_none() {
-            node.gather(&self.rules, now_ms, &mut self.answers);
-        }
-        if node.round.is_some() {
-            node.send(now_ms);
-            let message = index(n) | (node.attempt << NODE_BITS);
-            let there_ms = self.way_to_store();
-            if there_ms == 0 {
-                self.at_store(now_ms, message);
-            } else {
-                self.agenda.plan(now_ms + there_ms, What::AtStore, message);
+    }
+
+    /// Tells a node's usher what has happened, and does what it says.
+    fn drive(&mut self, now_ms: u64, n: usize, event: Event<Waiter>) {
+        let actions = self.nodes[n].happens(now_ms, event, &self.rules);
+        let mut sent = None;
+        for action in actions {
+            match action {
+                Action::Send { attempt, rules, batch } => {
+                    self.nodes[n].sends(Flight { attempt, rules, batch, reply: None });
+                    sent = Some(index(n) | (small(attempt & ATTEMPT_MASK) << NODE_BITS));
+                }
+                Action::Answer(waiter, answer) => self.answered(now_ms, n, waiter, answer),
+                Action::Failed { .. } => {
+                    self.nodes[n].flight = None;
+                    self.facts.attempts_failed += 1;
+                }
+                Action::Publish(_) | Action::Called(_) | Action::Back { .. } => {}
             }
-        } else {
-            self.agenda.plan(node.wake_ms, What::Wake, index(n));
         }
-        self.hand_out_answers(now_ms);
+        if let Some(message) = sent {
+            match self.way_to_store() {
+                0 => self.at_store(now_ms, message),
+                there_ms => self.agenda.plan(now_ms + there_ms, What::AtStore, message),
+            }
+        }
+        let wake_ms = self.nodes[n].wake_ms(now_ms);
+        if wake_ms < self.nodes[n].wakes_ms {
+            self.nodes[n].wakes_ms = wake_ms;
+            self.agenda.plan(wake_ms, What::Wake, index(n));
+        }
     }
 
     fn at_store(&mut self, now_ms: u64, message: u32) {
-        let (n, attempt) = self.addressee(message);
-        if self.nodes[n].attempt != attempt {
-            return;
+        // An attempt that the store does not hear is given up by the usher in time.
+        let n = self.addressee(message);
+        let Some(mut flight) = self.nodes[n].flight.take_if(|f| is_of(f, message)) else { return };
+        if self.store.answers(now_ms) {
+            let outcome = self.store.step(&flight.rules, now_ms, &flight.batch);
+            let returning = self.nodes[n].take_returning();
+            self.after_step(now_ms, &flight.batch, &returning, &outcome);
+            flight.reply = Some(Box::new(outcome));
         }
-        if !self.store.answers(now_ms) {
-            self.agenda.plan(now_ms + ms(ATTEMPT_MAX), What::Timeout, message);
-            return;
-        }
-        let Some(round) = self.nodes[n].round.take() else { return };
-        let outcome = self.store.step(&self.rules, now_ms, &round.batch);
-        self.after_step(now_ms, &round, &outcome);
-        self.nodes[n].round = Some(round);
-        self.nodes[n].reply = Some(outcome);
-        let back_ms = self.way_to_store();
-        if back_ms == 0 {
-            self.reply(now_ms, message);
-        } else {
-            self.agenda.plan(now_ms + back_ms, What::Reply, message);
+        let answered = flight.reply.is_some();
+        self.nodes[n].flight = Some(flight);
+        if answered {
+            match self.way_to_store() {
+                0 => self.reply(now_ms, message),
+                back_ms => self.agenda.plan(now_ms + back_ms, What::Reply, message),
+            }
         }
     }
 
     fn reply(&mut self, now_ms: u64, message: u32) {
-        let (n, attempt) = self.addressee(message);
-        let node = &mut self.nodes[n];
-        if node.attempt != attempt {
-            return;
-        }
+        let n = self.addressee(message);
+        // Or else the answer is lost on its way.
         if !self.store.answers(now_ms) {
-            // The answer is lost on its way.
-            self.agenda.plan(now_ms + ms(ATTEMPT_MAX), What::Timeout, message);
             return;
         }
-        if let Some(outcome) = node.reply.take() {
-            node.answered(&self.rules, now_ms, &outcome, &mut self.answers);
-            self.agenda.plan(node.wake_ms, What::Wake, index(n));
-            self.hand_out_answers(now_ms);
+        let Some(flight) = self.nodes[n].flight.take_if(|f| is_of(f, message)) else { return };
+        if let Flight { attempt, reply: Some(outcome), .. } = flight {
+            self.drive(now_ms, n, Event::Answered { attempt, outcome });
         }
     }
 
-    fn timeout(&mut self, now_ms: u64, message: u32) {
-        let (n, attempt) = self.addressee(message);
-        let node = &mut self.nodes[n];
-        if node.attempt == attempt && node.round.is_some() {
-            self.facts.attempts_failed += 1;
-            node.failed(now_ms, &mut self.answers);
-            self.agenda.plan(node.wake_ms, What::Wake, index(n));
-            self.hand_out_answers(now_ms);
-        }
-    }
-
-    fn addressee(&self, message: u32) -> (usize, u32) {
-        ((message & ((1 << NODE_BITS) - 1)) as usize, message >> NODE_BITS)
+    fn addressee(&self, message: u32) -> usize {
+        (message & ((1 << NODE_BITS) - 1)) as usize
     }
 
     fn way_to_store(&mut self) -> u64 {
@@ -265,7 +283,7 @@ impl<'a, C: Core> World<'a, C> {
     }
 
     fn note_sample(&mut self, now_ms: u64) {
-        let line = self.nodes.iter().map(|n| &n.summary).max_by_key(|s| s.steps);
+        let line = self.nodes.iter().map(|n| &n.view().summary).max_by_key(|s| s.steps);
         let (waiting, seats) = line.map_or((0, 0), |s| (s.waiting, s.due + s.inside));
         self.facts.sample(Sample {
             at_ms: now_ms.saturating_sub(OPENS_MS),
@@ -280,6 +298,11 @@ impl<'a, C: Core> World<'a, C> {
     fn is_waiting_for_something(visitor: &Visitor) -> bool {
         matches!(visitor.state, State::Joining | State::Waiting | State::Told)
     }
+}
+
+/// Whether a message is about this attempt.
+fn is_of(flight: &Flight, message: u32) -> bool {
+    small(flight.attempt & ATTEMPT_MASK) == message >> NODE_BITS
 }
 
 /// How long a message takes: half the median at least, the rest by chance, never more than `most` times the median.

@@ -1,7 +1,10 @@
 //! What the gate of a queue counts.
 
 use prometheus::IntCounter;
-use sluice_admission::token::{Kind, Refused};
+use sluice_admission::{
+    policy::{Counted, Errand},
+    token::{Kind, Refused},
+};
 
 use crate::tally::Tally;
 
@@ -52,6 +55,23 @@ impl Counts {
             ("parked", sum(&self.parked)),
             ("polled", sum(&self.polls)),
         ]
+    }
+
+    /// A request was decided.
+    pub(super) fn count(&self, errand: Errand, counted: Counted, parked: bool) {
+        let each = [
+            (counted.admitted, &self.admitted),
+            (counted.passed_freely, &self.passed_freely),
+            (counted.entered, &self.entered),
+            (counted.trickled, &self.trickled),
+            (counted.joined, &self.joined),
+            // A status document of a queue that is open counts as passed freely.
+            (errand == Errand::Status && !counted.passed_freely, &self.polls),
+            (errand != Errand::Status && parked, &self.parked),
+        ];
+        for (_, tally) in each.iter().filter(|(counts, _)| *counts) {
+            tally.inc();
+        }
     }
 
     /// A token did not verify.

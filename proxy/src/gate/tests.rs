@@ -25,7 +25,11 @@ use sluice_admission::{
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };
-use sluice_config::{Keys, Name, Origin, Secret};
+use sluice_admission::{
+    standing::{Reason, State},
+    usher::View,
+};
+use sluice_config::{Keys, Mode, Name, OnStoreLoss, Origin, Secret};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -176,6 +180,7 @@ impl World {
 struct Visitor {
     cookies: BTreeMap<String, String>,
     secure: bool,
+    hidden: bool,
 }
 
 impl Visitor {
@@ -205,7 +210,8 @@ impl Visitor {
 
     async fn made_to_ask(&mut self, world: &World, errand: Errand, initiator: Initiator) -> Decision {
         let headers = self.headers();
-        let request = Request { headers: &headers, secure: self.secure, errand, initiator, app: false };
+        let request =
+            Request { headers: &headers, secure: self.secure, errand, initiator, hidden: self.hidden, app: false };
         let decision = world.gate.decide(request).await;
         self.take_in(&decision);
         decision
@@ -224,7 +230,8 @@ impl Visitor {
     fn leaves(&mut self, world: &World, keep_place: bool) {
         let headers = self.headers();
         let (errand, initiator) = (Errand::Status, Initiator::Own);
-        let request = Request { headers: &headers, secure: self.secure, errand, initiator, app: false };
+        let request =
+            Request { headers: &headers, secure: self.secure, errand, initiator, hidden: self.hidden, app: false };
         let decision = world.gate.leave(request, keep_place);
         assert_eq!(decision.parked, None);
         self.take_in(&decision);

@@ -90,7 +90,8 @@ impl Service {
         let gate = site.gate_named(query.queue);
         match (endpoint, gate) {
             (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
-                let decision = gate.decide(request(headers, passage, facts, Errand::Status)).await;
+                let request = Request { hidden: query.hidden, ..request(headers, passage, facts, Errand::Status) };
+                let decision = gate.decide(request).await;
                 let standing = take(passage, decision);
                 passage.handed_out.extend(cors::parked(cors_settings, headers));
                 standing.map_or_else(answer::preflight, |standing| answer::status_document(&gate.queue, &standing))
@@ -178,7 +179,8 @@ fn request<'s>(headers: &'s HeaderMap, passage: &Passage, facts: &Facts<'_>, err
     let Some(site) = &passage.site else { unreachable!("the passage has its site") };
     let asked = Asked { host: &facts.host, port: facts.port, secure: passage.secure, tenant: &site.tenant };
     let initiator = initiator::of(headers, passage.kind, &asked);
-    Request { headers, secure: passage.secure, errand, initiator, app: is_app(passage.kind, headers) }
+    let app = is_app(passage.kind, headers);
+    Request { headers, secure: passage.secure, errand, initiator, hidden: false, app }
 }
 
 /// Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.
@@ -201,6 +203,7 @@ fn is_browser(kind: Kind) -> bool {
 struct Query<'a> {
     queue: Option<&'a str>,
     away: bool,
+    hidden: bool,
 }
 
 impl<'a> Query<'a> {
@@ -211,6 +214,8 @@ impl<'a> Query<'a> {
                 read.queue = str::from_utf8(name).ok();
             } else if pair == b"away=1" {
                 read.away = true;
+            } else if pair == b"hidden=1" {
+                read.hidden = true;
             }
         }
         read

@@ -152,7 +152,7 @@ impl Script {
                 Some(page) => self.html(Policy::Sent, page),
                 None => http("204 No Content", "cache-control: no-store", b""),
             }
-        } else if path == "/.sluice/status?queue=shop" {
+        } else if path.trim_end_matches("&hidden=1") == "/.sluice/status?queue=shop" {
             match nth(&self.polls, before)? {
                 Answer::Standing(standing) => {
                     let mut body = Vec::new();

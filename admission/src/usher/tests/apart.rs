@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::*;
-use crate::usher::{MARKS_MAX, QUESTIONS_MAX};
+use crate::usher::{POLLS_PUT_MAX, QUESTIONS_MAX};
 
 /// A step is made 2 ms after the last one at the latest once somebody asks; the rest is the timer's grain.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(5);
@@ -47,8 +47,8 @@ type Joining<'a> = Pin<Box<dyn Future<Output = Result<(u64, Verdict), Unanswered
 
 /// Puts more questions and marks than are kept, all in one instant. Gives those who got no answer in it.
 fn flood(usher: &Usher) -> Vec<Joining<'_>> {
-    for number in 0..=MARKS_MAX as u64 {
-        usher.seen(number % 1_000 + 1, 4_000);
+    for number in 0..=POLLS_PUT_MAX as u64 {
+        usher.mark(seen(number % 1_000 + 1, 4_000));
     }
     assert!(usher.counts().marks_dropped.load(Ordering::Relaxed) > 0);
     let joins = (0..=QUESTIONS_MAX as u64).map(|id| Box::pin(usher.join(slip(id))) as Joining<'_>);
@@ -87,14 +87,14 @@ async fn answers_to_b(trouble: Trouble) -> Vec<(u64, bool)> {
             asked_of_a = flood(&a);
         }
         for number in 1..=second {
-            b.seen(number, 4_000);
+            b.mark(seen(number, 4_000));
         }
         let asked = Instant::now();
         let (number, verdict) = b.join(slip(second)).await.unwrap();
         answers.push((number, matches!(verdict, Verdict::Called { .. })));
         assert!(asked.elapsed() <= ANSWERED_WITHIN, "{:?} to join beside {trouble:?}", asked.elapsed());
         let asked = Instant::now();
-        let verdict = b.ask(Ask { number: second, hold_ms: 4_000, enter: false }).await.unwrap();
+        let verdict = b.ask(Ask { number: second, hold_ms: 4_000, enter: false }, 0).await.unwrap();
         answers.push((second, matches!(verdict, Verdict::Called { .. })));
         assert!(asked.elapsed() <= ANSWERED_WITHIN, "{:?} to ask beside {trouble:?}", asked.elapsed());
         sleep(Duration::from_millis(1_007)).await;

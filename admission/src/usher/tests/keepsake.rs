@@ -45,7 +45,7 @@ async fn a_line_is_healed_when_the_store_and_every_node_are_lost() {
     assert!(number > 6 + SKIP, "{number} may have been given before");
     // Those who wait come back with their tickets, and stand where they stood.
     for number in 4..=6 {
-        usher.seen(number, 20_000);
+        usher.mark(seen(number, 20_000));
     }
     sleep(Duration::from_secs(2)).await;
     let healed = usher.view().summary.clone();
@@ -66,10 +66,10 @@ async fn a_line_whose_state_file_is_damaged_is_told_who_is_inside_and_calls_nobo
     let (number, _) = usher.join(slip(7)).await.unwrap();
     assert!(number > 6 + SKIP, "{number} may have been given before");
     // A seat is free, but nobody knows who was called in the minute before.
-    usher.ended(1);
+    usher.mark(mark(Word::Ended(1)));
     for seconds in 1..65 {
         for number in 4..=6 {
-            usher.seen(number, 20_000);
+            usher.mark(seen(number, 20_000));
         }
         sleep(Duration::from_secs(1)).await;
         let head = usher.view().summary.head;
@@ -85,7 +85,7 @@ async fn a_node_that_begins_again_over_a_sound_line_changes_nothing() {
     // Another node frees a seat meanwhile.
     let other = Usher::start(line(), rules_of_three(), store.clone(), 1_700_000_000_000);
     other.heard().await;
-    other.ended(1);
+    other.mark(mark(Word::Ended(1)));
     sleep(Duration::from_secs(2)).await;
     let before = other.view().summary.clone();
     assert_eq!((before.life, before.inside), (0, 1));

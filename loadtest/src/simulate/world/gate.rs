@@ -1,12 +1,13 @@
-//! What a visitor's request gets. The same questions in the same order as in the proxy's gate; everything that is
-//! worked out, positions, ranges and poll times, is worked out by the same code.
+//! What a visitor's request gets: drives the policy that the proxy drives, with the line of this run.
 
 use sluice_admission::{
-    estimate::{GRACE_MS, POLL_S_MIN, hold_ms},
-    line::{Ask, Newcomer, Verdict},
-    standing::{Reason, Standing, State as Told},
-    token::Ticket,
-    usher::pace::ASKS_OF_THE_NEXT,
+    policy::{Brought, Decided, Errand, Passage, Request, Step, Word},
+    standing::{Standing, State as Told},
+    token::{Pass, Slip, Ticket},
+    usher::{
+        Mark, Word as Says,
+        core::{Answer, Event, Question},
+    },
 };
 
 use super::{TAB, World, index};
@@ -14,29 +15,47 @@ use crate::simulate::{
     agenda::What,
     core::Core,
     dice::Dice,
-    node::{Answer, Question},
-    visitor::{State, flag},
+    node::{GoesOn, Waiter},
+    visitor::{NEVER, State, Visitor, flag},
 };
 
-/// As in the gate.
-const SLIP_OLD_MS: u64 = 3_000;
+/// The tokens that a visitor holds.
+struct Held {
+    pass: Option<Pass>,
+    ticket: Option<Ticket>,
+    slip: Option<Slip>,
+    fresh_id: u64,
+}
+
+impl Brought for Held {
+    fn pass(&self) -> Option<Pass> {
+        self.pass
+    }
+
+    fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+
+    fn slip(&self) -> Option<Slip> {
+        self.slip
+    }
+
+    fn fresh_id(&self) -> u64 {
+        self.fresh_id
+    }
+}
+
+/// A question that a node puts later.
+#[derive(Debug)]
+pub(super) struct Pending {
+    node: usize,
+    question: Question<Waiter>,
+}
 
 impl<C: Core> World<'_, C> {
     /// A first request: nothing is brought.
     pub(super) fn first_request(&mut self, now_ms: u64, who: u32) {
-        let n = self.node_of(who);
-        let look = self.nodes[n].look(&self.rules, now_ms);
-        if look.stands() {
-            let told = look.joining();
-            if self.visitors[who as usize].is(flag::COOKIELESS) {
-                self.facts.cookieless_sent_away += 1;
-                self.forget(who, true);
-            } else {
-                self.wait_to_join(now_ms, who, &told);
-            }
-            return;
-        }
-        self.join(now_ms, who, n, true, true);
+        self.request(now_ms, who, Errand::Enter);
     }
 
     /// A poll, or with `enter` a navigation.
@@ -52,169 +71,183 @@ impl<C: Core> World<'_, C> {
         self.facts.polls += 1;
         if source & TAB == 0 {
             visitor.clear(flag::ASLEEP);
-            visitor.asked_ms = u32::try_from(now_ms).unwrap_or(u32::MAX);
+            visitor.asked_ms = small(now_ms);
         }
-        let joining = visitor.state == State::Joining;
+        self.request(now_ms, source, if enter { Errand::Enter } else { Errand::Status });
+    }
+
+    /// A request of somebody inside.
+    pub(super) fn request_inside(&mut self, now_ms: u64, who: u32) {
+        self.request(now_ms, who, Errand::Enter);
+    }
+
+    fn request(&mut self, now_ms: u64, source: u32, errand: Errand) {
+        let who = source & !TAB;
         let n = self.node_of(who);
-        if joining {
-            self.join(now_ms, source, n, enter, false);
-            return;
-        }
         let visitor = self.visitors[who as usize];
-        let ticket = ticket(&visitor);
-        let node = &mut self.nodes[n];
-        if visitor.is_present() && !self.present.contains(visitor.number) {
-            node.returning(who);
+        let held = self.held(now_ms, n, who, &visitor);
+        if visitor.is_present() && held.ticket.is_some() && !self.present.contains(visitor.number) {
+            self.nodes[n].returning(who);
         }
-        let standing = node.look(&self.rules, now_ms).in_line(&ticket);
-        let hold_ms = hold_ms(standing.poll_after_s);
-        if ticket.number > node.summary.head || !node.store_answers {
-            node.seen(ticket.number, hold_ms);
-            // A node that has not heard of the call yet shows the waiting page once more.
-            self.visitors[who as usize].state = State::Waiting;
-            self.wait(now_ms, source, &standing);
-        } else {
-            let visitor = &mut self.visitors[who as usize];
-            (visitor.node, visitor.asks) = (u8::try_from(n).unwrap_or(0), 0);
-            self.ask(now_ms, n, Ask { number: ticket.number, hold_ms, enter }, source);
+        let hidden = errand == Errand::Status && source & TAB == 0 && visitor.is(flag::HIDDEN);
+        let request = Request { errand, embedded: false, hidden };
+        let step = self.policy.decide(&held, request, &self.nodes[n].look(&self.rules, now_ms));
+        self.follow(now_ms, n, source, step);
+    }
+
+    /// What the visitor's browser sends along.
+    fn held(&self, now_ms: u64, n: usize, who: u32, visitor: &Visitor) -> Held {
+        let fresh_id = Dice::of(self.scenario.seed, u64::from(who)).next();
+        let line_ms = self.nodes[n].line_ms(now_ms);
+        // What happened then, and what will, on the line's clock.
+        let at = |ms: u32| (line_ms + u64::from(ms)).saturating_sub(now_ms);
+        let inside = visitor.state == State::Inside;
+        let joined = visitor.joined_ms != NEVER && !inside;
+        Held {
+            pass: inside.then(|| Pass {
+                epoch: 1,
+                lane: 0,
+                number: u64::from(visitor.number),
+                issued_at_ms: at(visitor.entered_ms),
+                expires_at_ms: at(visitor.seat_ms),
+                ends_at_ms: at(visitor.entered_ms) + self.scenario.queue.session_max_ms,
+            }),
+            ticket: joined.then(|| Ticket {
+                epoch: 1,
+                lane: 0,
+                number: u64::from(visitor.number),
+                issued_at_ms: u64::from(visitor.joined_ms),
+                ahead_first: u64::from(visitor.ahead_first),
+                ahead_shown: u64::from(visitor.ahead_shown),
+            }),
+            slip: (visitor.slip != 0).then(|| Slip { id: visitor.slip, issued_at_ms: at(visitor.arrived_ms) }),
+            fresh_id,
         }
     }
 
-    fn ask(&mut self, now_ms: u64, n: usize, ask: Ask, source: u32) {
-        self.visitors[(source & !TAB) as usize].asks += 1;
-        self.facts.asks += 1;
-        self.put(now_ms, n, Question::Ask(ask), source);
+    /// Does what the policy says, until it is done or the line has to answer.
+    fn follow(&mut self, now_ms: u64, n: usize, source: u32, step: Step) {
+        match step {
+            Step::Done(decided) => self.decided(now_ms, n, source, &decided),
+            Step::Ask { ask, told_ms, after_ms, asked } => {
+                self.facts.asks += 1;
+                let question = Question::Ask { ask, told_ms, waiter: Waiter { source, goes_on: GoesOn::Asked(asked) } };
+                if after_ms == 0 {
+                    self.drive(now_ms, n, Event::Question(question));
+                } else {
+                    let place = self.pending.put(Pending { node: n, question });
+                    self.agenda.plan(now_ms + after_ms, What::AskAgain, place);
+                }
+            }
+            Step::Join { newcomer, joining } => {
+                self.by_slip.insert(newcomer.id, source);
+                let question = Question::Join(newcomer, Waiter { source, goes_on: GoesOn::Joining(joining) });
+                self.drive(now_ms, n, Event::Question(question));
+            }
+        }
     }
 
     /// The request of somebody who is next is still open: the node asks once more.
-    pub(super) fn ask_again(&mut self, now_ms: u64, source: u32, enter: bool) {
-        let visitor = self.visitors[(source & !TAB) as usize];
-        if Self::is_waiting_for_something(&visitor) {
-            let n = usize::from(visitor.node);
-            let standing = self.nodes[n].look(&self.rules, now_ms).in_line(&ticket(&visitor));
-            let hold_ms = hold_ms(standing.poll_after_s);
-            self.ask(now_ms, n, Ask { number: u64::from(visitor.number), hold_ms, enter }, source);
+    pub(super) fn ask_again(&mut self, now_ms: u64, place: u32) {
+        if let Some(Pending { node, question }) = self.pending.take(place) {
+            self.drive(now_ms, node, Event::Question(question));
         }
     }
 
-    fn join(&mut self, now_ms: u64, source: u32, n: usize, enter: bool, walk_in: bool) {
-        let node = &self.nodes[n];
-        let hold_ms = hold_ms(node.speed.poll_s(node.summary.waiting));
-        let who = source & !TAB;
-        let id = Dice::of(self.scenario.seed, u64::from(who)).next();
-        // Who came longer ago tells the line when that was.
-        let came_ms = now_ms.saturating_sub(u64::from(self.visitors[who as usize].arrived_ms));
-        let is_old = !walk_in && came_ms > SLIP_OLD_MS;
-        let arrived_ms = if is_old { node.line_ms(now_ms).saturating_sub(came_ms) } else { 0 };
-        self.put(now_ms, n, Question::Join(Newcomer { id, hold_ms, enter, walk_in, arrived_ms }), source);
-    }
-
-    fn put(&mut self, now_ms: u64, n: usize, question: Question, source: u32) {
-        let node = &mut self.nodes[n];
-        let planned_ms = node.wake_ms;
-        if !node.ask(question, source, now_ms) {
-            self.answers.push(Answer { who: source, question, verdict: None });
-            self.hand_out_answers(now_ms);
-        } else if node.wake_ms < planned_ms {
-            self.agenda.plan(node.wake_ms, What::Wake, index(n));
-        }
-    }
-
-    pub(super) fn hand_out_answers(&mut self, now_ms: u64) {
-        let mut answers = std::mem::take(&mut self.answers);
-        for answer in answers.drain(..) {
-            match answer.question {
-                Question::Join(newcomer) => self.joined(now_ms, answer, newcomer),
-                Question::Ask(ask) => self.asked(now_ms, answer, ask),
-            }
-        }
-        if self.answers.is_empty() {
-            self.answers = answers;
-        }
-    }
-
-    fn joined(&mut self, now_ms: u64, answer: Answer, newcomer: Newcomer) {
-        let who = answer.who & !TAB;
-        let n = self.node_of(who);
+    /// A visitor's question is answered.
+    pub(super) fn answered(&mut self, now_ms: u64, n: usize, Waiter { source, goes_on }: Waiter, answer: Answer) {
         let look = self.nodes[n].look(&self.rules, now_ms);
-        match answer.verdict {
-            Some((number, Verdict::Inside { .. })) => {
-                self.take_number(now_ms, who, number);
-                self.enter(now_ms, who);
-            }
-            Some((number, verdict @ (Verdict::Waiting | Verdict::Called { .. } | Verdict::Lapsed))) => {
-                let ahead = look.summary.ahead_of(number);
-                self.take_number(now_ms, who, number);
-                let visitor = &mut self.visitors[who as usize];
-                if visitor.state == State::Gone {
-                    return;
-                }
-                (visitor.ahead_first, visitor.ahead_shown) = (small(ahead), small(ahead));
-                let ticket = ticket(visitor);
-                let mut standing = self.nodes[n].look(&self.rules, now_ms).in_line(&ticket);
-                standing.poll_after_s = standing.poll_after_s.min(newcomer.hold_ms / 1_000).max(POLL_S_MIN);
-                match verdict {
-                    Verdict::Called { .. } | Verdict::Lapsed => self.told_to_enter(now_ms, who),
-                    _ => self.wait(now_ms, answer.who, &standing),
-                }
-                self.open_second_tab(now_ms, who);
-            }
-            Some((_, Verdict::Refused | Verdict::Spent)) => {
-                let told = match look.summary.reason {
-                    Some(Reason::Closed) => look.joining(),
-                    _ if newcomer.walk_in || look.summary.settling => look.joining(),
-                    _ => look.full(),
-                };
-                self.not_joined(now_ms, answer, &told);
-            }
-            None => {
-                let told = look.joining();
-                self.not_joined(now_ms, answer, &told);
-            }
-        }
+        let step = match goes_on {
+            GoesOn::Asked(asked) => asked.answered(&self.policy, answer.map(|(_, verdict)| verdict), &look),
+            GoesOn::Joining(joining) => joining.answered(&self.policy, answer, &look),
+        };
+        self.follow(now_ms, n, source, step);
     }
 
-    fn not_joined(&mut self, now_ms: u64, answer: Answer, told: &Standing) {
-        let who = answer.who & !TAB;
-        if self.visitors[who as usize].is(flag::COOKIELESS) {
-            self.facts.cookieless_sent_away += 1;
-            self.forget(who, answer.verdict.is_some());
-        } else {
-            self.facts.full += u64::from(told.state == Told::Full);
-            self.wait_to_join(now_ms, answer.who, told);
+    /// The answer reaches the visitor: what it says of tokens first, then where they stand.
+    fn decided(&mut self, now_ms: u64, n: usize, source: u32, decided: &Decided) {
+        let who = source & !TAB;
+        for mark in decided.marks.iter() {
+            self.nodes[n].mark(now_ms, mark, &self.rules);
         }
-    }
-
-    fn asked(&mut self, now_ms: u64, answer: Answer, ask: Ask) {
-        let who = answer.who & !TAB;
-        if !Self::is_waiting_for_something(&self.visitors[who as usize]) {
+        if matches!(decided.verdict, Passage::Passes { .. }) && self.visitors[who as usize].state == State::Inside {
+            if let Word::Set(pass) = decided.handed.pass {
+                self.extend_seat(now_ms, n, who, &pass);
+            }
             return;
         }
-        match answer.verdict {
-            Some((_, Verdict::Called { .. } | Verdict::Lapsed)) => self.told_to_enter(now_ms, who),
-            Some((_, Verdict::Inside { .. })) => self.enter(now_ms, who),
-            Some((_, Verdict::Spent | Verdict::Refused)) => self.place_is_gone(now_ms, who),
-            Some((_, Verdict::Waiting)) if self.is_asked_again(who) => {
-                let what = if ask.enter { What::AskAgainToEnter } else { What::AskAgain };
-                self.agenda.plan(now_ms + self.rules.tick_ms(), what, answer.who);
+        if self.visitors[who as usize].is(flag::COOKIELESS) && matches!(decided.verdict, Passage::Parked(_)) {
+            self.facts.cookieless_sent_away += 1;
+            // A question that nobody answered may have reached the line all the same.
+            let unheard = self.nodes[n].view().store_answers;
+            self.forget(who, unheard);
+            return;
+        }
+        if let Word::Set(slip) = decided.handed.slip {
+            self.visitors[who as usize].slip = slip.id;
+        }
+        if let Word::Set(ticket) = decided.handed.ticket {
+            self.take_ticket(now_ms, who, &ticket);
+        }
+        match (decided.verdict, decided.handed.pass) {
+            (Passage::Passes { inside: Some(number) }, Word::Set(pass)) => {
+                self.take_number(now_ms, who, number);
+                self.enter(now_ms, n, who, &pass);
             }
-            Some((_, Verdict::Waiting)) | None => {
+            (Passage::Passes { .. }, _) => self.pass_freely(now_ms, who),
+            (Passage::Parked(standing), _) => self.parked(now_ms, source, &standing),
+        }
+        if decided.counted.joined {
+            self.open_second_tab(now_ms, who);
+        }
+    }
+
+    fn parked(&mut self, now_ms: u64, source: u32, standing: &Standing) {
+        let who = source & !TAB;
+        match standing.state {
+            // Another tab has entered: the page loads the address once more.
+            Told::Called | Told::Admitted => self.told_to_enter(now_ms, who),
+            Told::Joining | Told::Full => {
+                self.facts.full += u64::from(standing.state == Told::Full);
+                self.wait_to_join(now_ms, source, standing);
+            }
+            Told::Closed if standing.number.is_none() => self.wait_to_join(now_ms, source, standing),
+            Told::Waiting | Told::Held | Told::Closed => {
                 let visitor = &mut self.visitors[who as usize];
-                visitor.state = State::Waiting;
-                let ticket = ticket(visitor);
-                let n = self.node_of(who);
-                let mut standing = self.nodes[n].look(&self.rules, now_ms).in_line(&ticket);
-                // The answer was made up before the line was asked.
-                standing.poll_after_s = ask.hold_ms.saturating_sub(GRACE_MS) / 1_000;
-                self.wait(now_ms, answer.who, &standing);
+                // A node that has not heard of the call yet shows the waiting page once more.
+                if visitor.state == State::Told {
+                    visitor.state = State::Waiting;
+                }
+                self.wait(now_ms, source, standing);
             }
         }
     }
 
-    fn is_asked_again(&self, who: u32) -> bool {
-        let visitor = &self.visitors[who as usize];
-        let node = &self.nodes[usize::from(visitor.node)];
-        u32::from(visitor.asks) < ASKS_OF_THE_NEXT && node.summary.reason.is_none()
+    /// A ticket is handed out: with a number, or with what was shown.
+    fn take_ticket(&mut self, now_ms: u64, who: u32, ticket: &Ticket) {
+        self.take_number(now_ms, who, ticket.number);
+        let visitor = &mut self.visitors[who as usize];
+        visitor.ahead_first = small(ticket.ahead_first);
+        // Checked where it is shown, in `wait`.
+        if visitor.ahead_shown == NEVER {
+            visitor.ahead_shown = small(ticket.ahead_shown);
+        }
+    }
+
+    /// Says good-bye for a visitor who waits.
+    pub(super) fn say_goodbye(&mut self, now_ms: u64, who: u32) {
+        self.say(now_ms, who, Says::Away);
+    }
+
+    /// The origin ends a visit.
+    pub(super) fn say_it_ended(&mut self, now_ms: u64, who: u32) {
+        self.say(now_ms, who, Says::Ended);
+    }
+
+    fn say(&mut self, now_ms: u64, who: u32, word: fn(u64) -> Says) {
+        let n = self.node_of(who);
+        let number = u64::from(self.visitors[who as usize].number);
+        self.nodes[n].mark(now_ms, Mark { epoch: 1, word: word(number) }, &self.rules);
     }
 
     /// Which node serves a visitor's next request.
@@ -227,14 +260,31 @@ impl<C: Core> World<'_, C> {
     }
 }
 
-fn ticket(visitor: &crate::simulate::visitor::Visitor) -> Ticket {
-    Ticket {
-        epoch: 1,
-        lane: 0,
-        number: u64::from(visitor.number),
-        issued_at_ms: 0,
-        ahead_first: u64::from(visitor.ahead_first),
-        ahead_shown: u64::from(visitor.ahead_shown),
+/// Requests that wait for a node to ask once more, in places that are used again.
+#[derive(Debug, Default)]
+pub(super) struct Pendings {
+    places: Vec<Option<Pending>>,
+    free: Vec<u32>,
+}
+
+impl Pendings {
+    fn put(&mut self, pending: Pending) -> u32 {
+        match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = Some(pending);
+                place
+            }
+            None => {
+                self.places.push(Some(pending));
+                index(self.places.len() - 1)
+            }
+        }
+    }
+
+    fn take(&mut self, place: u32) -> Option<Pending> {
+        let pending = self.places.get_mut(place as usize)?.take();
+        self.free.extend(pending.is_some().then_some(place));
+        pending
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_admission::{session, standing::Standing};
+use sluice_admission::{session, standing::Standing, token::Pass};
 
 use super::{OPENS_MS, TAB, World, gate::small, index};
 use crate::simulate::{
@@ -137,10 +137,8 @@ impl<C: Core> World<'_, C> {
         visitor.state = State::Gone;
         visitor.leaves_ms = small(now_ms);
         self.active -= 1;
-        let (number, says_so) = (u64::from(visitor.number), visitor.is(flag::SAYS_GOODBYE));
-        if says_so && number > 0 {
-            let n = self.node_of(who);
-            self.nodes[n].away(number);
+        if visitor.is(flag::SAYS_GOODBYE) && visitor.number > 0 {
+            self.say_goodbye(now_ms, who);
         }
     }
 
@@ -179,7 +177,7 @@ impl<C: Core> World<'_, C> {
         self.agenda.plan(at_ms, what, who);
     }
 
-    pub(super) fn enter(&mut self, now_ms: u64, who: u32) {
+    pub(super) fn enter(&mut self, now_ms: u64, n: usize, who: u32, pass: &Pass) {
         let bears = self.scenario.origin.bears.map_or(f64::INFINITY, f64::from);
         let stretch = (self.inside as f64 / bears).max(1.0);
         let visitor = self.visitors[who as usize];
@@ -199,11 +197,25 @@ impl<C: Core> World<'_, C> {
         self.active -= 1;
         self.inside += 1;
         self.facts.entered();
-        self.seat(now_ms, who);
+        self.seat(who);
+        self.extend_seat(now_ms, n, who, pass);
         self.agenda.plan(now_ms + stay_ms, What::VisitEnd, who);
         if every_ms < stay_ms {
             self.agenda.plan(now_ms + every_ms, What::Renewal, who);
         }
+    }
+
+    /// The queue lets everybody pass: nothing is known of the visit from then on.
+    pub(super) fn pass_freely(&mut self, now_ms: u64, who: u32) {
+        let visitor = &mut self.visitors[who as usize];
+        if !Self::is_waiting_for_something(visitor) {
+            return;
+        }
+        self.present.remove(visitor.number);
+        visitor.state = State::Done;
+        visitor.entered_ms = small(now_ms);
+        self.active -= 1;
+        self.facts.entered();
     }
 
     pub(super) fn renew(&mut self, now_ms: u64, who: u32) {
@@ -211,9 +223,7 @@ impl<C: Core> World<'_, C> {
         if visitor.state != State::Inside {
             return;
         }
-        let n = self.node_of(who);
-        self.nodes[n].inside(u64::from(visitor.number));
-        self.extend_seat(now_ms, who);
+        self.request_inside(now_ms, who);
         let next_ms = now_ms + self.renewal_ms(visitor.crowd);
         if next_ms < u64::from(visitor.visit_end_ms) {
             self.agenda.plan(next_ms, What::Renewal, who);
@@ -229,8 +239,7 @@ impl<C: Core> World<'_, C> {
         self.inside -= 1;
         let visitor = *visitor;
         if visitor.is(flag::ENDS) && !visitor.is(flag::COOKIELESS) {
-            let n = self.node_of(who);
-            self.nodes[n].ended(u64::from(visitor.number));
+            self.say_it_ended(now_ms, who);
             self.seat_ends(who);
         } else {
             self.agenda.plan(u64::from(visitor.seat_ms).max(now_ms), What::SeatEnd, who);
@@ -242,9 +251,5 @@ impl<C: Core> World<'_, C> {
         let idle = Duration::from_millis(self.scenario.queue.session_idle_ms);
         let every_ms = self.scenario.crowds[usize::from(crowd)].request_every_ms;
         ms(session::renew_after(idle)).div_ceil(every_ms).max(1) * every_ms
-    }
-
-    pub(super) fn pass_life_ms(&self) -> u64 {
-        ms(session::pass_life(Duration::from_millis(self.scenario.queue.session_idle_ms)))
     }
 }

@@ -1,13 +1,15 @@
 //! What really happens, by the visitors' own account and by every call that is made: what the judge goes by.
 
-use sluice_admission::line::{Outcome, Verdict};
+use sluice_admission::{
+    line::{Batch, Outcome, Verdict},
+    token::Pass,
+};
 
 use super::{TAB, World, gate::small};
 use crate::simulate::{
     agenda::What,
     core::Core,
     facts::Demand,
-    node::Round,
     visitor::{NEVER, State, flag},
 };
 
@@ -20,30 +22,29 @@ const SAME_CALL_MS: u64 = 1_000;
 
 impl<C: Core> World<'_, C> {
     /// Looks at what a step has done.
-    pub(super) fn after_step(&mut self, now_ms: u64, round: &Round, outcome: &Outcome) {
-        self.facts.step(&round.batch);
+    pub(super) fn after_step(&mut self, now_ms: u64, batch: &Batch, returning: &[u32], outcome: &Outcome) {
+        self.facts.step(batch);
         self.facts.step_begins();
         let mut highest = 0;
-        for ((&source, newcomer), &(number, verdict)) in
-            round.newcomers().iter().zip(&round.batch.newcomers).zip(&outcome.newcomers)
-        {
-            let number = small(number);
-            if number == 0 {
-                continue;
-            }
+        for (newcomer, &(number, verdict)) in batch.newcomers.iter().zip(&outcome.newcomers) {
+            let (number, source) = (small(number), self.by_slip.get(&newcomer.id).copied());
+            let Some(source) = source.filter(|_| number != 0) else { continue };
             let who = source & !TAB;
             self.give(now_ms, number, who);
             let visitor = &mut self.visitors[who as usize];
             if visitor.state == State::Joining && visitor.number == 0 && !visitor.is(flag::HIDDEN | flag::DUE) {
                 self.present.insert(number);
             }
-            visitor.number = number;
+            // Who joins anew, as the place is gone, has not heard of the new number yet.
+            if visitor.joined_ms == NEVER {
+                visitor.number = number;
+            }
             // Called in the step in which the number was taken, and inside with it.
             if newcomer.enter && matches!(verdict, Verdict::Inside { .. }) && visitor.called_ms == NEVER {
                 highest = highest.max(self.call(now_ms, number, who, None));
             }
         }
-        for &who in &round.returning {
+        for &who in returning {
             let visitor = &self.visitors[who as usize];
             if visitor.is_present() {
                 self.present.insert(visitor.number);
@@ -57,7 +58,7 @@ impl<C: Core> World<'_, C> {
                 highest = highest.max(self.see_due(now_ms, small(number), now_ms + until_ms.saturating_sub(line_ms)));
             }
             // Whoever asks, is called and enters in one step was never seen as due.
-            for (ask, verdict) in round.batch.asks.iter().zip(&outcome.asks) {
+            for (ask, verdict) in batch.asks.iter().zip(&outcome.asks) {
                 let who = self.holder(small(ask.number));
                 if let (Some(who), true, Verdict::Inside { since_ms, .. }) = (who, ask.enter, verdict)
                     && *since_ms == line_ms
@@ -115,7 +116,9 @@ impl<C: Core> World<'_, C> {
         self.present.remove(number);
         let demand = self.facts.demand.is_on;
         let visitor = &mut self.visitors[who as usize];
-        visitor.number = number;
+        if visitor.joined_ms == NEVER {
+            visitor.number = number;
+        }
         visitor.called_ms = small(now_ms);
         if demand {
             visitor.set(flag::IN_DEMAND);
@@ -146,7 +149,7 @@ impl<C: Core> World<'_, C> {
         self.facts.lapsed(&visitor);
     }
 
-    pub(super) fn seat(&mut self, now_ms: u64, who: u32) {
+    pub(super) fn seat(&mut self, who: u32) {
         let visitor = &mut self.visitors[who as usize];
         self.present.remove(visitor.number);
         visitor.clear(flag::DUE);
@@ -154,12 +157,12 @@ impl<C: Core> World<'_, C> {
             visitor.set(flag::SEATED);
             self.facts.take_seat();
         }
-        self.extend_seat(now_ms, who);
     }
 
-    pub(super) fn extend_seat(&mut self, now_ms: u64, who: u32) {
-        let until_ms = now_ms + self.pass_life_ms();
-        self.visitors[who as usize].seat_ms = small(until_ms);
+    /// The visitor holds a seat for as long as the pass that a node has handed out.
+    pub(super) fn extend_seat(&mut self, now_ms: u64, n: usize, who: u32, pass: &Pass) {
+        let left_ms = pass.expires_at_ms.saturating_sub(self.nodes[n].line_ms(now_ms));
+        self.visitors[who as usize].seat_ms = small(now_ms + left_ms);
     }
 
     pub(super) fn seat_ends(&mut self, who: u32) {
@@ -170,12 +173,20 @@ impl<C: Core> World<'_, C> {
         }
     }
 
-    /// A visitor learns the number.
+    /// A visitor learns the number, or gets another one since the first is of no use any more.
     pub(super) fn take_number(&mut self, now_ms: u64, who: u32, number: u64) {
         let number = small(number);
         let visitor = &mut self.visitors[who as usize];
-        if visitor.number != 0 && visitor.number != number && visitor.joined_ms != NEVER {
-            visitor.set(flag::LOST);
+        if visitor.joined_ms != NEVER && visitor.number != number {
+            self.present.remove(visitor.number);
+            if visitor.is(flag::TOO_LATE) {
+                visitor.clear(flag::TOO_LATE);
+                self.facts.too_late += 1;
+            } else {
+                visitor.set(flag::LOST);
+            }
+            visitor.ahead_shown = NEVER;
+            visitor.due_ms = 0;
         }
         visitor.number = number;
         if visitor.state == State::Joining {
@@ -187,20 +198,6 @@ impl<C: Core> World<'_, C> {
         } else if visitor.state == State::Gone {
             self.present.remove(number);
         }
-    }
-
-    /// The line says that a number is of no use any more. The visitor joins anew.
-    pub(super) fn place_is_gone(&mut self, now_ms: u64, who: u32) {
-        self.present.remove(self.visitors[who as usize].number);
-        let visitor = &mut self.visitors[who as usize];
-        if visitor.is(flag::TOO_LATE) {
-            self.facts.too_late += 1;
-        } else {
-            visitor.set(flag::LOST);
-        }
-        visitor.state = State::Gone;
-        visitor.leaves_ms = small(now_ms);
-        self.active -= 1;
     }
 
     fn look_for_overtaken(&mut self, highest: u32) {

@@ -49,6 +49,8 @@ async fn a_drained_queue_serves_its_line_first_and_then_lets_everybody_pass() {
     }
     assert_eq!((world.summary().head, world.summary().issued), (5, 5));
     world.until(|view| view.summary.waiting == 0 && !view.summary.standing).await;
+    // Not before the line has answered for as long as the last of them may be silent.
+    sleep(Duration::from_secs(65)).await;
     let decision = world.asks_nobody(newcomer.asks(&world, Errand::Enter)).await;
     assert_eq!((decision.parked, decision.inside), (None, None));
 }
@@ -71,4 +73,37 @@ async fn a_closed_queue_gives_no_number_and_those_inside_stay() {
     }
     assert_eq!((world.summary().issued, world.summary().head), (issued, head));
     assert_eq!(inside.enters(&world).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_inside_is_inside_when_an_open_queue_calls_again() {
+    let (world, mut inside, _line) = World::with_a_line_of(1, queue()).await;
+    let world = world.in_mode(Mode::Open).await;
+    // Longer than `session_idle`.
+    for _ in 0..9 {
+        sleep(Duration::from_secs(100)).await;
+        assert_eq!(world.asks_nobody(inside.asks(&world, Errand::Enter)).await.parked, None);
+    }
+    let world = world.in_mode(Mode::Auto).await;
+    assert_eq!((inside.enters(&world).await, world.summary().inside), (Ok(1), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_inside_while_a_lost_store_admits_everybody_is_inside_when_it_is_back() {
+    let admit = Queue {
+        on_store_loss: Some(OnStoreLoss::Admit),
+        session_idle: Duration::from_secs(6),
+        max_active: NonZeroU32::new(2),
+        ..queue()
+    };
+    let (world, mut inside, _line) = World::with_a_line_of(1, admit).await;
+    world.store_goes_away().await;
+    for _ in 0..18 {
+        sleep(Duration::from_secs(1)).await;
+        assert_eq!(inside.asks(&world, Errand::Enter).await.parked, None);
+    }
+    world.store_comes_back().await;
+    assert_eq!(inside.enters(&world).await, Ok(1));
+    sleep(SETTLES_WITHIN).await;
+    assert!(world.summary().inside >= 1, "{:?}", world.summary());
 }

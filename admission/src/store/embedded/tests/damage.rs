@@ -59,7 +59,7 @@ impl Node {
         batch.seen = self.told.numbers.iter().map(|&number| Seen { number, hold_ms: 20_000 }).collect();
         batch.asks.extend(self.told.numbers.iter().min().map(|&number| Ask { number, hold_ms: 4_000, enter: true }));
         let now_ms = self.clock.load(Ordering::SeqCst);
-        self.memory.stamp(&mut batch, &mut 0, &self.summary, now_ms);
+        self.memory.stamp(&mut batch, &self.summary, now_ms);
         let outcome = self.store.sync(&line("a"), &rules(), &batch).await?;
         self.told.of(now_ms, &batch, &outcome);
         self.memory.learn(&rules(), &batch, &outcome);

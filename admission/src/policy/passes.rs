@@ -1,0 +1,109 @@
+//! Being inside: who gets a pass, and when it is minted anew.
+
+use std::time::Duration;
+
+use super::{Brought, Counted, Decided, Errand, Marks, Passage, Policy, Visit, Word};
+use crate::{
+    session,
+    standing::{self, Look, Standing},
+    token::{Pass, Ticket},
+    usher::{Mark, Word as Told},
+};
+
+impl Policy {
+    /// A request that passes with all others. Who is inside stays inside, so that the line knows of them and the pass is
+    /// good when the queue calls again.
+    pub(super) fn with_all_others(&self, visit: Visit, brought: &impl Brought, look: &Look<'_>) -> Decided {
+        let speaks = visit.is_errand(Errand::Enter) && !visit.request.embedded;
+        match brought.pass().filter(|_| speaks) {
+            Some(pass) => {
+                let counted = Counted { passed_freely: true, ..Counted::default() };
+                Decided { counted, ..self.with_pass(visit, &pass, look) }
+            }
+            None => visit.passes_freely(),
+        }
+    }
+
+    /// A request with a valid pass.
+    pub(super) fn with_pass(&self, mut visit: Visit, pass: &Pass, look: &Look<'_>) -> Decided {
+        if visit.is_errand(Errand::Status) {
+            return visit.decided(Passage::Parked(standing::admitted()));
+        }
+        let counted = Counted { admitted: true, ..Counted::default() };
+        // Another site can neither keep a visit going nor bring about its end.
+        if visit.request.embedded {
+            return Decided { counted, ..visit.decided(Passage::Passes { inside: None }) };
+        }
+        let mut marks = Marks::default();
+        if let Some(renewed) = self.renewed(pass, look) {
+            visit.handed.pass = Word::Set(renewed);
+            // One that was kept beside a provisional pass has done its work.
+            visit.handed.ticket = Word::Clear;
+            marks = Marks::of(Mark { epoch: pass.epoch, word: Told::Inside(pass.number) });
+        }
+        Decided { counted, marks, ..visit.decided(Passage::Passes { inside: Some(pass.number) }) }
+    }
+
+    /// The pass minted anew, once it has been used for an eighth of its life, or if the line was lost since: it learns
+    /// from those inside who is.
+    fn renewed(&self, pass: &Pass, look: &Look<'_>) -> Option<Pass> {
+        let life_ms = self.pass_life_ms();
+        let minted_ms = pass.expires_at_ms.saturating_sub(life_ms);
+        let renew_after_ms = ms(session::renew_after(self.session_idle));
+        let due = minted_ms + renew_after_ms <= look.now_ms || minted_ms < look.summary.life_began_ms;
+        (due && pass.expires_at_ms < pass.ends_at_ms)
+            .then(|| Pass { expires_at_ms: (look.now_ms + life_ms).min(pass.ends_at_ms), ..*pass })
+    }
+
+    /// Lets a visitor in whom the line could not be asked about; it is told when it answers again.
+    pub(super) fn let_in(&self, visit: Visit, ticket: &Ticket, standing: &Standing, look: &Look<'_>) -> Decided {
+        if visit.is_errand(Errand::Status) {
+            return visit.decided(Passage::Parked(standing::called(standing)));
+        }
+        let until_ms = visit.came_ms + ms(session::seat_life(self.session_idle));
+        let decided = self.enters(visit, ticket.number, visit.came_ms, until_ms, look);
+        let counted = Counted { trickled: true, ..decided.counted };
+        Decided {
+            marks: Marks::of(Mark { epoch: ticket.epoch, word: Told::Admitted(ticket.number) }),
+            counted,
+            ..decided
+        }
+    }
+
+    /// A visitor with a seat. The pass is made from the seat alone, so a claim that is repeated gets the same one.
+    pub(super) fn enters(
+        &self,
+        mut visit: Visit,
+        number: u64,
+        since_ms: u64,
+        until_ms: u64,
+        look: &Look<'_>,
+    ) -> Decided {
+        if visit.is_errand(Errand::Status) {
+            return visit.decided(Passage::Parked(standing::admitted()));
+        }
+        let minted_ms = until_ms.saturating_sub(ms(session::seat_life(self.session_idle)));
+        let ends_at_ms = since_ms + ms(self.session_max);
+        visit.handed.pass = Word::Set(Pass {
+            epoch: look.summary.epoch,
+            lane: 0,
+            number,
+            issued_at_ms: since_ms,
+            expires_at_ms: (minted_ms + self.pass_life_ms()).min(ends_at_ms),
+            ends_at_ms,
+        });
+        visit.handed.ticket = Word::Clear;
+        visit.handed.slip = Word::Clear;
+        // A claim that is repeated after a lost answer finds the seat taken before it was asked: it counts once.
+        let counted = Counted { entered: since_ms >= visit.came_ms, ..Counted::default() };
+        Decided { counted, ..visit.decided(Passage::Passes { inside: Some(number) }) }
+    }
+
+    fn pass_life_ms(&self) -> u64 {
+        ms(session::pass_life(self.session_idle))
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX >> 1)
+}

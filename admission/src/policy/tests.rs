@@ -1,0 +1,291 @@
+//! The policy by itself: what was brought and how the line is seen go in, what is to be done comes out.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::{
+    estimate::Speedometer,
+    line::{Blocks, Summary, Verdict},
+    standing::Reason,
+    usher::{Unanswered, Word as Told},
+};
+
+const NOW_MS: u64 = 1_700_000_000_000;
+const IDLE_MS: u64 = 600_000;
+
+#[derive(Default)]
+struct Holds {
+    pass: Option<Pass>,
+    ticket: Option<Ticket>,
+    slip: Option<Slip>,
+}
+
+impl Brought for Holds {
+    fn pass(&self) -> Option<Pass> {
+        self.pass
+    }
+    fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+    fn slip(&self) -> Option<Slip> {
+        self.slip
+    }
+    fn fresh_id(&self) -> u64 {
+        77
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        mode: Mode::Auto,
+        on_store_loss: None,
+        session_idle: Duration::from_millis(IDLE_MS),
+        session_max: Duration::from_secs(43_200),
+        tick_ms: 100,
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        release_per_minute: 60,
+        burst: 1,
+        max_active: None,
+        max_waiting: 100_000,
+        mode: Mode::Auto,
+        claim_within_ms: 60_000,
+        return_within_ms: 600_000,
+        seat_ms: 600_000,
+    }
+}
+
+/// A line that stands: 40 called, 100 handed out.
+fn summary() -> Summary {
+    let blocks = Blocks { start: 0, counts: vec![60] };
+    Summary {
+        epoch: 1,
+        head: 40,
+        issued: 100,
+        waiting: 60,
+        standing: true,
+        now_ms: NOW_MS,
+        blocks,
+        ..Summary::default()
+    }
+}
+
+fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed, policy: &Policy) -> Look<'a> {
+    Look {
+        summary,
+        speed,
+        store_answers: true,
+        now_ms: NOW_MS,
+        mode: policy.mode,
+        grace_ms: 1_500,
+        answers_for_ms: 100_000,
+        away_ms: 0,
+        trickle: None,
+    }
+}
+
+/// Does with a look at a line that stands what the test says.
+fn seen<T>(policy: &Policy, of: impl FnOnce(&Look<'_>) -> T) -> T {
+    let summary = summary();
+    let speed = Speedometer::default().observe(&rules(), &summary);
+    of(&look(&summary, &speed, policy))
+}
+
+fn asks(errand: Errand) -> Request {
+    Request { errand, embedded: false, hidden: false }
+}
+
+fn ticket(number: u64) -> Ticket {
+    Ticket { epoch: 1, lane: 0, number, issued_at_ms: NOW_MS - 60_000, ahead_first: 90, ahead_shown: 50 }
+}
+
+fn done(step: Step) -> Decided {
+    let Step::Done(decided) = step else { panic!("{step:?}") };
+    decided
+}
+
+#[test]
+fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
+    let holds = Holds { ticket: Some(ticket(80)), ..Holds::default() };
+    let decided = seen(&policy(), |look| done(policy().decide(&holds, asks(Errand::Status), look)));
+    assert!(matches!(
+        decided.marks.iter().collect::<Vec<_>>()[..],
+        [Mark { epoch: 1, word: Told::Seen { seen: Seen { number: 80, .. }, .. } }]
+    ));
+    // Fewer are ahead than were shown: the ticket says so from now on.
+    assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 80, ahead_shown: 39, .. })));
+}
+
+#[test]
+fn who_has_been_passed_over_is_asked_for_five_times_a_tick_apart() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        let mut step = policy.decide(&holds, asks(Errand::Status), look);
+        let mut pauses = Vec::new();
+        while let Step::Ask { after_ms, asked, .. } = step {
+            pauses.push(after_ms);
+            step = asked.answered(&policy, Ok(Verdict::Waiting), look);
+        }
+        assert_eq!(pauses, [0, 100, 100, 100, 100]);
+        assert!(matches!(done(step).verdict, Passage::Parked(Standing { state: State::Waiting, .. })));
+        // A line that stands still calls nobody with the next place.
+        let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Status), look) else { panic!() };
+        let held = Summary { reason: Some(Reason::Paused), ..look.summary.clone() };
+        done(asked.answered(&policy, Ok(Verdict::Waiting), &Look { summary: &held, ..*look }));
+    });
+}
+
+#[test]
+fn a_question_that_is_lost_leaves_the_mark_of_who_asked() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
+        let decided = done(asked.answered(&policy, Err(Unanswered), look));
+        assert!(matches!(
+            decided.marks.iter().next(),
+            Some(Mark { word: Told::Seen { seen: Seen { number: 30, .. }, .. }, .. })
+        ));
+    });
+}
+
+#[test]
+fn a_spent_ticket_joins_anew_under_one_id_and_is_replaced() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
+            let step = asked.answered(&policy, Ok(Verdict::Spent), look);
+            let Step::Join { newcomer, joining } = step else { panic!("{step:?}") };
+            ids.push(newcomer.id);
+            let decided = done(joining.answered(&policy, Ok((101, Verdict::Waiting)), look));
+            assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 101, .. })));
+            assert!(decided.counted.joined && !decided.counted.entered);
+        }
+        assert_eq!(ids[0], ids[1]);
+    });
+}
+
+#[test]
+fn a_slip_of_a_visit_that_is_over_is_replaced_by_one_and_the_same_slip() {
+    let policy = policy();
+    let holds = Holds { slip: Some(Slip { id: 5, issued_at_ms: NOW_MS - 10_000 }), ..Holds::default() };
+    seen(&policy, |look| {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let step = policy.decide(&holds, asks(Errand::Status), look);
+            let Step::Join { newcomer, joining } = step else { panic!("{step:?}") };
+            assert_eq!((newcomer.arrived_ms, newcomer.walk_in), (NOW_MS - 10_000, false));
+            let Word::Set(slip) = done(joining.answered(&policy, Ok((9, Verdict::Spent)), look)).handed.slip else {
+                panic!()
+            };
+            ids.push(slip.id);
+        }
+        assert!(ids[0] == ids[1] && ids[0] != 5, "{ids:?}");
+    });
+}
+
+#[test]
+fn a_pass_is_minted_anew_after_an_eighth_of_its_life_and_never_beyond_the_visits_end() {
+    let policy = policy();
+    let pass = |expires_at_ms, ends_at_ms| Holds {
+        pass: Some(Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS - 900_000, expires_at_ms, ends_at_ms }),
+        ..Holds::default()
+    };
+    let renewed = |holds: &Holds| seen(&policy, |look| done(policy.decide(holds, asks(Errand::Enter), look)));
+    let fresh = renewed(&pass(NOW_MS + IDLE_MS + 1, u64::MAX));
+    assert_eq!((fresh.handed.pass, fresh.marks.iter().count()), (Word::Keep, 0));
+    let used = renewed(&pass(NOW_MS + IDLE_MS, u64::MAX));
+    let Word::Set(anew) = used.handed.pass else { panic!() };
+    assert_eq!(anew.expires_at_ms, NOW_MS + IDLE_MS * 9 / 8);
+    assert!(used.marks.iter().eq([Mark { epoch: 1, word: Told::Inside(7) }]));
+    let last = renewed(&pass(NOW_MS + 1_000, NOW_MS + 5_000));
+    assert!(matches!(last.handed.pass, Word::Set(Pass { expires_at_ms, .. }) if expires_at_ms == NOW_MS + 5_000));
+}
+
+#[test]
+fn a_pass_decides_before_anything_else_is_even_verified() {
+    struct OnlyAPass(Pass);
+    impl Brought for OnlyAPass {
+        fn pass(&self) -> Option<Pass> {
+            Some(self.0)
+        }
+        fn ticket(&self) -> Option<Ticket> {
+            panic!("a ticket was asked for")
+        }
+        fn slip(&self) -> Option<Slip> {
+            panic!("a slip was asked for")
+        }
+        fn fresh_id(&self) -> u64 {
+            panic!("an id was asked for")
+        }
+    }
+    let ends_at_ms = NOW_MS + 1_000_000;
+    let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS, expires_at_ms: ends_at_ms, ends_at_ms };
+    let decided = seen(&policy(), |look| done(policy().decide(&OnlyAPass(pass), asks(Errand::Enter), look)));
+    assert_eq!(decided.verdict, Passage::Passes { inside: Some(7) });
+}
+
+/// A ticket of a page that is hidden.
+fn hidden(number: u64) -> (Holds, Request) {
+    (Holds { ticket: Some(ticket(number)), ..Holds::default() }, Request { hidden: true, ..asks(Errand::Status) })
+}
+
+#[test]
+fn a_hidden_page_that_the_head_has_passed_is_held_until_it_can_ask_again() {
+    let (holds, request) = hidden(30);
+    seen(&policy(), |look| {
+        let Step::Ask { ask, told_ms, .. } = policy().decide(&holds, request, look) else { panic!() };
+        assert_eq!((ask.hold_ms, told_ms), (HIDDEN_HOLD_MS.min(HOLD_MS_MAX), 0));
+        let Step::Ask { ask, told_ms, .. } = policy().decide(&holds, asks(Errand::Status), look) else { panic!() };
+        assert!(ask.hold_ms < 20_000 && told_ms >= 2_000, "{ask:?} {told_ms}");
+    });
+}
+
+#[test]
+fn a_hidden_page_behind_the_head_is_held_like_others_and_measures_no_network() {
+    let (holds, request) = hidden(80);
+    let decided = seen(&policy(), |look| done(policy().decide(&holds, request, look)));
+    let word = decided.marks.iter().next().unwrap().word;
+    assert!(matches!(word, Told::Seen { seen: Seen { hold_ms, .. }, told_ms: 0 } if hold_ms < 28_000), "{word:?}");
+}
+
+/// P7: who is inside when the store is lost is inside when it is back, and the line knows.
+#[test]
+fn whoever_is_inside_stays_inside_while_everybody_passes() {
+    let ends_at_ms = NOW_MS + 40_000_000;
+    let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: 0, expires_at_ms: NOW_MS + 1_000, ends_at_ms };
+    let holds = Holds { pass: Some(pass), ..Holds::default() };
+    let open = Policy { mode: Mode::Open, ..policy() };
+    let admits = Policy { on_store_loss: Some(OnStoreLoss::Admit), ..policy() };
+    seen(&policy(), |look| {
+        let lost = Look { store_answers: false, away_ms: ADMIT_AFTER_MS, answers_for_ms: 0, ..*look };
+        for (policy, look) in [(&open, look), (&admits, &lost)] {
+            let decided = done(policy.decide(&holds, asks(Errand::Enter), look));
+            assert!(matches!(decided.handed.pass, Word::Set(anew) if anew.expires_at_ms > NOW_MS + 600_000));
+            assert!(decided.marks.iter().eq([Mark { epoch: 1, word: Told::Inside(7) }]));
+            assert!(decided.counted.passed_freely && !decided.counted.admitted);
+            let none = done(policy.decide(&Holds::default(), asks(Errand::Enter), look));
+            assert_eq!((none.verdict, none.handed), (Passage::Passes { inside: None }, Handed::default()));
+        }
+    });
+}
+
+#[test]
+fn a_drained_queue_opens_when_the_line_is_known_to_be_empty_and_not_before() {
+    let drain = Policy { mode: Mode::Drain, ..policy() };
+    let (empty, rules) = (Summary { epoch: 1, issued: 40, head: 40, now_ms: NOW_MS, ..Summary::default() }, rules());
+    let speed = Speedometer::default().observe(&rules, &empty);
+    let opens = |summary: &Summary, answers_for_ms| {
+        let look = Look { answers_for_ms, ..look(summary, &speed, &drain) };
+        drain.is_open(&look)
+    };
+    assert!(opens(&empty, DRAINED_AFTER_MS));
+    assert!(!opens(&empty, DRAINED_AFTER_MS - 1), "whoever waits may not have asked yet");
+    let wiped = Summary { life: 1, life_began_ms: NOW_MS - 5_000, ..empty.clone() };
+    assert!(!opens(&wiped, DRAINED_AFTER_MS), "the line has just been lost");
+    assert!(!opens(&Summary { epoch: 0, ..empty.clone() }, DRAINED_AFTER_MS));
+    assert!(!opens(&Summary { settling: true, ..empty }, DRAINED_AFTER_MS));
+}

@@ -1,0 +1,376 @@
+//! The usher's mind: what to send to the line, when, and whom to answer. No I/O, no clock, no tasks.
+//!
+//! A driver tells it what happened and when, and does what it says. The proxy's is a tokio task over a store, the
+//! crowd simulator's an agenda in virtual time: what is simulated is what runs.
+//!
+//! ```text
+//!            a question, a look            the attempt is sent
+//! Resting ────────────────────▶ Sent ◀──────────────────────────┐
+//!    ▲                          │  │  no answer in time, or an error
+//!    └──────────────────────────┘  └──────────────────▶ Pausing ─┘
+//!              the line answered
+//! ```
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    QUESTIONS_MAX, Unanswered,
+    grace::Grace,
+    marks::{Marked, Marks, Word},
+    memory::Memory,
+    pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
+    round::Round,
+    trickle::Trickle,
+    view::{Away, View},
+};
+use crate::{
+    estimate::Speedometer,
+    line::{Ask, Batch, Newcomer, Outcome, Rules, Verdict},
+};
+
+/// Something a visitor waits for. `W` is whoever is to be answered.
+#[derive(Debug)]
+pub enum Question<W> {
+    /// A number is to be taken.
+    Join(Newcomer, W),
+    /// Is a number called?
+    Ask {
+        /// The question.
+        ask: Ask,
+        /// When the visitor will be told to ask again, in ms; 0: whenever it can.
+        told_ms: u32,
+        /// Whoever is to be answered.
+        waiter: W,
+    },
+}
+
+/// A number, and what may be done with it.
+pub type Answer = Result<(u64, Verdict), Unanswered>;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event<W> {
+    /// A visitor asks for something.
+    Question(Question<W>),
+    /// Word is left for the line.
+    Mark(Marked),
+    /// The time has come that [`Core::wake_at`] gave, or a later one.
+    Wake,
+    /// The line answered an attempt.
+    Answered {
+        /// Which.
+        attempt: u64,
+        /// What it said.
+        outcome: Box<Outcome>,
+    },
+    /// The store failed an attempt.
+    Failed {
+        /// Which.
+        attempt: u64,
+        /// What it said.
+        error: String,
+    },
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Action<W> {
+    /// A batch is to be sent to the line under these rules. No other is on its way; the answer to an earlier attempt is
+    /// of no use any more. An attempt that takes too long is given up with a wake-up.
+    Send {
+        /// Counts attempts.
+        attempt: u64,
+        /// The queue's rules.
+        rules: Arc<Rules>,
+        /// What the line is told and asked.
+        batch: Arc<Batch>,
+    },
+    /// Whoever serves visitors goes by this from now on.
+    Publish(Arc<View>),
+    /// Somebody is answered.
+    Answer(W, Answer),
+    /// The step called so many visitors.
+    Called(u32),
+    /// An attempt failed.
+    Failed {
+        /// Why.
+        error: String,
+        /// The line answered the attempt before.
+        first: bool,
+    },
+    /// The line answers again.
+    Back {
+        /// After so long.
+        away: Duration,
+    },
+}
+
+/// One queue's usher at one node.
+#[derive(Debug)]
+pub struct Core<W> {
+    view: Arc<View>,
+    memory: Memory,
+    speedometer: Speedometer,
+    grace: Grace,
+    /// Questions for the next batch, at most [`QUESTIONS_MAX`].
+    questions: VecDeque<Question<W>>,
+    marks: Marks,
+    phase: Phase<W>,
+    attempt: u64,
+    heard: bool,
+}
+
+#[derive(Debug)]
+enum Phase<W> {
+    /// Nothing is on its way.
+    Resting(Rest),
+    /// An attempt is on its way.
+    Sent { flight: Box<Flight<W>>, sent: Instant },
+    /// The last attempt failed, the next one is not due yet.
+    Pausing { flight: Box<Flight<W>>, until: Instant },
+}
+
+#[derive(Debug)]
+struct Rest {
+    pace: Pace,
+    last_step: Instant,
+    /// When to look whether there is something to say.
+    look: Instant,
+    /// Questions wait until then, so that many share a step.
+    not_before: Instant,
+}
+
+/// A batch, and how patient the usher is with it.
+#[derive(Debug)]
+struct Flight<W> {
+    round: Round<W>,
+    rules: Arc<Rules>,
+    /// How long an attempt may take, and the pause after it.
+    patience: Duration,
+    pause: Duration,
+}
+
+impl<W> Question<W> {
+    fn into_waiter(self) -> W {
+        match self {
+            Self::Join(_, waiter) | Self::Ask { waiter, .. } => waiter,
+        }
+    }
+}
+
+impl<W> Core<W> {
+    /// An usher that was told nothing yet. The line is asked with the first wake-up, so that the node knows it before
+    /// the first visitor comes. `wall_ms` (unix milliseconds) stands in for the line's clock until then.
+    pub fn new(memory: Memory, wall_ms: u64, now: Instant) -> Self {
+        let view = Arc::new(View::new(wall_ms, now));
+        Self {
+            view,
+            memory,
+            speedometer: Speedometer::default(),
+            grace: Grace::default(),
+            questions: VecDeque::new(),
+            marks: Marks::default(),
+            phase: Phase::at_once(now),
+            attempt: 0,
+            heard: false,
+        }
+    }
+
+    /// What is known of the line.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// What would be told to a line that is lost.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// How many marks found no room since the last time.
+    pub fn take_marks_dropped(&mut self) -> u64 {
+        self.marks.take_dropped()
+    }
+
+    /// When to wake this usher, if nothing else happens before.
+    pub fn wake_at(&self) -> Instant {
+        match &self.phase {
+            Phase::Resting(rest) if self.questions.is_empty() => rest.look,
+            Phase::Resting(rest) => rest.not_before,
+            Phase::Sent { flight, sent } => *sent + flight.patience,
+            Phase::Pausing { until, .. } => *until,
+        }
+    }
+
+    /// Whether a question that comes now makes a difference before [`Self::wake_at`]; else it may as well wait
+    /// outside.
+    pub fn takes_questions(&self) -> bool {
+        self.is_away() || (matches!(self.phase, Phase::Resting(_)) && self.questions.is_empty())
+    }
+
+    /// Takes in what happened, and says what is to be done, in this order.
+    pub fn handle(&mut self, now: Instant, event: Event<W>, rules: &Arc<Rules>, actions: &mut Vec<Action<W>>) {
+        match event {
+            Event::Question(question) => self.take(now, question, actions),
+            Event::Mark(mark) => {
+                if let Word::Seen { seen, told_ms } = mark.mark.word {
+                    self.grace.asked(seen.number, mark.at, told_ms);
+                }
+                self.marks.take(mark);
+            }
+            Event::Wake if now >= self.wake_at() => self.wake(now, rules, actions),
+            Event::Answered { attempt, outcome } if self.is_on_its_way(attempt) => {
+                self.answered(now, *outcome, rules, actions);
+            }
+            Event::Failed { attempt, error } if self.is_on_its_way(attempt) => {
+                self.failed(now, error, false, actions);
+            }
+            // Planned before something earlier turned up; or too late.
+            Event::Wake | Event::Answered { .. } | Event::Failed { .. } => {}
+        }
+    }
+
+    /// Begins anew after a step that panicked: nothing that it may have left half done is used again but the memory,
+    /// which merges. Those who wait are let go.
+    pub fn begin_anew(&mut self, now: Instant, actions: &mut Vec<Action<W>>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::at_once(now + RETRY.1));
+        if let Phase::Sent { mut flight, .. } | Phase::Pausing { mut flight, .. } = phase {
+            flight.round.let_go(actions);
+        }
+        self.speedometer = Speedometer::default();
+        self.let_go(actions);
+    }
+
+    fn is_away(&self) -> bool {
+        self.view.away.is_some()
+    }
+
+    fn is_on_its_way(&self, attempt: u64) -> bool {
+        matches!(self.phase, Phase::Sent { .. }) && self.attempt == attempt
+    }
+
+    fn take(&mut self, now: Instant, question: Question<W>, actions: &mut Vec<Action<W>>) {
+        if let Question::Ask { ask, told_ms, .. } = &question {
+            self.grace.asked(ask.number, now, *told_ms);
+        }
+        // While the line does not answer, to wait for it helps no one: places are kept, and the page asks again.
+        if self.is_away() || self.questions.len() >= QUESTIONS_MAX {
+            actions.push(Action::Answer(question.into_waiter(), Err(Unanswered)));
+        } else {
+            self.questions.push_back(question);
+        }
+    }
+
+    // Resting → Sent, Pausing → Sent, Sent → Pausing.
+    fn wake(&mut self, now: Instant, rules: &Arc<Rules>, actions: &mut Vec<Action<W>>) {
+        match &mut self.phase {
+            Phase::Resting(rest) => {
+                let anything = !self.questions.is_empty() || !self.marks.is_empty();
+                let idle = !anything && !rest.pace.moving && now < rest.last_step + rest.pace.idle_every;
+                if idle {
+                    rest.look = now + rest.pace.look_every;
+                    return;
+                }
+                let round = Round::gather(&mut self.questions, rules.burst, actions);
+                let flight = Flight { round, rules: rules.clone(), patience: ATTEMPT_MAX, pause: RETRY.0 };
+                self.send(now, Box::new(flight), rules, actions);
+            }
+            Phase::Sent { flight, .. } => {
+                let error = format!("no answer within {} ms", flight.patience.as_millis());
+                self.failed(now, error, true, actions);
+            }
+            Phase::Pausing { .. } => {
+                let Phase::Pausing { flight, .. } = std::mem::replace(&mut self.phase, Phase::at_once(now)) else {
+                    return;
+                };
+                self.send(now, flight, rules, actions);
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant, mut flight: Box<Flight<W>>, rules: &Arc<Rules>, actions: &mut Vec<Action<W>>) {
+        let summary = &self.view.summary;
+        // The line may have heard an earlier attempt, only too slowly: it must not take those for gone who are here.
+        flight.round.take_marks(&mut self.marks);
+        flight.rules = rules.clone();
+        let batch = flight.round.stamp(now, summary.epoch);
+        self.memory.stamp(batch, summary, self.view.line_ms(now));
+        let away = self.view.away.filter(|away| self.heard && now >= away.since + SETTLE_AFTER);
+        batch.away_since_ms = away.map_or(0, |away| away.since_ms);
+        self.attempt += 1;
+        let batch = flight.round.batch();
+        actions.push(Action::Send { attempt: self.attempt, rules: rules.clone(), batch });
+        self.phase = Phase::Sent { flight, sent: now };
+    }
+
+    // Sent → Resting.
+    fn answered(&mut self, now: Instant, outcome: Outcome, rules: &Rules, actions: &mut Vec<Action<W>>) {
+        let Phase::Sent { flight, sent } = std::mem::replace(&mut self.phase, Phase::at_once(now)) else { return };
+        if let Some(away) = self.view.away {
+            actions.push(Action::Back { away: now.saturating_duration_since(away.since) });
+        }
+        self.heard = true;
+        self.memory.learn(&flight.rules, flight.round.told(), &outcome);
+        let speed = self.speedometer.observe(rules, &outcome.summary);
+        let anchor = self.view.anchor.after(outcome.summary.now_ms, sent, now);
+        let pace = Pace::of(&outcome.summary, rules, &self.memory);
+        let not_before = now + step_every_min(flight.round.questions());
+        // Published before anybody is answered: whoever asks next finds at least what this answer was based on.
+        let answers_since = self.view.answers_since.or(Some(now));
+        let summary = outcome.summary.clone();
+        self.view = Arc::new(View {
+            summary,
+            speed,
+            grace_ms: self.grace.ms(),
+            store_answers: true,
+            answers_since,
+            away: None,
+            anchor,
+        });
+        actions.push(Action::Publish(self.view.clone()));
+        actions.push(Action::Called(outcome.called));
+        flight.round.answer(&outcome, actions);
+        self.phase = Phase::Resting(Rest { pace, last_step: now, look: now + pace.look_every, not_before });
+    }
+
+    // Sent → Pausing. While the line does not answer, those who wait are let go; what they said is kept.
+    fn failed(&mut self, now: Instant, error: String, in_time: bool, actions: &mut Vec<Action<W>>) {
+        let Phase::Sent { mut flight, sent } = std::mem::replace(&mut self.phase, Phase::at_once(now)) else { return };
+        if in_time {
+            flight.patience = (flight.patience * 2).min(PATIENCE_MAX);
+        }
+        let first = self.view.away.is_none();
+        actions.push(Action::Failed { error, first });
+        if first {
+            flight.round.came_by(self.view.line_ms(sent));
+            let trickle = Trickle::new(&flight.rules, &self.view.summary, self.memory.calls());
+            let away = Some(Away { since: sent, since_ms: self.view.line_ms(now), trickle });
+            self.view = Arc::new(View { store_answers: false, answers_since: None, away, ..View::clone(&self.view) });
+            actions.push(Action::Publish(self.view.clone()));
+        }
+        flight.round.let_go(actions);
+        self.let_go(actions);
+        let until = now + flight.pause;
+        flight.pause = (flight.pause * 2).min(RETRY.1);
+        self.phase = Phase::Pausing { flight, until };
+    }
+
+    fn let_go(&mut self, actions: &mut Vec<Action<W>>) {
+        let waiters = self.questions.drain(..).map(Question::into_waiter);
+        actions.extend(waiters.map(|waiter| Action::Answer(waiter, Err(Unanswered))));
+    }
+}
+
+impl<W> Phase<W> {
+    /// The line is asked at this time, whether there is something to say or not.
+    fn at_once(at: Instant) -> Self {
+        let pace = Pace { look_every: RETRY.0, idle_every: RETRY.0, moving: true };
+        Self::Resting(Rest { pace, last_step: at, look: at, not_before: at })
+    }
+}

@@ -1,0 +1,82 @@
+//! What a node knows of a line between two steps.
+
+use std::time::{Duration, Instant};
+
+use sluice_config::Mode;
+
+use super::{pace::Anchor, trickle::Trickle};
+use crate::{
+    estimate::{GRACE_MS_PRIOR, Speed},
+    line::Summary,
+    standing::Look,
+};
+
+/// What is known of a line at this node.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The line after the last step.
+    pub summary: Summary,
+    /// How fast it moves.
+    pub speed: Speed,
+    /// How much later than told visitors may ask and still count as present, in ms.
+    pub grace_ms: u32,
+    /// Whether the last attempt reached the store.
+    pub store_answers: bool,
+    /// Since when the line has answered without a break.
+    pub(super) answers_since: Option<Instant>,
+    /// What the store's silence began with.
+    pub(super) away: Option<Away>,
+    pub(super) anchor: Anchor,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Away {
+    /// Since when, by this node's clock and by the line's.
+    pub(super) since: Instant,
+    pub(super) since_ms: u64,
+    pub(super) trickle: Option<Trickle>,
+}
+
+impl View {
+    /// Nothing is known yet; `wall_ms` (unix milliseconds) stands in for the line's clock.
+    pub fn new(wall_ms: u64, now: Instant) -> Self {
+        Self {
+            summary: Summary { now_ms: wall_ms, ..Summary::default() },
+            speed: Speed::default(),
+            grace_ms: GRACE_MS_PRIOR,
+            store_answers: false,
+            answers_since: None,
+            away: None,
+            anchor: Anchor::new(wall_ms, now),
+        }
+    }
+
+    /// The line's clock at this moment, in ms, as this node reckons it.
+    pub fn line_ms(&self, now: Instant) -> u64 {
+        self.anchor.reckon(now)
+    }
+
+    /// For how long the store has been away; zero while it answers.
+    pub fn away_for(&self, now: Instant) -> Duration {
+        self.away.map_or(Duration::ZERO, |away| now.saturating_duration_since(away.since))
+    }
+
+    /// What visitors are told from, in a queue that does `mode`.
+    pub fn look(&self, mode: Mode, now: Instant) -> Look<'_> {
+        Look {
+            summary: &self.summary,
+            speed: &self.speed,
+            store_answers: self.store_answers,
+            now_ms: self.line_ms(now),
+            mode,
+            grace_ms: self.grace_ms,
+            answers_for_ms: self.answers_since.map_or(0, |since| ms(now.saturating_duration_since(since))),
+            away_ms: ms(self.away_for(now)),
+            trickle: self.away.and_then(|away| away.trickle),
+        }
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
