@@ -163,7 +163,9 @@ pub(crate) async fn write(session: &mut HttpSession, passage: &mut Passage, answ
         }
         stream.write_response_header(Box::new(head), bodiless).map_err(Error::into_down)?;
     } else {
-        body::settle(session).await;
+        if let HttpSession::H1(session) = session {
+            body::settle(session);
+        }
         session.write_response_header(Box::new(head)).await.map_err(Error::into_down)?;
     }
     if !bodiless {

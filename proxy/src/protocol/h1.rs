@@ -145,16 +145,26 @@ impl Driver {
             tracing::debug!(%error, "a client was gone before it had its answer");
             return Judged::Answered(None);
         }
-        let Some((stream, behind)) = session.finish().await.ok().flatten().map(|again| again.into_parts()) else {
-            return Judged::Answered(None);
-        };
-        let mut client = Downstream::from_stream(stream);
-        client.put_back(&behind.unwrap_or_default());
-        Judged::Answered(Some(client))
+        let ServerSession::H1(session) = session else { unreachable!("it was put in above") };
+        Judged::Answered(next(session).await)
     }
 }
 
+/// The connection behind an answer, if it goes on; the body is read away then.
+async fn next(mut session: HttpSession) -> Option<Box<Downstream>> {
+    session.finish_body().await.ok()?;
+    if !session.will_keepalive() {
+        Downstream::from_stream(session.into_inner()).close().await;
+        return None;
+    }
+    let (stream, behind) = session.reuse().await.ok()??.into_parts();
+    let mut client = Downstream::from_stream(stream);
+    client.put_back(&behind.unwrap_or_default());
+    Some(client)
+}
+
 /// What a judgement has come to.
+#[allow(clippy::large_enum_variant, reason = "made once for each request, and taken apart at once")]
 enum Judged {
     /// It has its answer; this is the connection, if it goes on.
     Answered(Option<Box<Downstream>>),

@@ -278,9 +278,17 @@ impl Driver {
         }
         // Most requests are answered without waiting for anything, and then need no task. One that has to wait is polled
         // again by its task, so nothing of it was to be woken yet.
-        let mut serving = Box::pin(request::serve(self.clone(), session, Active::begin(shared)));
-        if serving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            tokio::spawn(serving);
+        let driver = self.clone();
+        let mut judging = Box::pin(request::judged(driver.clone(), session, Active::begin(shared)));
+        match judging.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(None) => {}
+            Poll::Ready(Some(passed)) => drop(tokio::spawn(request::forward(driver, passed))),
+            Poll::Pending => drop(tokio::spawn(async move {
+                if let Some(passed) = judging.await {
+                    // In a box of its own, as hardly any request comes to both.
+                    Box::pin(request::forward(driver, passed)).await;
+                }
+            })),
         }
     }
 }

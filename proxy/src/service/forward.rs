@@ -44,7 +44,8 @@ impl Service {
             tracing::warn!(tenant, %failure, "a request could not be forwarded");
         }
         // On HTTP/2 a body that does not come ends the stream, and nothing else.
-        let says = !(client.is_http2() && matches!(failure, Failure::BodySilent)) && !client.is_answered();
+        let just_ends = client.is_http2() && matches!(failure, Failure::BodySilent);
+        let says = !just_ends && !client.is_answered();
         if let Some(code) = failure.status().filter(|_| says) {
             // In a box, as hardly any request comes to this.
             Box::pin(say(client, code, asks_head, passage)).await?;

@@ -153,6 +153,9 @@ impl upstream::Client for Client {
         });
         let kind = head.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let is_event_stream = kind.is_some_and(|kind| kind.starts_with(b"text/event-stream"));
+        if is_event_stream && self.half_closed {
+            return Err(Failure::ClientGone(io::ErrorKind::UnexpectedEof.into()));
+        }
         self.answer = if ended { Answer::Whole } else { Answer::Begun { framing, is_event_stream } };
         if switches {
             self.connection.switch();

@@ -1,9 +1,9 @@
 //! Polls: what most requests are while a line stands, answered without what a proxy needs.
 //!
-//! A visitor who waits asks `/.sluice/status` again and again. Pingora prepares every request to be forwarded, cached and
-//! compressed, which costs more than the answer. So a poll that came whole, is spelt as nearly all are, and is followed
-//! by nothing is read here, by the parser and the rooms that every request goes through, and is answered at once.
-//! Whatever is unusual about a request is left to pingora, as if nobody had looked.
+//! A visitor who waits asks `/.sluice/status` again and again. What every other request is prepared for costs more than
+//! this answer. So a poll that came whole, is spelt as nearly all are, and is followed by nothing is read here, by the
+//! same parser and the same modules as every request, and is answered at once. Whatever is unusual about a request is
+//! left to the way that all take.
 
 use std::mem::MaybeUninit;
 

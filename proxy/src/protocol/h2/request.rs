@@ -25,33 +25,45 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// And at most so many bytes of it.
 const DRAIN_BYTES_MAX: usize = 64 << 10;
 
-/// Serves one request.
-pub(super) async fn serve(driver: Arc<Driver>, mut stream: HttpSession, active: Active) {
+/// A request that may pass, and is to be forwarded.
+pub(super) struct Passed {
+    stream: HttpSession,
+    passage: Passage,
+    active: Active,
+}
+
+/// Has one request judged, and answers it if it does not pass.
+pub(super) async fn judged(driver: Arc<Driver>, mut stream: HttpSession, active: Active) -> Option<Passed> {
     let Active(shared) = &active;
     stream.set_write_timeout(Some(STREAM_WRITE_TIMEOUT));
     let mut passage = Passage::begin(&driver.service.node);
     // A client that does not take its answers has a few under way and no more, whatever it asks for.
-    let Ok(turn) = shared.answers.acquire().await else { return };
+    let Ok(turn) = shared.answers.acquire().await else { return None };
     let head = head_of(stream.req_header(), None);
-    let answer = driver.service.judge(head, &shared.connection, &mut passage).await;
-    if let Some(answer) = answer {
-        let mut session = ServerSession::new_http2(stream);
-        let written = write(&mut session, &mut passage, answer).await;
-        match written {
-            // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
-            Ok(()) => {
-                drop(turn);
-                if let ServerSession::H2(stream) = &mut session {
-                    drain(stream).await;
-                }
+    let Some(answer) = driver.service.judge(head, &shared.connection, &mut passage).await else {
+        drop(turn);
+        return Some(Passed { stream, passage, active });
+    };
+    let mut session = ServerSession::new_http2(stream);
+    match write(&mut session, &mut passage, answer).await {
+        // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
+        Ok(()) => {
+            drop(turn);
+            if let ServerSession::H2(stream) = &mut session {
+                drain(stream).await;
             }
-            Err(error) if *error.etype() == ErrorType::WriteTimedout => shared.set(&shared.stalled),
-            Err(_) => {}
         }
-        return;
+        Err(error) if *error.etype() == ErrorType::WriteTimedout => shared.set(&shared.stalled),
+        Err(_) => {}
     }
-    drop(turn);
-    Box::pin(forward(&driver, stream, passage, &active)).await;
+    None
+}
+
+/// Forwards a request once it is its turn. One that waits keeps no room for what comes then.
+pub(super) async fn forward(driver: Arc<Driver>, passed: Passed) {
+    let Passed { stream, passage, active } = passed;
+    let Some(_turn) = turn_at_origin(&driver, &active).await else { return };
+    Box::pin(forward_now(&driver, stream, passage, &active)).await;
 }
 
 /// Reads away what is left of a short body. Of a longer one the client is told that it is not wanted.
@@ -70,9 +82,7 @@ async fn drain(stream: &mut HttpSession) {
     let _ = timeout(DRAIN_TIMEOUT, read).await;
 }
 
-/// Forwards a request.
-async fn forward(driver: &Driver, mut stream: HttpSession, mut passage: Passage, active: &Active) {
-    let Some(_turn) = turn_at_origin(driver, active).await else { return };
+async fn forward_now(driver: &Driver, mut stream: HttpSession, mut passage: Passage, active: &Active) {
     let Active(shared) = active;
     let metrics = &driver.service.node.metrics;
     let head = take_head(&mut stream);

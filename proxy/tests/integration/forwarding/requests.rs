@@ -1,10 +1,12 @@
 //! Requests on their way to the origin.
 
+use std::time::Duration;
+
 use super::site::{OPEN, Raw, Reply, Site};
 use crate::support::{
     HOST, Protocol, Request,
     client::{on_every_protocol, on_protocol},
-    until,
+    until_within,
 };
 
 async fn a_client_that_ends_its_side_gets_its_answer(protocol: Protocol) {
@@ -116,7 +118,11 @@ async fn a_body_of_which_nothing_comes_is_a_408_and_the_origin_is_let_go() {
     let site = Site::of(Protocol::Http1, origin.addr(), OPEN).await;
     let mut connection = site.bytes().await;
     connection.send(format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 3\r\n\r\na")).await;
-    let answer = until("the client has been waited for", async || connection.response_if_any("POST").await).await;
+    let silence = Duration::from_secs(30);
+    let answer = until_within(silence * 2, "the body is no longer waited for", async || {
+        connection.response_if_any("POST").await
+    })
+    .await;
     assert_eq!(answer.status, 408);
     assert!(answer.closes());
     connection.closed().await;
