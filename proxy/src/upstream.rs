@@ -110,6 +110,11 @@ pub(crate) trait Client {
     /// How much the client takes now. Called when everything has been flushed and there is something for it.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failure>>;
 
+    /// How much is read of an origin before the client can be asked: what follows the answer's head is kept for it.
+    fn first_read_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// There was nothing for it after all.
     fn give_room_back(&mut self) {}
 

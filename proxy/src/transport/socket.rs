@@ -17,6 +17,9 @@ use tokio_rustls::server::TlsStream;
 
 use super::pace::Pace;
 
+/// Sealed for a client that does not take it: one record, where rustls would gather four.
+const SEALED_BYTES_MAX: usize = 16 << 10;
+
 /// A client's end of the wire.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -53,7 +56,8 @@ impl Socket {
     }
 
     /// An encrypted one, after its handshake.
-    pub(crate) fn encrypted(tls: Box<TlsStream<TcpStream>>, cuts: IntCounter) -> Self {
+    pub(crate) fn encrypted(mut tls: Box<TlsStream<TcpStream>>, cuts: IntCounter) -> Self {
+        tls.get_mut().1.set_buffer_limit(Some(SEALED_BYTES_MAX));
         Self::new(Io::Tls(tls), cuts)
     }
 

@@ -289,7 +289,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                     Poll::Ready(room) => room?.min(buffer.len()),
                     Poll::Pending => return self.down.wait(Waits::Client),
                 },
-                _ => buffer.len(),
+                _ => buffer.len().min(self.client.first_read_max()),
             };
             let read = match self.link.poll_read(cx, &mut buffer[..room]) {
                 Poll::Ready(read) => read,

@@ -24,6 +24,9 @@ const TAKEN_BYTES_MIN: usize = 128 * 30;
 /// What is asked for at once. A client that has room for a quarter of it does not keep its answer waiting.
 const ROOM_BYTES: usize = 16 << 10;
 
+/// Read of an origin before the answer has begun: a head, and what of a body may wait for the client's window.
+const FIRST_READ_BYTES: usize = 4 << 10;
+
 /// A stream whose request is forwarded.
 pub(super) struct Client {
     session: HttpSession,
@@ -234,6 +237,10 @@ impl upstream::Client for Client {
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failure>> {
         self.poll_capacity(cx, ROOM_BYTES)
+    }
+
+    fn first_read_max(&self) -> usize {
+        FIRST_READ_BYTES
     }
 
     fn give_room_back(&mut self) {
