@@ -19,6 +19,7 @@ mod routing;
 mod service;
 mod tally;
 mod transport;
+mod upstream;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! What is spoken with clients: HTTP/1.1 and HTTP/2, one driver each. Both answer what can be answered here, and hand
-//! to pingora what is for an origin.
+//! What is spoken with clients: HTTP/1.1 and HTTP/2, one driver each. Both answer what can be answered here, and forward
+//! the rest.
 
 pub(crate) mod h1;
 mod h2;
@@ -7,7 +7,6 @@ mod h2;
 use std::{sync::Arc, time::Duration};
 
 use pingora_core::{protocols::Digest, server::ShutdownWatch};
-use pingora_proxy::HttpProxy;
 use tokio::sync::Semaphore;
 
 use crate::service::Service;
@@ -22,7 +21,6 @@ const KEEPALIVE: Duration = Duration::from_secs(75);
 /// Serves a worker's connections, one request after the other or many at a time.
 pub(crate) struct Driver {
     pub(crate) service: Service,
-    pub(crate) proxy: Arc<HttpProxy<Service>>,
     pub(crate) shutdown: ShutdownWatch,
     /// Connections that may send bodies fast at once: each may take a megabyte.
     wide: Arc<Semaphore>,
@@ -33,8 +31,8 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(proxy: Arc<HttpProxy<Service>>, service: Service, shutdown: ShutdownWatch) -> Self {
+    pub(crate) fn new(service: Service, shutdown: ShutdownWatch) -> Self {
         let [wide, beyond] = [h2::WIDE_MAX, h2::BEYOND_MAX].map(|max| Arc::new(Semaphore::new(max)));
-        Self { service, proxy, shutdown, wide, beyond, no_digest: Arc::default() }
+        Self { service, shutdown, wide, beyond, no_digest: Arc::default() }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) mod cors;
 pub(crate) mod form;
 pub(crate) mod initiator;
 pub(crate) mod kind;
-mod list;
+pub(crate) mod list;
 pub(crate) mod path;
 pub(crate) mod redirect;
 pub(crate) mod scan;

@@ -110,8 +110,7 @@ impl World {
     /// A line with one visitor inside, and so many with a number behind.
     async fn with_a_line_of(waiting: usize, queue: Queue) -> (Self, Visitor, Vec<Visitor>) {
         let world = Self::new(queue).await;
-        let mut first = Visitor::default();
-        assert_eq!(first.enters(&world).await, Ok(1));
+        let first = Visitor::inside(&world, 1).await;
         let mut line = Vec::new();
         for number in 2..2 + waiting as u64 {
             let mut visitor = Visitor::default();
@@ -215,6 +214,14 @@ impl Visitor {
         let decision = world.gate.decide(request).await;
         self.take_in(&decision);
         decision
+    }
+
+    /// A visitor who walks in, and whose pass has come back: the seat is kept for a visit.
+    async fn inside(world: &World, number: u64) -> Self {
+        let mut visitor = Self::default();
+        assert_eq!(visitor.enters(world).await, Ok(number));
+        assert_eq!(visitor.enters(world).await, Ok(number));
+        visitor
     }
 
     /// A page load: the number inside, or where the visitor stands.

@@ -1,23 +1,34 @@
 //! HTTP/1.1: request after request.
 
+mod client;
 mod downstream;
 mod poll;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
 };
 
+use http::{Version, header};
 use pingora_core::{
-    apps::{HttpPersistentSettings, HttpServerApp as _},
-    protocols::http::ServerSession,
+    ErrorType,
+    protocols::http::{ServerSession, v1::server::HttpSession},
 };
+use pingora_http::RequestHeader;
 
 pub(crate) use self::downstream::Downstream;
-use self::{downstream::HEAD_WITHIN, poll::may_be_poll};
+use self::{
+    client::{Client, Request},
+    downstream::HEAD_WITHIN,
+    poll::may_be_poll,
+};
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
-use crate::transport::{Idle, connection::Connection, socket::Socket, tls::Presented};
+use crate::{
+    answer,
+    service::{DRAIN_TIMEOUT, Passage, READ_TIMEOUT, head_of, write},
+    transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
+};
 
 impl Driver {
     /// Serves a connection until it ends. Between two requests nothing is held but the socket and one timer: visitors in
@@ -27,9 +38,8 @@ impl Driver {
         let cut = self.service.node.metrics.connections_cut.clone();
         let mut client = Box::new(Downstream::new(socket, Connection { peer, tls }, cut));
         let mut idle = pin!(Idle::new(FIRST_REQUEST));
-        let mut settings = None;
         for served in 0.. {
-            let Some(Ok(())) = idle.as_mut().wait(|cx| client.poll_next_request(served, cx)).await else { return };
+            let Some(Ok(())) = idle.as_mut().wait(|cx| client.poll_next_request(cx)).await else { return };
             let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
             if let Some(head) = client.take_request(may_be_poll) {
                 // In a box, so that an idle connection does not keep room for it.
@@ -44,24 +54,137 @@ impl Driver {
                 }
                 client.give_back(head);
             }
-            let more = u64::from(REQUESTS_PER_CONNECTION_MAX).saturating_sub(served + 1);
-            let proxied = self.proxy.process_new_http(session_of(client, settings.take(), more), &self.shutdown);
-            let Some(next) = proxied.await else { return };
-            let (stream, next_settings) = next.consume();
-            (client, settings) = (Downstream::from_stream(stream), next_settings);
+            let Some(next) = self.request(client, last).await else { return };
+            client = next;
             idle.as_mut().restart(KEEPALIVE);
         }
     }
+
+    /// Serves a request that has begun to come in. Gives the connection back, if another may follow. In a box, so that an
+    /// idle connection keeps no room for it.
+    fn request(&self, client: Box<Downstream>, last: bool) -> Pin<Box<impl Future<Output = Option<Box<Downstream>>>>> {
+        Box::pin(async move {
+            let session = self.head(client, last).await?;
+            let mut passage = Passage::begin(&self.service.node);
+            match self.judged(session, &mut passage).await {
+                Judged::Answered(next) => next,
+                Judged::MayPass(head, mut client) => {
+                    let body_ended = crate::upstream::Client::body_is_whole(&client);
+                    if let Err(failure) = self.service.forward(&mut client, head, &mut passage, body_ended).await {
+                        tracing::debug!(%failure, "a request ended before its answer was whole");
+                    }
+                    drop(passage);
+                    let (client, goes_on) = client.into_connection();
+                    if goes_on {
+                        return Some(client);
+                    }
+                    client.close().await;
+                    None
+                }
+            }
+        })
+    }
+
+    /// Waits for the whole head.
+    async fn head(&self, client: Box<Downstream>, last: bool) -> Option<Box<HttpSession>> {
+        let mut session = session_of(client, last);
+        let mut closing = self.shutdown.clone();
+        let read = tokio::select! {
+            // What has come is served.
+            biased;
+            read = session.read_request() => read,
+            _ = closing.wait_for(|&closing| closing) => return None,
+        };
+        match read {
+            Ok(Some(_)) => {}
+            Ok(None) => return None,
+            Err(error) => {
+                let mut client = Downstream::from_stream(session.into_inner());
+                if matches!(error.etype(), ErrorType::InvalidHTTPHeader) {
+                    let answer = answer::malformed(400, "malformed_head", false);
+                    let _ = client.answer(poll::write(answer, None, true)).await;
+                    client.close().await;
+                }
+                return None;
+            }
+        }
+        if *self.shutdown.borrow() {
+            session.set_server_keepalive(None);
+        }
+        // Every one of these is unbounded, or close to it, unless it is set on each request. How slowly a client may take
+        // an answer is judged below.
+        session.set_read_timeout(Some(READ_TIMEOUT));
+        session.set_total_drain_timeout(Some(DRAIN_TIMEOUT));
+        session.set_pipelining_enabled(true);
+        Some(session)
+    }
+
+    /// Has a request judged, and answers it if it does not pass.
+    async fn judged(&self, mut session: Box<HttpSession>, passage: &mut Passage) -> Judged {
+        let service = &self.service;
+        let raw = session.get_headers_raw_bytes();
+        let answer = if service.room() == 0 {
+            service.node.metrics.reject("requests_max");
+            Some(answer::busy())
+        } else {
+            let connection = Downstream::of(session.stream()).connection();
+            service.judge(head_of(session.req_header(), Some(&raw)), connection, passage).await
+        };
+        let Some(answer) = answer else {
+            let head = take_head(&mut session);
+            let request = Request {
+                is_old: head.version == Version::HTTP_10,
+                expects: head.headers.contains_key(header::EXPECT),
+            };
+            let keeps = session.will_keepalive();
+            let connection = Downstream::from_stream(session.into_inner());
+            return Judged::MayPass(head, Client::new(connection, passage.body, request, keeps));
+        };
+        let mut session = ServerSession::H1(*session);
+        if let Err(error) = write(&mut session, passage, answer).await {
+            tracing::debug!(%error, "a client was gone before it had its answer");
+            return Judged::Answered(None);
+        }
+        let ServerSession::H1(session) = session else { unreachable!("it was put in above") };
+        Judged::Answered(next(session).await)
+    }
 }
 
-/// A request as pingora takes it, and `more` may come after it. By itself, so that an idle connection keeps no room for it.
-fn session_of(client: Box<Downstream>, settings: Option<HttpPersistentSettings>, more: u64) -> ServerSession {
-    let mut session = ServerSession::new_http1(client);
-    if let Some(settings) = settings {
-        HttpPersistentSettings::apply_to_session(settings, &mut session);
+/// The connection behind an answer, if it goes on; the body is read away then.
+async fn next(mut session: HttpSession) -> Option<Box<Downstream>> {
+    session.finish_body().await.ok()?;
+    if !session.will_keepalive() {
+        Downstream::from_stream(session.into_inner()).close().await;
+        return None;
     }
-    session.set_keepalive_reuses_remaining(u32::try_from(more).ok());
-    // How long pingora waits for more of a head. Something of it is there, or on its way from `client`.
-    session.set_keepalive(Some(HEAD_WITHIN.as_secs()));
+    let (stream, behind) = session.reuse().await.ok()??.into_parts();
+    let mut client = Downstream::from_stream(stream);
+    client.put_back(&behind.unwrap_or_default());
+    Some(client)
+}
+
+/// What a judgement has come to.
+#[allow(clippy::large_enum_variant, reason = "made once for each request, and taken apart at once")]
+enum Judged {
+    /// It has its answer; this is the connection, if it goes on.
+    Answered(Option<Box<Downstream>>),
+    MayPass(RequestHeader, Client),
+}
+
+/// The parser, for one request. With `last` the connection is closed behind it.
+fn session_of(client: Box<Downstream>, last: bool) -> Box<HttpSession> {
+    let mut session = Box::new(HttpSession::new(client));
+    session.set_keepalive_reuses_remaining(last.then_some(0));
+    // How long the parser waits for more of a head. Something of it is there, or on its way.
+    session.set_server_keepalive(Some(HEAD_WITHIN.as_secs()));
     session
+}
+
+/// Takes the head out of the parser, which is done with it.
+fn take_head(session: &mut HttpSession) -> RequestHeader {
+    let head = session.req_header_mut();
+    match RequestHeader::build_no_case("GET", b"/", Some(0)) {
+        Ok(nothing) => std::mem::replace(head, nothing),
+        Err(_) => head.clone(),
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! One task drives a connection: it reads frames, writes them, and accepts streams. It never waits for a line, for an origin
 //! or for the client's flow control, since nothing would move meanwhile. Each stream is a small task of its own: it has
-//! the request judged, as on HTTP/1, and answers what can be answered here; only what is for an origin enters
-//! pingora's future, which is ten times the size.
+//! the request judged, as on HTTP/1, and answers what can be answered here; only what is for an origin enters the future
+//! that forwards.
 //!
 //! | bound | value | at the bound |
 //! |---|--:|---|
@@ -13,7 +13,7 @@
 //! | requests of a connection under way, once half of `requests_max` are | a 512th of what is left, at least 1 | as above |
 //! | requests of a connection at origins | 6, and 256 more for all of a worker | the next waits its turn |
 //! | an answer of ours not taken | 30 s | the connection ends |
-//! | a piece of an origin's answer not taken | 30 s | the stream ends; with the sixth in a row the connection |
+//! | an origin's answer not taken, 128 bytes a second | over 30 s | the stream ends; with the sixth in a row the connection |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
@@ -23,6 +23,7 @@
 //! | idle | 75 s | the client is told to go, in two steps |
 //! | requests in all | 10,000 | the same |
 
+mod client;
 mod frames;
 mod request;
 mod stream;
@@ -66,8 +67,8 @@ const WINDOW_BYTES: u32 = 64 << 10;
 const WINDOW_BYTES_WIDE: u32 = 1 << 20;
 /// Connections of a worker that may have such windows at once.
 pub(super) const WIDE_MAX: usize = 128;
-/// What is kept for a stream whose client does not take it.
-const SEND_BUFFER_BYTES: usize = 64 << 10;
+/// What is kept for a stream whose client has room for it, and does not read: one read of an origin.
+const SEND_BUFFER_BYTES: usize = 16 << 10;
 /// Table of header compression.
 const TABLE_BYTES: u32 = 4 << 10;
 /// Streams that a client resets before they are accepted.
@@ -79,7 +80,7 @@ const MALFORMED_MAX: u32 = 32;
 /// Answers of ours under way on one connection.
 const ANSWERS_MAX: usize = 8;
 /// Requests that each connection may have at origins: as many as a browser has connections of HTTP/1.1, so that no page
-/// stands still that would not without HTTP/2. One of them may hold half a megabyte for a client that does not take it.
+/// stands still that would not without HTTP/2. What each may keep for a client that does not take it is the size of a read.
 const AT_ORIGIN: usize = 6;
 /// And as many more, over all connections of a worker, while there is room.
 pub(super) const BEYOND_MAX: usize = 256;
@@ -101,7 +102,7 @@ struct Shared {
     at_origin: Semaphore,
     stalled: AtomicBool,
     /// Origins' answers in a row that have not been taken.
-    not_taken: Arc<AtomicUsize>,
+    not_taken: AtomicUsize,
     uploads: AtomicBool,
     /// One of the two above has been set.
     changed: Notify,
@@ -154,7 +155,7 @@ impl Driver {
             answers: Semaphore::new(ANSWERS_MAX),
             at_origin: Semaphore::new(AT_ORIGIN),
             stalled: AtomicBool::new(false),
-            not_taken: Arc::default(),
+            not_taken: AtomicUsize::new(0),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
             waited_for: OnceLock::new(),
@@ -277,9 +278,17 @@ impl Driver {
         }
         // Most requests are answered without waiting for anything, and then need no task. One that has to wait is polled
         // again by its task, so nothing of it was to be woken yet.
-        let mut serving = Box::pin(request::serve(self.clone(), session, Active::begin(shared)));
-        if serving.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
-            tokio::spawn(serving);
+        let driver = self.clone();
+        let mut judging = Box::pin(request::judged(driver.clone(), session, Active::begin(shared)));
+        match judging.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(None) => {}
+            Poll::Ready(Some(passed)) => drop(tokio::spawn(request::forward(driver, passed))),
+            Poll::Pending => drop(tokio::spawn(async move {
+                if let Some(passed) = judging.await {
+                    // In a box of its own, as hardly any request comes to both.
+                    Box::pin(request::forward(driver, passed)).await;
+                }
+            })),
         }
     }
 }

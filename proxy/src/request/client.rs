@@ -94,10 +94,13 @@ impl Client {
     }
 }
 
-/// The entries of a list field over all its lines, the last one first.
+/// The entries of a list field over all its lines, the last one first. Empty ones are none (RFC 9110, 5.6.1.2).
 fn from_the_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).iter().rev();
-    lines.flat_map(|line| line.as_bytes().rsplit(|&b| b == b',')).map(<[u8]>::trim_ascii)
+    lines
+        .flat_map(|line| line.as_bytes().rsplit(|&b| b == b','))
+        .map(<[u8]>::trim_ascii)
+        .filter(|entry| !entry.is_empty())
 }
 
 /// Each proxy adds a scheme as it adds an address, or else overwrites what is there; so the client's scheme is as far

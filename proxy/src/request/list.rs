@@ -10,7 +10,7 @@ const MEMBERS_MAX: usize = 64;
 /// The members of a list-valued field over all its lines, without surrounding white space, empty ones left out.
 ///
 /// Quoted strings are not looked into: a comma inside one splits it, and the pieces then match nothing we look for.
-pub(super) fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+pub(crate) fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
         .iter()

@@ -31,8 +31,6 @@ pub(crate) struct Wire {
     state: State,
     /// A line of which only the start has been seen. Empty, and not allocated, when reads end where lines do.
     partial: Vec<u8>,
-    /// Whole heads seen.
-    heads: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,12 +104,6 @@ impl Wire {
         self.partial = Vec::new();
     }
 
-    /// How many heads have been seen whole, so that a request which came along with the one before it is not
-    /// waited for.
-    pub(crate) fn heads(&self) -> u64 {
-        self.heads
-    }
-
     /// Whether everything that was seen so far belongs to requests that are whole.
     pub(crate) fn is_between_requests(&self) -> bool {
         self.state == State::default()
@@ -156,7 +148,6 @@ impl Wire {
             self.partial.clear();
             if ended {
                 self.partial = Vec::new();
-                self.heads += 1;
                 self.state = head.followed_by();
                 return Ok(&bytes[start..]);
             }

@@ -1,13 +1,14 @@
 //! What is left of a request's body when the answer is ours.
 
 use http::header;
-use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::http::v1::server::HttpSession;
 
 /// A body up to this long is read away so that the connection can go on; a longer one is not worth its bytes.
 const DRAIN_BYTES_MAX: u64 = 256 << 10;
 
-/// Reads a short body away, or gives the connection up. What was sent is never kept.
-pub(super) async fn settle(session: &mut ServerSession) {
+/// Says of a request on HTTP/1 what becomes of a body that has not been read: a short one is read away behind the answer,
+/// with any other the connection ends. The answer waits for neither.
+pub(super) fn settle(session: &mut HttpSession) {
     if session.is_body_done() {
         return;
     }
@@ -17,7 +18,9 @@ pub(super) async fn settle(session: &mut ServerSession) {
     let in_doubt = headers.contains_key(header::EXPECT);
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
     let long = length.is_some_and(|length| length > DRAIN_BYTES_MAX);
-    if in_doubt || long || session.drain_request_body().await.is_err() {
-        session.set_keepalive(None);
+    if in_doubt || long {
+        session.set_server_keepalive(None);
+    } else {
+        session.set_close_on_response_before_downstream_finish(false);
     }
 }

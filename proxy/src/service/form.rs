@@ -72,6 +72,11 @@ async fn read(session: &mut ServerSession, room: Option<&FormRoom>) -> Option<(F
         }
         (body.len() == length).then_some(())
     };
-    timeout(WITHIN, whole).await.ok()??;
+    let Ok(whole) = timeout(WITHIN, whole).await else {
+        // What has not come by now is not worth another wait behind the answer.
+        session.set_keepalive(None);
+        return None;
+    };
+    whole?;
     Some((form::read(&body)?, taken))
 }

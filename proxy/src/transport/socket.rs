@@ -5,12 +5,9 @@ use std::{
     net::IpAddr,
     os::fd::{AsRawFd, RawFd},
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
-    time::SystemTime,
 };
 
-use pingora_core::protocols::{SocketDigest, TimingDigest};
 use prometheus::IntCounter;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -20,12 +17,14 @@ use tokio_rustls::server::TlsStream;
 
 use super::pace::Pace;
 
+/// Sealed for a client that does not take it: one record, where rustls would gather four.
+const SEALED_BYTES_MAX: usize = 16 << 10;
+
 /// A client's end of the wire.
 #[derive(Debug)]
 pub(crate) struct Socket {
     io: Io,
     pace: Pace,
-    since: SystemTime,
 }
 
 #[derive(Debug)]
@@ -57,13 +56,13 @@ impl Socket {
     }
 
     /// An encrypted one, after its handshake.
-    pub(crate) fn encrypted(tls: Box<TlsStream<TcpStream>>, cuts: IntCounter) -> Self {
+    pub(crate) fn encrypted(mut tls: Box<TlsStream<TcpStream>>, cuts: IntCounter) -> Self {
+        tls.get_mut().1.set_buffer_limit(Some(SEALED_BYTES_MAX));
         Self::new(Io::Tls(tls), cuts)
     }
 
     fn new(io: Io, cuts: IntCounter) -> Self {
-        let since = SystemTime::now();
-        Self { io, pace: Pace::new(cuts), since }
+        Self { io, pace: Pace::new(cuts) }
     }
 
     /// The address at the other end; `None` if it has gone already.
@@ -73,16 +72,6 @@ impl Socket {
             Io::Tls(tls) => tls.get_ref().0,
         };
         tcp.peer_addr().ok().map(|addr| addr.ip())
-    }
-
-    /// What the system knows of it. Half a kilobyte, so it is made when it is asked for.
-    pub(crate) fn socket_digest(&self) -> Arc<SocketDigest> {
-        Arc::new(SocketDigest::from_raw_fd(self.descriptor()))
-    }
-
-    /// Since when it is there.
-    pub(crate) fn timing_digest(&self) -> TimingDigest {
-        TimingDigest { established_ts: self.since, ..TimingDigest::default() }
     }
 
     /// Its number in this process.
@@ -182,14 +171,14 @@ macro_rules! pingora_stream {
             }
         }
 
-        // What is encrypted and how, `Connection` says.
+        // What there is to know of a connection, `Connection` says.
         impl pingora_core::protocols::Ssl for $stream {}
 
         impl pingora_core::protocols::Peek for $stream {}
 
         impl pingora_core::protocols::GetTimingDigest for $stream {
             fn get_timing_digest(&self) -> Vec<Option<pingora_core::protocols::TimingDigest>> {
-                vec![Some(self.socket.timing_digest())]
+                Vec::new()
             }
         }
 
@@ -201,7 +190,7 @@ macro_rules! pingora_stream {
 
         impl pingora_core::protocols::GetSocketDigest for $stream {
             fn get_socket_digest(&self) -> Option<std::sync::Arc<pingora_core::protocols::SocketDigest>> {
-                Some(self.socket.socket_digest())
+                None
             }
         }
     };

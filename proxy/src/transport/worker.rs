@@ -15,11 +15,7 @@ use std::{
     time::Duration,
 };
 
-use pingora_core::{
-    apps::HttpServerApp as _,
-    server::{ShutdownWatch, configuration::ServerConf},
-};
-use pingora_proxy::HttpProxy;
+use pingora_core::server::ShutdownWatch;
 use prometheus::IntGauge;
 use rustls::server::ClientHello;
 use tokio::{
@@ -34,12 +30,7 @@ use super::{
     socket::Socket,
     tls::{Encrypted, Handshakes, Shaken},
 };
-use crate::{node::Node, protocol::Driver, service::Service};
-
-/// Idle connections to origins that a worker keeps.
-const ORIGIN_POOL: usize = 512;
-/// Attempts at a request, over all servers of an origin.
-const ATTEMPTS_MAX: usize = 16;
+use crate::{node::Node, protocol::Driver, service::Service, upstream};
 
 /// A client's connection.
 pub(super) struct Client {
@@ -87,7 +78,7 @@ impl Worker {
                 let service = Service { node, trusted_proxies, requests_max, https_port };
                 // A watch of the worker's own: connections look at it all the time, and share no lock with other workers.
                 let (closing, watch) = watch::channel(false);
-                let driver = Arc::new(Driver::new(proxy(service.clone()), service, watch));
+                let driver = Arc::new(Driver::new(service, watch));
                 let floor = Arc::new(Floor { driver, handshakes, handshake_timeout, load: load_of });
                 floor.serve(inbox, shutdown, closing).await;
             });
@@ -106,18 +97,6 @@ impl Worker {
         // A worker lives as long as the process; if it is gone, so is the client.
         let _ = self.clients.send(client);
     }
-}
-
-fn proxy(service: Service) -> Arc<HttpProxy<Service>> {
-    let conf = ServerConf {
-        threads: 1,
-        max_retries: ATTEMPTS_MAX,
-        upstream_keepalive_pool_size: ORIGIN_POOL,
-        ..ServerConf::default()
-    };
-    let mut proxy = HttpProxy::new(service, Arc::new(conf));
-    proxy.handle_init_modules();
-    Arc::new(proxy)
 }
 
 /// A connection that counts for as long as it is served, however that ends.
@@ -157,13 +136,12 @@ impl Floor {
         mut shutdown: ShutdownWatch,
         closing: watch::Sender<bool>,
     ) {
-        let proxy = self.driver.proxy.clone();
         tokio::spawn(async move {
             let _ = shutdown.wait_for(|&closing| closing).await;
-            let _ = closing.send(true);
             // Whoever is about to send a head on a kept connection is let go.
-            proxy.http_cleanup().await;
+            let _ = closing.send(true);
         });
+        tokio::spawn(upstream::sweep());
         while let Some(Client { tcp, scheme, place }) = inbox.recv().await {
             match TcpStream::from_std(tcp) {
                 Ok(tcp) => drop(tokio::spawn(self.clone().connection(tcp, scheme, place))),

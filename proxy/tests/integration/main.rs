@@ -11,6 +11,7 @@ mod cookieless;
 mod crowd;
 mod elsewhere;
 mod faults;
+mod forwarding;
 mod http2;
 mod https;
 mod https_rules;

@@ -7,10 +7,9 @@
 
 use std::{
     future::poll_fn,
-    io,
+    io::{self, IoSlice},
     mem::MaybeUninit,
     pin::Pin,
-    sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,8 +18,8 @@ use bytes::Bytes;
 use pingora_core::protocols::Stream;
 use prometheus::IntCounter;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -38,16 +37,21 @@ const AHEAD_BYTES: usize = 4 << 10;
 /// Writes are handed to the kernel once so much has gathered.
 const WRITE_BYTES: usize = 16 << 10;
 
+/// What a client sends behind an answer that closes its connection is read for so long, and so much of it.
+const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL_BYTES_MAX: usize = 1 << 20;
+
 /// A client's connection.
 #[derive(Debug)]
 pub(crate) struct Downstream {
     socket: Socket,
     connection: Connection,
     wire: Wire,
-    /// What has been read ahead of the parser, and looked at.
+    /// What has been read ahead, and looked at.
     ahead: Vec<u8>,
-    /// Set when the connection has switched to another protocol.
-    switched: AtomicBool,
+    /// How far the head has come that the parser is given. It gets nothing of what follows: whoever reads the body takes it
+    /// from here.
+    head: HeadEnd,
     /// Since when a head has been coming in.
     head_since: Option<Instant>,
     refused: Refused,
@@ -73,7 +77,7 @@ impl Downstream {
             connection,
             wire: Wire::default(),
             ahead: Vec::new(),
-            switched: AtomicBool::new(false),
+            head: HeadEnd::default(),
             head_since: None,
             refused: Refused::No,
             out: Vec::new(),
@@ -97,27 +101,46 @@ impl Downstream {
         }
     }
 
-    /// Waits for the next request to begin, and reads what has come of it before the parser asks. `served` have been
-    /// served before it.
+    /// Waits for the next request to begin, and reads what has come of it before the parser asks.
     ///
     /// # Errors
     /// If the client is gone.
-    pub(crate) fn poll_next_request(&mut self, served: u64, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A client may have sent it along with the one before; then some of it is with the parser already.
-        if self.wire.heads() > served || self.wire.in_head() {
+    pub(crate) fn poll_next_request(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.head = HeadEnd::default();
+        // A client may have sent it along with the one before.
+        if !self.ahead.is_empty() {
             self.head_since = self.wire.in_head().then(Instant::now);
             return Poll::Ready(Ok(()));
         }
+        ready!(self.poll_ahead(cx))?;
+        if self.ahead.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads ahead, where nothing has been yet. Nothing afterwards: the client sends no more.
+    pub(crate) fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        debug_assert!(self.ahead.is_empty(), "what has been read ahead comes first");
         let mut room = [const { MaybeUninit::uninit() }; AHEAD_BYTES];
         let mut read = ReadBuf::uninit(&mut room);
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
         let bytes = read.filled();
-        if bytes.is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        if !bytes.is_empty() {
+            let for_parser = if self.look(bytes) { bytes } else { REFUSAL };
+            self.ahead = for_parser.to_vec();
         }
-        let for_parser = if self.look(bytes) { bytes } else { REFUSAL };
-        self.ahead = for_parser.to_vec();
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether something has been read ahead.
+    pub(crate) fn has_ahead(&self) -> bool {
+        !self.ahead.is_empty()
+    }
+
+    /// Puts back in front what has been read and belongs to the next request.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead.splice(0..0, bytes.iter().copied());
     }
 
     /// Takes what has been read ahead, if that is one whole request without a body which looks like the one wanted.
@@ -141,22 +164,68 @@ impl Downstream {
         poll_fn(|cx| self.poll_out(cx)).await
     }
 
+    /// Ends the connection. What the client is still sending is read away for a moment: were it not, the system would
+    /// tear down what has been written as well.
+    pub(crate) async fn close(mut self: Box<Self>) {
+        let farewell = async {
+            let mut room = [0; 1_024];
+            let mut bytes = 0;
+            if self.shutdown().await.is_err() {
+                return;
+            }
+            while bytes < FAREWELL_BYTES_MAX
+                && let Ok(read) = self.socket.read(&mut room).await
+                && read > 0
+            {
+                bytes += read;
+            }
+        };
+        let _ = timeout(FAREWELL, farewell).await;
+    }
+
     /// What has been known of it before its first request.
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
     /// The connection has switched to another protocol: what follows is not HTTP.
-    pub(crate) fn switch(&self) {
-        self.switched.store(true, Ordering::Relaxed);
+    pub(crate) fn switch(&mut self) {
+        self.wire.switch();
+    }
+
+    /// Writes something small, such as a head, with what comes next.
+    pub(crate) fn put(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// Writes: what has been put, and these behind it. What the system does not take is kept.
+    ///
+    /// # Errors
+    /// If the client is gone, or takes it too slowly.
+    pub(crate) fn write(&mut self, cx: &mut Context<'_>, parts: [&[u8]; 4]) -> io::Result<()> {
+        let put = std::mem::take(&mut self.out);
+        let mut slices = [&put, parts[0], parts[1], parts[2], parts[3]].map(IoSlice::new);
+        let mut left = &mut slices[..];
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match Pin::new(&mut self.socket).poll_write_vectored(cx, left) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(bytes)) => IoSlice::advance_slices(&mut left, bytes),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => {
+                    let length = left.iter().map(|slice| slice.len()).sum();
+                    self.out.reserve_exact(length);
+                    left.iter().for_each(|slice| self.out.extend_from_slice(slice));
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Looks at what has come in. False: it is refused, and the parser is to get [`REFUSAL`] instead, which it answers with
     /// 400.
     fn look(&mut self, bytes: &[u8]) -> bool {
-        if self.switched.load(Ordering::Relaxed) {
-            self.wire.switch();
-        }
         let mut refused = self.wire.feed(bytes).err().map(|violation| violation.reason());
         if self.wire.in_head() {
             let since = *self.head_since.get_or_insert_with(Instant::now);
@@ -175,7 +244,7 @@ impl Downstream {
     }
 
     /// Hands what has gathered to the kernel.
-    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_gathered(cx))?;
         Pin::new(&mut self.socket).poll_flush(cx)
     }
@@ -203,11 +272,13 @@ impl AsyncRead for Downstream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.ahead.is_empty() {
             let room = buf.remaining().min(self.ahead.len());
-            buf.put_slice(&self.ahead[..room]);
-            if room == self.ahead.len() {
+            let this = &mut *self;
+            let bytes = this.head.within(&this.ahead[..room]);
+            buf.put_slice(&self.ahead[..bytes]);
+            if bytes == self.ahead.len() {
                 self.ahead = Vec::new();
             } else {
-                self.ahead.drain(..room);
+                self.ahead.drain(..bytes);
             }
             return Poll::Ready(Ok(()));
         }
@@ -227,8 +298,58 @@ impl AsyncRead for Downstream {
             buf.set_filled(from);
             let room = buf.remaining().min(REFUSAL.len());
             buf.put_slice(&REFUSAL[..room]);
+            return Poll::Ready(Ok(()));
+        }
+        let end = from + self.head.within(&buf.filled()[from..]);
+        if end < buf.filled().len() {
+            self.ahead = buf.filled()[end..].to_vec();
+            buf.set_filled(end);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Finds the end of a head in what comes piece by piece. Lines end in CR LF here: others have been refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum HeadEnd {
+    /// Before the request line; there may be empty lines.
+    #[default]
+    Before,
+    /// In a line.
+    Within,
+    /// Behind the LF of a line.
+    Line,
+    /// Behind the CR of what may be the empty line.
+    Return,
+    /// Behind the empty line.
+    Found,
+}
+
+impl HeadEnd {
+    /// How many of these bytes belong to the head; all of them once it has ended.
+    fn within(&mut self, bytes: &[u8]) -> usize {
+        let mut at = 0;
+        while at < bytes.len() && *self != Self::Found {
+            let byte = bytes[at];
+            *self = match (*self, byte) {
+                (Self::Before, b'\r' | b'\n') => Self::Before,
+                (Self::Line, b'\r') => Self::Return,
+                (Self::Return, b'\n') => Self::Found,
+                (_, b'\n') => Self::Line,
+                _ => Self::Within,
+            };
+            at += 1;
+            if *self == Self::Within {
+                // Most bytes are in the middle of a line.
+                match memchr::memchr(b'\n', &bytes[at..]) {
+                    Some(feed) => at += feed,
+                    None => return bytes.len(),
+                }
+            } else if *self == Self::Found {
+                return at;
+            }
+        }
+        bytes.len()
     }
 }
 
@@ -265,7 +386,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt},
         net::{TcpListener, TcpStream},
         time::advance,
     };
@@ -282,29 +402,56 @@ mod tests {
         (Downstream::new(Socket::plain(tcp, cuts.clone()), connection, cuts), client)
     }
 
-    async fn next_request(node: &mut Downstream, served: u64) {
-        poll_fn(|cx| node.poll_next_request(served, cx)).await.unwrap();
+    async fn next_request(node: &mut Downstream) {
+        poll_fn(|cx| node.poll_next_request(cx)).await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_came_early_is_not_late_because_the_answer_before_it_took_long() {
         let (mut node, mut client) = pair().await;
         client.write_all(b"GET / HTTP/1.1\r\nHost: shop.example.com\r\n\r\nGET /next").await.unwrap();
-        next_request(&mut node, 0).await;
+        next_request(&mut node).await;
         let _ = node.read(&mut [0; AHEAD_BYTES]).await.unwrap();
         advance(HEAD_WITHIN * 2).await;
-        next_request(&mut node, 1).await;
+        next_request(&mut node).await;
         client.write_all(b" HTTP/1.1\r\nHost: shop.example.com\r\n\r\n").await.unwrap();
-        let mut rest = [0; 100];
-        let read = node.read(&mut rest).await.unwrap();
-        assert!(rest[..read].ends_with(b"\r\n\r\n"), "{:?}", rest[..read].escape_ascii().to_string());
+        let mut head = [0; 100];
+        let mut read = 0;
+        while !head[..read].ends_with(b"\r\n\r\n") {
+            read += node.read(&mut head[read..]).await.unwrap();
+        }
+        assert!(head.starts_with(b"GET /next HTTP/1.1"), "{:?}", head[..read].escape_ascii().to_string());
+    }
+
+    #[tokio::test]
+    async fn the_parser_gets_nothing_of_what_follows_a_head() {
+        const HEAD: &[u8] = b"\r\nPOST / HTTP/1.1\r\nHost: shop.example.com\r\nContent-Length: 5\r\n\r\n";
+        // What comes in one read, and what comes while the parser waits for the rest of a head.
+        for first in [0, 10, HEAD.len() - 1, HEAD.len()] {
+            let (mut node, mut client) = pair().await;
+            let (early, late) = HEAD.split_at(first);
+            if !early.is_empty() {
+                client.write_all(early).await.unwrap();
+                next_request(&mut node).await;
+            }
+            client.write_all(&[late, b"hello"].concat()).await.unwrap();
+            let mut head = Vec::new();
+            let mut room = [0; 1_000];
+            while !head.ends_with(b"\r\n\r\n") {
+                let read = node.read(&mut room).await.unwrap();
+                head.extend_from_slice(&room[..read]);
+            }
+            assert_eq!(head.escape_ascii().to_string(), HEAD.escape_ascii().to_string(), "{first} bytes came early");
+            let read = node.read(&mut room).await.unwrap();
+            assert_eq!(&room[..read], b"hello");
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_head_that_trickles_in_is_refused() {
         let (mut node, mut client) = pair().await;
         client.write_all(b"GET / HT").await.unwrap();
-        next_request(&mut node, 0).await;
+        next_request(&mut node).await;
         let mut bytes = [0; 100];
         assert_eq!(node.read(&mut bytes).await.unwrap(), 8);
         advance(HEAD_WITHIN + Duration::from_secs(1)).await;

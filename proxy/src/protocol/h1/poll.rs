@@ -1,9 +1,9 @@
 //! Polls: what most requests are while a line stands, answered without what a proxy needs.
 //!
-//! A visitor who waits asks `/.sluice/status` again and again. Pingora prepares every request to be forwarded, cached and
-//! compressed, which costs more than the answer. So a poll that came whole, is spelt as nearly all are, and is followed
-//! by nothing is read here, by the parser and the rooms that every request goes through, and is answered at once.
-//! Whatever is unusual about a request is left to pingora, as if nobody had looked.
+//! A visitor who waits asks `/.sluice/status` again and again. What every other request is prepared for costs more than
+//! this answer. So a poll that came whole, is spelt as nearly all are, and is followed by nothing is read here, by the
+//! same parser and the same modules as every request, and is answered at once. Whatever is unusual about a request is
+//! left to the way that all take.
 
 use std::mem::MaybeUninit;
 
@@ -11,6 +11,7 @@ use bytes::{BufMut, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use pingora_core::protocols::http::date::get_cached_date;
 
+use super::client::put_status;
 use crate::{
     answer::Answer,
     request::{
@@ -60,7 +61,7 @@ impl Service {
         let mut passage = Passage::begin(&self.node);
         passage.kind = kind;
         let answer = self.serve(head, decision, &mut passage).await?;
-        Some((write(answer, &mut passage, last), passage))
+        Some((write(answer, Some(&mut passage), last), passage))
     }
 }
 
@@ -89,17 +90,15 @@ fn read(head: &Bytes) -> Option<(&[u8], HeaderMap)> {
     Some((request.path?.as_bytes(), headers))
 }
 
-/// The answer's bytes, as pingora would have written them.
-fn write(answer: Answer, passage: &mut Passage, last: bool) -> Vec<u8> {
+/// An answer's bytes.
+pub(super) fn write(answer: Answer, passage: Option<&mut Passage>, last: bool) -> Vec<u8> {
     let Answer { mut head, body, closes, .. } = answer;
-    // Fails only for more fields than any answer of ours has.
-    let _ = passage.dress(&mut head);
+    if let Some(passage) = passage {
+        // Fails only for more fields than any answer of ours has.
+        let _ = passage.dress(&mut head);
+    }
     let mut out = Vec::with_capacity(512 + body.len());
-    out.put_slice(b"HTTP/1.1 ");
-    out.put_slice(head.status.as_str().as_bytes());
-    out.put_slice(b" ");
-    out.put_slice(head.status.canonical_reason().unwrap_or_default().as_bytes());
-    out.put_slice(b"\r\n");
+    put_status(&mut out, &head);
     head.header_to_h1_wire(&mut out);
     out.put_slice(b"Date: ");
     out.put_slice(get_cached_date().as_bytes());

@@ -62,7 +62,7 @@ fn the_list_is_walked_from_the_right_through_trusted_proxies() {
         ("198.51.100.7, unknown, 10.0.0.2", "10.0.0.2"),
         ("unknown", PEER),
         ("", PEER),
-        ("198.51.100.7,", PEER),
+        ("198.51.100.7, ,", CLIENT),
         ("é", PEER),
     ] {
         assert_eq!(found(PEER, &[("x-forwarded-for", value)]), expected, "{value}");

@@ -50,6 +50,19 @@ async fn a_body_that_comes_late_is_read_away() {
 }
 
 #[tokio::test]
+async fn an_answer_does_not_wait_for_a_body_that_has_not_come() {
+    let (scene, _inside) = Scene::one_seat().await;
+    let mut connection = scene.node.connect().await;
+    let request = Request::fetch("POST", "/cart").body(JSON, "{}").bytes();
+    let (head, body) = request.split_at(request.len() - 2);
+    connection.send(head).await;
+    let problem = connection.response("POST").await;
+    assert_problem(&problem);
+    connection.send(body).await;
+    assert_goes_on(&mut connection, &problem).await;
+}
+
+#[tokio::test]
 async fn a_body_of_a_megabyte_is_answered_and_not_waited_for() {
     // Longer than what is worth reading away: the answer says that the connection ends, and it does.
     let (scene, _inside) = Scene::one_seat().await;

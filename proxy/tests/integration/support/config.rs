@@ -9,20 +9,35 @@ use super::HOST;
 pub(crate) struct Tenant {
     pub(crate) name: String,
     hosts: Vec<String>,
-    origin: SocketAddr,
+    servers: Vec<SocketAddr>,
+    origin: String,
     keys: String,
     sections: String,
 }
 
 impl Tenant {
     /// The tenant `shop` on [`HOST`], without a queue yet.
-    pub(crate) fn shop(origin: SocketAddr) -> Self {
-        Self::new("shop", &[HOST], origin)
+    pub(crate) fn shop(server: SocketAddr) -> Self {
+        Self::new("shop", &[HOST], server)
     }
 
-    pub(crate) fn new(name: &str, hosts: &[&str], origin: SocketAddr) -> Self {
+    pub(crate) fn new(name: &str, hosts: &[&str], server: SocketAddr) -> Self {
         let hosts = hosts.iter().map(ToString::to_string).collect();
-        Self { name: name.into(), hosts, origin, keys: String::new(), sections: String::new() }
+        let (origin, keys, sections) = Default::default();
+        Self { name: name.into(), hosts, servers: vec![server], origin, keys, sections }
+    }
+
+    /// Another server of its origin.
+    pub(crate) fn server(mut self, addr: SocketAddr) -> Self {
+        self.servers.push(addr);
+        self
+    }
+
+    /// Further lines of `[origin]`.
+    pub(crate) fn origin(mut self, lines: &str) -> Self {
+        self.origin.push_str(lines);
+        self.origin.push('\n');
+        self
     }
 
     /// A `[[queue]]` with this name and these settings.
@@ -53,7 +68,8 @@ impl Tenant {
     }
 
     pub(crate) fn text(&self) -> String {
-        let Self { name, hosts, origin, keys, sections } = self;
-        format!("name = \"{name}\"\nhosts = {hosts:?}\n{keys}\n[origin]\nservers = [\"{origin}\"]\n{sections}")
+        let Self { name, hosts, servers, origin, keys, sections } = self;
+        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        format!("name = \"{name}\"\nhosts = {hosts:?}\n{keys}\n[origin]\nservers = {servers:?}\n{origin}{sections}")
     }
 }

@@ -55,6 +55,17 @@ impl Connection {
         self.stream.flush().await.unwrap();
     }
 
+    /// Says that nothing more is sent, and goes on listening.
+    pub(crate) async fn end_sending(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
+    /// All that comes until the other end has closed.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        self.closed().await;
+        std::mem::take(&mut self.ahead)
+    }
+
     /// Sends what the other end may not want to read to its end.
     pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;

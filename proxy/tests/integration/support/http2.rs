@@ -47,6 +47,19 @@ impl Http2 {
         soon(self.exchange(head, body, Some(trailers))).await.unwrap()
     }
 
+    /// Asks, and gets what stands behind the answer's body as well.
+    pub(crate) async fn ask_for_trailers(&self, request: &Request) -> (Response, HeaderMap) {
+        let (head, _) = request.http2("https");
+        let asked = async {
+            let (answer, _) = self.requests.clone().ready().await?.send_request(head, true)?;
+            let (head, mut body) = answer.await?.into_parts();
+            let bytes = whole(&mut body).await?;
+            let trailers = body.trailers().await?.unwrap_or_default();
+            Ok((Response { status: head.status.as_u16(), headers: Vec::new(), body: bytes }, trailers))
+        };
+        soon(asked).await.unwrap()
+    }
+
     async fn exchange(
         &self,
         head: http::Request<()>,
@@ -72,11 +85,11 @@ impl Http2 {
             }
         };
         let receive = async {
-            let (head, body) = answer.await?.into_parts();
+            let (head, mut body) = answer.await?.into_parts();
             Ok(Response {
                 status: head.status.as_u16(),
                 headers: head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect(),
-                body: whole(body).await?,
+                body: whole(&mut body).await?,
             })
         };
         if ends {
@@ -90,7 +103,7 @@ impl Http2 {
     }
 }
 
-async fn whole(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
+async fn whole(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
     let mut bytes = Vec::new();
     while let Some(piece) = body.data().await {
         let piece = piece?;

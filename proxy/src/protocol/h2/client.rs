@@ -1,0 +1,324 @@
+//! A stream whose request is forwarded. Of an origin only as much is read as the client's windows have room for, and room
+//! is asked for only when there is something: streams that wait for their origins take none of the connection's window.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use h2::SendStream;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use pingora_core::protocols::http::v2::server::HttpSession;
+use pingora_http::ResponseHeader;
+use tokio::time::Instant;
+
+use crate::upstream::{self, Failure, Size};
+
+/// How slowly a client may take an answer is judged over this.
+pub(super) const JUDGED_OVER: Duration = Duration::from_secs(30);
+/// What it must have taken by then, of an answer that waits for it: 128 bytes a second, as on HTTP/1.
+const TAKEN_BYTES_MIN: usize = 128 * 30;
+/// What is asked for at once. A client that has room for a quarter of it does not keep its answer waiting.
+const ROOM_BYTES: usize = 16 << 10;
+
+/// Read of an origin before the answer has begun: a head, and what of a body may wait for the client's window.
+const FIRST_READ_BYTES: usize = 4 << 10;
+
+/// A stream whose request is forwarded.
+pub(super) struct Client {
+    session: HttpSession,
+    /// Of the request's body, read and not handed on.
+    piece: Bytes,
+    body_ended: bool,
+    /// The answer's way, once it has begun.
+    out: Option<SendStream<Bytes>>,
+    /// Of the answer, what the client has no room for.
+    kept: Bytes,
+    /// What is still to be said behind it.
+    end: End,
+    answered: bool,
+    /// Room has been asked for, and may be more than there was something for.
+    has_asked: bool,
+    /// Since when the client has not had room, and what it has taken meanwhile.
+    late_since: Option<Instant>,
+    taken: usize,
+}
+
+/// The end of an answer.
+#[derive(Debug)]
+enum End {
+    NotYet,
+    /// To be said with the last byte.
+    Plain,
+    Trailers(HeaderMap),
+    Said,
+}
+
+impl Client {
+    pub(super) fn new(session: HttpSession) -> Self {
+        let body_ended = session.is_body_done();
+        Self {
+            session,
+            piece: Bytes::new(),
+            body_ended,
+            out: None,
+            kept: Bytes::new(),
+            end: End::NotYet,
+            answered: false,
+            has_asked: false,
+            late_since: None,
+            taken: 0,
+        }
+    }
+
+    pub(super) fn session(&mut self) -> &mut HttpSession {
+        &mut self.session
+    }
+
+    /// Ready when something of the body has come, or its end. It is kept for the origin.
+    pub(super) fn poll_begun_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if !self.piece.is_empty() || self.body_ended {
+            return Poll::Ready(Ok(()));
+        }
+        match ready!(self.session.poll_read_body_bytes(cx)) {
+            Some(Ok(piece)) => {
+                self.piece = piece;
+                self.body_ended = self.session.is_body_done();
+                Poll::Ready(Ok(()))
+            }
+            None => {
+                self.body_ended = true;
+                Poll::Ready(Ok(()))
+            }
+            Some(Err(error)) => Poll::Ready(Err(gone(error))),
+        }
+    }
+
+    /// Sends what is kept, as far as the client has room.
+    fn poll_kept(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        while !self.kept.is_empty() {
+            let room = ready!(self.poll_capacity(cx, self.kept.len()))?;
+            let piece = self.kept.split_to(room.min(self.kept.len()));
+            let is_last = self.kept.is_empty() && matches!(self.end, End::Plain);
+            self.send(piece, is_last)?;
+        }
+        match std::mem::replace(&mut self.end, End::Said) {
+            End::NotYet => self.end = End::NotYet,
+            End::Plain => self.send(Bytes::new(), true)?,
+            End::Trailers(trailers) => {
+                if let Some(out) = &mut self.out {
+                    out.send_trailers(trailers).map_err(gone)?;
+                }
+            }
+            End::Said => {}
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn send(&mut self, piece: Bytes, is_last: bool) -> Result<(), Failure> {
+        if is_last {
+            self.end = End::Said;
+        }
+        match &mut self.out {
+            Some(out) => out.send_data(piece, is_last).map_err(gone),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks for room, and says how much there is: at least 1 byte.
+    fn poll_capacity(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<Result<usize, Failure>> {
+        let Some(out) = &mut self.out else { return Poll::Ready(Ok(wanted)) };
+        if out.capacity() < wanted {
+            self.has_asked = true;
+            out.reserve_capacity(wanted);
+        }
+        loop {
+            let room = out.capacity();
+            if room > 0 {
+                self.taken = self.taken.saturating_add(room.min(wanted));
+                if room >= wanted.min(ROOM_BYTES / 4) {
+                    self.late_since = None;
+                }
+                return Poll::Ready(Ok(room));
+            }
+            match out.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(gone(error))),
+                Poll::Ready(None) => return Poll::Ready(Err(Failure::ClientGone(io::ErrorKind::BrokenPipe.into()))),
+                Poll::Pending => {
+                    if self.late_since.is_none() {
+                        self.late_since = Some(Instant::now());
+                        self.taken = 0;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
+
+fn gone(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+    Failure::ClientGone(io::Error::other(error))
+}
+
+impl upstream::Client for Client {
+    fn poll_body(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Failure>> {
+        ready!(self.poll_begun_body(cx))?;
+        let bytes = self.piece.len().min(buffer.len());
+        buffer[..bytes].copy_from_slice(&self.piece[..bytes]);
+        self.piece = self.piece.split_off(bytes);
+        Poll::Ready(Ok(bytes))
+    }
+
+    fn is_http2(&self) -> bool {
+        true
+    }
+
+    fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    fn body_is_whole(&self) -> bool {
+        self.body_ended && self.piece.is_empty()
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
+        match &mut self.out {
+            Some(out) => out.poll_reset(cx).map(|reset| match reset {
+                Ok(reason) => gone(h2::Error::from(reason)),
+                Err(error) => gone(error),
+            }),
+            None => Pin::new(&mut self.session.idle()).poll(cx).map(|reset| match reset {
+                Ok(reason) => gone(h2::Error::from(reason)),
+                Err(error) => gone(error),
+            }),
+        }
+    }
+
+    fn interim(&mut self, _: &ResponseHeader) {
+        // The session type has no way for them.
+    }
+
+    fn begin(&mut self, head: ResponseHeader, _: Size, ended: bool) -> Result<(), Failure> {
+        self.answered = true;
+        self.session.write_response_header(Box::new(head), ended).map_err(gone)?;
+        self.out = self.session.take_response_body_writer();
+        if ended {
+            self.end = End::Said;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8], end: Option<&[u8]>) -> Result<(), Failure> {
+        if matches!(self.end, End::Said) {
+            return Ok(());
+        }
+        if let Some(trailers) = end {
+            let trailers = read_trailers(trailers);
+            self.end = if trailers.is_empty() { End::Plain } else { End::Trailers(trailers) };
+        }
+        debug_assert!(self.kept.is_empty(), "what came before has been flushed");
+        self.kept = Bytes::copy_from_slice(bytes);
+        match self.poll_kept(cx) {
+            Poll::Ready(sent) => sent,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        if self.out.is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_kept(cx)
+    }
+
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failure>> {
+        self.poll_capacity(cx, ROOM_BYTES)
+    }
+
+    fn first_read_max(&self) -> usize {
+        FIRST_READ_BYTES
+    }
+
+    fn give_room_back(&mut self) {
+        if std::mem::take(&mut self.has_asked)
+            && let Some(out) = &mut self.out
+        {
+            out.reserve_capacity(0);
+        }
+    }
+
+    fn late(&self) -> Option<Instant> {
+        self.late_since.map(|since| since + JUDGED_OVER)
+    }
+
+    fn is_given_more_time(&mut self) -> bool {
+        let has_taken_enough = self.taken >= TAKEN_BYTES_MIN;
+        if has_taken_enough {
+            self.late_since = Some(Instant::now());
+            self.taken = 0;
+        }
+        has_taken_enough
+    }
+
+    fn stream(&mut self) -> Option<&mut dyn upstream::Stream> {
+        None
+    }
+}
+
+/// Trailers as HTTP/2 has them. What is none, or has no place there (RFC 9110, 6.5.1), is left out.
+fn read_trailers(lines: &[u8]) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    for line in lines.split(|&byte| byte == b'\n') {
+        let Some(colon) = line.iter().position(|&byte| byte == b':') else { continue };
+        let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+            && may_be_trailer(&name)
+        {
+            trailers.append(name, value);
+        }
+    }
+    trailers
+}
+
+fn may_be_trailer(name: &HeaderName) -> bool {
+    use http::header::*;
+    const NEVER: [HeaderName; 18] = [
+        TRANSFER_ENCODING,
+        CONTENT_LENGTH,
+        CONNECTION,
+        UPGRADE,
+        TE,
+        TRAILER,
+        HOST,
+        CACHE_CONTROL,
+        AUTHORIZATION,
+        SET_COOKIE,
+        CONTENT_ENCODING,
+        CONTENT_TYPE,
+        CONTENT_RANGE,
+        LOCATION,
+        ALT_SVC,
+        STRICT_TRANSPORT_SECURITY,
+        VARY,
+        DATE,
+    ];
+    let of_connection = matches!(name.as_str(), "keep-alive" | "proxy-connection" | "sluice-session");
+    !of_connection && !NEVER.contains(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailers_that_would_change_what_the_answer_was_are_left_out() {
+        let trailers =
+            read_trailers(b"Grpc-Status: 0\r\nSet-Cookie: a=b\r\nno colon\r\nContent-Length: 5\r\nX-Sum: 1 2 \r\n");
+        let pairs: Vec<_> = trailers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+        assert_eq!(pairs, [("grpc-status", &b"0"[..]), ("x-sum", b"1 2")]);
+    }
+}

@@ -1,0 +1,106 @@
+//! Forwards a request that may pass, and says so if that fails.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, header};
+use pingora_http::{RequestHeader, ResponseHeader};
+
+use super::{Passage, READ_TIMEOUT, Service, headers};
+use crate::{
+    answer,
+    upstream::{self, Ask, Client, Failure, Route, Size},
+};
+
+impl Service {
+    /// Forwards a request and passes the answer on. `body_ended`: none of its body is to come. True: the client has a whole
+    /// answer.
+    pub(crate) async fn forward<C: Client>(
+        &self,
+        client: &mut C,
+        request: RequestHeader,
+        passage: &mut Passage,
+        body_ended: bool,
+    ) -> Result<(), Failure> {
+        let Some(site) = passage.site.clone() else { unreachable!("what is forwarded has a site") };
+        let asks_head = request.method == Method::HEAD;
+        let ask = Ask::new(&request, &passage.edits, passage.body, body_ended, passage.upgrades);
+        // From here on the head is what is written of it.
+        drop(request);
+        passage.edits = Vec::new();
+        let forwarded = match ask {
+            Ok(ask) => {
+                let body_silence_max = if client.is_http2() { passage.body_silence_max() } else { READ_TIMEOUT };
+                let next_server = || site.next_server();
+                let route = Route { origin: &site.tenant.origin, next_server: &next_server, body_silence_max };
+                upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage)).await
+            }
+            Err(failure) => Err(failure),
+        };
+        let Err(failure) = forwarded else { return Ok(()) };
+        if let Some(reason) = failure.of_origin() {
+            let tenant = site.tenant.name.as_str();
+            self.node.metrics.origin_error(tenant, reason);
+            tracing::warn!(tenant, %failure, "a request could not be forwarded");
+        }
+        // On HTTP/2 a body that does not come ends the stream, and nothing else.
+        let just_ends = client.is_http2() && matches!(failure, Failure::BodySilent);
+        let says = !just_ends && !client.is_answered();
+        if let Some(code) = failure.status().filter(|_| says) {
+            // In a box, as hardly any request comes to this.
+            Box::pin(say(client, code, asks_head, passage)).await?;
+        }
+        Err(failure)
+    }
+}
+
+/// Tells the client of a failure. It keeps what was handed out: an origin that fails once must not cost the place.
+async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mut Passage) -> Result<(), Failure> {
+    let text = match code {
+        400 => "The request cannot be read.\n",
+        408 => "The request did not come in time.\n",
+        504 => "The site did not answer in time.\n",
+        _ => "The site cannot be reached.\n",
+    };
+    let answer = answer::plain(code, text);
+    let (mut head, body): (ResponseHeader, Bytes) = (answer.head, answer.body);
+    if passage.dress(&mut head).is_err() {
+        tracing::debug!("an answer has more fields than a head may have");
+    }
+    let size = if asks_head { Size::NoBody } else { Size::Known(body.len() as u64) };
+    client.begin(head, size, asks_head)?;
+    let mut body = Some(body).filter(|_| !asks_head);
+    poll_fn(|cx| {
+        if let Some(body) = body.take() {
+            client.write(cx, &body, Some(&[]))?;
+        }
+        client.poll_flush(cx)
+    })
+    .await
+}
+
+/// Makes an origin's answer one of this site's. Interim answers are not seen here, so that they carry nothing of ours.
+fn from_origin(head: &mut ResponseHeader, passage: &mut Passage) {
+    end_visit_if_told(head, passage);
+    // Fails only for more fields than a head may have; the origin's own are bounded well below.
+    if !passage.handed_out.is_empty() {
+        // A pass is one visitor's: no cache on the way may keep an answer that carries it.
+        let _ = head.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
+        for (name, value) in passage.handed_out.drain(..) {
+            let _ = head.append_header(name, value);
+        }
+    }
+    headers::take_off(head);
+    if let Some(site) = &passage.site {
+        site.headers.put_on(head, passage.secure);
+    }
+}
+
+/// The origin says `Sluice-Session: end` when a visit is over: an order is placed, somebody has logged out.
+fn end_visit_if_told(response: &mut ResponseHeader, passage: &mut Passage) {
+    static SLUICE_SESSION: HeaderName = HeaderName::from_static("sluice-session");
+    let Some(word) = response.remove_header(&SLUICE_SESSION) else { return };
+    if let (true, Some(number), Some(gate)) = (word.as_bytes() == b"end", passage.inside, &passage.gate) {
+        passage.handed_out = gate.end_visit(number, passage.secure);
+    }
+}

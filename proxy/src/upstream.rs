@@ -1,0 +1,216 @@
+//! Forwarding: a request goes to a server of its origin, and the answer comes back.
+//!
+//! All of it happens in the task of the request, by one state machine ([`exchange`]) that moves bytes both ways. It reads
+//! from one side only while the other takes what was read, so what is kept for a connection that stands still is at most
+//! one read. The buffer that bytes are read into belongs to the worker's thread: between two reads nothing is in it.
+//!
+//! | bound | value | at the bound |
+//! |---|--:|---|
+//! | one read of an origin, and of a request's body | 16 KiB | |
+//! | kept for a client or an origin that takes nothing | one read | nothing more is read for it |
+//! | head of an answer | 64 KiB, 256 fields | 502 |
+//! | interim answers | 32 | 502 |
+//! | connect | `connect_timeout` | the next server, each once, then 504 |
+//! | an origin that says nothing once the request is whole | `read_timeout` | 504 |
+//! | an origin that takes nothing | `write_timeout` | 504 |
+//! | a request's body of which nothing comes | 30 s, on HTTP/2 and `write_timeout` | 408, on HTTP/2 the stream ends |
+//! | a WebSocket on which nothing moves | 1 h, 60 s once one side has ended | it ends |
+//! | idle connections of a worker | 512, `idle_timeout` | the oldest is closed |
+//!
+//! A request is sent again only if no byte of an answer has come and its body has not been touched: to the next server if
+//! none could be reached, and once more on a fresh connection if a reused one turns out to be closed. The latter for
+//! methods that may be repeated, and for others if nothing of them was taken.
+
+mod answer;
+mod ask;
+mod body;
+mod exchange;
+mod failure;
+mod link;
+mod pool;
+mod tunnel;
+
+use std::{
+    cell::RefCell,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use pingora_http::ResponseHeader;
+use sluice_config::Origin;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, interval, sleep},
+};
+
+pub(crate) use self::{
+    answer::Size,
+    ask::Ask,
+    body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
+    failure::Failure,
+};
+use self::{
+    exchange::{End, Exchange, Limits},
+    link::Link,
+    pool::{Place, Pool},
+};
+
+/// One read.
+const BUFFER_BYTES: usize = 16 << 10;
+/// Attempts to reach a server, over all servers of an origin.
+const ATTEMPTS_MAX: usize = 16;
+/// A timer that has not been set.
+const NOT_YET: Duration = Duration::from_secs(86_400);
+/// How often idle connections are looked at.
+const SWEEP_EVERY: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// What this thread reads into. Whoever uses it leaves nothing in it.
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER_BYTES].into());
+    static POOL: RefCell<Pool> = RefCell::default();
+}
+
+/// The client's side of a request that is forwarded. What is written is kept as far as the client does not take it.
+pub(crate) trait Client {
+    /// Reads of the request's body: so many bytes are in the buffer then. Not called once it is whole.
+    fn poll_body(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<Result<usize, Failure>>;
+
+    /// Whether it speaks HTTP/2.
+    fn is_http2(&self) -> bool;
+
+    /// Whether the answer has begun.
+    fn is_answered(&self) -> bool;
+
+    /// Whether all of the request's body has been read.
+    fn body_is_whole(&self) -> bool;
+
+    /// Ready when the client is gone. Called once the body is whole.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure>;
+
+    /// Passes on an answer that says that the answer is still to come.
+    fn interim(&mut self, head: &ResponseHeader);
+
+    /// Begins the answer. `ended`: there is nothing behind the head.
+    ///
+    /// # Errors
+    /// If the client is gone.
+    fn begin(&mut self, head: ResponseHeader, size: Size, ended: bool) -> Result<(), Failure>;
+
+    /// Goes on with the answer. With `end` this is the last of it, and these are its trailer lines.
+    ///
+    /// # Errors
+    /// If the client is gone.
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8], end: Option<&[u8]>) -> Result<(), Failure>;
+
+    /// Ready when the client, or the system for it, has taken what was written.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>>;
+
+    /// How much the client takes now. Called when everything has been flushed and there is something for it.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failure>>;
+
+    /// How much is read of an origin before the client can be asked: what follows the answer's head is kept for it.
+    fn first_read_max(&self) -> usize {
+        usize::MAX
+    }
+
+    /// There was nothing for it after all.
+    fn give_room_back(&mut self) {}
+
+    /// When it is too late for the client to take something, if that is not judged below.
+    fn late(&self) -> Option<Instant> {
+        None
+    }
+
+    /// It is that late. True: the client has taken enough meanwhile, and has more time.
+    fn is_given_more_time(&mut self) -> bool {
+        true
+    }
+
+    /// The connection itself, where it can switch to another protocol.
+    fn stream(&mut self) -> Option<&mut dyn Stream>;
+}
+
+/// Bytes both ways.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Where requests of a tenant go.
+pub(crate) struct Route<'r> {
+    pub(crate) origin: &'r Origin,
+    /// The server for the next attempt.
+    pub(crate) next_server: &'r (dyn Fn() -> SocketAddr + Sync),
+    /// How long nothing may come of a request's body.
+    pub(crate) body_silence_max: Duration,
+}
+
+/// Forwards a request. `on_head` sees the answer's head before the client does.
+///
+/// # Errors
+/// What went wrong; the client may have got a part of the answer.
+pub(crate) async fn forward<C: Client>(
+    client: &mut C,
+    ask: Ask,
+    route: &Route<'_>,
+    on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+) -> Result<(), Failure> {
+    let limits = Limits::of(route);
+    let mut timer = pin!(sleep(NOT_YET));
+    let mut attempts = 0;
+    let mut may_reuse = true;
+    loop {
+        let place = Place { addr: (route.next_server)() };
+        let pooled = POOL.with_borrow_mut(|pool| pool.take(&place, Instant::now()).filter(|_| may_reuse));
+        let link = match pooled {
+            Some(link) => link,
+            None => {
+                attempts += 1;
+                match open(place.addr, route.origin.connect_timeout).await {
+                    Ok(link) => link,
+                    // Nothing has been sent yet, so each server may be tried once, and the only one twice.
+                    Err(_) if attempts < route.origin.servers.len().clamp(2, ATTEMPTS_MAX) => continue,
+                    Err(failure) => return Err(failure),
+                }
+            }
+        };
+        let mut exchange = Exchange::new(client, link, &ask, limits);
+        match exchange.run(timer.as_mut(), on_head).await {
+            Ok(End::Answered) => {
+                if let Some(link) = exchange.reusable() {
+                    let idle_max = route.origin.idle_timeout;
+                    POOL.with_borrow_mut(|pool| pool.put(place, link, idle_max, Instant::now()));
+                }
+                return Ok(());
+            }
+            Ok(End::Switched(early)) => {
+                let link = exchange.into_link();
+                let Some(stream) = client.stream() else { return Err(Failure::Closed) };
+                Box::pin(tunnel::run(stream, link, early)).await;
+                return Ok(());
+            }
+            Err(_) if exchange.may_be_sent_again() => may_reuse = false,
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// In a box, which is gone when there is a connection.
+fn open(addr: SocketAddr, limit: Duration) -> Pin<Box<impl Future<Output = Result<Link, Failure>>>> {
+    Box::pin(Link::open(addr, limit))
+}
+
+/// Closes connections of this thread that have been idle for too long, for as long as it runs.
+pub(crate) async fn sweep() {
+    let mut every = interval(SWEEP_EVERY);
+    loop {
+        every.tick().await;
+        POOL.with_borrow_mut(|pool| pool.sweep(Instant::now()));
+    }
+}
+
+/// Lends what this thread reads into.
+fn with_buffer<T>(use_it: impl FnOnce(&mut [u8]) -> T) -> T {
+    BUFFER.with_borrow_mut(|buffer| use_it(buffer))
+}

@@ -1,0 +1,477 @@
+//! One request and its answer on one connection to an origin.
+
+use std::{
+    future::{Future as _, poll_fn},
+    io::IoSlice,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use pingora_http::ResponseHeader;
+use tokio::time::{Instant, Sleep};
+
+use super::{
+    Client, Route,
+    answer::{self, Answer, BrokenHead, HEAD_BYTES_MAX, Size},
+    ask::Ask,
+    body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
+    failure::Failure,
+    link::Link,
+    with_buffer,
+};
+
+/// Interim answers in front of an answer.
+const INTERIM_MAX: u8 = 32;
+
+/// What an exchange is given time for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    read: Duration,
+    write: Duration,
+    body: Duration,
+}
+
+impl Limits {
+    pub(super) fn of(route: &Route<'_>) -> Self {
+        let (read, write) = (route.origin.read_timeout, route.origin.write_timeout);
+        Self { read, write, body: route.body_silence_max }
+    }
+}
+
+/// How an exchange ends well.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client has its answer.
+    Answered,
+    /// The connection has switched to another protocol; this much of it has been read already.
+    Switched(Vec<u8>),
+}
+
+/// Whom a direction waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waits {
+    Client,
+    Origin,
+    /// It is over.
+    ForNothing,
+}
+
+/// A request that is under way.
+pub(super) struct Exchange<'a, C> {
+    client: &'a mut C,
+    link: Link,
+    ask: &'a Ask,
+    limits: Limits,
+    up: Up,
+    down: Down,
+}
+
+/// The request's way to the origin.
+struct Up {
+    waits: Waits,
+    since: Instant,
+    moved: bool,
+    /// Written, and not taken by the origin.
+    kept: Vec<u8>,
+    begun: bool,
+    /// The origin, or the system for it, has taken some of the request.
+    taken: bool,
+    /// Something of the client's body has been read, and cannot be read again.
+    body_read: bool,
+    /// The origin takes nothing more. It may have answered all the same.
+    broken: bool,
+    /// The body comes once the origin has said something.
+    expects: bool,
+}
+
+/// The answer's way to the client.
+struct Down {
+    waits: Waits,
+    since: Instant,
+    moved: bool,
+    state: State,
+    /// A part of a head.
+    head: Vec<u8>,
+    interim: u8,
+    heard: bool,
+    keeps: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Body(Incoming),
+    Ended,
+    Switched(Vec<u8>),
+}
+
+impl<'a, C: Client> Exchange<'a, C> {
+    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits) -> Self {
+        let since = Instant::now();
+        let up = Up {
+            waits: Waits::Client,
+            since,
+            moved: false,
+            kept: Vec::new(),
+            begun: false,
+            taken: false,
+            body_read: false,
+            broken: false,
+            expects: ask.expects,
+        };
+        let down = Down {
+            waits: Waits::Origin,
+            since,
+            moved: false,
+            state: State::Head,
+            head: Vec::new(),
+            interim: 0,
+            heard: false,
+            keeps: false,
+        };
+        Self { client, link, ask, limits, up, down }
+    }
+
+    /// Moves bytes both ways until the answer is with the client.
+    pub(super) async fn run(
+        &mut self,
+        mut timer: Pin<&mut Sleep>,
+        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+    ) -> Result<End, Failure> {
+        poll_fn(|cx| {
+            if let Poll::Ready(end) = with_buffer(|buffer| self.poll_bytes(cx, buffer, on_head)) {
+                return Poll::Ready(end);
+            }
+            self.poll_time(cx, timer.as_mut()).map(Err)
+        })
+        .await
+    }
+
+    /// The connection, if another request may use it.
+    pub(super) fn reusable(self) -> Option<Link> {
+        let request_is_through = self.up.waits == Waits::ForNothing && !self.up.broken;
+        (request_is_through && self.down.keeps).then_some(self.link)
+    }
+
+    pub(super) fn into_link(self) -> Link {
+        self.link
+    }
+
+    /// Whether a failure may be met by sending the request once more, on a fresh connection.
+    pub(super) fn may_be_sent_again(&self) -> bool {
+        let is_untouched = !self.down.heard && !self.up.body_read;
+        self.link.reused && is_untouched && (self.ask.is_idempotent || !self.up.taken)
+    }
+
+    fn poll_bytes(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+    ) -> Poll<Result<End, Failure>> {
+        if self.up.waits != Waits::ForNothing
+            && let Err(failure) = self.poll_up(cx, buffer)
+        {
+            return Poll::Ready(Err(failure));
+        }
+        if let Poll::Ready(end) = self.poll_down(cx, buffer, on_head) {
+            return Poll::Ready(end);
+        }
+        if self.client.body_is_whole() { self.client.poll_gone(cx).map(Err) } else { Poll::Pending }
+    }
+
+    /// Sends what there is of the request.
+    fn poll_up(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<(), Failure> {
+        loop {
+            if !self.up.kept.is_empty() {
+                let kept = std::mem::take(&mut self.up.kept);
+                let all_taken = self.send(cx, &[&kept]);
+                if !all_taken {
+                    return Ok(());
+                }
+                continue;
+            }
+            let mut piece = &[][..];
+            if !self.client.body_is_whole() && !self.up.broken {
+                match self.client.poll_body(cx, buffer) {
+                    Poll::Ready(bytes) => {
+                        piece = &buffer[..bytes?];
+                        self.up.moved = true;
+                        self.up.body_read = true;
+                    }
+                    Poll::Pending if self.up.begun => {
+                        self.up.waits = Waits::Client;
+                        return Ok(());
+                    }
+                    Poll::Pending => {}
+                }
+            } else if self.up.begun {
+                return self.end_up();
+            }
+            let head = if self.up.begun { &[][..] } else { &self.ask.head };
+            self.up.begun = true;
+            let all_taken = match self.ask.framing {
+                Outgoing::Plain => self.send(cx, &[head, piece]),
+                Outgoing::Chunked => {
+                    let line = ChunkLine::new(piece.len());
+                    let (line, end) = if piece.is_empty() { (&[][..], &[][..]) } else { (line.as_bytes(), CHUNK_END) };
+                    let last = if self.client.body_is_whole() { LAST_CHUNK } else { &[] };
+                    self.send(cx, &[head, line, piece, end, last])
+                }
+            };
+            if !all_taken {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The request is with the origin; from here on it is the origin's turn.
+    fn end_up(&mut self) -> Result<(), Failure> {
+        self.up.waits = Waits::ForNothing;
+        self.up.kept = Vec::new();
+        self.down.moved = true;
+        Ok(())
+    }
+
+    /// Writes to the origin, and keeps what it does not take. False: it does not take all.
+    fn send(&mut self, cx: &mut Context<'_>, parts: &[&[u8]]) -> bool {
+        let mut slices = [IoSlice::new(&[]); 5];
+        parts.iter().zip(&mut slices).for_each(|(part, slice)| *slice = IoSlice::new(part));
+        let mut slices = &mut slices[..parts.len()];
+        IoSlice::advance_slices(&mut slices, 0);
+        while !slices.is_empty() {
+            match self.link.poll_write(cx, slices) {
+                Poll::Ready(Ok(bytes)) if bytes > 0 => {
+                    (self.up.taken, self.up.moved) = (true, true);
+                    IoSlice::advance_slices(&mut slices, bytes);
+                }
+                Poll::Ready(_) => {
+                    // It has closed, perhaps behind an answer that says why.
+                    self.up.broken = true;
+                    self.up.waits = Waits::ForNothing;
+                    self.down.moved = true;
+                    return false;
+                }
+                Poll::Pending => {
+                    self.up.kept = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+                    self.up.waits = Waits::Origin;
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Passes on what there is of the answer.
+    fn poll_down(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+    ) -> Poll<Result<End, Failure>> {
+        loop {
+            match self.client.poll_flush(cx) {
+                Poll::Ready(flushed) => flushed?,
+                Poll::Pending => return self.down.wait(Waits::Client),
+            }
+            match &mut self.down.state {
+                State::Ended => return Poll::Ready(Ok(End::Answered)),
+                State::Switched(early) => return Poll::Ready(Ok(End::Switched(std::mem::take(early)))),
+                State::Head | State::Body(_) => {}
+            }
+            if self.link.poll_readable(cx).is_pending() {
+                self.client.give_room_back();
+                return self.down.wait(Waits::Origin);
+            }
+            let room = match self.down.state {
+                State::Body(_) => match self.client.poll_room(cx) {
+                    Poll::Ready(room) => room?.min(buffer.len()),
+                    Poll::Pending => return self.down.wait(Waits::Client),
+                },
+                _ => buffer.len().min(self.client.first_read_max()),
+            };
+            let read = match self.link.poll_read(cx, &mut buffer[..room]) {
+                Poll::Ready(read) => read,
+                Poll::Pending => {
+                    self.client.give_room_back();
+                    return self.down.wait(Waits::Origin);
+                }
+            };
+            match read {
+                Ok(0) => self.closed(cx)?,
+                Ok(bytes) => {
+                    (self.down.heard, self.down.moved) = (true, true);
+                    // The time for a body that was waiting to be asked for begins now.
+                    self.up.moved |= std::mem::take(&mut self.up.expects);
+                    self.heard(cx, &mut buffer[..bytes], on_head)?;
+                }
+                Err(error) => return Poll::Ready(Err(Failure::Broken(error))),
+            }
+        }
+    }
+
+    /// The origin has closed.
+    fn closed(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        match &self.down.state {
+            State::Body(body) if body.may_end_with_the_connection() => {
+                self.down.state = State::Ended;
+                self.client.write(cx, &[], Some(&[]))
+            }
+            _ => Err(Failure::Closed),
+        }
+    }
+
+    /// The origin has said something.
+    fn heard(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut bytes: &mut [u8],
+        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+    ) -> Result<(), Failure> {
+        while matches!(self.down.state, State::Head) {
+            let Some((answer, rest)) = self.head(bytes)? else { return Ok(()) };
+            bytes = rest;
+            self.answer(answer, bytes, on_head)?;
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        let State::Body(body) = &mut self.down.state else { return Ok(()) };
+        let decoded = body.decode(bytes)?;
+        self.down.keeps &= decoded.used == bytes.len();
+        let body_bytes = &bytes[..decoded.bytes];
+        if !decoded.ended {
+            return if body_bytes.is_empty() { Ok(()) } else { self.client.write(cx, body_bytes, None) };
+        }
+        let trailers = if let Incoming::Chunked(chunks) = body { chunks.trailers() } else { &[] };
+        self.client.write(cx, body_bytes, Some(trailers))?;
+        self.down.state = State::Ended;
+        Ok(())
+    }
+
+    /// The head of an answer, if it is whole, and what follows it.
+    fn head<'b>(&mut self, bytes: &'b mut [u8]) -> Result<Option<(Answer, &'b mut [u8])>, Failure> {
+        // Nearly always it comes in one read, and is read where it is.
+        let before = self.down.head.len();
+        if before > 0 {
+            self.down.head.extend_from_slice(bytes);
+        }
+        let so_far = if before > 0 { &self.down.head[..] } else { &*bytes };
+        // The end may stand across two reads; an empty line in front may have come alone.
+        let Some(length) = answer::head_length(so_far) else {
+            if so_far.len() > HEAD_BYTES_MAX {
+                return Err(BrokenHead("too long").into());
+            }
+            if before == 0 {
+                self.down.head = bytes.to_vec();
+            }
+            return Ok(None);
+        };
+        if length > HEAD_BYTES_MAX {
+            return Err(BrokenHead("too long").into());
+        }
+        let answer = answer::read(&so_far[..length], self.ask.asked)?;
+        let rest = &mut bytes[length - before..];
+        self.down.head = Vec::new();
+        Ok(Some((answer, rest)))
+    }
+
+    /// An answer begins, or says that it is still to come. `behind` follows its head.
+    fn answer(
+        &mut self,
+        answer: Answer,
+        behind: &[u8],
+        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+    ) -> Result<(), Failure> {
+        let Answer { mut head, body, size, keeps } = answer;
+        if head.status.is_informational() && head.status != http::StatusCode::SWITCHING_PROTOCOLS {
+            self.down.interim += 1;
+            if self.down.interim > INTERIM_MAX {
+                return Err(BrokenHead("too many interim answers").into());
+            }
+            self.client.interim(&head);
+            return Ok(());
+        }
+        on_head(&mut head);
+        if head.status == http::StatusCode::SWITCHING_PROTOCOLS {
+            self.client.begin(head, Size::NoBody, false)?;
+            self.down.state = State::Switched(behind.to_vec());
+            return Ok(());
+        }
+        let is_whole = body.is_whole();
+        self.client.begin(head, size, is_whole)?;
+        self.down.keeps = keeps && !body.may_end_with_the_connection() && (!is_whole || behind.is_empty());
+        self.down.state = if is_whole { State::Ended } else { State::Body(body) };
+        Ok(())
+    }
+
+    /// Neither side has anything to move: for how long that may last.
+    fn poll_time(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Failure> {
+        let mut now = Instant::now();
+        if std::mem::take(&mut self.up.moved) {
+            self.up.since = now;
+        }
+        if std::mem::take(&mut self.down.moved) {
+            self.down.since = now;
+        }
+        loop {
+            let Some((until, late)) = self.first_limit() else { return Poll::Pending };
+            if now >= until && !(late == Late::Client && self.client.is_given_more_time()) {
+                return Poll::Ready(late.failure());
+            }
+            // One that goes off early costs less than one that is set anew with every byte.
+            if timer.deadline() > until || timer.is_elapsed() {
+                timer.as_mut().reset(until);
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            now = Instant::now();
+        }
+    }
+
+    /// What ends first, if nothing moves.
+    fn first_limit(&self) -> Option<(Instant, Late)> {
+        let up = match self.up.waits {
+            Waits::Origin => Some((self.up.since + self.limits.write, Late::Origin)),
+            Waits::Client if !self.up.expects => Some((self.up.since + self.limits.body, Late::Body)),
+            Waits::Client | Waits::ForNothing => None,
+        };
+        let is_origins_turn = self.up.waits == Waits::ForNothing || self.up.expects;
+        let down = match self.down.waits {
+            Waits::Origin if is_origins_turn => Some((self.down.since + self.limits.read, Late::Origin)),
+            Waits::Client => self.client.late().map(|late| (late, Late::Client)),
+            _ => None,
+        };
+        up.into_iter().chain(down).min_by_key(|(until, _)| *until)
+    }
+}
+
+impl Down {
+    fn wait<T>(&mut self, waits: Waits) -> Poll<T> {
+        if self.waits != waits {
+            self.waits = waits;
+            self.moved = true;
+        }
+        Poll::Pending
+    }
+}
+
+/// Who has let the time go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Late {
+    Origin,
+    Body,
+    Client,
+}
+
+impl Late {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Origin => Failure::Silent,
+            Self::Body => Failure::BodySilent,
+            Self::Client => Failure::NotTaken,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a request could not be forwarded to its end, and who is to blame.
+
+use std::io;
+
+use super::{answer::BrokenHead, body::Malformed};
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the origin cannot be reached: {0}")]
+    NotConnected(#[source] io::Error),
+    #[error("the origin did not accept a connection in time")]
+    ConnectTimedOut,
+    /// It neither answers nor takes what there is for it.
+    #[error("the origin is silent")]
+    Silent,
+    #[error(transparent)]
+    Head(#[from] BrokenHead),
+    #[error("the answer's body is broken: {0}")]
+    Body(#[from] Malformed),
+    #[error("the origin closed before its answer was whole")]
+    Closed,
+    #[error("the connection to the origin broke: {0}")]
+    Broken(#[source] io::Error),
+    #[error("the client is gone: {0}")]
+    ClientGone(#[source] io::Error),
+    /// It takes too little of what there is for it.
+    #[error("the client does not take its answer")]
+    NotTaken,
+    #[error("nothing came of the request's body for too long")]
+    BodySilent,
+    #[error("the request cannot be forwarded: {0}")]
+    Request(&'static str),
+}
+
+impl Failure {
+    /// The status that the client gets, if it has got none; `None`: nothing can be said to it.
+    pub(crate) fn status(&self) -> Option<u16> {
+        match self {
+            Self::ClientGone(_) | Self::NotTaken => None,
+            Self::Request(_) => Some(400),
+            Self::BodySilent => Some(408),
+            Self::ConnectTimedOut | Self::Silent => Some(504),
+            Self::NotConnected(_) | Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some(502),
+        }
+    }
+
+    /// A metric label for what the origin is to blame for.
+    pub(crate) fn of_origin(&self) -> Option<&'static str> {
+        match self {
+            Self::ConnectTimedOut | Self::Silent => Some("timeout"),
+            Self::NotConnected(_) => Some("connect"),
+            Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some("broken_answer"),
+            Self::ClientGone(_) | Self::NotTaken | Self::BodySilent | Self::Request(_) => None,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Origins that fail: what the client hears, and that no request is executed twice.
+
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use super::site::{ADMITS, OPEN, Raw, Reply, Site};
+use crate::support::{
+    HOST, Protocol, Request, SOON, Tenant,
+    client::{on_every_protocol, on_protocol},
+    until_within,
+};
+
+/// A tenant whose origin has little time.
+fn hurried(origin: std::net::SocketAddr) -> Tenant {
+    Tenant::shop(origin).origin("read_timeout = \"1s\"\nconnect_timeout = \"1s\"").queue("shop", OPEN)
+}
+
+async fn an_answer_that_cannot_be_understood_is_a_502(protocol: Protocol) {
+    let huge = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(80 << 10));
+    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "X: y\r\n".repeat(300));
+    let hints = "HTTP/1.1 103 x\r\n\r\n".repeat(40);
+    for answer in [
+        "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
+        "",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        &huge,
+        &many,
+        &hints,
+    ] {
+        let answer = answer.to_owned();
+        let said: String = answer.chars().take(60).collect();
+        let origin = Raw::start(move |_| Reply::close(&answer)).await;
+        let site = Site::of(protocol, origin.addr(), ADMITS).await;
+        let mut client = site.client().await;
+        let got = client.ask(&Request::navigation("/")).await;
+        assert_eq!((got.status, got.text()), (502, "The site cannot be reached.\n"), "{said:?}");
+        assert!(got.token("pass").is_some(), "the place is kept: {got:?}");
+        assert!(client.is_usable().await, "the request was whole, so the connection goes on: {said:?}");
+        let metrics = site.node.metrics().await;
+        assert_eq!(metrics.sum("origin_errors_total", &[("reason", "broken_answer")]), 1.0, "{said:?}");
+    }
+}
+
+async fn an_origin_that_is_down_costs_neither_place_nor_connection(protocol: Protocol) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    drop(listener);
+    let site = Site::of(protocol, addr, ADMITS).await;
+    let mut client = site.client().await;
+    let answer = client.ask(&Request::navigation("/")).await;
+    assert_eq!(answer.status, 502);
+    assert!(answer.token("pass").is_some(), "{answer:?}");
+    assert!(client.is_usable().await);
+}
+
+async fn an_origin_that_says_nothing_is_a_504(protocol: Protocol) {
+    let origin = Raw::start(|_| Reply::Hang(Vec::new())).await;
+    let site = Site::with(protocol, hurried(origin.addr())).await;
+    let mut client = site.client().await;
+    assert_eq!(client.ask(&Request::fetch("GET", "/")).await.status, 504);
+    assert!(client.is_usable().await);
+    assert_eq!(site.node.metrics().await.sum("origin_errors_total", &[("reason", "timeout")]), 1.0);
+}
+
+async fn an_answer_that_breaks_off_does_not_look_whole(protocol: Protocol) {
+    for answer in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnonsense\r\n0\r\n\r\n",
+    ] {
+        let origin = Raw::start(move |_| Reply::close(answer)).await;
+        let site = Site::of(protocol, origin.addr(), OPEN).await;
+        let got = site.client().await.try_ask(&Request::fetch("GET", "/")).await;
+        assert!(got.is_err(), "{answer:?}: {got:?}");
+    }
+}
+
+/// Answers the first request of each connection, and closes at the second without a word.
+async fn closes_at_the_second() -> Raw {
+    Raw::start(|heard| if heard.nth == 0 { Reply::ok() } else { Reply::close("") }).await
+}
+
+async fn a_get_on_a_connection_that_was_closed_meanwhile_is_sent_again(protocol: Protocol) {
+    let origin = closes_at_the_second().await;
+    let site = Site::of(protocol, origin.addr(), OPEN).await;
+    let mut client = site.client().await;
+    for method in ["GET", "GET", "DELETE", "OPTIONS"] {
+        let answer = client.ask(&Request::fetch(method, "/")).await;
+        assert_eq!((answer.status, answer.text()), (200, "hello"), "{method}");
+    }
+    assert_eq!(origin.heard().len(), 7, "all but the first were sent again");
+}
+
+async fn a_post_is_never_sent_twice(protocol: Protocol) {
+    for post in [Request::fetch("POST", "/").body("text/plain", "pay"), Request::fetch("POST", "/")] {
+        let origin = closes_at_the_second().await;
+        let site = Site::of(protocol, origin.addr(), OPEN).await;
+        let mut client = site.client().await;
+        assert_eq!(client.ask(&Request::fetch("GET", "/")).await.status, 200);
+        assert_eq!(client.ask(&post).await.status, 502);
+        assert_eq!(origin.heard().iter().filter(|heard| heard.is("POST")).count(), 1);
+    }
+}
+
+async fn a_put_whose_body_is_gone_is_not_sent_again(protocol: Protocol) {
+    let origin = closes_at_the_second().await;
+    let site = Site::of(protocol, origin.addr(), OPEN).await;
+    let mut client = site.client().await;
+    assert_eq!(client.ask(&Request::fetch("GET", "/")).await.status, 200);
+    assert_eq!(client.ask(&Request::fetch("PUT", "/").body("text/plain", "x")).await.status, 502);
+    assert_eq!(origin.heard().len(), 2);
+}
+
+async fn the_next_server_takes_over(protocol: Protocol) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let dead = listener.local_addr().unwrap();
+    drop(listener);
+    let origin = Raw::start(|_| Reply::ok()).await;
+    let tenant = Tenant::shop(dead).server(origin.addr()).queue("shop", OPEN);
+    let site = Site::with(protocol, tenant).await;
+    let mut client = site.client().await;
+    for _ in 0..6 {
+        let answer = client.ask(&Request::fetch("POST", "/").body("text/plain", "x")).await;
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(origin.heard().len(), 6);
+}
+
+async fn a_client_that_goes_away_lets_its_origin_go(protocol: Protocol) {
+    let origin =
+        Raw::start(|_| Reply::Hang(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n".into()));
+    let origin = origin.await;
+    let site = Site::of(protocol, origin.addr(), OPEN).await;
+    let mut connection = site.bytes().await;
+    connection.send(format!("GET /events HTTP/1.1\r\nHost: {HOST}\r\n\r\n")).await;
+    connection.text_with("data: x").await;
+    drop(connection);
+    until_within(SOON, "the request has ended", async || {
+        (site.node.metrics().await.sum("requests_in_flight", &[]) == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_slow_body_does_not_hurry_the_origin_nor_is_it_cut_while_it_moves() {
+    let origin = Raw::start(|_| Reply::ok()).await;
+    let site = Site::with(Protocol::Http1, hurried(origin.addr())).await;
+    let mut connection = site.bytes().await;
+    connection.send(format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 3\r\n\r\n")).await;
+    for byte in ["a", "b", "c"] {
+        // Longer than the origin is given to answer: that time begins when it has the request.
+        assert!(connection.stays_open_for(Duration::from_millis(700)).await);
+        connection.send(byte).await;
+    }
+    assert_eq!(connection.response("POST").await.status, 200);
+}
+
+on_protocol!(bytes Http1: a_client_that_goes_away_lets_its_origin_go);
+on_protocol!(bytes_tls Http1Tls: a_client_that_goes_away_lets_its_origin_go);
+on_every_protocol!(
+    an_answer_that_cannot_be_understood_is_a_502,
+    an_origin_that_is_down_costs_neither_place_nor_connection,
+    an_origin_that_says_nothing_is_a_504,
+    an_answer_that_breaks_off_does_not_look_whole,
+    a_get_on_a_connection_that_was_closed_meanwhile_is_sent_again,
+    a_post_is_never_sent_twice,
+    a_put_whose_body_is_gone_is_not_sent_again,
+    the_next_server_takes_over,
+);

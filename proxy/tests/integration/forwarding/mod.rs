@@ -1,0 +1,9 @@
+//! What passes between a client and an origin: origins that answer as real ones do, well and badly, and clients that do
+//! the same.
+
+mod answers;
+mod failures;
+mod memory;
+mod requests;
+pub(crate) mod site;
+mod tunnels;
