@@ -9,6 +9,7 @@
 pub mod core;
 mod desk;
 mod grace;
+mod hidden;
 mod keepsake;
 pub mod marks;
 pub mod memory;
