@@ -30,7 +30,7 @@ pub const GRACE_MS_MIN: u32 = 1_300;
 /// The longest grace.
 pub const GRACE_MS_MAX: u32 = 6_000;
 /// The grace while nothing is known: more than nearly any network needs, since nobody can have left yet.
-pub const GRACE_MS_PRIOR: u32 = 4_000;
+pub const GRACE_MS_PRIOR: u32 = 3_500;
 /// A page takes so much of a pause off or puts it on, by chance: a tenth.
 const JITTER: u32 = 10;
 /// The line is taken to move at the configured rate for this long, or for so many calls, until enough is measured; in
@@ -48,6 +48,11 @@ const ENDS_MS_MAX: u64 = 300_000;
 const ENDS_HALF: f64 = 8.0;
 /// The window of the rate, in seconds.
 const WINDOW_S: f64 = 60.0;
+/// A hidden page asks once in this time.
+const HIDDEN_MS: u64 = 60_000;
+/// Of those that the head has passed within it, some more may come than chance would have it, as those right behind the
+/// head do too.
+const RETURNING_MORE: f64 = 1.5;
 /// How far back leaving is measured: two of the half minutes in which the line forgets who has left.
 const LEAVING_MS: u64 = 60_000;
 /// How long a line must have stood before leaving shows at all, and for how long it takes to be sure; in seconds.
@@ -88,6 +93,8 @@ pub fn hold_ms(poll_s: u32, grace_ms: u32) -> u32 {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Speed {
     calls_per_s: (f64, f64),
+    /// Hidden pages that the head has passed, and that come first when they ask, at most.
+    returning: f64,
     /// For how long nobody can be called, at most, since more were called within the last minute than the rate now
     /// allows; in seconds.
     pause_s: f64,
@@ -107,6 +114,8 @@ pub struct Speed {
 /// Measures the speed of a line. One per queue and node, fed with each summary.
 #[derive(Clone, Debug, Default)]
 pub struct Speedometer {
+    /// Which share of those who wait look at another tab, 0 to 1: they ask once a minute.
+    pub hidden_share: f64,
     /// In which life of the line the samples were taken: in the next one numbers are skipped, and it has to be seen
     /// again who is there.
     life: u64,
@@ -123,6 +132,7 @@ struct Sample {
     issued: u64,
     called: u64,
     behind_head: u64,
+    head: u64,
     seats: u64,
 }
 
@@ -135,6 +145,7 @@ impl Speedometer {
             issued: summary.issued,
             called: summary.called_total,
             behind_head: summary.waiting.saturating_sub(summary.late),
+            head: summary.head,
             seats: summary.due + summary.inside,
         };
         if self.life != summary.life {
@@ -160,6 +171,7 @@ impl Speedometer {
         let over = summary.called_last_minute as f64 / f64::from(rules.release_per_minute.max(1));
         Speed {
             calls_per_s: self.calls_per_s(now, rate),
+            returning: self.hidden_passed(now) * RETURNING_MORE,
             pause_s: WINDOW_S * (1.0 - 1.0 / over.max(1.0)),
             rate_per_s: rate,
             seats_free,
@@ -238,6 +250,12 @@ impl Speedometer {
         ((max - now.seats as f64).max(0.0), (max * least, max * most))
     }
 
+    /// How many hidden pages the head has passed within the minute in which they ask again.
+    fn hidden_passed(&self, now: Sample) -> f64 {
+        let first = self.samples.iter().find(|s| s.now_ms + HIDDEN_MS >= now.now_ms);
+        first.map_or(0.0, |first| self.hidden_share * now.head.saturating_sub(first.head) as f64)
+    }
+
     /// The share of those in line who walk away each second: whoever was counted behind the head, no longer is, and
     /// was not called.
     fn leaving(&self, now: Sample) -> f64 {
@@ -246,7 +264,8 @@ impl Speedometer {
         let were = first.behind_head + now.issued.saturating_sub(first.issued);
         let left = were.saturating_sub(now.behind_head).saturating_sub(now.called.saturating_sub(first.called));
         let counted = (first.behind_head + now.behind_head) as f64 / 2.0;
-        left as f64 / (counted * span_s).max(1.0)
+        // Hidden pages that the head has passed are counted again when they ask.
+        (left as f64 - self.hidden_passed(now)).max(0.0) / (counted * span_s).max(1.0)
     }
 }
 
@@ -262,7 +281,7 @@ impl Speed {
         let low = self.soonest_s(ahead, fast, (self.leave_per_s.1, self.there_at_least));
         // The visitor's own call is one more. Those for whom there is a seat are called at the rate; everybody else
         // needs a seat that comes free.
-        let calls = ahead + 1.0;
+        let calls = ahead + 1.0 + self.returning;
         let seated = calls.min(self.seats_free);
         let unseated = calls - seated;
         let slowest = slow.min(self.seats_per_s.0);

@@ -9,6 +9,7 @@
 pub mod core;
 mod desk;
 mod grace;
+mod hidden;
 mod keepsake;
 pub mod marks;
 pub mod memory;
@@ -32,7 +33,7 @@ use arc_swap::{ArcSwap, Guard};
 use crossbeam_queue::SegQueue;
 use tokio::sync::{SetOnce, mpsc, oneshot};
 
-use self::{core::Core, desk::Desk, memory::Memory};
+use self::{core::Core, desk::Desk};
 pub use self::{
     keepsake::Keepsake,
     marks::{Mark, Word},
@@ -144,7 +145,7 @@ impl Usher {
         keepsake: Option<Keepsake>,
     ) -> Arc<Self> {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
-        let memory = keepsake.as_ref().and_then(desk::recall).unwrap_or_else(Memory::default);
+        let memory = keepsake.as_ref().and_then(desk::recall).unwrap_or_default();
         let core = Core::new(memory, wall_ms, now());
         let usher = Arc::new(Self {
             line,

@@ -108,7 +108,8 @@ impl Look<'_> {
             number: Some(ticket.number),
             ahead: Some(ahead),
             behind: Some(summary.waiting.saturating_sub(ahead_now + 1)),
-            wait: if moving { self.speed.wait(ahead) } else { None },
+            // The position shown never rises; the wait is of those who really are ahead.
+            wait: if moving { self.speed.wait(ahead_now) } else { None },
             progress: Some(if ticket.ahead_first == 0 { 1.0 } else { 1.0 - ahead as f32 / way }),
             poll_after_s: match self.mode {
                 Mode::Closed => SHUT_POLL_S,

@@ -23,6 +23,7 @@ use std::{
 use super::{
     QUESTIONS_MAX, Unanswered,
     grace::Grace,
+    hidden::Hidden,
     marks::{Marked, Marks, Word},
     memory::Memory,
     pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
@@ -119,6 +120,7 @@ pub struct Core<W> {
     memory: Memory,
     speedometer: Speedometer,
     grace: Grace,
+    hidden: Hidden,
     /// Questions for the next batch, at most [`QUESTIONS_MAX`].
     questions: VecDeque<Question<W>>,
     marks: Marks,
@@ -175,6 +177,7 @@ impl<W> Core<W> {
             memory,
             speedometer: Speedometer::default(),
             grace: Grace::default(),
+            hidden: Hidden::default(),
             questions: VecDeque::new(),
             marks: Marks::default(),
             phase: Phase::at_once(now),
@@ -221,6 +224,7 @@ impl<W> Core<W> {
             Event::Mark(mark) => {
                 if let Word::Seen { seen, told_ms } = mark.mark.word {
                     self.grace.asked(seen.number, mark.at, told_ms);
+                    self.hidden.asked(seen.number, mark.at, told_ms == 0);
                 }
                 self.marks.take(mark);
             }
@@ -258,6 +262,7 @@ impl<W> Core<W> {
     fn take(&mut self, now: Instant, question: Question<W>, actions: &mut Vec<Action<W>>) {
         if let Question::Ask { ask, told_ms, .. } = &question {
             self.grace.asked(ask.number, now, *told_ms);
+            self.hidden.asked(ask.number, now, *told_ms == 0);
         }
         // While the line does not answer, to wait for it helps no one: places are kept, and the page asks again.
         if self.is_away() || self.questions.len() >= QUESTIONS_MAX {
@@ -317,6 +322,7 @@ impl<W> Core<W> {
         }
         self.heard = true;
         self.memory.learn(&flight.rules, flight.round.told(), &outcome);
+        self.speedometer.hidden_share = self.hidden.share(now);
         let speed = self.speedometer.observe(rules, &outcome.summary);
         let anchor = self.view.anchor.after(outcome.summary.now_ms, sent, now);
         let pace = Pace::of(&outcome.summary, rules, &self.memory);

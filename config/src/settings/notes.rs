@@ -23,6 +23,8 @@ const YOUNG_S: u64 = DAY_S;
 const HSTS_ON_TRIAL: Duration = Duration::from_secs(60 * 60);
 /// Most hosts named in one note.
 const HOSTS_SHOWN_MAX: usize = 5;
+/// A page in a hidden tab has asked again after this long.
+const HIDDEN_ASKS_WITHIN: Duration = Duration::from_secs(65);
 
 impl Config {
     /// What is no mistake, but is likely not meant, or will be one soon: for a person to read, one sentence each.
@@ -31,6 +33,9 @@ impl Config {
     pub fn notes(&self, now: SystemTime) -> Vec<String> {
         let now_s = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut notes = Vec::new();
+        for tenant in &self.tenants {
+            too_short(tenant, &mut notes);
+        }
         if self.server.https.is_empty() {
             self.unused(&mut notes);
         } else {
@@ -75,6 +80,20 @@ impl Config {
         if let Some(tls) = &tenant.tls {
             hsts_too_early(tenant, tls, now_s, notes);
         }
+    }
+}
+
+/// Times within which a page that is hidden cannot ask.
+fn too_short(tenant: &Tenant, notes: &mut Vec<String>) {
+    for queue in tenant.queues.iter().filter(|queue| queue.return_within < HIDDEN_ASKS_WITHIN) {
+        notes.push(format!(
+            "{}: `return_within` of queue {} is {} s: a page in a hidden tab asks once a minute and loses its place in \
+             between; write at least {} s",
+            tenant.name,
+            queue.name,
+            queue.return_within.as_secs(),
+            HIDDEN_ASKS_WITHIN.as_secs()
+        ));
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) enum What {
     Reply,
     /// Something happens to the store.
     Fault,
+    /// It is over.
+    FaultEnd,
     /// A copy of the store is put aside, which a later fault will bring back.
     Copy,
     /// Figures are noted.

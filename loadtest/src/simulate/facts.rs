@@ -49,6 +49,8 @@ pub(super) struct Demand {
     /// When every seat was taken; 0: never.
     pub(super) seats_taken_ms: u64,
     pub(super) ms: u64,
+    /// Calls that the rate allowed.
+    pub(super) allowed: f64,
     pub(super) calls: u64,
     /// Calls that came to nothing.
     pub(super) lapsed: u64,
@@ -93,7 +95,11 @@ pub(super) struct Facts {
     pub(super) phantoms: BTreeMap<u32, (u64, u64)>,
     pub(super) overtaken: u64,
     pub(super) given_twice: u64,
+    /// When something happened that no one could foresee, such as an operator who holds the line.
+    pub(super) surprises: Vec<u32>,
     pub(super) too_late: u64,
+    /// Calls of tickets that never enter.
+    pub(super) parked_calls: u64,
     /// How often a position was shown that was higher than one before.
     pub(super) rises: u64,
     /// Visitors who stay, and have not been called at the end of the run.
@@ -147,7 +153,7 @@ impl Facts {
 
     /// A call came to nothing.
     pub(super) fn lapsed(&mut self, visitor: &Visitor) {
-        if !visitor.is(flag::DECLINES) {
+        if !visitor.is(flag::DECLINES | flag::PARKED) {
             self.lapsed += 1;
             let gone = visitor.state == State::Gone;
             self.lapsed_gone += u64::from(gone && visitor.leaves_ms < visitor.called_ms);
@@ -197,7 +203,7 @@ impl Facts {
                 self.lapsed(visitor);
             }
             let stands = matches!(visitor.state, State::Joining | State::Waiting | State::Told);
-            self.still_waiting += u64::from(stands && !visitor.is(flag::DECLINES));
+            self.still_waiting += u64::from(stands && !visitor.is(flag::DECLINES | flag::PARKED));
         }
         self.visitors = visitors;
         self.by_number = by_number;

@@ -20,6 +20,8 @@ const DEMAND_MS_MIN: u64 = 60_000;
 /// Fewest calls, or ranges, of which a share is judged.
 const JUDGED_MIN: u64 = 100;
 const MINUTE_MS: u64 = 60_000;
+/// Longest that a hidden page may be called after its turn, in seconds.
+const HIDDEN_S: f64 = 65.0;
 
 /// One promise and what became of it.
 #[derive(Clone, Debug, Serialize)]
@@ -71,6 +73,12 @@ pub(crate) struct Figures {
     /// The middle of high divided by low (at least 1 s).
     pub(crate) range_first_width: f64,
     pub(crate) wait_s: Quantiles,
+    /// How long after their turn hidden pages were called, and how long one turn takes, in seconds.
+    pub(crate) hidden_late_s: Quantiles,
+    pub(crate) turn_s: f64,
+    /// Tickets that never enter, and how often any of them was called.
+    pub(crate) parked: u64,
+    pub(crate) parked_calls: u64,
     pub(crate) position_rises: u64,
     pub(crate) places_lost: u64,
     pub(crate) numbers_given_twice: u64,
@@ -99,8 +107,7 @@ impl Figures {
     pub(super) fn of(facts: &Facts, rules: &Rules) -> Self {
         let calls = facts.order.len() as u64;
         let in_vain = facts.lapsed + facts.phantoms.len() as u64;
-        let allowed = f64::from(rules.release_per_minute) / 60e3 * facts.demand.ms as f64;
-        let used = facts.demand.calls.saturating_sub(facts.demand.lapsed) as f64 / allowed;
+        let used = facts.demand.calls.saturating_sub(facts.demand.lapsed) as f64 / facts.demand.allowed.max(1e-9);
         let (first, shorter, longer, width) = first_ranges(facts);
         let steady = |n: &u32| facts.of_number(*n).is_some_and(|v| !v.is(flag::UNSTEADY));
         let (most_called_in_60_s, most_called_until_ms) = most_in_window(&facts.calls, MINUTE_MS);
@@ -135,6 +142,10 @@ impl Figures {
             range_first_longer: longer,
             range_first_width: width,
             wait_s: waits(facts),
+            hidden_late_s: hidden_late(facts),
+            turn_s: turn_s(facts, rules),
+            parked_calls: facts.parked_calls,
+            parked: count(|v| v.is(flag::PARKED)),
             position_rises: facts.rises,
             places_lost: count(|v| v.is(flag::LOST)),
             numbers_given_twice: facts.given_twice,
@@ -195,6 +206,11 @@ impl Figures {
                 self.rate_used.map_or("they never stood for long".to_owned(), percent),
             ),
             held(
+                "no waste: a ticket that never enters is called at most twice",
+                self.parked_calls <= self.parked * 2,
+                format!("{} calls of {} of them", self.parked_calls, self.parked),
+            ),
+            held(
                 "truth: the first shown wait holds",
                 self.range_first_held.is_none_or(|share| share >= COVERED_MIN),
                 match self.range_first_held {
@@ -212,6 +228,14 @@ impl Figures {
                 "truth: every shown wait holds",
                 self.range_any_held.is_none_or(|share| share >= COVERED_MIN),
                 self.range_any_held.map_or("hardly anybody had to wait".to_owned(), percent),
+            ),
+            held(
+                "forgiveness: a hidden page is called within 65 s of its turn",
+                self.hidden_late_s.worst <= HIDDEN_S + self.turn_s,
+                format!(
+                    "{:.0} s median, {:.0} s worst; a turn takes {:.0} s",
+                    self.hidden_late_s.median, self.hidden_late_s.worst, self.turn_s
+                ),
             ),
             held("truth: the position never rises", self.position_rises == 0, format!("{} times", self.position_rises)),
             held(
@@ -261,9 +285,13 @@ fn most_in_window(calls: &[(u64, u32)], window_ms: u64) -> (u64, u64) {
     most
 }
 
-/// Does a range that was shown at `at_ms` hold? Only of those who did as told all the time, and got in.
-fn holds(visitor: &Visitor, at_ms: u32, low_s: u32, high_s: u32) -> Option<std::cmp::Ordering> {
+/// Does a range that was shown at `at_ms` hold? Only of those who did as told all the time, and got in before anything
+/// happened that could not be foreseen.
+fn holds(facts: &Facts, visitor: &Visitor, at_ms: u32, low_s: u32, high_s: u32) -> Option<std::cmp::Ordering> {
     if visitor.is(flag::UNSTEADY | flag::DECLINES) || visitor.entered_ms == NEVER || at_ms > visitor.entered_ms {
+        return None;
+    }
+    if facts.surprises.iter().any(|&surprise| (at_ms..visitor.entered_ms).contains(&surprise)) {
         return None;
     }
     let waited_ms = u64::from(visitor.entered_ms - at_ms);
@@ -281,7 +309,7 @@ fn first_ranges(facts: &Facts) -> (Option<f64>, u64, u64, f64) {
     let mut widths = Vec::new();
     for visitor in facts.visitors.iter().filter(|v| v.shown_ms != NEVER) {
         let (low_s, high_s) = visitor.shown_s;
-        match holds(visitor, visitor.shown_ms, low_s, high_s) {
+        match holds(facts, visitor, visitor.shown_ms, low_s, high_s) {
             Some(std::cmp::Ordering::Less) => shorter += 1,
             Some(std::cmp::Ordering::Equal) => held += 1,
             Some(std::cmp::Ordering::Greater) => longer += 1,
@@ -297,16 +325,37 @@ fn first_ranges(facts: &Facts) -> (Option<f64>, u64, u64, f64) {
 
 fn any_ranges(facts: &Facts) -> Option<f64> {
     let held = |shown: &super::facts::Shown| {
-        holds(facts.visitors.get(shown.who as usize)?, shown.at_ms, shown.low_s, shown.high_s)
+        holds(facts, facts.visitors.get(shown.who as usize)?, shown.at_ms, shown.low_s, shown.high_s)
     };
     let all: Vec<_> = facts.ranges.iter().filter_map(held).collect();
     let good = all.iter().filter(|o| o.is_eq()).count();
     (all.len() as u64 >= JUDGED_MIN).then(|| good as f64 / all.len() as f64)
 }
 
+/// How late hidden pages were called that stayed in line; who has not been called by the end waits to this day.
+fn hidden_late(facts: &Facts) -> Quantiles {
+    let end_ms = facts.samples.last().map_or(0, |s| u32::try_from(s.at_ms + OPENS_MS).unwrap_or(NEVER));
+    let stayed =
+        |v: &&Visitor| v.is(flag::HIDDEN) && v.passed_ms != NEVER && v.state != State::Gone && v.sleeps_for_ms == 0;
+    let late = facts.visitors.iter().filter(stayed);
+    quantiles(late.map(|v| v.called_ms.min(end_ms).saturating_sub(v.passed_ms)).collect())
+}
+
+/// The time between two calls: by the rate, or by what was called where seats are what is short.
+fn turn_s(facts: &Facts, rules: &Rules) -> f64 {
+    let by_rate_s = 60.0 / f64::from(rules.release_per_minute.max(1));
+    match (facts.calls.first(), facts.calls.last()) {
+        (Some(first), Some(last)) => by_rate_s.max((last.0 - first.0) as f64 / 1e3 / facts.order.len() as f64),
+        _ => by_rate_s,
+    }
+}
+
 fn waits(facts: &Facts) -> Quantiles {
     let entered = facts.visitors.iter().filter(|v| v.entered_ms != NEVER && !v.is(flag::COOKIELESS));
-    let mut waits: Vec<u32> = entered.map(|v| v.entered_ms.saturating_sub(v.arrived_ms)).collect();
+    quantiles(entered.map(|v| v.entered_ms.saturating_sub(v.arrived_ms)).collect())
+}
+
+fn quantiles(mut waits: Vec<u32>) -> Quantiles {
     waits.sort_unstable();
     let at =
         |share: usize| waits.get(waits.len().saturating_sub(1) * share / 1_000).map_or(0.0, |&w| f64::from(w) / 1e3);

@@ -87,6 +87,13 @@ impl Node {
         now_ms
     }
 
+    /// Ends, and begins anew with nothing remembered.
+    pub(super) fn restart(&mut self, now_ms: u64) {
+        self.usher = Usher::new(Memory::default(), START_MS + now_ms, self.local(now_ms));
+        self.flight = None;
+        self.wakes_ms = 0;
+    }
+
     pub(super) fn view(&self) -> &View {
         self.usher.view()
     }

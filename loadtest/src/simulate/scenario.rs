@@ -76,6 +76,8 @@ pub(crate) struct Fleet {
     /// One way between a visitor and a node, the median.
     #[serde(rename(deserialize = "to_visitor"), deserialize_with = "duration_ms")]
     pub(crate) to_visitor_ms: u64,
+    /// How far these ways are spread: the sigma of a log-normal distribution; 0: as in a fixed network.
+    pub(crate) to_visitor_spread: f64,
     /// How much the nodes' clocks differ: the first one is so much slow, the last so much fast.
     pub(crate) clock_drift_ppm: u32,
     /// A visitor is served by one node throughout.
@@ -89,6 +91,7 @@ impl Default for Fleet {
             store: StoreKind::Embedded,
             to_store_ms: 0,
             to_visitor_ms: 40,
+            to_visitor_spread: 0.0,
             clock_drift_ppm: 0,
             sticky: false,
         }
@@ -140,6 +143,45 @@ pub(crate) enum Fault {
         /// By so much, forward if positive.
         seconds: i64,
     },
+    /// The operator holds the line.
+    Held {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        #[serde(rename = "lasts", deserialize_with = "duration_ms")]
+        lasts_ms: u64,
+    },
+    /// The operator sets another rate.
+    Rate {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        release_per_minute: u32,
+    },
+    /// Every round trip between visitors and nodes takes longer.
+    SlowNetwork {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        #[serde(rename = "lasts", deserialize_with = "duration_ms")]
+        lasts_ms: u64,
+        /// By so much.
+        #[serde(rename = "adds", deserialize_with = "duration_ms")]
+        adds_ms: u64,
+    },
+    /// Phones are put away, all at once.
+    MassSleep {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        #[serde(rename = "lasts", deserialize_with = "duration_ms")]
+        lasts_ms: u64,
+        /// The share of those who wait.
+        share: f64,
+    },
+    /// Every node is down, and remembers nothing when it is back.
+    Restart {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        #[serde(rename = "lasts", deserialize_with = "duration_ms")]
+        lasts_ms: u64,
+    },
 }
 
 impl Fault {
@@ -147,8 +189,36 @@ impl Fault {
         let (Self::Away { at_ms, .. }
         | Self::Wiped { at_ms }
         | Self::Restored { at_ms, .. }
-        | Self::ClockStep { at_ms, .. }) = self;
+        | Self::ClockStep { at_ms, .. }
+        | Self::Held { at_ms, .. }
+        | Self::Rate { at_ms, .. }
+        | Self::SlowNetwork { at_ms, .. }
+        | Self::MassSleep { at_ms, .. }
+        | Self::Restart { at_ms, .. }) = self;
         *at_ms
+    }
+
+    /// Whether waits that were shown before it say nothing of those that came after: what is not foreseen changes how
+    /// fast the line moves, or stops it for long.
+    pub(crate) fn is_a_surprise(&self) -> bool {
+        const LONG_MS: u64 = 60_000;
+        match self {
+            Self::Held { .. } | Self::Rate { .. } | Self::MassSleep { .. } | Self::Restart { .. } => true,
+            Self::Away { lasts_ms, .. } => *lasts_ms > LONG_MS,
+            Self::Wiped { .. } | Self::Restored { .. } | Self::ClockStep { .. } | Self::SlowNetwork { .. } => false,
+        }
+    }
+
+    /// After how long it is over, if it is one that lasts.
+    pub(crate) fn lasts_ms(&self) -> Option<u64> {
+        match self {
+            Self::Away { lasts_ms, .. }
+            | Self::Held { lasts_ms, .. }
+            | Self::SlowNetwork { lasts_ms, .. }
+            | Self::MassSleep { lasts_ms, .. }
+            | Self::Restart { lasts_ms, .. } => Some(*lasts_ms),
+            Self::Wiped { .. } | Self::Restored { .. } | Self::ClockStep { .. } | Self::Rate { .. } => None,
+        }
     }
 }
 
@@ -208,6 +278,9 @@ pub(crate) struct Crowd {
     /// Share of visits that end with an answer that says so; the others just stop.
     #[serde(default = "read::half")]
     pub(crate) ends: f64,
+    /// Share of those whose page does not enter by itself, and whose owner is not there: it asks on and on.
+    #[serde(default)]
+    pub(crate) parked: f64,
     /// Share of those who enter when they are called (of `collectors`: who hoard numbers).
     #[serde(default = "read::whole")]
     pub(crate) enters: f64,

@@ -70,6 +70,12 @@ impl<C: Core> Store<C> {
                 self.run += 1;
             }
             Fault::ClockStep { seconds, .. } => self.wall_offset_ms += seconds * 1_000,
+            // The line in the process is read anew from its file.
+            Fault::Restart { lasts_ms, .. } => {
+                self.away_until_ms = self.away_until_ms.max(now_ms + lasts_ms);
+                self.run += 1;
+            }
+            Fault::Held { .. } | Fault::Rate { .. } | Fault::SlowNetwork { .. } | Fault::MassSleep { .. } => {}
         }
     }
 }

@@ -55,6 +55,8 @@ pub(super) mod flag {
     pub(in super::super) const TOO_LATE: u16 = 1 << 13;
     /// The place was lost.
     pub(in super::super) const LOST: u16 = 1 << 14;
+    /// The page does not enter, and asks on.
+    pub(in super::super) const PARKED: u16 = 1 << 15;
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,6 +88,12 @@ pub(super) struct Visitor {
     pub(super) shown_s: (u32, u32),
     /// When the visitor last asked.
     pub(super) asked_ms: u32,
+    /// Asleep until then, whatever was planned.
+    pub(super) asleep_until_ms: u32,
+    /// Requests in a row that nobody answered.
+    pub(super) failures: u8,
+    /// When the head went past, if that was before the call.
+    pub(super) passed_ms: u32,
     /// When the page will be reloaded.
     pub(super) reload_ms: u32,
 }
@@ -105,7 +113,7 @@ impl Visitor {
 
     /// Stands in line and does as told.
     pub(super) fn is_present(&self) -> bool {
-        self.state == State::Waiting && !self.is(flag::ASLEEP | flag::HIDDEN | flag::DUE)
+        self.state == State::Waiting && !self.is(flag::ASLEEP | flag::HIDDEN | flag::DUE | flag::PARKED)
     }
 
     /// Somebody of a crowd, who comes at a time.
@@ -122,10 +130,11 @@ impl Visitor {
             shown_ms: NEVER,
             reload_ms: NEVER,
             ahead_shown: NEVER,
+            passed_ms: NEVER,
             ..Self::default()
         };
         // Every die is cast for everybody, so that to change one property leaves the others as they were.
-        let [no_show, goodbye, asleep, hidden, tab, reloads, ends, enters] = [
+        let [no_show, goodbye, asleep, hidden, tab, reloads, ends, enters, parked] = [
             crowd.no_shows,
             crowd.goodbye,
             crowd.asleep,
@@ -134,6 +143,7 @@ impl Visitor {
             crowd.reloaders,
             crowd.ends,
             crowd.enters,
+            crowd.parked,
         ]
         .map(|share| dice.unit() < share);
         let [no_show_after, patience, asleep_after, asleep_for, reload_after] = [
@@ -163,6 +173,7 @@ impl Visitor {
             (reloads, flag::RELOADS),
             (ends, flag::ENDS),
             (!enters, flag::DECLINES),
+            (parked, flag::PARKED | flag::UNSTEADY),
             (crowd.kind == Kind::Cookieless, flag::COOKIELESS),
         ];
         for (_, flag) in flags.into_iter().filter(|f| f.0) {

@@ -3,6 +3,7 @@
 mod gate;
 mod life;
 mod truth;
+mod weather;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -62,6 +63,12 @@ pub(super) struct World<'a, C> {
     /// Who has which slip.
     by_slip: HashMap<u64, u32>,
     facts: Facts,
+    /// Every way between a visitor and a node takes so much longer for now.
+    slow_ms: u64,
+    /// Up to here it is known whom the head has passed.
+    head_noted: u64,
+    /// Until then no node answers.
+    down_until_ms: u64,
     sample_every_ms: u64,
 }
 
@@ -130,6 +137,9 @@ impl<'a, C: Core> World<'a, C> {
             pending: Pendings::default(),
             by_slip: HashMap::new(),
             facts: Facts::default(),
+            slow_ms: 0,
+            head_noted: 0,
+            down_until_ms: 0,
             sample_every_ms: (scenario.lasts_ms_max / SAMPLES / 1_000 * 1_000).max(1_000),
         }
     }
@@ -182,11 +192,8 @@ impl<'a, C: Core> World<'a, C> {
             What::Wake => self.wake(now_ms, who as usize),
             What::AtStore => self.at_store(now_ms, who),
             What::Reply => self.reply(now_ms, who),
-            What::Fault => {
-                if let Some(fault) = self.scenario.faults.get(who as usize) {
-                    self.store.suffer(who, fault, now_ms);
-                }
-            }
+            What::Fault => self.suffer(now_ms, who),
+            What::FaultEnd => self.recover(who),
             What::Copy => self.store.copy(who),
             What::Sample => self.sample(now_ms),
         }
@@ -196,7 +203,7 @@ impl<'a, C: Core> World<'a, C> {
 
     fn wake(&mut self, now_ms: u64, n: usize) {
         // A wake-up that was planned before something earlier turned up is none.
-        if self.nodes[n].wakes_ms <= now_ms {
+        if self.nodes[n].wakes_ms <= now_ms && now_ms >= self.down_until_ms {
             self.nodes[n].wakes_ms = u64::MAX;
             self.drive(now_ms, n, Event::Wake);
         }
@@ -271,10 +278,6 @@ impl<'a, C: Core> World<'a, C> {
 
     fn way_to_store(&mut self) -> u64 {
         way(self.scenario.fleet.to_store_ms, 5, &mut self.dice)
-    }
-
-    fn way_to_visitor(&mut self) -> u64 {
-        way(self.scenario.fleet.to_visitor_ms, 20, &mut self.dice)
     }
 
     fn sample(&mut self, now_ms: u64) {

@@ -134,3 +134,13 @@ fn notes_are_bounded() {
     assert_eq!(notes.len(), NOTES_MAX + 1);
     assert_eq!(notes[NOTES_MAX], "and 3 more of the kind");
 }
+
+#[test]
+fn a_time_that_a_hidden_tab_cannot_keep_is_named() {
+    let with = |line: &str| {
+        let tenant = format!("name = \"shop\"\nhosts = [\"shop.example.com\"]\n{ORIGIN}{QUEUE}{line}\n");
+        Dir::node("[server]\n").with("tenants/shop.toml", &tenant).config().notes(now())
+    };
+    is_noted(&with("return_within = \"30s\""), &["shop: `return_within` of queue shop is 30 s", "at least 65 s"]);
+    assert!(with("return_within = \"65s\"\nclaim_within = \"10s\"").is_empty());
+}

@@ -61,6 +61,7 @@ pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
     m.within("fleet.nodes", f.nodes, 1..=NODES_MAX, "");
     m.within("fleet.to_store", f.to_store_ms, 0..=400, "milliseconds");
     m.within("fleet.to_visitor", f.to_visitor_ms, 0..=2_000, "milliseconds");
+    m.within("fleet.to_visitor_spread", f.to_visitor_spread, 0.0..=2.0, "");
     m.within("fleet.clock_drift_ppm", f.clock_drift_ppm, 0..=1_000, "");
     m.within("origin.bears", scenario.origin.bears.unwrap_or(1), 1..=10_000_000, "");
     if f.store == StoreKind::Embedded && f.nodes > 1 {
@@ -74,6 +75,12 @@ pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
         m.within(&at, fault.at_ms(), 0..=scenario.lasts_ms_max, "milliseconds");
         if let Fault::Restored { at_ms, age_ms } = fault {
             m.within(&format!("fault {}: age", i + 1), *age_ms, 1..=*at_ms, "milliseconds");
+        }
+        if let Fault::MassSleep { share, .. } = fault {
+            m.within(&format!("fault {}: share", i + 1), *share, 0.0..=1.0, "");
+        }
+        if let Fault::Rate { release_per_minute, .. } = fault {
+            m.within(&format!("fault {}: release_per_minute", i + 1), *release_per_minute, 1..=1_000_000, "");
         }
         if let Fault::ClockStep { seconds, .. } = fault {
             m.within(&format!("fault {}: seconds", i + 1), seconds.unsigned_abs(), 1..=86_400, "");
@@ -110,6 +117,7 @@ fn of_crowd(m: &mut Mistakes, crowd: &Crowd, session_idle_ms: u64, lasts_ms: u64
         ("reloaders", crowd.reloaders),
         ("ends", crowd.ends),
         ("enters", crowd.enters),
+        ("parked", crowd.parked),
     ];
     for (name, share) in shares {
         m.within(&key(name), share, 0.0..=1.0, "");

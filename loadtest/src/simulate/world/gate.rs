@@ -68,6 +68,11 @@ impl<C: Core> World<'_, C> {
             State::Told if enter => {}
             _ => return,
         }
+        if u64::from(visitor.asleep_until_ms) > now_ms {
+            let until_ms = u64::from(visitor.asleep_until_ms);
+            self.agenda.plan(until_ms, if source & TAB == 0 { What::Poll } else { What::TabPoll }, who);
+            return;
+        }
         self.facts.polls += 1;
         if source & TAB == 0 {
             visitor.clear(flag::ASLEEP);
@@ -82,7 +87,11 @@ impl<C: Core> World<'_, C> {
     }
 
     fn request(&mut self, now_ms: u64, source: u32, errand: Errand) {
+        if self.finds_nobody(now_ms, source) {
+            return;
+        }
         let who = source & !TAB;
+        self.visitors[who as usize].failures = 0;
         let n = self.node_of(who);
         let visitor = self.visitors[who as usize];
         let held = self.held(now_ms, n, who, &visitor);
@@ -206,6 +215,9 @@ impl<C: Core> World<'_, C> {
         let who = source & !TAB;
         match standing.state {
             // Another tab has entered: the page loads the address once more.
+            Told::Called if self.visitors[who as usize].is(flag::PARKED) => {
+                self.plan_next(now_ms, source, standing.poll_after_s);
+            }
             Told::Called | Told::Admitted => self.told_to_enter(now_ms, who),
             Told::Joining | Told::Full => {
                 self.facts.full += u64::from(standing.state == Told::Full);

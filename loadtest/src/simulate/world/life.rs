@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_admission::{session, standing::Standing, token::Pass};
+use sluice_admission::{estimate::GRACE_MS_MAX, session, standing::Standing, token::Pass};
 
 use super::{OPENS_MS, TAB, World, gate::small, index};
 use crate::simulate::{
@@ -48,7 +48,7 @@ impl<C: Core> World<'_, C> {
                     index(self.visitors.len() - 1)
                 }
             };
-            self.active += 1;
+            self.active += u64::from(!visitor.is(flag::PARKED));
             self.facts.came += u64::from(!cookieless);
             self.facts.cookieless += u64::from(cookieless);
             self.first_request(now_ms, who);
@@ -93,7 +93,7 @@ impl<C: Core> World<'_, C> {
     }
 
     /// Plans the next thing that a visitor does who was told to ask again after so long.
-    fn plan_next(&mut self, now_ms: u64, source: u32, told_s: u32) {
+    pub(super) fn plan_next(&mut self, now_ms: u64, source: u32, told_s: u32) {
         let who = source & !TAB;
         let network_ms = self.way_to_visitor() + self.way_to_visitor();
         let visitor = &mut self.visitors[who as usize];
@@ -103,6 +103,10 @@ impl<C: Core> World<'_, C> {
             pause_ms = pause_ms.max(HIDDEN_EVERY_MS);
         }
         let next_ms = now_ms + network_ms + pause_ms;
+        // Nobody counts on a visitor for longer than the longest grace.
+        if network_ms > u64::from(GRACE_MS_MAX) && source & TAB == 0 {
+            self.present.remove(visitor.number);
+        }
         if source & TAB != 0 {
             self.agenda.plan(next_ms, What::TabPoll, who);
             return;
@@ -136,7 +140,7 @@ impl<C: Core> World<'_, C> {
         self.present.remove(visitor.number);
         visitor.state = State::Gone;
         visitor.leaves_ms = small(now_ms);
-        self.active -= 1;
+        self.active -= u64::from(!visitor.is(flag::PARKED));
         if visitor.is(flag::SAYS_GOODBYE) && visitor.number > 0 {
             self.say_goodbye(now_ms, who);
         }
@@ -169,7 +173,7 @@ impl<C: Core> World<'_, C> {
         }
         visitor.state = State::Told;
         if visitor.is(flag::DECLINES) {
-            self.active -= 1;
+            self.active -= u64::from(!visitor.is(flag::PARKED));
             return;
         }
         let (at_ms, leaves_ms) = (now_ms + network_ms, u64::from(visitor.leaves_ms));
@@ -194,7 +198,7 @@ impl<C: Core> World<'_, C> {
         // One request is all that a cookieless client makes: the next one is another visitor's.
         let stay_ms = if visitor.is(flag::COOKIELESS) { 1 } else { stay_ms.min(session_max_ms) };
         visitor.visit_end_ms = small(now_ms + stay_ms);
-        self.active -= 1;
+        self.active -= u64::from(!visitor.is(flag::PARKED));
         self.inside += 1;
         self.facts.entered();
         self.seat(who);
@@ -214,7 +218,7 @@ impl<C: Core> World<'_, C> {
         self.present.remove(visitor.number);
         visitor.state = State::Done;
         visitor.entered_ms = small(now_ms);
-        self.active -= 1;
+        self.active -= u64::from(!visitor.is(flag::PARKED));
         self.facts.entered();
     }
 

@@ -32,7 +32,10 @@ impl<C: Core> World<'_, C> {
             let who = source & !TAB;
             self.give(now_ms, number, who);
             let visitor = &mut self.visitors[who as usize];
-            if visitor.state == State::Joining && visitor.number == 0 && !visitor.is(flag::HIDDEN | flag::DUE) {
+            if visitor.state == State::Joining
+                && visitor.number == 0
+                && !visitor.is(flag::HIDDEN | flag::DUE | flag::PARKED)
+            {
                 self.present.insert(number);
             }
             // Who joins anew, as the place is gone, has not heard of the new number yet.
@@ -70,6 +73,7 @@ impl<C: Core> World<'_, C> {
             }
         }
         self.facts.step_ends();
+        self.note_passed(now_ms, outcome.summary.head);
         self.look_for_overtaken(highest);
         self.measure_demand(now_ms, outcome);
     }
@@ -125,6 +129,7 @@ impl<C: Core> World<'_, C> {
         } else {
             visitor.clear(flag::IN_DEMAND);
         }
+        self.facts.parked_calls += u64::from(visitor.is(flag::PARKED));
         self.facts.called(now_ms, number);
         if !visitor.is(flag::SEATED) {
             visitor.set(flag::SEATED);
@@ -200,6 +205,18 @@ impl<C: Core> World<'_, C> {
         }
     }
 
+    /// Notes of hidden pages when the head goes past them, which is their turn.
+    fn note_passed(&mut self, now_ms: u64, head: u64) {
+        for number in self.head_noted + 1..=head {
+            let Some(who) = self.holder(small(number)) else { continue };
+            let visitor = &mut self.visitors[who as usize];
+            if visitor.is(flag::HIDDEN) && visitor.called_ms == NEVER && visitor.passed_ms == NEVER {
+                visitor.passed_ms = small(now_ms);
+            }
+        }
+        self.head_noted = self.head_noted.max(head);
+    }
+
     fn look_for_overtaken(&mut self, highest: u32) {
         while let Some(number) = self.present.first().filter(|&n| n < highest) {
             // Noted once each; who is polling on will be put back with the next poll.
@@ -223,10 +240,14 @@ impl<C: Core> World<'_, C> {
         let seats = last.seats_taken_ms == 0 || now_ms >= last.seats_taken_ms + SETTLED_MS;
         if last.is_on && seats && self.store.answered_since(last.at_ms) {
             self.facts.demand.ms += now_ms - last.at_ms;
+            self.facts.demand.allowed += f64::from(self.rules.release_per_minute) / 60e3 * (now_ms - last.at_ms) as f64;
             self.facts.demand.calls += u64::from(outcome.called);
         }
         let stands = summary.standing && summary.reason.is_none() && summary.standing_since_ms > 0;
         let is_on = stands && seats && summary.now_ms >= summary.standing_since_ms + SETTLED_MS;
+        let rate = u64::from(self.rules.release_per_minute);
+        // After a lowered rate the minute has to go by first.
+        let is_on = is_on && summary.called_last_minute <= rate;
         self.facts.demand = Demand { at_ms: now_ms, is_on, ..self.facts.demand };
     }
 }
