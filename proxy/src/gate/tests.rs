@@ -133,6 +133,8 @@ impl World {
         let world = Self::new(queue).await;
         let mut first = Visitor::default();
         assert_eq!(first.enters(&world).await, Ok(1));
+        // What belongs to the page is asked for at once, and shows that the pass is kept.
+        assert_eq!(first.enters(&world).await, Ok(1));
         let mut line = Vec::new();
         for number in 2..2 + waiting as u64 {
             let mut visitor = Visitor::default();

@@ -20,7 +20,7 @@ async fn a_pass_goes_along_and_lives_no_longer_for_it() {
     let carried = visitor.clone();
     assert_eq!(world.asks_nobody(visitor.enters(&world)).await, Ok(1));
     assert_eq!(visitor, carried, "once is enough");
-    assert_eq!(world.told(|batch| batch.inside.clone()), [0; 0], "no renewal");
+    assert_eq!(world.told(|batch| batch.inside.clone()), [1], "once, when the pass first came back");
 }
 
 #[tokio::test(start_paused = true)]
