@@ -15,6 +15,7 @@ mod batch;
 mod bits;
 mod check;
 mod clock;
+mod constants;
 mod ended;
 mod gaps;
 mod lives;
@@ -34,7 +35,6 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
-pub(crate) use self::rate::{SLOT_MS, SLOTS};
 pub use self::{
     batch::{Ask, Batch, Known, Newcomer, Outcome, Seen, Verdict},
     clock::Reading,
@@ -55,6 +55,10 @@ use self::{
     seats::{Claim, Seat, Seats},
     settling::Settling,
     slips::Slips,
+};
+pub(crate) use self::{
+    constants::CONSTANTS,
+    rate::{SLOT_MS, SLOTS},
 };
 
 /// More time than this between two steps while visitors wait: the line could not be asked. Ticks are 100 ms apart.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Most gaps told apart; beyond, the two oldest are taken for one.
-const GAPS_MAX: usize = 16;
+pub(super) const GAPS_MAX: usize = 16;
 
 /// First and last number of each gap, the lowest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

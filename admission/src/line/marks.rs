@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 /// How finely `return_within` is divided; the floor lags by at most one part, in the visitor's favour.
-const PARTS: u64 = 16;
+pub(super) const PARTS: u64 = 16;
 
 /// Samples of the head over the last `return_within`, and the floor they give.
 ///

@@ -10,7 +10,7 @@ use super::Rules;
 
 /// How long a walk-in's seat is kept until its pass has come back: a client that keeps no cookies must not hold one for
 /// as long as a visit. A browser's next request follows within seconds.
-const PROVISIONAL_MS: u64 = 30_000;
+pub(super) const PROVISIONAL_MS: u64 = 30_000;
 
 /// As [`PROVISIONAL_MS`], and no longer than any other seat.
 pub(super) fn provisional_ms(rules: &Rules) -> u64 {

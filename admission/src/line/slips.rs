@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 /// How long slips are remembered at least, while no more than [`SLIPS_MAX`] come meanwhile.
-const REMEMBER_MS: u64 = 600_000;
+pub(super) const REMEMBER_MS: u64 = 600_000;
 /// The same, however many come.
-const REMEMBER_MS_MIN: u64 = 60_000;
+pub(super) const REMEMBER_MS_MIN: u64 = 60_000;
 /// More than so many are remembered for a shorter time.
-const SLIPS_MAX: usize = 100_000;
+pub(super) const SLIPS_MAX: usize = 100_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Slips {

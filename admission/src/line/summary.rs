@@ -7,10 +7,10 @@ use super::Rules;
 use crate::standing::Reason;
 
 /// Numbers in each of the blocks right behind the head.
-const BLOCK: u64 = 256;
+pub(super) const BLOCK: u64 = 256;
 /// So many blocks cover the way from any distance behind the head to twice that distance, so that none is longer than
 /// a sixteenth of the way to it.
-const BLOCKS_PER_DOUBLING: u64 = 16;
+pub(super) const BLOCKS_PER_DOUBLING: u64 = 16;
 /// A line that moves again sooner does not stand still for want of calls in this minute.
 const RATE_USED_MS_MIN: u64 = 2_000;
 

@@ -8,8 +8,6 @@ pub(super) trait Core: Clone {
     fn begin(rules: &Rules, reading: Reading, known: &Known) -> Self;
     /// One step.
     fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome;
-    /// Every number that is called and has not entered, and until when its seat is kept, on the line's clock.
-    fn each_due(&self, each: &mut dyn FnMut(u64, u64));
 }
 
 impl Core for Line {
@@ -19,9 +17,5 @@ impl Core for Line {
 
     fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
         Self::sync(self, rules, reading, batch)
-    }
-
-    fn each_due(&self, each: &mut dyn FnMut(u64, u64)) {
-        self.due().for_each(|(number, until_ms)| each(number, until_ms));
     }
 }

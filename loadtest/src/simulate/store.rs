@@ -50,12 +50,6 @@ impl<C: Core> Store<C> {
         line.sync(rules, reading, batch)
     }
 
-    pub(super) fn each_due(&self, each: &mut dyn FnMut(u64, u64)) {
-        if let Some(line) = &self.line {
-            line.each_due(each);
-        }
-    }
-
     /// Puts a copy aside for a fault to come.
     pub(super) fn copy(&mut self, fault: u32) {
         self.copies.insert(fault, self.line.clone());

@@ -6,7 +6,6 @@ use sluice_config::Mode;
 use super::{
     super::{Ask, Batch, Known, Line, Newcomer, Reading, Rules, Seen},
     model::Model,
-    rules,
 };
 
 /// One thing that happens. Visitors are named by a wild index, taken modulo those there are.
@@ -110,7 +109,6 @@ fn changed_rules() -> impl Strategy<Value = Rules> {
                 claim_within_ms,
                 return_within_ms,
                 seat_ms,
-                ..rules()
             },
         )
 }

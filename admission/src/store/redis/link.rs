@@ -100,7 +100,7 @@ impl Link {
         let answer = match self.send(call).await {
             Err(Fault::NoScript) => {
                 let mut load = redis::cmd("SCRIPT");
-                load.arg("LOAD").arg(script::TEXT);
+                load.arg("LOAD").arg(script::TEXT.as_str());
                 self.send(&load).await?;
                 self.send(call).await
             }

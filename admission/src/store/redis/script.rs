@@ -2,8 +2,13 @@
 
 use std::{fmt::Write as _, sync::LazyLock};
 
-/// Its text, in rooms like those of [`crate::line`]. Constant: whatever differs from call to call is an argument.
-pub(super) const TEXT: &str = concat!(
+use super::Redis;
+use crate::line::{CONSTANTS, SLOT_MS, SLOTS};
+
+/// Its text: the constants, then modules like those of [`crate::line`]. What differs from call to call is an argument.
+pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| format!("{}\n{MODULES}", constants()));
+
+const MODULES: &str = concat!(
     include_str!("lua/state.lua"),
     include_str!("lua/request.lua"),
     include_str!("lua/clock.lua"),
@@ -16,8 +21,19 @@ pub(super) const TEXT: &str = concat!(
     include_str!("lua/step.lua"),
 );
 
-/// Version of the state's layout, as in `state.lua`. A state of another layout is left alone.
+/// Version of the state's layout: rises when the meaning of anything that is kept changes. A state of another layout is
+/// left alone.
 pub(super) const LAYOUT: u32 = 5;
+
+/// The table `C`: the script's local variables are few, at most 200.
+fn constants() -> String {
+    // A call counts for as much longer as a step of the server's clock may have moved the line's.
+    let slots = SLOTS + Redis::SLACK_MS.div_ceil(SLOT_MS);
+    let shared = CONSTANTS.map(|(name, value)| (name, if name == "SLOTS" { slots } else { value }));
+    let all = shared.into_iter().chain([("LAYOUT", u64::from(LAYOUT))]);
+    let fields: Vec<String> = all.map(|(name, value)| format!("{name}={value}")).collect();
+    format!("local C = {{ {} }}", fields.join(", "))
+}
 
 /// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
 pub(super) const KEY_NAMES: [&str; 28] = [
@@ -45,8 +61,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_name_the_same_layout() {
-        assert!(TEXT.contains(&format!("\nlocal LAYOUT = {LAYOUT}\n")));
+    fn the_script_names_every_constant_and_no_other() {
+        let named: BTreeSet<&str> = MODULES
+            .lines()
+            .filter_map(|line| line.split("--").next())
+            .flat_map(|code| code.split("C.").skip(1))
+            .map(|rest| rest.split(|c: char| !c.is_ascii_uppercase() && c != '_').next().unwrap())
+            .collect();
+        let given: BTreeSet<&str> = CONSTANTS.iter().map(|constant| constant.0).chain(["LAYOUT"]).collect();
+        assert_eq!(named, given);
     }
 
     /// Permissions that others need than the script: connections, the doctor, and [`super::super::Redis::forget`].

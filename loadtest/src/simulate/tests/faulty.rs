@@ -25,10 +25,6 @@ macro_rules! faulty {
                 let sync: fn(&mut Line, &mut $state, &Rules, Reading, Batch) -> Outcome = $sync;
                 sync(&mut self.line, &mut self.state, rules, reading, batch.clone())
             }
-
-            fn each_due(&self, each: &mut dyn FnMut(u64, u64)) {
-                self.line.each_due(each);
-            }
         }
     };
 }

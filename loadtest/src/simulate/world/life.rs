@@ -19,6 +19,9 @@ const HIDDEN_EVERY_MS: u64 = 60_000;
 /// One of so many shown ranges is noted.
 const RANGES_NOTED: u64 = 16;
 
+/// After so long a browser that has entered asks for something more.
+const SECOND_REQUEST_MS: u64 = 2_000;
+
 impl<C: Core> World<'_, C> {
     pub(super) fn plan_arrival(&mut self, crowd: usize) {
         if let Some(&at_ms) = self.arrivals[crowd].as_slice().first() {
@@ -204,8 +207,11 @@ impl<C: Core> World<'_, C> {
         self.seat(who);
         self.extend_seat(now_ms, n, who, pass);
         self.agenda.plan(now_ms + stay_ms, What::VisitEnd, who);
-        if every_ms < stay_ms {
-            self.agenda.plan(now_ms + every_ms, What::Renewal, who);
+        // Who walked in asks at once for what belongs to the first page, which shows that the pass is kept.
+        let walked_in = u64::from(self.visitors[who as usize].joined_ms) == now_ms;
+        let first_ms = if walked_in { every_ms.min(SECOND_REQUEST_MS) } else { every_ms };
+        if first_ms < stay_ms {
+            self.agenda.plan(now_ms + first_ms, What::Renewal, who);
         }
     }
 

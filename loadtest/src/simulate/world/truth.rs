@@ -42,8 +42,9 @@ impl<C: Core> World<'_, C> {
             if visitor.joined_ms == NEVER {
                 visitor.number = number;
             }
-            // Called in the step in which the number was taken, and inside with it.
-            if newcomer.enter && matches!(verdict, Verdict::Inside { .. }) && visitor.called_ms == NEVER {
+            // Called in the step in which the number was taken, and inside with it; a provisional seat is seen as due.
+            let is_in = matches!(verdict, Verdict::Inside { provisional: false, .. });
+            if newcomer.enter && is_in && visitor.called_ms == NEVER {
                 highest = highest.max(self.call(now_ms, number, who, None));
             }
         }
@@ -55,9 +56,13 @@ impl<C: Core> World<'_, C> {
         }
         if outcome.called > 0 {
             let line_ms = outcome.summary.now_ms;
-            let mut due = Vec::new();
-            self.store.each_due(&mut |number, until_ms| due.push((number, until_ms)));
-            for (number, until_ms) in due {
+            // A claim that is moved on after a silence is no new call.
+            let walked_in = outcome.newcomers.iter().filter_map(|&(number, verdict)| match verdict {
+                Verdict::Inside { until_ms, provisional: true, .. } => Some((number, until_ms)),
+                Verdict::Called { until_ms } => Some((number, until_ms)),
+                _ => None,
+            });
+            for (number, until_ms) in outcome.due.iter().copied().chain(walked_in) {
                 highest = highest.max(self.see_due(now_ms, small(number), now_ms + until_ms.saturating_sub(line_ms)));
             }
             // Whoever asks, is called and enters in one step was never seen as due.

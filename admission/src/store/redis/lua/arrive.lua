@@ -1,11 +1,9 @@
 -- Hands out numbers: slips.rs, and `arrive` and `walk_in` of line.rs.
 
-local REMEMBER_MS, REMEMBER_MS_MIN, SLIPS_MAX = 600000, 60000, 100000
-
 -- Begins a new generation of slips when it is time, and forgets the one before the last.
 local function expire_slips()
-  local few = call('HLEN', KEY.slips[s.slips % 2]) < SLIPS_MAX
-  if s.slips_since + (few and REMEMBER_MS or REMEMBER_MS_MIN) <= s.now then
+  local few = call('HLEN', KEY.slips[s.slips % 2]) < C.SLIPS_MAX
+  if s.slips_since + (few and C.REMEMBER_MS or C.REMEMBER_MS_MIN) <= s.now then
     s.slips, s.slips_since = s.slips + 1, s.now
     call('UNLINK', KEY.slips[s.slips % 2])
   end
@@ -64,7 +62,6 @@ local function remember_slips()
 end
 
 -- Those who came while a node was cut off: settling.rs.
-local SETTLE_MS, NUMBERED_MAX, NUMBERED_HOLD_MS = 8000, 10000, 8000
 
 local function is_settling()
   return s.now < s.settle_until or s.pool > 0
@@ -74,17 +71,17 @@ local function begin_settling(away_since, newcomers)
   -- A node that was cut off alone, while none waited, has kept none waiting.
   local gathered = s.waiting > 0 or s.standing == 1 or newcomers > 0
   if gathered and not is_settling() then
-    s.settle_from, s.settle_until = min(away_since, s.now), s.now + SETTLE_MS
+    s.settle_from, s.settle_until = min(away_since, s.now), s.now + C.SETTLE_MS
   end
   -- If no other node could ask either, they have yet to say whom they saw meanwhile.
-  if s.now >= s.ticked + HEAL_MS then
+  if s.now >= s.ticked + C.HEAL_MS then
     listen()
   end
 end
 
 -- How many of them get a number in this step.
 local function due_in_pool()
-  return s.now >= s.settle_until and min(s.pool, NUMBERED_MAX) or 0
+  return s.now >= s.settle_until and min(s.pool, C.NUMBERED_MAX) or 0
 end
 
 -- Hands out numbers to them; returns the first and the last.
@@ -98,7 +95,7 @@ local function settle()
     over(args, 1, #args, 'HSET', key)
     call('ZREMRANGEBYRANK', KEY.pool, 0, due - 1)
     s.issued, s.pool = s.issued + due, s.pool - due
-    put_range(presence(NUMBERED_HOLD_MS), first, s.issued)
+    put_range(presence(C.NUMBERED_HOLD_MS), first, s.issued)
   end
   return first, s.issued
 end

@@ -4,15 +4,11 @@
 -- Every bitmap there is holds `span` bytes: BITOP goes word by word only as far as the shortest one reaches.
 -- In `gone` the bits of all numbers at or below the floor are set, so that nothing else need know of the floor.
 
-local FINE_MS, COARSE_MS, WAITING_MS = 2000, 16000, 30000
-local FINE_HOLD_MS_MAX, HOLD_MS_MAX = 12000, 74000
 local ZERO = '\0'
 -- Bitmaps are cut when a quarter of them, and no less than so many bytes, would go.
 local CUT_BYTES_MIN = 8192
 -- They are lengthened by a sixteenth, and no less than so many bytes.
 local GROW_BYTES_MIN = 1024
--- Most numbers between the base and the last one handed out, and how many of the last are kept beyond: lives.rs.
-local REACH_MAX, REACH_KEPT = 2 ^ 26, 2 ^ 22
 -- Copying in pieces that fit a client's buffer is several times as fast as in one.
 local PIECE_BYTES = 16000
 
@@ -152,11 +148,11 @@ end
 
 -- The bitmap of those who count as present for `hold_ms` from now on.
 local function door_for(hold_ms)
-  local until_ms = s.now + min(hold_ms, HOLD_MS_MAX)
-  if hold_ms <= FINE_HOLD_MS_MAX then
-    return generation(floor(until_ms / FINE_MS) % FINES + 1)
+  local until_ms = s.now + min(hold_ms, C.HOLD_MS_MAX)
+  if hold_ms <= C.FINE_HOLD_MS_MAX then
+    return generation(floor(until_ms / C.FINE_MS) % C.FINES + 1)
   end
-  return generation(FINES + floor(until_ms / COARSE_MS) % COARSES + 1)
+  return generation(C.FINES + floor(until_ms / C.COARSE_MS) % C.COARSES + 1)
 end
 
 local function waiting_now()
@@ -184,18 +180,18 @@ local function gather(from, to)
 end
 
 local function expire_doors()
-  local fine, coarse = floor(s.now / FINE_MS), floor(s.now / COARSE_MS)
-  for generation = max(s.fine, fine - FINES), fine - 1 do
-    wipe_generation(generation % FINES + 1)
+  local fine, coarse = floor(s.now / C.FINE_MS), floor(s.now / C.COARSE_MS)
+  for generation = max(s.fine, fine - C.FINES), fine - 1 do
+    wipe_generation(generation % C.FINES + 1)
   end
-  for generation = max(s.coarse, coarse - COARSES), coarse - 1 do
-    wipe_generation(FINES + generation % COARSES + 1)
+  for generation = max(s.coarse, coarse - C.COARSES), coarse - 1 do
+    wipe_generation(C.FINES + generation % C.COARSES + 1)
   end
   s.fine, s.coarse = fine, coarse
 end
 
 local function expire_waiting()
-  local seen = floor(s.now / WAITING_MS)
+  local seen = floor(s.now / C.WAITING_MS)
   for generation = max(s.seen, seen - WAITINGS) + 1, seen do
     wipe_generation(DOORS + generation % WAITINGS + 1)
   end

@@ -1,6 +1,5 @@
 -- Who is called, and how many wait where: `call`, `places` and `count` of line.rs, summary.rs.
 
-local BLOCK, BLOCKS_PER_DOUBLING = 256, 16
 -- Candidates are looked at by so many bytes of the bitmap at a time.
 local LOOK_BYTES = 128
 
@@ -17,12 +16,10 @@ local function places()
 end
 
 -- Whether visitors can be called, as far as time counts against those who are away.
-local MOVING_MS = 60000
-
 local function may_call()
   if rules.mode == HOLD or rules.mode == CLOSED or is_healing() then
     return false
-  elseif s.last_slot * SLOT_MS + MOVING_MS > s.now or not rules.max_active then
+  elseif s.last_slot * C.SLOT_MS + C.MOVING_MS > s.now or not rules.max_active then
     return true
   end
   return call('ZCARD', KEY.due) + call('ZCARD', KEY.inside) < rules.max_active
@@ -90,24 +87,24 @@ end
 local function seats_of_called(numbers)
   local claim = s.now + rules.claim_within
   local kept = until_then(claim, numbers)
-  keep_until(kept, numbers, claim, s.fine, FINE_MS, 1, FINES)
-  keep_until(kept, numbers, claim, s.coarse, COARSE_MS, FINES + 1, COARSES)
+  keep_until(kept, numbers, claim, s.fine, C.FINE_MS, 1, C.FINES)
+  keep_until(kept, numbers, claim, s.coarse, C.COARSE_MS, C.FINES + 1, C.COARSES)
   return kept
 end
 
 -- The first number and the length of a block; the first block has index 0.
 local function block_span(start, index)
-  local doublings = max(floor(index / BLOCKS_PER_DOUBLING) - 1, 0)
-  local len = BLOCK * 2 ^ doublings
-  return start + (index - doublings * BLOCKS_PER_DOUBLING) * len, len
+  local doublings = max(floor(index / C.BLOCKS_PER_DOUBLING) - 1, 0)
+  local len = C.BLOCK * 2 ^ doublings
+  return start + (index - doublings * C.BLOCKS_PER_DOUBLING) * len, len
 end
 
 local function block_of(start, number)
-  local steps = floor(max(number - start, 0) / BLOCK)
+  local steps = floor(max(number - start, 0) / C.BLOCK)
   -- The exponent is that of the next higher power of two.
-  local _, exponent = math.frexp(floor(steps / BLOCKS_PER_DOUBLING))
+  local _, exponent = math.frexp(floor(steps / C.BLOCKS_PER_DOUBLING))
   local doublings = max(exponent - 1, 0)
-  return doublings * BLOCKS_PER_DOUBLING + floor(steps / 2 ^ doublings)
+  return doublings * C.BLOCKS_PER_DOUBLING + floor(steps / 2 ^ doublings)
 end
 
 -- Who the head has passed and is back at the door, but for `numbers`, who are called now: how many, by block.
@@ -118,7 +115,7 @@ local function count_late(numbers, head)
   if lowest < s.base or lowest > head then
     return
   end
-  local start, counts, counted = floor(lowest / BLOCK) * BLOCK, {}, 0
+  local start, counts, counted = floor(lowest / C.BLOCK) * C.BLOCK, {}, 0
   local at = block_of(start, head)
   for index = 0, at - 1 do
     local first, len = block_span(start, index)
@@ -166,7 +163,7 @@ end
 
 -- Counts who is waiting, over the whole line.
 local function count()
-  local start, blocks, has_passed = floor(s.head / BLOCK) * BLOCK, {}, passed()
+  local start, blocks, has_passed = floor(s.head / C.BLOCK) * C.BLOCK, {}, passed()
   s.waiting, s.blocks_start = s.late, start
   local any = find_present(DOORS + 1, DOORS + WAITINGS)
   if has_passed then
@@ -177,7 +174,7 @@ local function count()
     local _, at = count_upto(s.head)
     local filled, from = 0, string.format('%d', at)
     -- As `block_span` has it, from one block to the next.
-    local ends, len, left = start - s.base, BLOCK, 2 * BLOCKS_PER_DOUBLING
+    local ends, len, left = start - s.base, C.BLOCK, 2 * C.BLOCKS_PER_DOUBLING
     for index = 1, block_of(start, s.issued) + 1 do
       ends = ends + len
       local after, counted = ends / 8, 0
@@ -192,7 +189,7 @@ local function count()
       blocks[index] = counted
       left = left - 1
       if left == 0 then
-        len, left = len * 2, BLOCKS_PER_DOUBLING
+        len, left = len * 2, C.BLOCKS_PER_DOUBLING
       end
     end
     for index = #blocks, filled + 1, -1 do

@@ -1,8 +1,5 @@
 -- The line's own clock, its lives, and the floor: clock.rs, lives.rs, marks.rs.
 
-local HEAL_MS, SKIP = 2000, 131072
-local FLOOR_PARTS = 16
-
 local function within(ms)
   if not known.clock then
     return ms
@@ -42,14 +39,12 @@ end
 
 -- Nobody is called, so that all nodes can say what they know.
 local function listen()
-  s.quiet = max(s.quiet, s.now + HEAL_MS)
+  s.quiet = max(s.quiet, s.now + C.HEAL_MS)
 end
 
 -- Numbers that were skipped: gaps.rs. Flat: first and last of each gap, the lowest first.
-local GAPS_MAX = 16
-
 local function set_gaps(gaps)
-  while #gaps > 2 * GAPS_MAX do
+  while #gaps > 2 * C.GAPS_MAX do
     -- The two oldest are taken for one that ends where the later one did.
     local first = gaps[3] - (gaps[2] - gaps[1] + 1)
     table.remove(gaps, 1)
@@ -101,8 +96,8 @@ end
 
 -- The state was lost, or is an old copy: some numbers that were handed out are not known to it.
 local function begin_life()
-  skip(s.issued + 1, SKIP)
-  s.issued = s.issued + SKIP
+  skip(s.issued + 1, C.SKIP)
+  s.issued = s.issued + C.SKIP
   s.life, s.began = s.life + 1, s.now
   listen()
   s.credit, s.filled = 0, s.now
@@ -117,7 +112,7 @@ local function note_head(runs)
   s.runs = runs and 1 or 0
   local heads = list('heads')
   local n = #heads
-  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / FLOOR_PARTS) <= s.running)
+  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / C.FLOOR_PARTS) <= s.running)
   if due and s.head > 0 then
     heads[n + 1], heads[n + 2] = s.running, s.head
     set_list('heads', heads)

@@ -1,9 +1,5 @@
 -- How many may be called now: rate.rs. `window` is flat: slot and calls, oldest first.
 
-local CREDIT = 60000
--- 601, and the slack of the clock (`Redis::SLACK_MS`).
-local SLOT_MS, SLOTS = 100, 602
-
 -- Where a slot stands in the window, or would stand.
 local function place_of(window, slot)
   local i = #window - 1
@@ -33,9 +29,9 @@ local function sustainable(window, room)
   local free = room + max(floor(rules.rate / 100), 1)
   local rate, now = rules.rate, s.now
   for i = 1, #window, 2 do
-    local leaves_ms = (window[i] + SLOTS) * SLOT_MS - now
-    if leaves_ms > 0 and free * CREDIT / leaves_ms < rate then
-      rate = floor(free * CREDIT / leaves_ms)
+    local leaves_ms = (window[i] + C.SLOTS) * C.SLOT_MS - now
+    if leaves_ms > 0 and free * C.CREDIT / leaves_ms < rate then
+      rate = floor(free * C.CREDIT / leaves_ms)
     end
     free = free + window[i + 1]
   end
@@ -44,10 +40,10 @@ end
 
 -- Fills the bucket; returns how many may be called and how many calls are in the window.
 local function allowed()
-  local window, slot = list('window'), floor(s.now / SLOT_MS)
+  local window, slot = list('window'), floor(s.now / C.SLOT_MS)
   local old, calls = 0, 0
   for i = 1, #window, 2 do
-    if window[i] + SLOTS <= slot then
+    if window[i] + C.SLOTS <= slot then
       old = i + 1
     else
       calls = calls + window[i + 1]
@@ -60,14 +56,14 @@ local function allowed()
     s.last_slot, s.last_count = window[n - 1] or 0, window[n] or 0
   end
   local room = max(rules.rate - calls, 0)
-  local cap = rules.burst * CREDIT
+  local cap = rules.burst * C.CREDIT
   local gone_ms = max(s.now - s.filled, 0)
   s.filled = max(s.filled, s.now)
   if gone_ms > 0 and s.credit < cap then
     s.credit = s.credit + sustainable(window, room) * gone_ms
   end
   s.credit = min(s.credit, cap)
-  return min(floor(s.credit / CREDIT), room), calls
+  return min(floor(s.credit / C.CREDIT), room), calls
 end
 
 -- When the minute has room again, if its calls are used up; else 0.
@@ -78,7 +74,7 @@ local function used_until()
   end
   for i = 1, over >= 0 and #window or 0, 2 do
     if over < window[i + 1] then
-      return (window[i] + SLOTS) * SLOT_MS
+      return (window[i] + C.SLOTS) * C.SLOT_MS
     end
     over = over - window[i + 1]
   end
@@ -91,7 +87,7 @@ end
 
 local function book(count)
   if count > 0 then
-    s.credit = max(s.credit - count * CREDIT, 0)
-    set_calls(floor(s.now / SLOT_MS), count, add)
+    s.credit = max(s.credit - count * C.CREDIT, 0)
+    set_calls(floor(s.now / C.SLOT_MS), count, add)
   end
 end

@@ -5,7 +5,7 @@
 -- What is known of the visitor whose seat is due: nothing; that it was answered that it is called; that it walked in
 -- and its pass has not come back yet. A score of `due` is four times the end of the seat, and this.
 local OPEN, NOTIFIED, PROVISIONAL = 0, 1, 2
-local PROVISIONAL_MS = min(30000, rules.seat)
+local PROVISIONAL_MS = min(C.PROVISIONAL_MS, rules.seat)
 
 local function has_lapsed(number)
   return s.lapsed == 1 and number > s.floor and call('GETBIT', KEY.lapsed, number - s.base) == 1
@@ -75,10 +75,8 @@ local function hold(key, kept)
 end
 
 -- Between two steps more time has gone by than while visitors are there to ask: `notice_silence` of line.rs.
-local SILENT_MS, SILENT_IDLE_MS, PAGE_BACK_MS_MAX = 2000, 10000, 66000
-
 local function notice_silence(gone_ms, node_was_there)
-  local silent_ms = gone_ms - (s.waiting > 0 and SILENT_MS or SILENT_IDLE_MS)
+  local silent_ms = gone_ms - (s.waiting > 0 and C.SILENT_MS or C.SILENT_IDLE_MS)
   if silent_ms <= 0 then
     s.running = s.running + (s.runs == 1 and gone_ms or 0)
     expire_presence()
@@ -89,7 +87,7 @@ local function notice_silence(gone_ms, node_was_there)
     kept[i], kept[i + 1] = tonumber(kept[i + 1]) + silent_ms * 4, kept[i]
   end
   over(kept, 1, #kept, 'ZADD', KEY.due)
-  carry_presence(not node_was_there and min(gone_ms * 2 + SILENT_MS, PAGE_BACK_MS_MAX))
+  carry_presence(not node_was_there and min(gone_ms * 2 + C.SILENT_MS, C.PAGE_BACK_MS_MAX))
 end
 
 -- Takes seats for the called. `kept` is as for `hold`.

@@ -7,8 +7,8 @@
 -- Every key is named in KEYS and has the same hash tag; none has a time to live, which would make it prey of
 -- `maxmemory-policy volatile-*`.
 
--- Rises when the meaning of anything below changes. A script never writes a layout that it does not know.
-local LAYOUT = 5
+-- `C` holds the constants of `line/constants.rs` and the layout, and stands before this text. A script never writes a
+-- layout that it does not know.
 
 local call = redis.call
 local floor, max, min = math.floor, math.max, math.min
@@ -29,8 +29,8 @@ local KEY = {
   ended = KEYS[27], -- sorted set: whose visit has ended, by twice the time at which it ended, no two the same, and whether it is uncounted
   scratch = KEYS[28], -- never outlives a step
 }
-local FINES, COARSES, WAITINGS = 7, 6, 4
-local DOORS = FINES + COARSES
+local WAITINGS = C.WAITINGS
+local DOORS = C.FINES + C.COARSES
 for i = 1, DOORS + WAITINGS do
   KEY.present[i] = KEYS[7 + i]
 end
@@ -91,7 +91,7 @@ local function load()
     'gaps')
   if not found[1] then
     return 0
-  elseif tonumber(found[1]) ~= LAYOUT then
+  elseif tonumber(found[1]) ~= C.LAYOUT then
     return tonumber(found[1]) or -1
   end
   local fine, scalars = pcall(cmsgpack.unpack, found[2])
@@ -120,7 +120,7 @@ end
 -- It looks at no later write: had the first been one that frees, it would let all of them pass, and whether a step
 -- is made would hang on what has just lapsed.
 local function claim()
-  call('HSET', KEY.line, 'layout', LAYOUT)
+  call('HSET', KEY.line, 'layout', C.LAYOUT)
 end
 
 local function save()
@@ -132,7 +132,7 @@ local function save()
   for i, name in ipairs(SCALARS) do
     scalars[i] = s[name]
   end
-  local args = { 'layout', LAYOUT, 'scalars', cmsgpack.pack(scalars) }
+  local args = { 'layout', C.LAYOUT, 'scalars', cmsgpack.pack(scalars) }
   for name in pairs(changed) do
     args[#args + 1], args[#args + 2] = name, cmsgpack.pack(lists[name])
   end

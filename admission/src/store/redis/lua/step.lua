@@ -88,8 +88,6 @@ local function book_admitted(from, to)
   s.called_total = s.called_total + called
 end
 
-local ENDED_MAX, ENDED_TOLD_MAX = 1000000, 1000
-
 -- The visits of the numbers in arguments `from` to `to` have ended: ended.rs, and `book_ended` of merge.rs.
 local function book_ended(from, to)
   local numbers, uncounted = {}, {}
@@ -112,7 +110,7 @@ local function book_ended(from, to)
     end
   end
   over(fresh, 1, #fresh, 'ZADD', KEY.ended)
-  local beyond = #fresh > 0 and call('ZCARD', KEY.ended) - ENDED_MAX or 0
+  local beyond = #fresh > 0 and call('ZCARD', KEY.ended) - C.ENDED_MAX or 0
   if beyond > 0 then
     call('ZREMRANGEBYRANK', KEY.ended, 0, beyond - 1)
     s.ended_dropped = s.ended_dropped + beyond
@@ -125,7 +123,7 @@ local function ended_since(told_ms)
     return {}
   end
   local from = string.format('(%d', told_ms * 2 + 1)
-  local found = call('ZRANGEBYSCORE', KEY.ended, from, '+inf', 'WITHSCORES', 'LIMIT', 0, ENDED_TOLD_MAX)
+  local found = call('ZRANGEBYSCORE', KEY.ended, from, '+inf', 'WITHSCORES', 'LIMIT', 0, C.ENDED_TOLD_MAX)
   for i = 1, #found, 2 do
     found[i], found[i + 1] = tonumber(found[i]), floor(tonumber(found[i + 1]) / 2)
   end
@@ -253,9 +251,9 @@ end
 local function start(epoch)
   begin(epoch)
   start_clock()
-  s.credit, s.filled = rules.burst * CREDIT, s.now
+  s.credit, s.filled = rules.burst * C.CREDIT, s.now
   -- Numbers may be high already; blocks are counted from where the line is.
-  s.blocks_start = floor(known.head / BLOCK) * BLOCK
+  s.blocks_start = floor(known.head / C.BLOCK) * C.BLOCK
 end
 
 -- Opens the line and brings it up to date. Returns an answer if that is impossible.
@@ -314,8 +312,8 @@ local function sync()
   if begins and away_since > 0 then
     begin_settling(away_since, newcomers)
   end
-  if s.issued - s.base > REACH_MAX then
-    s.floor = max(s.floor, s.issued - REACH_KEPT)
+  if s.issued - s.base > C.REACH_MAX then
+    s.floor = max(s.floor, s.issued - C.REACH_KEPT)
     s.head = max(s.head, s.floor)
   end
   rebase()
