@@ -15,7 +15,7 @@ const url = "/.sluice/status?queue=" + encodeURIComponent(queue);
 const ANSWER_WITHIN_MS = 15000;
 // A visitor not seen for 90 s may count as gone, so even a failing page asks once a minute.
 const BACKOFF_MAX_S = 60;
-const JOINING_POLLS_MAX = 3;
+const JOINING_MAX = 3;
 const SPEAK_EVERY_MS = 30000;
 
 // The best seen with this number: what is shown never gets worse, whichever node answers.
@@ -117,7 +117,7 @@ function enter() {
 // and gives that as its reason.
 function checkCookies(s) {
   joining = s.state === "joining" && !s.reason ? joining + 1 : 0;
-  $("cookies").hidden = joining < JOINING_POLLS_MAX && navigator.cookieEnabled;
+  $("cookies").hidden = joining < JOINING_MAX && navigator.cookieEnabled;
 }
 
 // Seconds until the next poll. A delay that is missing or absurd must neither stop nor flood.
