@@ -76,6 +76,8 @@ const LEAVING_LEAST: f64 = 1.0 / 3_000.0;
 const VISIT_SEATS: (f64, f64) = (0.25, 4.0);
 /// However impatient a crowd is, so many of it stay.
 const STAY_LEAST: f64 = 0.35;
+/// A line with fewer calls a second is slow: a call that comes one place later comes seconds later.
+const SLOW_CALLS_PER_S: f64 = 0.5;
 /// How far apart samples are.
 const SAMPLE_MS: u64 = 1_000;
 
@@ -289,6 +291,11 @@ impl Speed {
             + if unseated > 0.0 { wait_s(unseated, slowest, leave_least) } else { 0.0 }
             + self.pause_s;
         Some(WaitRange { low_s: whole_seconds((low * 0.95 - 1.0).floor()), high_s: whole_seconds((high + 4.0).ceil()) })
+    }
+
+    /// Whether more than a few seconds go by between two calls, by what is measured.
+    pub fn is_slow(&self) -> bool {
+        self.calls_per_s.1 < SLOW_CALLS_PER_S
     }
 
     /// When a visitor with so many ahead should ask again, in seconds: four times on the shortest way there can be,

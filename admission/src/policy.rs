@@ -38,8 +38,9 @@ pub const ADMIT_AFTER_MS: u64 = 5_000;
 /// How often the line is asked, a tick apart, on behalf of one visitor who stands first: has been passed over, and is
 /// called with the next place.
 pub const ASKS_OF_THE_NEXT: u32 = 5;
-/// A hidden page asks once a minute; so long it counts as present once the head has passed it, in ms.
+/// A hidden page asks once a minute; so long it counts as present where that matters, in ms.
 pub const HIDDEN_HOLD_MS: u32 = 65_000;
+const _: () = assert!(HIDDEN_HOLD_MS <= HOLD_MS_MAX);
 /// Who waits has asked once within this time, hidden or not: after it, a line in which nobody waits is empty, in ms.
 pub const DRAINED_AFTER_MS: u64 = 65_000;
 /// Most marks that one decision leaves.
@@ -304,12 +305,16 @@ impl Policy {
         }
     }
 
-    /// When a visitor with a ticket will ask again (0: whenever it can), and for how long it counts as present. A hidden
-    /// page that the head has passed is called at any moment, and cannot ask before its minute is over.
+    /// When a visitor with a ticket will ask again (0: whenever it can), and for how long it counts as present.
+    ///
+    /// A hidden page asks once a minute, whatever it is told. Once the head has passed it, it is held until it asks
+    /// again, and is called with the next place. In a slow line that place may be long in coming, and there may be
+    /// others who come back: there it is held before as well, and called in its turn. A fast line would waste more
+    /// calls on pages that were closed than it saves seconds.
     fn presence(&self, visit: &Visit, ticket: &Ticket, standing: &Standing, look: &Look<'_>) -> (u32, u32) {
         let hold_ms = estimate::hold_ms(standing.poll_after_s, look.grace_ms);
         match visit.request.hidden {
-            true if ticket.number <= look.summary.head => (0, HIDDEN_HOLD_MS.min(HOLD_MS_MAX)),
+            true if ticket.number <= look.summary.head || look.speed.is_slow() => (0, HIDDEN_HOLD_MS),
             true => (0, hold_ms),
             false => (standing.poll_after_s * 1_000, hold_ms),
         }

@@ -56,25 +56,16 @@ impl<C: Core> World<'_, C> {
         }
         if outcome.called > 0 {
             let line_ms = outcome.summary.now_ms;
-            // A claim that is moved on after a silence is no new call.
+            // Walk-ins that go in at once are not among those who stood. A claim that is moved on after a silence, or asked
+            // about again, is no new call.
             let walked_in = outcome.newcomers.iter().filter_map(|&(number, verdict)| match verdict {
-                Verdict::Inside { until_ms, provisional: true, .. } => Some((number, until_ms)),
-                Verdict::Called { until_ms } => Some((number, until_ms)),
+                Verdict::Inside { since_ms, until_ms, provisional: true } if since_ms == line_ms => {
+                    Some((number, until_ms))
+                }
                 _ => None,
             });
             for (number, until_ms) in outcome.due.iter().copied().chain(walked_in) {
                 highest = highest.max(self.see_due(now_ms, small(number), now_ms + until_ms.saturating_sub(line_ms)));
-            }
-            // Whoever asks, is called and enters in one step was never seen as due.
-            for (ask, verdict) in batch.asks.iter().zip(&outcome.asks) {
-                let who = self.holder(small(ask.number));
-                if let (Some(who), true, Verdict::Inside { since_ms, .. }) = (who, ask.enter, verdict)
-                    && *since_ms == line_ms
-                    && !self.visitors[who as usize].is(flag::DUE)
-                    && self.visitors[who as usize].state != State::Inside
-                {
-                    highest = highest.max(self.call(now_ms, small(ask.number), who, None));
-                }
             }
         }
         self.facts.step_ends();
@@ -114,7 +105,9 @@ impl<C: Core> World<'_, C> {
         };
         let visitor = &self.visitors[who as usize];
         // The line's clock may lag a little behind since the call was seen, which is the same call then.
-        let known = visitor.due_ms > 0 && until_ms < u64::from(visitor.due_ms) + SAME_CALL_MS;
+        // And who enters in the step of the call has been seen.
+        let known = visitor.called_ms == small(now_ms)
+            || visitor.due_ms > 0 && until_ms < u64::from(visitor.due_ms) + SAME_CALL_MS;
         if known || matches!(visitor.state, State::Inside | State::Done) {
             return 0;
         }
