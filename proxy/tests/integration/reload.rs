@@ -198,6 +198,8 @@ async fn a_change_of_secrets_loses_nobody_until_the_old_one_is_gone() {
     let scene = Scene::set_up(|shop| shop.queue("shop", ONE_SEAT), second).await;
     let mut inside = scene.visitor("inside").await;
     inside.walk_in().await;
+    // The pass has come back, so it is not minted anew with the next request.
+    inside.walk_in().await;
     let mut waits = scene.visitor("waits").await;
     waits.join().await;
     let with_keys = async |keys: &str| {

@@ -67,7 +67,7 @@ async fn a_pass_is_renewed_after_an_eighth_of_the_idle_time_and_not_before() {
     let first = visitor.browser.token("pass").unwrap();
     assert_eq!(visitor.open("/cart").await.header("set-cookie"), None, "a fresh pass is left as it is");
     while_reading(&mut visitor, Duration::from_secs(20), async |visitor| {
-        visitor.open("/cart").await.header("set-cookie").is_some()
+        visitor.open("/cart").await.header_values("set-cookie").next().is_some()
     })
     .await;
     assert!(before.elapsed() > Duration::from_millis(2_900), "{:?}", before.elapsed());
@@ -94,6 +94,11 @@ async fn a_visitor_who_goes_on_reading_is_not_thrown_out() {
 async fn a_visitor_who_idles_gives_the_seat_to_the_next() {
     let before = Instant::now();
     let (scene, mut idles) = Scene::one_seat_with("session_idle = \"5s\"").await;
+    // The pass comes back and is renewed: a visit has begun, and is over when nothing more comes.
+    while_reading(&mut idles, Duration::from_secs(20), async |idles| {
+        idles.open("/cart").await.header_values("set-cookie").next().is_some()
+    })
+    .await;
     let mut waits = scene.visitor("waits").await;
     waits.join().await;
     waits.until_state("called").await;
@@ -136,7 +141,7 @@ async fn a_visit_that_ends_with_the_request_that_renews_it_has_ended() {
     // The renewal and the end reach the line together; the end must win, or the seat is lost for `session_idle`.
     let (scene, mut inside) = Scene::one_seat_with("session_idle = \"24s\"").await;
     while_reading(&mut inside, Duration::from_secs(20), async |inside| {
-        inside.open("/cart").await.header("set-cookie").is_some()
+        inside.open("/cart").await.header_values("set-cookie").next().is_some()
     })
     .await;
     let renewed = Instant::now();
