@@ -10,7 +10,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{Budget, Excess};
-use crate::transport::socket::{Socket, pingora_stream};
+use crate::transport::socket::Socket;
 
 /// A connection whose client is let go when it sends too much that asks for nothing.
 #[derive(Debug)]
@@ -79,5 +79,3 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
-
-pingora_stream!(Stream);
