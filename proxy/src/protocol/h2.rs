@@ -32,6 +32,7 @@ mod piece;
 mod request;
 mod stream;
 mod trailers;
+mod wire;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -59,6 +60,7 @@ use self::{
     incoming::{Incoming, Malformed},
     piece::Piece,
     stream::Stream,
+    wire::Wire,
 };
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
@@ -76,9 +78,9 @@ const WINDOW_BYTES_WIDE: u32 = 1 << 20;
 /// Connections of a worker that may have such windows at once.
 pub(super) const WIDE_MAX: usize = 128;
 /// What is kept for a stream whose client has room for it, and does not read: one read of an origin.
-const SEND_BUFFER_BYTES: usize = 16 << 10;
+const SEND_BUFFER_BYTES: usize = 8 << 10;
 /// Table of header compression.
-const TABLE_BYTES: u32 = 4 << 10;
+const TABLE_BYTES: u32 = 2 << 10;
 /// Streams that a client resets before they are accepted.
 const RESETS_PENDING_MAX: usize = 20;
 /// Streams that are reset for the client's mistakes.
@@ -114,6 +116,7 @@ struct Shared {
     uploads: AtomicBool,
     /// One of the two above has been set.
     changed: Notify,
+    wire: Arc<Wire>,
     /// Set once the node leaves, until the connection has ended.
     waited_for: OnceLock<InFlight>,
 }
@@ -156,7 +159,8 @@ impl Driver {
     pub(crate) async fn http2(self: &Arc<Self>, socket: Socket, tls: Arc<Presented>) {
         let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let excess = Arc::new(Excess::default());
-        let stream = Stream::new(socket, excess.clone());
+        let wire = Arc::new(Wire::default());
+        let stream = Stream::new(socket, excess.clone(), wire.clone());
         let shared = Arc::new(Shared {
             connection: Connection { peer, tls: Some(tls) },
             active: AtomicUsize::new(0),
@@ -166,6 +170,7 @@ impl Driver {
             not_taken: AtomicUsize::new(0),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
+            wire,
             waited_for: OnceLock::new(),
         });
         let Some(mut connection) = begin(stream).await else { return };

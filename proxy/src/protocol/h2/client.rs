@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,15 +14,20 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response::P
 use pingora_http::ResponseHeader;
 use tokio::time::Instant;
 
-use super::{answers, body::Body, piece::Piece};
+use super::{answers, body::Body, piece::Piece, wire::Wire};
 use crate::upstream::{self, Failure, Size};
 
 /// How slowly a client may take an answer is judged over this.
 pub(super) const JUDGED_OVER: Duration = Duration::from_secs(30);
 /// What it must have taken by then, of an answer that waits for it: 128 bytes a second, as on HTTP/1.
 const TAKEN_BYTES_MIN: usize = 128 * 30;
-/// What is asked for at once. A client that has room for a quarter of it does not keep its answer waiting.
-const ROOM_BYTES: usize = 16 << 10;
+/// What is asked for at once, so that with what frame and record put around it the system takes it in one piece of 8 KiB: a
+/// client that reads nothing leaves one of these with us. One that has room for a quarter does not keep its answer waiting.
+const ROOM_BYTES: usize = (8 << 10) - FRAME_BYTES - RECORD_BYTES;
+/// Around a frame of HTTP/2.
+const FRAME_BYTES: usize = 9;
+/// Around a record of TLS 1.3: its head, its type, and the tag.
+const RECORD_BYTES: usize = 5 + 1 + 16;
 
 /// Read of an origin before the answer has begun: a head, and what of a body may wait for the client's window.
 const FIRST_READ_BYTES: usize = 4 << 10;
@@ -32,6 +38,7 @@ const INTERIM_BYTES_MAX: usize = 4 << 10;
 
 /// A stream whose request is forwarded.
 pub(super) struct Client {
+    wire: Arc<Wire>,
     body: Body,
     /// Of the request's body, read and not handed on.
     piece: Bytes,
@@ -62,8 +69,9 @@ enum End {
 }
 
 impl Client {
-    pub(super) fn new(body: Body, answer: SendResponse<Piece>) -> Self {
+    pub(super) fn new(body: Body, answer: SendResponse<Piece>, wire: Arc<Wire>) -> Self {
         Self {
+            wire,
             body,
             piece: Bytes::new(),
             answer,
@@ -163,13 +171,18 @@ impl Client {
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(gone(error))),
                 Poll::Ready(None) => return Poll::Ready(Err(Failure::ClientGone(io::ErrorKind::BrokenPipe.into()))),
                 Poll::Pending => {
-                    if self.late_since.is_none() {
-                        self.late_since = Some(Instant::now());
-                        self.taken = 0;
-                    }
+                    self.is_late();
                     return Poll::Pending;
                 }
             }
+        }
+    }
+
+    /// There is something that the client does not take.
+    fn is_late(&mut self) {
+        if self.late_since.is_none() {
+            self.late_since = Some(Instant::now());
+            self.taken = 0;
         }
     }
 }
@@ -254,6 +267,10 @@ impl upstream::Client for Client {
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failure>> {
+        if self.wire.poll_open(cx).is_pending() {
+            self.is_late();
+            return Poll::Pending;
+        }
         self.poll_capacity(cx, ROOM_BYTES)
     }
 

@@ -51,7 +51,8 @@ pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: A
         } else {
             Asks::ThisWithBody(Box::new(head))
         };
-        return Some(Passed { client: Client::new(body, answer), asks, passage, active });
+        let client = Client::new(body, answer, shared.wire.clone());
+        return Some(Passed { client, asks, passage, active });
     };
     match answers::write(&mut request, &mut passage, answer).await {
         // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
