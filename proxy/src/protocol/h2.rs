@@ -14,6 +14,7 @@
 //! | requests of a connection at origins | 6, and 256 more for all of a worker | the next waits its turn |
 //! | an answer of ours not taken | 30 s | the connection ends |
 //! | an origin's answer not taken, 128 bytes a second | over 30 s | the stream ends; with the sixth in a row the connection |
+//! | idle behind an answer that was not taken | 10 s | the client is told to go, in two steps |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
@@ -78,7 +79,7 @@ const WINDOW_BYTES_WIDE: u32 = 1 << 20;
 /// Connections of a worker that may have such windows at once.
 pub(super) const WIDE_MAX: usize = 128;
 /// What is kept for a stream whose client has room for it, and does not read: one read of an origin.
-const SEND_BUFFER_BYTES: usize = 8 << 10;
+const SEND_BUFFER_BYTES: usize = client::ROOM_BYTES;
 /// Table of header compression.
 const TABLE_BYTES: u32 = 2 << 10;
 /// Streams that a client resets before they are accepted.
@@ -97,9 +98,13 @@ pub(super) const BEYOND_MAX: usize = 256;
 /// Once half of the requests that a node has room for are under way, a connection may have this part of the room that is
 /// left, and at least one: however many a client opens, there is room for others.
 const SHARE_OF_ROOM: usize = 512;
+/// A connection whose last answer was not taken, and on which nothing is under way, ends after this.
+const IDLE_NOT_TAKEN: Duration = Duration::from_secs(10);
 /// How long a connection that ends is driven on, so that its client hears why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// A request, and the way of its answer.
+type Begun = (Request<RecvStream>, SendResponse<Piece>);
 type Http2 = h2::server::Connection<Stream, Piece>;
 
 /// What the tasks of one connection share.
@@ -114,7 +119,7 @@ struct Shared {
     /// Origins' answers in a row that have not been taken.
     not_taken: AtomicUsize,
     uploads: AtomicBool,
-    /// One of the two above has been set.
+    /// One of the three above has changed.
     changed: Notify,
     wire: Arc<Wire>,
     /// Set once the node leaves, until the connection has ended.
@@ -228,6 +233,10 @@ impl Driver {
                     if shared.stalled.load(Ordering::Relaxed) {
                         return End::Because(Reason::ENHANCE_YOUR_CALM, "answers_not_taken");
                     }
+                    let is_idle = shared.active.load(Ordering::Relaxed) == 0;
+                    if is_idle && !leaving && shared.not_taken.load(Ordering::Relaxed) > 0 {
+                        idle.set(Idle::new(IDLE_NOT_TAKEN));
+                    }
                     if shared.uploads.load(Ordering::Relaxed) && wide.is_none() {
                         wide = self.wide.clone().try_acquire_owned().ok();
                     }
@@ -311,7 +320,8 @@ enum Event {
     Excess(frames::Frame),
     /// Of all that has been read nothing is left to be accepted.
     AllCame,
-    Accepted(Option<Result<(Request<RecvStream>, SendResponse<Piece>), h2::Error>>),
+    /// `None`: the connection has ended.
+    Accepted(Option<Result<Begun, h2::Error>>),
 }
 
 /// Waits for the preface.

@@ -23,7 +23,7 @@ pub(super) const JUDGED_OVER: Duration = Duration::from_secs(30);
 const TAKEN_BYTES_MIN: usize = 128 * 30;
 /// What is asked for at once, so that with what frame and record put around it the system takes it in one piece of 8 KiB: a
 /// client that reads nothing leaves one of these with us. One that has room for a quarter does not keep its answer waiting.
-const ROOM_BYTES: usize = (8 << 10) - FRAME_BYTES - RECORD_BYTES;
+pub(super) const ROOM_BYTES: usize = (8 << 10) - FRAME_BYTES - RECORD_BYTES;
 /// Around a frame of HTTP/2.
 const FRAME_BYTES: usize = 9;
 /// Around a record of TLS 1.3: its head, its type, and the tag.
@@ -279,6 +279,8 @@ impl upstream::Client for Client {
     }
 
     fn give_room_back(&mut self) {
+        // What it is late with is what there is for it now.
+        self.late_since = None;
         if std::mem::take(&mut self.has_asked)
             && let Some(out) = &mut self.out
         {

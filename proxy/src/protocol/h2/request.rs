@@ -103,6 +103,7 @@ async fn forward_now(driver: &Driver, mut client: Client, asks: Asks, mut passag
             if shared.not_taken.fetch_add(1, Ordering::Relaxed) + 1 >= AT_ORIGIN {
                 shared.set(&shared.stalled);
             }
+            shared.changed.notify_one();
         }
         Err(failure) => {
             if matches!(failure, Failure::BodySilent) {
