@@ -6,7 +6,7 @@ mod h2;
 
 use std::{sync::Arc, time::Duration};
 
-use pingora_core::{protocols::Digest, server::ShutdownWatch};
+use pingora_core::server::ShutdownWatch;
 use tokio::sync::Semaphore;
 
 use crate::service::Service;
@@ -26,13 +26,11 @@ pub(crate) struct Driver {
     wide: Arc<Semaphore>,
     /// Requests that connections have at origins beyond the ones that each may have.
     beyond: Arc<Semaphore>,
-    /// What pingora is told of a connection on HTTP/2. What there is to know, `Connection` says.
-    no_digest: Arc<Digest>,
 }
 
 impl Driver {
     pub(crate) fn new(service: Service, shutdown: ShutdownWatch) -> Self {
         let [wide, beyond] = [h2::WIDE_MAX, h2::BEYOND_MAX].map(|max| Arc::new(Semaphore::new(max)));
-        Self { service, shutdown, wide, beyond, no_digest: Arc::default() }
+        Self { service, shutdown, wide, beyond }
     }
 }

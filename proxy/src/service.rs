@@ -8,11 +8,13 @@ mod judge;
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderName, HeaderValue, Method, Version, header};
-use pingora_core::{Error, Result, protocols::http::ServerSession as HttpSession};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use pingora_core::{Result, protocols::http::v1::server::HttpSession};
 use pingora_http::{RequestHeader, ResponseHeader};
+use tokio::sync::OwnedSemaphorePermit;
 
-pub(crate) use self::{form::FormRoom, headers::TenantHeaders};
+pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders};
 use crate::{
     answer::Answer,
     gate::Gate,
@@ -140,36 +142,49 @@ pub(crate) fn head_of<'r>(request: &'r RequestHeader, raw: Option<&'r [u8]>) -> 
     }
 }
 
-/// Writes an answer of ours and keeps the connection, whatever the request was, unless the answer closes it.
-pub(crate) async fn write(session: &mut HttpSession, passage: &mut Passage, answer: Answer) -> Result<()> {
-    // The room that a form takes is its own until the answer has been written. In a box, as hardly any answer is about one.
-    let (answer, _room) = match answer.form {
+/// A request whose body may still be read.
+pub(crate) trait BodySource {
+    /// The request's fields.
+    fn headers(&self) -> &HeaderMap;
+
+    /// The next piece of its body; `None`: there is no more, or the client is gone.
+    fn next_piece(&mut self) -> impl Future<Output = Option<Bytes>> + Send;
+
+    /// What has not come of the body is not waited for.
+    fn expect_no_more(&mut self);
+}
+
+/// Finishes an answer that is about a form. What comes beside it is to be kept until the answer has been written.
+pub(crate) async fn with_form<S: BodySource>(
+    source: &mut S,
+    passage: &Passage,
+    answer: Answer,
+) -> (Answer, Option<OwnedSemaphorePermit>) {
+    match answer.form {
         None => (answer, None),
-        Some(_) => Box::pin(form::hand_back(session, passage.site.as_ref().map(|site| &site.forms), answer)).await,
-    };
+        // In a box, as hardly any answer is about one.
+        Some(_) => Box::pin(form::hand_back(source, passage.site.as_ref().map(|site| &site.forms), answer)).await,
+    }
+}
+
+/// Writes an answer of ours on HTTP/1 and keeps the connection, whatever the request was, unless the answer closes it.
+///
+/// # Errors
+/// If the client is gone.
+pub(crate) async fn write(session: &mut HttpSession, passage: &mut Passage, answer: Answer) -> Result<()> {
+    // The room that a form takes is its own until the answer has been written.
+    let (answer, _room) = with_form(session, passage, answer).await;
     let Answer { mut head, body, closes, .. } = answer;
     passage.dress(&mut head)?;
     if closes {
-        session.set_keepalive(None);
+        session.set_server_keepalive(None);
     }
     let bodiless = session.req_header().method == Method::HEAD || body.is_empty();
-    // No origin has a part in this: whatever fails is between us and the client.
-    if let HttpSession::H2(stream) = session {
-        // What is left of a request's body is not read: the stream ends, and the client is told that this is no error.
-        // Without a body the head is the end as well, which `HttpSession` would forget: a gRPC client takes an answer of
-        // trailers for one only if nothing follows.
-        if passage.kind == Kind::Grpc {
-            head.remove_header(&header::CONTENT_LENGTH);
-        }
-        stream.write_response_header(Box::new(head), bodiless).map_err(Error::into_down)?;
-    } else {
-        if let HttpSession::H1(session) = session {
-            body::settle(session);
-        }
-        session.write_response_header(Box::new(head)).await.map_err(Error::into_down)?;
-    }
+    body::settle(session);
+    session.write_response_header(Box::new(head)).await?;
     if !bodiless {
-        session.write_response_body(body, true).await.map_err(Error::into_down)?;
+        session.write_body(&body).await?;
+        session.finish_body().await?;
     }
     Ok(())
 }

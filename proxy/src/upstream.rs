@@ -90,7 +90,7 @@ pub(crate) trait Client {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure>;
 
     /// Passes on an answer that says that the answer is still to come.
-    fn interim(&mut self, head: &ResponseHeader);
+    fn interim(&mut self, head: ResponseHeader);
 
     /// Begins the answer. `ended`: there is nothing behind the head.
     ///

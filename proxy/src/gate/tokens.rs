@@ -225,7 +225,11 @@ impl<'a> Jar<'a> {
         self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
         if self.request.app {
             let name = if kind == Kind::Pass { SLUICE_PASS } else { SLUICE_TICKET };
-            self.handed_out.extend(HeaderValue::try_from(token).ok().map(|t| (name, t)));
+            self.handed_out.extend(HeaderValue::try_from(token).ok().map(|mut token| {
+                // One of a kind: no table of fields, here or in the client, is to keep it.
+                token.set_sensitive(true);
+                (name, token)
+            }));
         }
     }
 

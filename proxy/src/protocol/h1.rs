@@ -11,10 +11,7 @@ use std::{
 };
 
 use http::{Version, header};
-use pingora_core::{
-    ErrorType,
-    protocols::http::{ServerSession, v1::server::HttpSession},
-};
+use pingora_core::{ErrorType, protocols::http::v1::server::HttpSession};
 use pingora_http::RequestHeader;
 
 pub(crate) use self::downstream::Downstream;
@@ -26,7 +23,7 @@ use self::{
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     answer,
-    service::{DRAIN_TIMEOUT, Passage, READ_TIMEOUT, head_of, write},
+    service::{Asking, DRAIN_TIMEOUT, Passage, READ_TIMEOUT, head_of, write},
     transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
 };
 
@@ -70,7 +67,10 @@ impl Driver {
                 Judged::Answered(next) => next,
                 Judged::MayPass(head, mut client) => {
                     let body_ended = crate::upstream::Client::body_is_whole(&client);
-                    if let Err(failure) = self.service.forward(&mut client, head, &mut passage, body_ended).await {
+                    let asking = Asking::of(&head, &mut passage, body_ended);
+                    // From here on the head is what is written of it.
+                    drop(head);
+                    if let Err(failure) = self.service.forward(&mut client, asking, &mut passage).await {
                         tracing::debug!(%failure, "a request ended before its answer was whole");
                     }
                     drop(passage);
@@ -140,13 +140,11 @@ impl Driver {
             let connection = Downstream::from_stream(session.into_inner());
             return Judged::MayPass(head, Client::new(connection, passage.body, request, keeps));
         };
-        let mut session = ServerSession::H1(*session);
         if let Err(error) = write(&mut session, passage, answer).await {
             tracing::debug!(%error, "a client was gone before it had its answer");
             return Judged::Answered(None);
         }
-        let ServerSession::H1(session) = session else { unreachable!("it was put in above") };
-        Judged::Answered(next(session).await)
+        Judged::Answered(next(*session).await)
     }
 }
 

@@ -14,6 +14,7 @@
 //! | requests of a connection at origins | 6, and 256 more for all of a worker | the next waits its turn |
 //! | an answer of ours not taken | 30 s | the connection ends |
 //! | an origin's answer not taken, 128 bytes a second | over 30 s | the stream ends; with the sixth in a row the connection |
+//! | idle behind an answer that was not taken | 10 s | the client is told to go, in two steps |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
@@ -23,11 +24,16 @@
 //! | idle | 75 s | the client is told to go, in two steps |
 //! | requests in all | 10,000 | the same |
 
+mod answers;
+mod body;
 mod client;
 mod frames;
+mod incoming;
+mod piece;
 mod request;
 mod stream;
 mod trailers;
+mod wire;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -40,18 +46,23 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use h2::Reason;
-use pingora_core::protocols::{
-    Stream as AnyStream,
-    http::v2::server::{H2Accept, H2Options, HttpSession, default_h2_options, handshake},
+use h2::{
+    Reason, RecvStream,
+    server::{Builder, SendResponse},
 };
+use http::Request;
 use tokio::{
     sync::{Notify, Semaphore},
     time::timeout,
 };
 
-use self::{frames::Excess, stream::Stream};
+use self::{
+    frames::Excess,
+    incoming::{Incoming, Malformed},
+    piece::Piece,
+    stream::Stream,
+    wire::Wire,
+};
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     request::strict::FIELDS_BYTES_MAX,
@@ -68,9 +79,9 @@ const WINDOW_BYTES_WIDE: u32 = 1 << 20;
 /// Connections of a worker that may have such windows at once.
 pub(super) const WIDE_MAX: usize = 128;
 /// What is kept for a stream whose client has room for it, and does not read: one read of an origin.
-const SEND_BUFFER_BYTES: usize = 16 << 10;
+const SEND_BUFFER_BYTES: usize = client::ROOM_BYTES;
 /// Table of header compression.
-const TABLE_BYTES: u32 = 4 << 10;
+const TABLE_BYTES: u32 = 2 << 10;
 /// Streams that a client resets before they are accepted.
 const RESETS_PENDING_MAX: usize = 20;
 /// Streams that are reset for the client's mistakes.
@@ -87,10 +98,14 @@ pub(super) const BEYOND_MAX: usize = 256;
 /// Once half of the requests that a node has room for are under way, a connection may have this part of the room that is
 /// left, and at least one: however many a client opens, there is room for others.
 const SHARE_OF_ROOM: usize = 512;
+/// A connection whose last answer was not taken, and on which nothing is under way, ends after this.
+const IDLE_NOT_TAKEN: Duration = Duration::from_secs(10);
 /// How long a connection that ends is driven on, so that its client hears why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-type Http2 = h2::server::Connection<AnyStream, Bytes>;
+/// A request, and the way of its answer.
+type Begun = (Request<RecvStream>, SendResponse<Piece>);
+type Http2 = h2::server::Connection<Stream, Piece>;
 
 /// What the tasks of one connection share.
 #[derive(Debug)]
@@ -104,8 +119,9 @@ struct Shared {
     /// Origins' answers in a row that have not been taken.
     not_taken: AtomicUsize,
     uploads: AtomicBool,
-    /// One of the two above has been set.
+    /// One of the three above has changed.
     changed: Notify,
+    wire: Arc<Wire>,
     /// Set once the node leaves, until the connection has ended.
     waited_for: OnceLock<InFlight>,
 }
@@ -148,7 +164,8 @@ impl Driver {
     pub(crate) async fn http2(self: &Arc<Self>, socket: Socket, tls: Arc<Presented>) {
         let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let excess = Arc::new(Excess::default());
-        let stream = Stream::new(socket, excess.clone());
+        let wire = Arc::new(Wire::default());
+        let stream = Stream::new(socket, excess.clone(), wire.clone());
         let shared = Arc::new(Shared {
             connection: Connection { peer, tls: Some(tls) },
             active: AtomicUsize::new(0),
@@ -158,6 +175,7 @@ impl Driver {
             not_taken: AtomicUsize::new(0),
             uploads: AtomicBool::new(false),
             changed: Notify::new(),
+            wire,
             waited_for: OnceLock::new(),
         });
         let Some(mut connection) = begin(stream).await else { return };
@@ -180,10 +198,7 @@ impl Driver {
         loop {
             let event = {
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
-                    // On the stack, made anew each time: it keeps nothing between two polls but what the connection
-                    // keeps, and an idle connection need not have room for a request.
-                    let accept = pin!(HttpSession::from_h2_conn(connection, self.no_digest.clone()));
-                    let accepted = accept.poll(cx).map(Event::Accepted);
+                    let accepted = connection.poll_accept(cx).map(Event::Accepted);
                     // Looked at behind the reading that may have set it.
                     if let Some(frame) = excess.get() {
                         return Poll::Ready(Event::Excess(frame));
@@ -218,6 +233,10 @@ impl Driver {
                     if shared.stalled.load(Ordering::Relaxed) {
                         return End::Because(Reason::ENHANCE_YOUR_CALM, "answers_not_taken");
                     }
+                    let is_idle = shared.active.load(Ordering::Relaxed) == 0;
+                    if is_idle && !leaving && shared.not_taken.load(Ordering::Relaxed) > 0 {
+                        idle.set(Idle::new(IDLE_NOT_TAKEN));
+                    }
                     if shared.uploads.load(Ordering::Relaxed) && wide.is_none() {
                         wide = self.wide.clone().try_acquire_owned().ok();
                     }
@@ -228,28 +247,30 @@ impl Driver {
                     }
                 }
                 Some(Event::Excess(frame)) => return End::Because(frame.code(), frame.reason()),
-                Some(Event::Accepted(Ok(Some(H2Accept::Session(session))))) => {
-                    idle.as_mut().restart(KEEPALIVE);
-                    served += 1;
-                    if served >= REQUESTS_PER_CONNECTION_MAX && !leaving {
-                        leaving = true;
-                        connection.graceful_shutdown();
+                Some(Event::Accepted(Some(Ok((request, answer))))) => match Incoming::accept(request, answer) {
+                    Ok(request) => {
+                        idle.as_mut().restart(KEEPALIVE);
+                        served += 1;
+                        if served >= REQUESTS_PER_CONNECTION_MAX && !leaving {
+                            leaving = true;
+                            connection.graceful_shutdown();
+                        }
+                        came.push(request);
                     }
-                    came.push(session);
-                }
+                    Err(Malformed) => {
+                        malformed += 1;
+                        if malformed >= MALFORMED_MAX {
+                            return End::Because(Reason::ENHANCE_YOUR_CALM, "malformed_requests");
+                        }
+                    }
+                },
                 Some(Event::AllCame) => {
-                    for session in std::mem::take(&mut came) {
-                        self.begin(session, shared);
+                    for request in std::mem::take(&mut came) {
+                        self.begin(request, shared);
                     }
                 }
-                Some(Event::Accepted(Ok(Some(H2Accept::Rejected)))) => {
-                    malformed += 1;
-                    if malformed >= MALFORMED_MAX {
-                        return End::Because(Reason::ENHANCE_YOUR_CALM, "malformed_requests");
-                    }
-                }
-                Some(Event::Accepted(Ok(None))) => return End::InOrder,
-                Some(Event::Accepted(Err(error))) => {
+                Some(Event::Accepted(None)) => return End::InOrder,
+                Some(Event::Accepted(Some(Err(error)))) => {
                     if let Some(why) = blame(&error) {
                         self.service.node.metrics.cut(why);
                     }
@@ -267,19 +288,18 @@ impl Driver {
     }
 
     /// Begins to serve a stream, or refuses it.
-    fn begin(self: &Arc<Self>, mut session: HttpSession, shared: &Arc<Shared>) {
+    fn begin(self: &Arc<Self>, request: Incoming, shared: &Arc<Shared>) {
         let metrics = &self.service.node.metrics;
         let (room, all) = (self.service.room(), self.service.requests_max);
         let has_its_share = room < all / 2 && shared.active.load(Ordering::Relaxed) >= (room / SHARE_OF_ROOM).max(1);
         if room == 0 || has_its_share {
             metrics.reject(if room == 0 { "requests_max" } else { "connection_share" });
-            session.shutdown_with_reason(Reason::REFUSED_STREAM);
-            return;
+            return request.refuse();
         }
         // Most requests are answered without waiting for anything, and then need no task. One that has to wait is polled
         // again by its task, so nothing of it was to be woken yet.
         let driver = self.clone();
-        let mut judging = Box::pin(request::judged(driver.clone(), session, Active::begin(shared)));
+        let mut judging = Box::pin(request::judged(driver.clone(), request, Active::begin(shared)));
         match judging.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(None) => {}
             Poll::Ready(Some(passed)) => drop(tokio::spawn(request::forward(driver, passed))),
@@ -300,19 +320,20 @@ enum Event {
     Excess(frames::Frame),
     /// Of all that has been read nothing is left to be accepted.
     AllCame,
-    Accepted(pingora_core::Result<Option<H2Accept>>),
+    /// `None`: the connection has ended.
+    Accepted(Option<Result<Begun, h2::Error>>),
 }
 
 /// Waits for the preface.
 fn begin(stream: Stream) -> Pin<Box<impl Future<Output = Option<Box<Http2>>>>> {
     Box::pin(async {
-        let begun = timeout(FIRST_REQUEST, handshake(Box::new(stream), Some(options()))).await;
+        let begun = timeout(FIRST_REQUEST, options().handshake(stream)).await;
         begun.ok()?.ok().map(Box::new)
     })
 }
 
-fn options() -> H2Options {
-    let mut options = default_h2_options();
+fn options() -> Builder {
+    let mut options = Builder::new();
     options
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(u32::try_from(FIELDS_BYTES_MAX).unwrap_or(u32::MAX))
@@ -327,12 +348,11 @@ fn options() -> H2Options {
 
 /// A metric label for a connection that the framing has given up because of what its client did; `None`: the client is
 /// simply gone.
-fn blame(error: &pingora_core::Error) -> Option<&'static str> {
-    let cause = error.root_cause().downcast_ref::<h2::Error>()?;
-    if !cause.is_library() {
+fn blame(error: &h2::Error) -> Option<&'static str> {
+    if !error.is_library() {
         return None;
     }
-    Some(match cause.reason()? {
+    Some(match error.reason()? {
         Reason::ENHANCE_YOUR_CALM => "too_much",
         Reason::FLOW_CONTROL_ERROR => "flow_control",
         Reason::FRAME_SIZE_ERROR => "frame_size",

@@ -1,7 +1,10 @@
 //! What is left of a request's body when the answer is ours.
 
-use http::header;
+use bytes::Bytes;
+use http::{HeaderMap, header};
 use pingora_core::protocols::http::v1::server::HttpSession;
+
+use super::BodySource;
 
 /// A body up to this long is read away so that the connection can go on; a longer one is not worth its bytes.
 const DRAIN_BYTES_MAX: u64 = 256 << 10;
@@ -22,5 +25,19 @@ pub(super) fn settle(session: &mut HttpSession) {
         session.set_server_keepalive(None);
     } else {
         session.set_close_on_response_before_downstream_finish(false);
+    }
+}
+
+impl BodySource for HttpSession {
+    fn headers(&self) -> &HeaderMap {
+        &self.req_header().headers
+    }
+
+    async fn next_piece(&mut self) -> Option<Bytes> {
+        self.read_body_bytes().await.ok()?
+    }
+
+    fn expect_no_more(&mut self) {
+        self.set_server_keepalive(None);
     }
 }

@@ -7,12 +7,12 @@
 use std::{sync::Arc, time::Duration};
 
 use http::header;
-use pingora_core::protocols::http::ServerSession;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
+use super::BodySource;
 use crate::{answer::Answer, request::form};
 
 /// A form must be there within this. It has been sent by then, or the client is slow on purpose.
@@ -35,15 +35,15 @@ impl Default for FormRoom {
 }
 
 /// Finishes an answer about a form. What comes beside it is to be kept until the answer has been written.
-pub(super) async fn hand_back(
-    session: &mut ServerSession,
+pub(super) async fn hand_back<S: BodySource>(
+    source: &mut S,
     room: Option<&FormRoom>,
     answer: Answer,
 ) -> (Answer, Option<OwnedSemaphorePermit>) {
     if answer.form.is_none() {
         return (answer, None);
     }
-    match read(session, room).await {
+    match read(source, room).await {
         Some((fields, taken)) => (answer.with_form(Some(&fields)), Some(taken)),
         None => (answer.with_form(None), None),
     }
@@ -51,8 +51,8 @@ pub(super) async fn hand_back(
 
 type Fields = Vec<(String, String)>;
 
-async fn read(session: &mut ServerSession, room: Option<&FormRoom>) -> Option<(Fields, OwnedSemaphorePermit)> {
-    let headers = &session.req_header().headers;
+async fn read<S: BodySource>(source: &mut S, room: Option<&FormRoom>) -> Option<(Fields, OwnedSemaphorePermit)> {
+    let headers = source.headers();
     // Whoever expects "100 Continue" has not sent it, and is not asked to.
     if !form::is_readable(headers) || headers.contains_key(header::EXPECT) {
         return None;
@@ -66,7 +66,7 @@ async fn read(session: &mut ServerSession, room: Option<&FormRoom>) -> Option<(F
     let mut body = Vec::with_capacity(length);
     let whole = async {
         while body.len() < length
-            && let Some(piece) = session.read_request_body().await.ok()?
+            && let Some(piece) = source.next_piece().await
         {
             body.extend_from_slice(&piece);
         }
@@ -74,7 +74,7 @@ async fn read(session: &mut ServerSession, room: Option<&FormRoom>) -> Option<(F
     };
     let Ok(whole) = timeout(WITHIN, whole).await else {
         // What has not come by now is not worth another wait behind the answer.
-        session.set_keepalive(None);
+        source.expect_no_more();
         return None;
     };
     whole?;

@@ -5,29 +5,43 @@ use std::future::poll_fn;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora_http::{RequestHeader, ResponseHeader};
+use tokio::time::timeout;
 
-use super::{Passage, READ_TIMEOUT, Service, headers};
+use super::{Passage, READ_TIMEOUT, STREAM_WRITE_TIMEOUT, Service, headers};
 use crate::{
     answer,
     upstream::{self, Ask, Client, Failure, Route, Size},
 };
 
+/// What an origin is to be asked: the request's head as it will be written, which takes less room than the head itself.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    ask: Result<Ask, Failure>,
+    asks_head: bool,
+}
+
+impl Asking {
+    /// `body_ended`: none of the request's body is to come.
+    pub(crate) fn of(request: &RequestHeader, passage: &mut Passage, body_ended: bool) -> Self {
+        let edits = std::mem::take(&mut passage.edits);
+        let ask = Ask::new(request, &edits, passage.body, body_ended, passage.upgrades);
+        Self { ask, asks_head: request.method == Method::HEAD }
+    }
+}
+
 impl Service {
-    /// Forwards a request and passes the answer on. `body_ended`: none of its body is to come. True: the client has a whole
-    /// answer.
+    /// Forwards a request and passes the answer on.
+    ///
+    /// # Errors
+    /// What went wrong. The client has been told, if it could be.
     pub(crate) async fn forward<C: Client>(
         &self,
         client: &mut C,
-        request: RequestHeader,
+        asking: Asking,
         passage: &mut Passage,
-        body_ended: bool,
     ) -> Result<(), Failure> {
         let Some(site) = passage.site.clone() else { unreachable!("what is forwarded has a site") };
-        let asks_head = request.method == Method::HEAD;
-        let ask = Ask::new(&request, &passage.edits, passage.body, body_ended, passage.upgrades);
-        // From here on the head is what is written of it.
-        drop(request);
-        passage.edits = Vec::new();
+        let Asking { ask, asks_head } = asking;
         let forwarded = match ask {
             Ok(ask) => {
                 let body_silence_max = if client.is_http2() { passage.body_silence_max() } else { READ_TIMEOUT };
@@ -70,13 +84,14 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
     let size = if asks_head { Size::NoBody } else { Size::Known(body.len() as u64) };
     client.begin(head, size, asks_head)?;
     let mut body = Some(body).filter(|_| !asks_head);
-    poll_fn(|cx| {
+    let written = poll_fn(|cx| {
         if let Some(body) = body.take() {
             client.write(cx, &body, Some(&[]))?;
         }
         client.poll_flush(cx)
-    })
-    .await
+    });
+    // On HTTP/1 the connection would see to it, too.
+    timeout(STREAM_WRITE_TIMEOUT, written).await.unwrap_or(Err(Failure::NotTaken))
 }
 
 /// Makes an origin's answer one of this site's. Interim answers are not seen here, so that they carry nothing of ours.

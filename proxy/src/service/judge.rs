@@ -150,7 +150,7 @@ fn origin_edits(headers: &HeaderMap, version: Version, facts: &Facts<'_>, client
         edits.push(Edit::Remove(http::header::UPGRADE));
     }
     if version == Version::HTTP_2 && headers.contains_key(http::header::EXPECT) {
-        // The body comes anyway, and an interim answer would find no way back.
+        // The driver says itself that the body may come, so the origin has nothing to add.
         edits.push(Edit::Remove(http::header::EXPECT));
     }
     edits

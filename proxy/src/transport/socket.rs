@@ -17,7 +17,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::pace::Pace;
 
-/// Sealed for a client that does not take it: one record, where rustls would gather four.
+/// Sealed for a client that does not take it: one full record, where rustls would gather four.
 const SEALED_BYTES_MAX: usize = 16 << 10;
 
 /// A client's end of the wire.
@@ -91,7 +91,14 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(bytes)) => {
-                self.pace.took(bytes);
+                // What has been sealed and is still here the client has not taken.
+                let is_taken = match &self.io {
+                    Io::Tcp(_) => true,
+                    Io::Tls(tls) => !tls.get_ref().1.wants_write(),
+                };
+                if is_taken {
+                    self.pace.took(bytes);
+                }
                 if bytes == wanted && matches!(self.io, Io::Tcp(_)) {
                     self.pace.took_all();
                 }

@@ -78,6 +78,8 @@ impl Ask {
             matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
         // One that does not send its body before it is asked to, whatever it expects beside.
         let expects = request.version == Version::HTTP_11 && request.headers.contains_key(header::EXPECT);
+        // It may wait for long.
+        head.shrink_to_fit();
         Ok(Self { head, framing, asked, is_idempotent, expects })
     }
 }

@@ -390,7 +390,7 @@ impl<'a, C: Client> Exchange<'a, C> {
             if self.down.interim > INTERIM_MAX {
                 return Err(BrokenHead("too many interim answers").into());
             }
-            self.client.interim(&head);
+            self.client.interim(head);
             return Ok(());
         }
         on_head(&mut head);

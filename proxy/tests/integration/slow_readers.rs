@@ -15,7 +15,11 @@ use tokio::{
 
 use crate::{
     forwarding::site::{OPEN, Site},
-    support::{Connection, HOST, Node, Protocol, Request, SOON, Setup, Tenant, until_within},
+    support::{
+        Connection, HOST, Node, Protocol, Request, SOON, Setup, Tenant,
+        frames::{Frame, Frames, PREFACE, SETTINGS, WINDOW_UPDATE, get, setting},
+        until_within,
+    },
 };
 
 const CLIENTS: usize = 200;
@@ -146,6 +150,47 @@ async fn a_stream_that_stands_still_costs_forty_kib() {
     let each = memory_kib(&site.node).saturating_sub(before) / answers.len() as u64;
     eprintln!("{each} KiB for each of {} streams that stand still", answers.len());
     assert!(each <= 40, "{each} KiB for each stream");
+}
+
+/// Clients of HTTP/2 that open all windows wide, and read nothing at all; and how much larger each has made the node, its
+/// connection included, in KiB.
+async fn all_stand_still_with_wide_windows() -> (Site, Origin, Vec<Frames>, u64) {
+    const WINDOW_MAX: u32 = (1 << 31) - 1;
+    let mut origin = Origin::start().await;
+    let site = Site::of(Protocol::Http2, origin.addr, OPEN).await;
+    // What is made once.
+    assert_eq!(site.client().await.ask(&Request::navigation("/film")).await.body.len(), ANSWER_BYTES);
+    let before = memory_kib(&site.node);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        let mut client = Frames::silent(site.stream().await);
+        let settings = Frame::new(SETTINGS, 0, 0, [setting(1, 0), setting(4, WINDOW_MAX)].concat());
+        let update = Frame::new(WINDOW_UPDATE, 0, 0, (WINDOW_MAX - 65_535).to_be_bytes());
+        client.send_bytes(&[PREFACE, &settings.bytes(), &update.bytes()].concat()).await;
+        clients.push(client);
+    }
+    let idle = memory_kib(&site.node).saturating_sub(before) / CLIENTS as u64;
+    for client in &mut clients {
+        client.send(&[get(1, "/film")]).await;
+    }
+    site.node.until_metrics("all are under way", |m| m.sum("requests_in_flight", &[]) == CLIENTS as f64).await;
+    origin.until_at_rest().await;
+    let each = memory_kib(&site.node).saturating_sub(before) / CLIENTS as u64;
+    eprintln!("{each} KiB for each of {CLIENTS} clients with wide windows who read nothing, {idle} before they ask");
+    (site, origin, clients, each)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_with_wide_windows_who_reads_nothing_costs_little_and_is_cut_within_a_minute() {
+    let since = Instant::now();
+    let (site, _origin, _clients, each) = all_stand_still_with_wide_windows().await;
+    until_within(Duration::from_secs(60).saturating_sub(since.elapsed()), "all are cut", async || {
+        (site.node.metrics().await.sum("connections", &[]) == 0.0).then_some(())
+    })
+    .await;
+    eprintln!("all were cut after {:?}", since.elapsed());
+    // Half of it is the connection itself. The futures of a build that is not optimised are larger.
+    assert!(each <= 44, "{each} KiB for each client");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

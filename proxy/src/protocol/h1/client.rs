@@ -117,13 +117,13 @@ impl upstream::Client for Client {
         }
     }
 
-    fn interim(&mut self, head: &ResponseHeader) {
+    fn interim(&mut self, head: ResponseHeader) {
         // RFC 9110, 15.2: not to HTTP/1.0. And not an answer to what was not asked.
         if self.request.is_old || (head.status == StatusCode::CONTINUE && !self.request.expects) {
             return;
         }
         let out = self.connection.put();
-        put_status(out, head);
+        put_status(out, &head);
         head.header_to_h1_wire(out);
         out.put_slice(b"\r\n");
     }

@@ -3,43 +3,54 @@
 
 use std::{
     io,
-    pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use bytes::Bytes;
-use h2::SendStream;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use pingora_core::protocols::http::v2::server::HttpSession;
+use h2::{Reason, SendStream, server::SendResponse};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, response::Parts};
 use pingora_http::ResponseHeader;
 use tokio::time::Instant;
 
+use super::{answers, body::Body, piece::Piece, wire::Wire};
 use crate::upstream::{self, Failure, Size};
 
 /// How slowly a client may take an answer is judged over this.
 pub(super) const JUDGED_OVER: Duration = Duration::from_secs(30);
 /// What it must have taken by then, of an answer that waits for it: 128 bytes a second, as on HTTP/1.
 const TAKEN_BYTES_MIN: usize = 128 * 30;
-/// What is asked for at once. A client that has room for a quarter of it does not keep its answer waiting.
-const ROOM_BYTES: usize = 16 << 10;
+/// What is asked for at once, so that with what frame and record put around it the system takes it in one piece of 8 KiB: a
+/// client that reads nothing leaves one of these with us. One that has room for a quarter does not keep its answer waiting.
+pub(super) const ROOM_BYTES: usize = (8 << 10) - FRAME_BYTES - RECORD_BYTES;
+/// Around a frame of HTTP/2.
+const FRAME_BYTES: usize = 9;
+/// Around a record of TLS 1.3: its head, its type, and the tag.
+const RECORD_BYTES: usize = 5 + 1 + 16;
 
 /// Read of an origin before the answer has begun: a head, and what of a body may wait for the client's window.
 const FIRST_READ_BYTES: usize = 4 << 10;
 
+/// Interim answers that are passed on for a request, and the bytes of each; others are left out, as they may be.
+const INTERIM_MAX: u8 = 8;
+const INTERIM_BYTES_MAX: usize = 4 << 10;
+
 /// A stream whose request is forwarded.
 pub(super) struct Client {
-    session: HttpSession,
+    wire: Arc<Wire>,
+    body: Body,
     /// Of the request's body, read and not handed on.
     piece: Bytes,
-    body_ended: bool,
+    answer: SendResponse<Piece>,
     /// The answer's way, once it has begun.
-    out: Option<SendStream<Bytes>>,
+    out: Option<SendStream<Piece>>,
+    /// Interim answers that the client has been sent.
+    interim: u8,
     /// Of the answer, what the client has no room for.
     kept: Bytes,
     /// What is still to be said behind it.
     end: End,
-    answered: bool,
     /// Room has been asked for, and may be more than there was something for.
     has_asked: bool,
     /// Since when the client has not had room, and what it has taken meanwhile.
@@ -58,43 +69,54 @@ enum End {
 }
 
 impl Client {
-    pub(super) fn new(session: HttpSession) -> Self {
-        let body_ended = session.is_body_done();
+    pub(super) fn new(body: Body, answer: SendResponse<Piece>, wire: Arc<Wire>) -> Self {
         Self {
-            session,
+            wire,
+            body,
             piece: Bytes::new(),
-            body_ended,
+            answer,
             out: None,
+            interim: 0,
             kept: Bytes::new(),
             end: End::NotYet,
-            answered: false,
             has_asked: false,
             late_since: None,
             taken: 0,
         }
     }
 
-    pub(super) fn session(&mut self) -> &mut HttpSession {
-        &mut self.session
+    pub(super) fn body(&mut self) -> &mut Body {
+        &mut self.body
+    }
+
+    /// Says that the body may come.
+    pub(super) fn say_continue(&mut self) {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::CONTINUE;
+        // Fails if the client is gone.
+        let _ = self.answer.send_informational(response);
+    }
+
+    /// Says that the rest of the answer will not come. One that is whole stays so.
+    pub(super) fn break_off(&mut self) {
+        match (&mut self.out, &self.end) {
+            (_, End::Said) => {}
+            (Some(out), _) => out.send_reset(Reason::INTERNAL_ERROR),
+            (None, _) => self.answer.send_reset(Reason::INTERNAL_ERROR),
+        }
     }
 
     /// Ready when something of the body has come, or its end. It is kept for the origin.
     pub(super) fn poll_begun_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        if !self.piece.is_empty() || self.body_ended {
+        if !self.piece.is_empty() || self.body.has_ended() {
             return Poll::Ready(Ok(()));
         }
-        match ready!(self.session.poll_read_body_bytes(cx)) {
-            Some(Ok(piece)) => {
-                self.piece = piece;
-                self.body_ended = self.session.is_body_done();
-                Poll::Ready(Ok(()))
-            }
-            None => {
-                self.body_ended = true;
-                Poll::Ready(Ok(()))
-            }
-            Some(Err(error)) => Poll::Ready(Err(gone(error))),
+        match ready!(self.body.poll_piece(cx)) {
+            Some(Ok(piece)) => self.piece = piece,
+            None => {}
+            Some(Err(error)) => return Poll::Ready(Err(gone(error))),
         }
+        Poll::Ready(Ok(()))
     }
 
     /// Sends what is kept, as far as the client has room.
@@ -123,7 +145,7 @@ impl Client {
             self.end = End::Said;
         }
         match &mut self.out {
-            Some(out) => out.send_data(piece, is_last).map_err(gone),
+            Some(out) => out.send_data(piece.into(), is_last).map_err(gone),
             None => Ok(()),
         }
     }
@@ -149,13 +171,18 @@ impl Client {
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(gone(error))),
                 Poll::Ready(None) => return Poll::Ready(Err(Failure::ClientGone(io::ErrorKind::BrokenPipe.into()))),
                 Poll::Pending => {
-                    if self.late_since.is_none() {
-                        self.late_since = Some(Instant::now());
-                        self.taken = 0;
-                    }
+                    self.is_late();
                     return Poll::Pending;
                 }
             }
+        }
+    }
+
+    /// There is something that the client does not take.
+    fn is_late(&mut self) {
+        if self.late_since.is_none() {
+            self.late_since = Some(Instant::now());
+            self.taken = 0;
         }
     }
 }
@@ -178,34 +205,38 @@ impl upstream::Client for Client {
     }
 
     fn is_answered(&self) -> bool {
-        self.answered
+        self.out.is_some()
     }
 
     fn body_is_whole(&self) -> bool {
-        self.body_ended && self.piece.is_empty()
+        self.body.has_ended() && self.piece.is_empty()
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<Failure> {
-        match &mut self.out {
-            Some(out) => out.poll_reset(cx).map(|reset| match reset {
-                Ok(reason) => gone(h2::Error::from(reason)),
-                Err(error) => gone(error),
-            }),
-            None => Pin::new(&mut self.session.idle()).poll(cx).map(|reset| match reset {
-                Ok(reason) => gone(h2::Error::from(reason)),
-                Err(error) => gone(error),
-            }),
-        }
+        let reset = match &mut self.out {
+            Some(out) => out.poll_reset(cx),
+            None => self.answer.poll_reset(cx),
+        };
+        reset.map(|reset| match reset {
+            Ok(reason) => gone(h2::Error::from(reason)),
+            Err(error) => gone(error),
+        })
     }
 
-    fn interim(&mut self, _: &ResponseHeader) {
-        // The session type has no way for them.
+    fn interim(&mut self, head: ResponseHeader) {
+        let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        // They know no flow control, so a client that reads nothing has few of them lying there. What it expected it has
+        // been told.
+        if head.status == StatusCode::CONTINUE || bytes > INTERIM_BYTES_MAX || self.interim >= INTERIM_MAX {
+            return;
+        }
+        self.interim += 1;
+        // Fails if the client is gone.
+        let _ = self.answer.send_informational(Response::from_parts(Parts::from(head), ()));
     }
 
     fn begin(&mut self, head: ResponseHeader, _: Size, ended: bool) -> Result<(), Failure> {
-        self.answered = true;
-        self.session.write_response_header(Box::new(head), ended).map_err(gone)?;
-        self.out = self.session.take_response_body_writer();
+        self.out = Some(answers::begin(&mut self.answer, head, ended).map_err(gone)?);
         if ended {
             self.end = End::Said;
         }
@@ -236,6 +267,10 @@ impl upstream::Client for Client {
     }
 
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Failure>> {
+        if self.wire.poll_open(cx).is_pending() {
+            self.is_late();
+            return Poll::Pending;
+        }
         self.poll_capacity(cx, ROOM_BYTES)
     }
 
@@ -244,6 +279,8 @@ impl upstream::Client for Client {
     }
 
     fn give_room_back(&mut self) {
+        // What it is late with is what there is for it now.
+        self.late_since = None;
         if std::mem::take(&mut self.has_asked)
             && let Some(out) = &mut self.out
         {

@@ -3,101 +3,99 @@
 use std::{
     future::poll_fn,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
 };
 
 use http::{Method, header};
-use pingora_core::{
-    ErrorType,
-    protocols::http::{ServerSession, v2::server::HttpSession},
-};
 use pingora_http::RequestHeader;
 use tokio::{sync::SemaphorePermit, time::timeout};
 
-use super::{AT_ORIGIN, Active, Driver, client::Client};
+use super::{
+    AT_ORIGIN, Active, Driver,
+    answers::{self, Unwritten},
+    client::Client,
+    incoming::Incoming,
+};
 use crate::{
-    service::{Passage, STREAM_WRITE_TIMEOUT, head_of, write},
+    service::{Asking, Passage, head_of},
     upstream::{Client as _, Failure},
 };
 
-/// What is left of a request's body behind an answer of ours is read for at most this long.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// And at most so many bytes of it.
-const DRAIN_BYTES_MAX: usize = 64 << 10;
-
 /// A request that may pass, and is to be forwarded.
 pub(super) struct Passed {
-    stream: HttpSession,
+    client: Client,
+    asks: Asks,
     passage: Passage,
     active: Active,
 }
 
+/// What the origin will be asked.
+enum Asks {
+    /// There is no body to wait for. Most wait for their turn like this, as it takes the least room.
+    This(Asking),
+    /// What is asked depends on whether a body comes.
+    ThisWithBody(Box<RequestHeader>),
+}
+
 /// Has one request judged, and answers it if it does not pass.
-pub(super) async fn judged(driver: Arc<Driver>, mut stream: HttpSession, active: Active) -> Option<Passed> {
+pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: Active) -> Option<Passed> {
     let Active(shared) = &active;
-    stream.set_write_timeout(Some(STREAM_WRITE_TIMEOUT));
     let mut passage = Passage::begin(&driver.service.node);
     // A client that does not take its answers has a few under way and no more, whatever it asks for.
     let Ok(turn) = shared.answers.acquire().await else { return None };
-    let head = head_of(stream.req_header(), None);
+    let head = head_of(&request.head, None);
     let Some(answer) = driver.service.judge(head, &shared.connection, &mut passage).await else {
         drop(turn);
-        return Some(Passed { stream, passage, active });
+        let Incoming { head, body, answer } = request;
+        let asks = if body.has_ended() {
+            Asks::This(Asking::of(&head, &mut passage, true))
+        } else {
+            Asks::ThisWithBody(Box::new(head))
+        };
+        let client = Client::new(body, answer, shared.wire.clone());
+        return Some(Passed { client, asks, passage, active });
     };
-    let mut session = ServerSession::new_http2(stream);
-    match write(&mut session, &mut passage, answer).await {
+    match answers::write(&mut request, &mut passage, answer).await {
         // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
         Ok(()) => {
             drop(turn);
-            if let ServerSession::H2(stream) = &mut session {
-                drain(stream).await;
-            }
+            request.body.drain().await;
         }
-        Err(error) if *error.etype() == ErrorType::WriteTimedout => shared.set(&shared.stalled),
-        Err(_) => {}
+        Err(Unwritten::NotTaken) => shared.set(&shared.stalled),
+        Err(Unwritten::Gone) => {}
     }
     None
 }
 
 /// Forwards a request once it is its turn. One that waits keeps no room for what comes then.
 pub(super) async fn forward(driver: Arc<Driver>, passed: Passed) {
-    let Passed { stream, passage, active } = passed;
+    let Passed { client, asks, passage, active } = passed;
     let Some(_turn) = turn_at_origin(&driver, &active).await else { return };
-    Box::pin(forward_now(&driver, stream, passage, &active)).await;
+    Box::pin(forward_now(&driver, client, asks, passage, &active)).await;
 }
 
-/// Reads away what is left of a short body. Of a longer one the client is told that it is not wanted.
-async fn drain(stream: &mut HttpSession) {
-    if stream.is_body_done() {
-        return;
-    }
-    let read = async {
-        let mut bytes = 0;
-        while bytes <= DRAIN_BYTES_MAX
-            && let Ok(Some(piece)) = stream.read_body_bytes().await
-        {
-            bytes += piece.len();
-        }
-    };
-    let _ = timeout(DRAIN_TIMEOUT, read).await;
-}
-
-async fn forward_now(driver: &Driver, mut stream: HttpSession, mut passage: Passage, active: &Active) {
+async fn forward_now(driver: &Driver, mut client: Client, asks: Asks, mut passage: Passage, active: &Active) {
     let Active(shared) = active;
     let metrics = &driver.service.node.metrics;
-    let head = take_head(&mut stream);
-    let mut client = Client::new(stream);
-    match timeout(passage.body_silence_max(), end_comes_late(&head, &mut client)).await {
-        Ok(Ok(())) => {}
-        // The client is gone.
-        Ok(Err(_)) => return,
-        Err(_) => return metrics.cut("body_silent"),
-    }
-    let body_ended = client.body_is_whole();
-    if !body_ended {
-        shared.set(&shared.uploads);
-    }
-    match driver.service.forward(&mut client, head, &mut passage, body_ended).await {
+    let asking = match asks {
+        Asks::This(asking) => asking,
+        Asks::ThisWithBody(head) => {
+            if head.headers.contains_key(header::EXPECT) {
+                client.say_continue();
+            }
+            match timeout(passage.body_silence_max(), end_comes_late(&head, &mut client)).await {
+                Ok(Ok(())) => {}
+                // The client is gone.
+                Ok(Err(_)) => return,
+                Err(_) => return metrics.cut("body_silent"),
+            }
+            let body_ended = client.body_is_whole();
+            if !body_ended {
+                shared.set(&shared.uploads);
+            }
+            Asking::of(&head, &mut passage, body_ended)
+        }
+    };
+    match driver.service.forward(&mut client, asking, &mut passage).await {
         // One may be a film that has been paused, so they count in a row only: a client that takes others is no client that
         // takes none.
         Err(Failure::NotTaken) => {
@@ -105,27 +103,22 @@ async fn forward_now(driver: &Driver, mut stream: HttpSession, mut passage: Pass
             if shared.not_taken.fetch_add(1, Ordering::Relaxed) + 1 >= AT_ORIGIN {
                 shared.set(&shared.stalled);
             }
+            shared.changed.notify_one();
         }
         Err(failure) => {
             if matches!(failure, Failure::BodySilent) {
                 metrics.cut("body_silent");
+            }
+            if failure.of_origin().is_some() {
+                client.break_off();
             }
             tracing::debug!(%failure, "a request ended before its answer was whole");
             shared.not_taken.store(0, Ordering::Relaxed);
         }
         Ok(()) => {
             shared.not_taken.store(0, Ordering::Relaxed);
-            drain(client.session()).await;
+            client.body().drain().await;
         }
-    }
-}
-
-/// Takes the head out of a session that needs it no more.
-fn take_head(stream: &mut HttpSession) -> RequestHeader {
-    let head = stream.req_header_mut();
-    match RequestHeader::build_no_case("GET", b"/", Some(0)) {
-        Ok(nothing) => std::mem::replace(head, nothing),
-        Err(_) => head.clone(),
     }
 }
 

@@ -9,8 +9,11 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{Budget, Excess};
-use crate::transport::socket::{Socket, pingora_stream};
+use super::{
+    frames::{Budget, Excess},
+    wire::Wire,
+};
+use crate::transport::socket::Socket;
 
 /// A connection whose client is let go when it sends too much that asks for nothing.
 #[derive(Debug)]
@@ -18,17 +21,21 @@ pub(super) struct Stream {
     socket: Socket,
     budget: Budget,
     on_excess: Arc<Excess>,
+    wire: Arc<Wire>,
 }
 
 impl Stream {
-    /// `on_excess` is told when the client has used its budget up; nothing is read from then on.
-    pub(super) fn new(socket: Socket, on_excess: Arc<Excess>) -> Self {
-        Self { socket, budget: Budget::default(), on_excess }
+    /// `on_excess` is set when the client has used its budget up; nothing is read from then on. `wire` says whether the
+    /// client takes anything.
+    pub(super) fn new(socket: Socket, on_excess: Arc<Excess>, wire: Arc<Wire>) -> Self {
+        Self { socket, budget: Budget::default(), on_excess, wire }
     }
 
     fn sent(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = result {
-            self.budget.earn(bytes);
+        match result {
+            Poll::Ready(Ok(bytes)) => self.budget.earn(bytes),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.wire.block(),
         }
         result
     }
@@ -72,12 +79,16 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let flushed = Pin::new(&mut self.socket).poll_flush(cx);
+        if flushed.is_pending() {
+            self.wire.block()
+        } else {
+            self.wire.open()
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
-
-pingora_stream!(Stream);

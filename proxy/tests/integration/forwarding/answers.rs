@@ -29,6 +29,44 @@ async fn early_hints_carry_nothing_of_ours(protocol: Protocol) {
     assert!(connection.is_usable().await);
 }
 
+#[tokio::test]
+async fn early_hints_reach_clients_of_http_2_before_the_answer() {
+    let origin = Raw::start(|_| {
+        Reply::keep(
+            "HTTP/1.1 100 Continue\r\n\r\n\
+             HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: x\r\nX: 1\r\n\r\n\
+             HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+        )
+    })
+    .await;
+    let site = Site::of(Protocol::Http2, origin.addr(), ADMITS).await;
+    let (requests, connection) = h2::client::handshake(site.stream().await).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::get(format!("https://{HOST}/")).body(()).unwrap();
+    let (mut answer, _) = requests.ready().await.unwrap().send_request(request, true).unwrap();
+    let hints = std::future::poll_fn(|cx| answer.poll_informational(cx)).await.unwrap().unwrap();
+    assert_eq!(hints.status(), 103, "one that was not asked for is left out");
+    let fields: Vec<_> = hints.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    assert_eq!(fields, [("link", &b"</a.css>; rel=preload"[..])], "and nothing of ours");
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(answer.headers().contains_key("set-cookie"), "{answer:?}");
+}
+
+async fn the_origins_date_is_kept_and_one_is_put_where_there_is_none(protocol: Protocol) {
+    const DATE: &str = "Tue, 15 Nov 1994 08:12:31 GMT";
+    let origin = Raw::start(|heard| {
+        let date = if heard.head.contains("/dated") { format!("Date: {DATE}\r\n") } else { String::new() };
+        Reply::keep(format!("HTTP/1.1 200 OK\r\n{date}Content-Length: 5\r\n\r\nhello"))
+    })
+    .await;
+    let site = Site::of(protocol, origin.addr(), OPEN).await;
+    let mut client = site.client().await;
+    assert_eq!(client.ask(&Request::navigation("/dated")).await.header("date"), Some(DATE));
+    let date = client.ask(&get()).await.header("date").map(str::to_owned);
+    assert!(date.is_some_and(|date| date != DATE));
+}
+
 async fn an_answer_behind_early_hints_arrives_with_its_pass(protocol: Protocol) {
     let origin =
         Raw::start(|_| Reply::keep("HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")).await;
@@ -159,6 +197,7 @@ on_protocol!(bytes Http1: early_hints_carry_nothing_of_ours);
 on_protocol!(bytes_tls Http1Tls: early_hints_carry_nothing_of_ours);
 on_every_protocol!(
     an_answer_behind_early_hints_arrives_with_its_pass,
+    the_origins_date_is_kept_and_one_is_put_where_there_is_none,
     fields_of_the_origins_connection_go_no_further,
     an_answer_that_ends_with_the_connection_is_whole,
     careless_answers_are_mended,

@@ -100,14 +100,28 @@ async fn answers_that_are_not_taken_end_their_connection() {
     let (parking, forwarding) = (held.await, shop().await);
     let (mut parked, mut forwarded) =
         (frames(&parking, &setting(4, 0)).await, frames(&forwarding, &setting(4, 0)).await);
+    let (mut few, mut many) = (frames(&forwarding, &setting(4, 0)).await, frames(&forwarding, &setting(4, 0)).await);
     let since = Instant::now();
+    // One fewer in a row than end a connection, and as many.
+    few.send(&(0..5).map(|at| get(2 * at + 1, "/")).collect::<Vec<_>>()).await;
+    many.send(&(0..6).map(|at| get(2 * at + 1, "/")).collect::<Vec<_>>()).await;
     parked.send(&(0..20).map(|at| get(2 * at + 1, "/")).collect::<Vec<_>>()).await;
     forwarded.send(&[get(1, "/")]).await;
-    let (parked, forwarded) = tokio::join!(ends(&mut parked), is_reset(&mut forwarded));
-    assert_eq!(parked, Some(ENHANCE_YOUR_CALM));
+    let (parked, forwarded, many, few_are_reset) =
+        tokio::join!(ends(&mut parked), is_reset(&mut forwarded), ends(&mut many), async {
+            let mut reset = 0;
+            while reset < 5 && is_reset(&mut few).await {
+                reset += 1;
+            }
+            reset
+        });
+    assert_eq!((parked, many), (Some(ENHANCE_YOUR_CALM), Some(ENHANCE_YOUR_CALM)));
+    assert_eq!(few_are_reset, 5);
+    assert!(few.goes_on().await, "five in a row end no connection");
     assert!(forwarded, "the one stream is given up");
     assert!(since.elapsed() > Duration::from_secs(25), "nobody was that slow: {:?}", since.elapsed());
     assert_eq!(cut(&parking, &["answers_not_taken"]).await, 1.0);
+    assert_eq!(cut(&forwarding, &["answers_not_taken"]).await, 1.0);
     for scene in [&parking, &forwarding] {
         scene.node.until_metrics("nothing is left", |m| m.sum("requests_in_flight", &[]) == 0.0).await;
     }

@@ -154,6 +154,17 @@ async fn the_origin_gets_one_line_of_cookies_and_no_expectation() {
 }
 
 #[tokio::test]
+async fn a_client_that_waits_for_a_word_before_its_body_gets_one() {
+    let scene = shop().await;
+    let mut frames = frames(&scene, &[]).await;
+    let fields = [&pseudo("POST", "/echo")[..], &[("expect", "100-continue")]].concat();
+    frames.send(&[Frame::new(HEADERS, END_HEADERS, 1, block(&fields))]).await;
+    assert_eq!(frames.outcome(1).await, Outcome::Answered(100));
+    frames.send(&[last_data(1, "a body")]).await;
+    assert_eq!(frames.body_of_answer(1).await, b"a body");
+}
+
+#[tokio::test]
 async fn a_call_that_is_parked_is_answered_by_a_head_that_is_the_end() {
     let scene = held().await;
     let mut frames = frames(&scene, &[]).await;
