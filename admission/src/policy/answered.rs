@@ -73,7 +73,7 @@ impl Joining {
             Ok((number, Verdict::Inside { since_ms, until_ms, provisional })) => {
                 let mut decided = policy.enters(visit, number, since_ms, until_ms, look);
                 // The pass is as short as the seat. With the ticket its visitor is first again, should both have lapsed.
-                if provisional && decided.handed.pass.is_said() {
+                if provisional && matches!(decided.handed.pass, Word::Set(_)) {
                     decided.handed.ticket = Word::Set(new_ticket(number, look));
                 }
                 Step::Done(joined(decided))

@@ -9,7 +9,7 @@ use crate::{
     estimate::{POLL_S_MAX, POLL_S_MIN, Speed},
     line::Summary,
     token::Ticket,
-    usher::trickle::Trickle,
+    usher::{Ended, trickle::Trickle},
 };
 
 /// How often a page asks again that only has a slip: soon, since the number is taken when it asks.
@@ -37,6 +37,8 @@ pub struct Look<'a> {
     pub mode: Mode,
     /// How much later than told visitors may ask and still count as present, in ms.
     pub grace_ms: u32,
+    /// Whose visits have ended: their passes are void.
+    pub ended: &'a Ended,
     /// For how long the line has answered without a break, in ms; 0 while it does not.
     pub answers_for_ms: u64,
     /// For how long the store has been away, in ms; 0 while it answers.
