@@ -98,7 +98,7 @@ pub struct WaitRange {
 pub struct Standing {
     /// What the visitor may do.
     pub state: State,
-    /// The number in line, once taken.
+    /// The number in line, once taken, without those that were skipped before it: for the eye, not to ask with.
     pub number: Option<u64>,
     /// Visitors who will be called before; never rises for one visitor.
     pub ahead: Option<u64>,

@@ -107,7 +107,7 @@ impl Look<'_> {
         let way = ticket.ahead_first as f32;
         Standing {
             state,
-            number: Some(ticket.number),
+            number: Some(summary.shown_number(ticket.number)),
             ahead: Some(ahead),
             behind: Some(summary.waiting.saturating_sub(ahead_now + 1)),
             // The position shown never rises; the wait is of those who really are ahead.

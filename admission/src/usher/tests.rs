@@ -4,6 +4,7 @@
 mod apart;
 mod ended;
 mod keepsake;
+mod shown;
 
 use std::{
     sync::{
