@@ -143,6 +143,19 @@ fn who_has_been_passed_over_is_asked_for_five_times_a_tick_apart() {
 }
 
 #[test]
+fn who_has_lapsed_may_enter_and_is_told_that_the_turn_has_passed() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        for (verdict, reason) in [(Verdict::Called { until_ms: NOW_MS }, None), (Verdict::Lapsed, Some(Reason::Lapsed))]
+        {
+            let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Status), look) else { panic!() };
+            let Passage::Parked(standing) = done(asked.answered(&policy, Ok(verdict), look)).verdict else { panic!() };
+            assert_eq!((standing.state, standing.reason), (State::Called, reason));
+        }
+    });
+}
+
+#[test]
 fn a_question_that_is_lost_leaves_the_mark_of_who_asked() {
     let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
     seen(&policy, |look| {

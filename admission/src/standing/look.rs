@@ -60,6 +60,11 @@ pub fn called(standing: &Standing) -> Standing {
     }
 }
 
+/// A visitor who was called and did not enter: may, by loading the page.
+pub fn lapsed(standing: &Standing) -> Standing {
+    Standing { reason: Some(Reason::Lapsed), ..called(standing) }
+}
+
 /// A visitor who is inside.
 pub fn admitted() -> Standing {
     Standing {
@@ -161,8 +166,8 @@ impl Look<'_> {
         match self.summary.reason {
             Some(Reason::Closed) => (State::Closed, Some(Reason::Closed)),
             Some(r @ (Reason::Paused | Reason::StoreAway | Reason::Recovering)) => (State::Held, Some(r)),
-            // For those in line a full line is no news.
-            Some(Reason::LineFull) | None => (State::Waiting, None),
+            // For those in line a full line is no news; it is visitors who lapse.
+            Some(Reason::LineFull | Reason::Lapsed) | None => (State::Waiting, None),
             Some(r @ (Reason::SeatsTaken | Reason::RateUsed)) => (State::Waiting, Some(r)),
         }
     }
