@@ -58,6 +58,7 @@ use self::{
 };
 pub(crate) use self::{
     constants::CONSTANTS,
+    ended::ENDED_TOLD_MAX,
     rate::{SLOT_MS, SLOTS},
 };
 

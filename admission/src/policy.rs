@@ -6,7 +6,7 @@
 //!
 //! The order of questions is the whole policy:
 //!
-//! 1. a valid pass enters, with no question to anybody;
+//! 1. a valid pass enters, with no question to anybody, unless its visit has ended: then it is as good as none;
 //! 2. what is loaded ahead of time, or embedded by another site, is left where it stands;
 //! 3. a ticket at or below the head asks the line, one above it waits;
 //! 4. a slip that came back takes a number;
@@ -189,6 +189,8 @@ pub struct Counted {
     pub trickled: bool,
     /// Its visitor took a number.
     pub joined: bool,
+    /// It came with a pass whose visit has ended.
+    pub pass_ended: bool,
 }
 
 /// What the policy must know of its queue.
@@ -213,6 +215,8 @@ struct Visit {
     /// The line's clock when it came.
     came_ms: u64,
     handed: Handed,
+    /// It came with a pass whose visit has ended.
+    pass_ended: bool,
 }
 
 impl Policy {
@@ -229,11 +233,11 @@ impl Policy {
 
     /// Begins to decide about a request.
     pub fn decide(&self, brought: &impl Brought, request: Request, look: &Look<'_>) -> Step {
-        let visit = Visit { request, came_ms: look.now_ms, handed: Handed::default() };
+        let mut visit = Visit { request, came_ms: look.now_ms, handed: Handed::default(), pass_ended: false };
         if self.is_open(look) {
             return Step::Done(self.with_all_others(visit, brought, look));
         }
-        if let Some(pass) = brought.pass() {
+        if let Some(pass) = visit.pass(brought, look) {
             return Step::Done(self.with_pass(visit, &pass, look));
         }
         if request.errand == Errand::Prefetch || request.embedded {
@@ -360,8 +364,19 @@ impl Visit {
         self.request.errand == errand
     }
 
+    /// The pass that was brought. That of a visit that has ended neither passes nor is minted anew, and is taken back.
+    fn pass(&mut self, brought: &impl Brought, look: &Look<'_>) -> Option<Pass> {
+        let pass = brought.pass()?;
+        self.pass_ended = look.ended.contains(pass.number);
+        if self.pass_ended {
+            self.handed.pass = Word::Clear;
+        }
+        (!self.pass_ended).then_some(pass)
+    }
+
     fn decided(self, verdict: Passage) -> Decided {
-        Decided { verdict, handed: self.handed, marks: Marks::default(), counted: Counted::default() }
+        let counted = Counted { pass_ended: self.pass_ended, ..Counted::default() };
+        Decided { verdict, handed: self.handed, marks: Marks::default(), counted }
     }
 
     fn parked(self, standing: Standing) -> Step {
@@ -373,8 +388,8 @@ impl Visit {
             Errand::Status => Passage::Parked(standing::admitted()),
             Errand::Enter | Errand::Prefetch => Passage::Passes { inside: None },
         };
-        let counted = Counted { passed_freely: true, ..Counted::default() };
-        Decided { counted, ..self.decided(verdict) }
+        let decided = self.decided(verdict);
+        Decided { counted: Counted { passed_freely: true, ..decided.counted }, ..decided }
     }
 
     /// Stands in line; the ticket says what was shown.

@@ -2,7 +2,7 @@
 
 mod look;
 
-pub use self::look::{Look, admitted, called};
+pub use self::look::{Look, admitted, called, lapsed};
 
 /// What a visitor may do now. The names are those of the status document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +38,7 @@ impl State {
     }
 }
 
-/// Why a line stands still.
+/// Why a line stands still, or its visitor does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -56,11 +56,13 @@ pub enum Reason {
     LineFull,
     /// As many were called in the last minute as may be, as after the rate was lowered.
     RateUsed,
+    /// The visitor was called and did not enter. Is called again once the page is loaded, not while it only asks.
+    Lapsed,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Paused,
         Self::SeatsTaken,
         Self::StoreAway,
@@ -68,6 +70,7 @@ impl Reason {
         Self::Closed,
         Self::LineFull,
         Self::RateUsed,
+        Self::Lapsed,
     ];
 
     /// The name in the status document.
@@ -80,6 +83,7 @@ impl Reason {
             Self::Closed => "closed",
             Self::LineFull => "line_full",
             Self::RateUsed => "rate_used",
+            Self::Lapsed => "lapsed",
         }
     }
 }
@@ -98,7 +102,7 @@ pub struct WaitRange {
 pub struct Standing {
     /// What the visitor may do.
     pub state: State,
-    /// The number in line, once taken.
+    /// The number in line, once taken, without those that were skipped before it: for the eye, not to ask with.
     pub number: Option<u64>,
     /// Visitors who will be called before; never rises for one visitor.
     pub ahead: Option<u64>,
@@ -110,7 +114,7 @@ pub struct Standing {
     pub progress: Option<f32>,
     /// When to ask again, in seconds, at least 1.
     pub poll_after_s: u32,
-    /// Why the line stands still, when it does.
+    /// Why the line stands still, or the visitor does, when that is so.
     pub reason: Option<Reason>,
     /// The line's own clock, unix seconds.
     pub server_time_s: u64,

@@ -8,6 +8,7 @@
 
 pub mod core;
 mod desk;
+mod ended;
 mod grace;
 mod hidden;
 mod keepsake;
@@ -31,10 +32,11 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use crossbeam_queue::SegQueue;
-use tokio::sync::{SetOnce, mpsc, oneshot};
+use tokio::sync::{Notify, SetOnce, mpsc, oneshot};
 
 use self::{core::Core, desk::Desk};
 pub use self::{
+    ended::Ended,
     keepsake::Keepsake,
     marks::{Mark, Word},
     view::View,
@@ -79,6 +81,8 @@ pub struct Usher {
     rules: ArcSwap<Rules>,
     view: ArcSwap<View>,
     marks: Put,
+    /// A visit has ended: its pass is void from then on, not from the next step.
+    ends: Arc<Notify>,
     questions: mpsc::Sender<Question>,
     counts: Counts,
     heard: SetOnce<()>,
@@ -147,16 +151,18 @@ impl Usher {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
         let memory = keepsake.as_ref().and_then(desk::recall).unwrap_or_default();
         let core = Core::new(memory, wall_ms, now());
+        let ends = Arc::new(Notify::new());
         let usher = Arc::new(Self {
             line,
             rules: ArcSwap::from_pointee(rules),
             view: ArcSwap::new(core.view().clone()),
             marks: Put::default(),
+            ends: ends.clone(),
             questions,
             counts: Counts::default(),
             heard: SetOnce::new(),
         });
-        let desk = Desk { usher: Arc::downgrade(&usher), store, inbox, keepsake, core, flight: None };
+        let desk = Desk { usher: Arc::downgrade(&usher), store, inbox, ends, keepsake, core, flight: None };
         tokio::spawn(desk.run());
         usher
     }
@@ -235,6 +241,9 @@ impl Usher {
     pub fn mark(&self, mark: Mark) {
         if !self.marks.push(marks::Marked { mark, at: now() }) {
             self.counts.marks_dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Word::Ended(_) = mark.word {
+            self.ends.notify_one();
         }
     }
 }

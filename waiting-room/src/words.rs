@@ -77,6 +77,7 @@ pub struct Reasons {
     pub closed: &'static str,
     pub line_full: &'static str,
     pub rate_used: &'static str,
+    pub lapsed: &'static str,
 }
 
 /// The place in line. Labels follow a number that stands above them.
@@ -203,6 +204,7 @@ impl Words {
             Reason::Closed => self.reasons.closed,
             Reason::LineFull => self.reasons.line_full,
             Reason::RateUsed => self.reasons.rate_used,
+            Reason::Lapsed => self.reasons.lapsed,
         }
     }
 

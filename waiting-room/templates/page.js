@@ -12,11 +12,11 @@ const words = data("words");
 const { queue, site, form } = document.body.dataset;
 const isForm = form !== undefined;
 const url = "/.sluice/status?queue=" + encodeURIComponent(queue);
-const ANSWER_WITHIN_MS = 15000;
+const ANSWER_MS = 15000;
 // A visitor not seen for 90 s may count as gone, so even a failing page asks once a minute.
 const BACKOFF_MAX_S = 60;
 const JOINING_MAX = 3;
-const SPEAK_EVERY_MS = 30000;
+const SPEAK_MS = 30000;
 
 // The best seen with this number: what is shown never gets worse, whichever node answers.
 let kept = { number: null, ahead: null, progress: 0 };
@@ -53,7 +53,7 @@ function fill(id, text) {
 // Tells a screen reader: at once when the state changes, else only now and then.
 function speak(state, text) {
   const now = Date.now();
-  if (state === spoken.state && (text === spoken.text || now - spoken.at < SPEAK_EVERY_MS)) return;
+  if (state === spoken.state && (text === spoken.text || now - spoken.at < SPEAK_MS)) return;
   spoken = { state, text, at: now };
   $("live").textContent = text;
 }
@@ -144,7 +144,7 @@ function failed(retryAfter) {
 // Runs from the one timer only, which is set again when the answer is in: never two at a time.
 async function poll() {
   const mine = request = new AbortController();
-  const limit = setTimeout(() => mine.abort(), ANSWER_WITHIN_MS);
+  const limit = setTimeout(() => mine.abort(), ANSWER_MS);
   let retryAfter = 0, delay;
   askedAt = Date.now();
   try {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Most numbers remembered; beyond, those go that ended first.
 pub(super) const ENDED_MAX: usize = 1_000_000;
 /// Most of them that one step tells a node; the rest is told by the next.
-pub(super) const ENDED_TOLD_MAX: usize = 1_000;
+pub(crate) const ENDED_TOLD_MAX: usize = 1_000;
 
 /// Numbers by the time at which their visit ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -29,6 +29,14 @@ impl Gaps {
         self.0.retain(|gap| gap.0 <= gap.1);
     }
 
+    /// A node knows that numbers up to this one were issued. The last of a gap was by the skip alone: whoever was told of
+    /// the line right after it says so, and no number in the gap is known to be handed out for that.
+    pub(super) fn issued(&mut self, number: u64) {
+        if self.0.iter().all(|gap| gap.1 != number) {
+            self.handed_out(number);
+        }
+    }
+
     /// A node remembers gaps of a state that was lost: those below all that are known here.
     pub(super) fn merge(&mut self, known: &[(u64, u64)]) {
         let lowest = self.0.first().map_or(u64::MAX, |gap| gap.0);

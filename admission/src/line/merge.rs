@@ -64,7 +64,7 @@ impl Line {
         for number in self.known_seats(&known.inside).chain(self.known_seats(&known.due)).map(|seat| seat.0) {
             issued = issued.max(number);
         }
-        self.gaps.handed_out(known.issued);
+        self.gaps.issued(known.issued);
         self.issued = issued;
     }
 

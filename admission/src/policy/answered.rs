@@ -46,8 +46,9 @@ impl Asked {
                 Step::Ask { ask, told_ms, after_ms: policy.tick_ms, asked: Self { asks: asks + 1, ..self } }
             }
             Ok(Verdict::Waiting) => visit.waits(&ticket, standing, Marks::default()),
-            // Who has lapsed is called again when the page is loaded, which this answer asks for.
-            Ok(Verdict::Called { .. } | Verdict::Lapsed) => visit.parked(standing::called(&standing)),
+            Ok(Verdict::Called { .. }) => visit.parked(standing::called(&standing)),
+            // Is called again when the page is loaded, which this answer asks for.
+            Ok(Verdict::Lapsed) => visit.parked(standing::lapsed(&standing)),
             Ok(Verdict::Inside { since_ms, until_ms, .. }) => {
                 Step::Done(policy.enters(visit, ticket.number, since_ms, until_ms, look))
             }
@@ -73,7 +74,7 @@ impl Joining {
             Ok((number, Verdict::Inside { since_ms, until_ms, provisional })) => {
                 let mut decided = policy.enters(visit, number, since_ms, until_ms, look);
                 // The pass is as short as the seat. With the ticket its visitor is first again, should both have lapsed.
-                if provisional && decided.handed.pass.is_said() {
+                if provisional && matches!(decided.handed.pass, Word::Set(_)) {
                     decided.handed.ticket = Word::Set(new_ticket(number, look));
                 }
                 Step::Done(joined(decided))
@@ -108,7 +109,8 @@ impl Joining {
         // The line was told to count on the visitor for so long, not longer.
         standing.poll_after_s = standing.poll_after_s.min(self.poll_s).max(POLL_S_MIN);
         let standing = match verdict {
-            Verdict::Called { .. } | Verdict::Lapsed => standing::called(&standing),
+            Verdict::Called { .. } => standing::called(&standing),
+            Verdict::Lapsed => standing::lapsed(&standing),
             _ => standing,
         };
         visit.decided(Passage::Parked(standing))

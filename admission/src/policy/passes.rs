@@ -13,9 +13,9 @@ use crate::{
 impl Policy {
     /// A request that passes with all others. Who is inside stays inside, so that the line knows of them and the pass is
     /// good when the queue calls again.
-    pub(super) fn with_all_others(&self, visit: Visit, brought: &impl Brought, look: &Look<'_>) -> Decided {
+    pub(super) fn with_all_others(&self, mut visit: Visit, brought: &impl Brought, look: &Look<'_>) -> Decided {
         let speaks = visit.is_errand(Errand::Enter) && !visit.request.embedded;
-        match brought.pass().filter(|_| speaks) {
+        match visit.pass(brought, look).filter(|_| speaks) {
             Some(pass) => {
                 let counted = Counted { passed_freely: true, ..Counted::default() };
                 Decided { counted, ..self.with_pass(visit, &pass, look) }
@@ -95,8 +95,9 @@ impl Policy {
         visit.handed.ticket = Word::Clear;
         visit.handed.slip = Word::Clear;
         // A claim that is repeated after a lost answer finds the seat taken before it was asked: it counts once.
-        let counted = Counted { entered: since_ms >= visit.came_ms, ..Counted::default() };
-        Decided { counted, ..visit.decided(Passage::Passes { inside: Some(number) }) }
+        let entered = since_ms >= visit.came_ms;
+        let decided = visit.decided(Passage::Passes { inside: Some(number) });
+        Decided { counted: Counted { entered, ..decided.counted }, ..decided }
     }
 
     fn pass_life_ms(&self) -> u64 {

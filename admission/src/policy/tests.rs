@@ -1,16 +1,20 @@
 //! The policy by itself: what was brought and how the line is seen go in, what is to be done comes out.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::LazyLock;
+
 use super::*;
 use crate::{
     estimate::Speedometer,
     line::{Blocks, Summary, Verdict},
     standing::Reason,
-    usher::{Unanswered, Word as Told},
+    usher::{Ended, Unanswered, Word as Told},
 };
 
 const NOW_MS: u64 = 1_700_000_000_000;
 const IDLE_MS: u64 = 600_000;
+
+static NONE_ENDED: LazyLock<Ended> = LazyLock::new(Ended::default);
 
 #[derive(Default)]
 struct Holds {
@@ -80,6 +84,7 @@ fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed, policy: &Po
         now_ms: NOW_MS,
         mode: policy.mode,
         grace_ms: 1_500,
+        ended: &NONE_ENDED,
         answers_for_ms: 100_000,
         away_ms: 0,
         trickle: None,
@@ -134,6 +139,19 @@ fn who_has_been_passed_over_is_asked_for_five_times_a_tick_apart() {
         let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Status), look) else { panic!() };
         let held = Summary { reason: Some(Reason::Paused), ..look.summary.clone() };
         done(asked.answered(&policy, Ok(Verdict::Waiting), &Look { summary: &held, ..*look }));
+    });
+}
+
+#[test]
+fn who_has_lapsed_may_enter_and_is_told_that_the_turn_has_passed() {
+    let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
+    seen(&policy, |look| {
+        for (verdict, reason) in [(Verdict::Called { until_ms: NOW_MS }, None), (Verdict::Lapsed, Some(Reason::Lapsed))]
+        {
+            let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Status), look) else { panic!() };
+            let Passage::Parked(standing) = done(asked.answered(&policy, Ok(verdict), look)).verdict else { panic!() };
+            assert_eq!((standing.state, standing.reason), (State::Called, reason));
+        }
     });
 }
 
@@ -203,6 +221,48 @@ fn a_pass_is_minted_anew_after_an_eighth_of_its_life_and_never_beyond_the_visits
     assert!(used.marks.iter().eq([Mark { epoch: 1, word: Told::Inside(7) }]));
     let last = renewed(&pass(NOW_MS + 1_000, NOW_MS + 5_000));
     assert!(matches!(last.handed.pass, Word::Set(Pass { expires_at_ms, .. }) if expires_at_ms == NOW_MS + 5_000));
+}
+
+#[test]
+fn a_pass_of_a_visit_that_has_ended_is_as_good_as_none_and_is_taken_back() {
+    let policy = policy();
+    // Old enough to be minted anew.
+    let pass = Pass {
+        epoch: 1,
+        lane: 0,
+        number: 7,
+        issued_at_ms: NOW_MS - 900_000,
+        expires_at_ms: NOW_MS + 1_000,
+        ends_at_ms: u64::MAX,
+    };
+    let holds = Holds { pass: Some(pass), ..Holds::default() };
+    let mut ended = Ended::default();
+    ended.add(7, NOW_MS, IDLE_MS);
+    seen(&policy, |look| {
+        assert!(done(policy.decide(&holds, asks(Errand::Enter), look)).counted.admitted, "the visit goes on");
+        let look = Look { ended: &ended, ..*look };
+        for errand in [Errand::Enter, Errand::Status, Errand::Prefetch] {
+            let decided = done(policy.decide(&holds, asks(errand), &look));
+            assert!(matches!(decided.verdict, Passage::Parked(_)), "{errand:?}: {decided:?}");
+            assert_eq!((decided.handed.pass, decided.marks.iter().count()), (Word::Clear, 0), "{errand:?}");
+            assert!(decided.counted.pass_ended && !decided.counted.admitted, "{errand:?}");
+        }
+        // Its visitor goes on as one without a pass: with the ticket, or by joining anew.
+        let waits = Holds { ticket: Some(ticket(80)), ..Holds { pass: Some(pass), ..Holds::default() } };
+        let decided = done(policy.decide(&waits, asks(Errand::Status), &look));
+        assert!(matches!(decided.verdict, Passage::Parked(Standing { number: Some(80), .. })));
+        let empty = Summary { waiting: 0, standing: false, ..look.summary.clone() };
+        let step = policy.decide(&holds, asks(Errand::Enter), &Look { summary: &empty, ..look });
+        let Step::Join { joining, .. } = step else { panic!("{step:?}") };
+        let inside = Verdict::Inside { since_ms: NOW_MS, until_ms: NOW_MS + IDLE_MS, provisional: false };
+        let decided = done(joining.answered(&policy, Ok((101, inside)), &look));
+        assert!(matches!(decided.handed.pass, Word::Set(Pass { number: 101, .. })));
+        assert!(decided.counted.pass_ended && decided.counted.entered);
+        // A queue that lets everybody pass takes it back as well.
+        let open = Policy { mode: Mode::Open, ..policy.clone() };
+        let decided = done(open.decide(&holds, asks(Errand::Enter), &look));
+        assert_eq!((decided.verdict, decided.handed.pass), (Passage::Passes { inside: None }, Word::Clear));
+    });
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
     estimate::{POLL_S_MAX, POLL_S_MIN, Speed},
     line::Summary,
     token::Ticket,
-    usher::trickle::Trickle,
+    usher::{Ended, trickle::Trickle},
 };
 
 /// How often a page asks again that only has a slip: soon, since the number is taken when it asks.
@@ -37,6 +37,8 @@ pub struct Look<'a> {
     pub mode: Mode,
     /// How much later than told visitors may ask and still count as present, in ms.
     pub grace_ms: u32,
+    /// Whose visits have ended: their passes are void.
+    pub ended: &'a Ended,
     /// For how long the line has answered without a break, in ms; 0 while it does not.
     pub answers_for_ms: u64,
     /// For how long the store has been away, in ms; 0 while it answers.
@@ -56,6 +58,11 @@ pub fn called(standing: &Standing) -> Standing {
         reason: None,
         ..*standing
     }
+}
+
+/// A visitor who was called and did not enter: may, by loading the page.
+pub fn lapsed(standing: &Standing) -> Standing {
+    Standing { reason: Some(Reason::Lapsed), ..called(standing) }
 }
 
 /// A visitor who is inside.
@@ -105,7 +112,7 @@ impl Look<'_> {
         let way = ticket.ahead_first as f32;
         Standing {
             state,
-            number: Some(ticket.number),
+            number: Some(summary.shown_number(ticket.number)),
             ahead: Some(ahead),
             behind: Some(summary.waiting.saturating_sub(ahead_now + 1)),
             // The position shown never rises; the wait is of those who really are ahead.
@@ -159,8 +166,8 @@ impl Look<'_> {
         match self.summary.reason {
             Some(Reason::Closed) => (State::Closed, Some(Reason::Closed)),
             Some(r @ (Reason::Paused | Reason::StoreAway | Reason::Recovering)) => (State::Held, Some(r)),
-            // For those in line a full line is no news.
-            Some(Reason::LineFull) | None => (State::Waiting, None),
+            // For those in line a full line is no news; it is visitors who lapse.
+            Some(Reason::LineFull | Reason::Lapsed) | None => (State::Waiting, None),
             Some(r @ (Reason::SeatsTaken | Reason::RateUsed)) => (State::Waiting, Some(r)),
         }
     }

@@ -32,11 +32,14 @@ pub enum Refused {
     /// The pass has run out.
     #[error("token has expired")]
     Expired,
+    /// The visit of the pass has ended before it ran out.
+    #[error("token is of a visit that has ended")]
+    Ended,
 }
 
 impl Refused {
     /// Every reason, in the order in which they are looked for.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TooLong,
         Self::Format,
         Self::Header,
@@ -46,6 +49,7 @@ impl Refused {
         Self::Binding,
         Self::Epoch,
         Self::Expired,
+        Self::Ended,
     ];
 
     /// The name in metrics and logs.
@@ -60,6 +64,7 @@ impl Refused {
             Self::Binding => "binding",
             Self::Epoch => "epoch",
             Self::Expired => "expired",
+            Self::Ended => "ended",
         }
     }
 }

@@ -22,18 +22,19 @@ use std::{
 
 use super::{
     QUESTIONS_MAX, Unanswered,
+    ended::Ended,
     grace::Grace,
     hidden::Hidden,
     marks::{Marked, Marks, Word},
     memory::Memory,
-    pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, step_every_min},
+    pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_BUSY, step_every_min},
     round::Round,
     trickle::Trickle,
     view::{Away, View},
 };
 use crate::{
     estimate::Speedometer,
-    line::{Ask, Batch, Newcomer, Outcome, Rules, Verdict},
+    line::{Ask, Batch, ENDED_TOLD_MAX, Newcomer, Outcome, Rules, Verdict},
 };
 
 /// Something a visitor waits for. `W` is whoever is to be answered.
@@ -97,7 +98,7 @@ pub enum Action<W> {
     Publish(Arc<View>),
     /// Somebody is answered.
     Answer(W, Answer),
-    /// The step called so many visitors.
+    /// A step is made, and called so many visitors.
     Called(u32),
     /// An attempt failed.
     Failed {
@@ -121,6 +122,9 @@ pub struct Core<W> {
     speedometer: Speedometer,
     grace: Grace,
     hidden: Hidden,
+    ended: Ended,
+    /// When a visit ended of which those who serve visitors do not know yet.
+    ended_since: Option<Instant>,
     /// Questions for the next batch, at most [`QUESTIONS_MAX`].
     questions: VecDeque<Question<W>>,
     marks: Marks,
@@ -178,6 +182,8 @@ impl<W> Core<W> {
             speedometer: Speedometer::default(),
             grace: Grace::default(),
             hidden: Hidden::default(),
+            ended: Ended::default(),
+            ended_since: None,
             questions: VecDeque::new(),
             marks: Marks::default(),
             phase: Phase::at_once(now),
@@ -203,6 +209,12 @@ impl<W> Core<W> {
 
     /// When to wake this usher, if nothing else happens before.
     pub fn wake_at(&self) -> Instant {
+        let at = self.next_at();
+        self.ended_since.map_or(at, |since| at.min(since))
+    }
+
+    /// When the phase comes to its end.
+    fn next_at(&self) -> Instant {
         match &self.phase {
             Phase::Resting(rest) if self.questions.is_empty() => rest.look,
             Phase::Resting(rest) => rest.not_before,
@@ -226,17 +238,25 @@ impl<W> Core<W> {
                     self.grace.asked(seen.number, mark.at, told_ms);
                     self.hidden.asked(seen.number, mark.at, told_ms == 0);
                 }
+                if let Word::Ended(number) = mark.mark.word {
+                    self.end(now, mark.mark.epoch, number, rules);
+                }
                 self.marks.take(mark);
             }
-            Event::Wake if now >= self.wake_at() => self.wake(now, rules, actions),
+            Event::Wake => {
+                self.publish_ended(actions);
+                if now >= self.next_at() {
+                    self.wake(now, rules, actions);
+                }
+            }
             Event::Answered { attempt, outcome } if self.is_on_its_way(attempt) => {
                 self.answered(now, *outcome, rules, actions);
             }
             Event::Failed { attempt, error } if self.is_on_its_way(attempt) => {
                 self.failed(now, error, false, actions);
             }
-            // Planned before something earlier turned up; or too late.
-            Event::Wake | Event::Answered { .. } | Event::Failed { .. } => {}
+            // Too late.
+            Event::Answered { .. } | Event::Failed { .. } => {}
         }
     }
 
@@ -270,6 +290,35 @@ impl<W> Core<W> {
         } else {
             self.questions.push_back(question);
         }
+    }
+
+    /// A visit has ended at this node: its pass is void with the next wake-up, which many may share.
+    fn end(&mut self, now: Instant, epoch: u64, number: u64, rules: &Rules) {
+        let current = self.view.summary.epoch;
+        let someone_else = epoch != 0 && current != 0 && epoch != current;
+        if !someone_else && self.ended.add(number, self.view.line_ms(now), rules.seat_ms) {
+            self.ended_since.get_or_insert(now);
+        }
+    }
+
+    fn publish_ended(&mut self, actions: &mut Vec<Action<W>>) {
+        if self.ended_since.take().is_some() {
+            self.view = Arc::new(View { ended: self.ended.clone(), ..View::clone(&self.view) });
+            actions.push(Action::Publish(self.view.clone()));
+        }
+    }
+
+    /// Ends of visits of which the line tells. Gives whether there are more.
+    fn hear_of_ends(&mut self, outcome: &Outcome, rules: &Rules) -> bool {
+        let summary = &outcome.summary;
+        self.ended.step(summary.epoch, summary.life);
+        self.ended.expire(summary.now_ms, rules.seat_ms);
+        for &(number, ended_ms) in &outcome.ended {
+            // Kept from now on, not from when the visit ended: until now this node may have minted its pass anew.
+            self.ended.add(number, summary.now_ms, rules.seat_ms);
+            self.ended.told(ended_ms);
+        }
+        outcome.ended.len() >= ENDED_TOLD_MAX
     }
 
     // Resting → Sent, Pausing → Sent, Sent → Pausing.
@@ -306,6 +355,7 @@ impl<W> Core<W> {
         flight.rules = rules.clone();
         let batch = flight.round.stamp(now, summary.epoch);
         self.memory.stamp(batch, summary, self.view.line_ms(now));
+        batch.known.ended_ms = Some(self.ended.told_ms());
         let away = self.view.away.filter(|away| self.heard && now >= away.since + SETTLE_AFTER);
         batch.away_since_ms = away.map_or(0, |away| away.since_ms);
         self.attempt += 1;
@@ -325,7 +375,11 @@ impl<W> Core<W> {
         self.speedometer.hidden_share = self.hidden.share(now);
         let speed = self.speedometer.observe(rules, &outcome.summary);
         let anchor = self.view.anchor.after(outcome.summary.now_ms, sent, now);
-        let pace = Pace::of(&outcome.summary, rules, &self.memory);
+        let pace = match self.hear_of_ends(&outcome, rules) {
+            true => Pace::at_once(STEP_EVERY_BUSY),
+            false => Pace::of(&outcome.summary, rules, &self.memory),
+        };
+        self.ended_since = None;
         let not_before = now + step_every_min(flight.round.questions());
         // Published before anybody is answered: whoever asks next finds at least what this answer was based on.
         let answers_since = self.view.answers_since.or(Some(now));
@@ -334,6 +388,7 @@ impl<W> Core<W> {
             summary,
             speed,
             grace_ms: self.grace.ms(),
+            ended: self.ended.clone(),
             store_answers: true,
             answers_since,
             away: None,
@@ -357,7 +412,10 @@ impl<W> Core<W> {
             flight.round.came_by(self.view.line_ms(sent));
             let trickle = Trickle::new(&flight.rules, &self.view.summary, self.memory.calls());
             let away = Some(Away { since: sent, since_ms: self.view.line_ms(now), trickle });
-            self.view = Arc::new(View { store_answers: false, answers_since: None, away, ..View::clone(&self.view) });
+            self.ended_since = None;
+            let ended = self.ended.clone();
+            self.view =
+                Arc::new(View { store_answers: false, answers_since: None, away, ended, ..View::clone(&self.view) });
             actions.push(Action::Publish(self.view.clone()));
         }
         flight.round.let_go(actions);
@@ -376,7 +434,7 @@ impl<W> Core<W> {
 impl<W> Phase<W> {
     /// The line is asked at this time, whether there is something to say or not.
     fn at_once(at: Instant) -> Self {
-        let pace = Pace { look_every: RETRY.0, idle_every: RETRY.0, moving: true };
+        let pace = Pace::at_once(RETRY.0);
         Self::Resting(Rest { pace, last_step: at, look: at, not_before: at })
     }
 }

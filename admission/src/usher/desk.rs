@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     time::{Instant, sleep_until},
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Desk<S> {
     pub(super) usher: Weak<Usher>,
     pub(super) store: Arc<S>,
     pub(super) inbox: mpsc::Receiver<Question>,
+    /// A visit has ended.
+    pub(super) ends: Arc<Notify>,
     pub(super) keepsake: Option<Keepsake>,
     pub(super) core: Core<Waiter>,
     pub(super) flight: Option<(u64, Attempt)>,
@@ -92,6 +94,7 @@ impl<S: Store> Desk<S> {
                     Err(error) => Event::Failed { attempt, error: error.to_string() },
                 },
                 () = sleep_until(wake) => Event::Wake,
+                () = self.ends.notified() => Event::Wake,
                 question = self.inbox.recv(), if self.core.takes_questions() => match question {
                     Some(question) => Event::Question(question),
                     None => return,
@@ -101,7 +104,10 @@ impl<S: Store> Desk<S> {
             let rules = usher.rules.load_full();
             let answered = matches!(event, Event::Answered { .. });
             if matches!(event, Event::Wake) {
-                self.take_what_waits(&usher, &rules, &mut actions);
+                if now() >= wake.into_std() {
+                    self.take_questions(&rules, &mut actions);
+                }
+                self.take_marks(&usher, &rules, &mut actions);
             }
             self.core.handle(now(), event, &rules, &mut actions);
             self.act(&usher, &mut actions);
@@ -112,12 +118,16 @@ impl<S: Store> Desk<S> {
     }
 
     /// What has come meanwhile shares the step.
-    fn take_what_waits(&mut self, usher: &Usher, rules: &Arc<Rules>, actions: &mut Vec<Action<Waiter>>) {
+    fn take_questions(&mut self, rules: &Arc<Rules>, actions: &mut Vec<Action<Waiter>>) {
         let at = now();
         for _ in 0..ANSWERS_MAX {
             let Ok(question) = self.inbox.try_recv() else { break };
             self.core.handle(at, Event::Question(question), rules, actions);
         }
+    }
+
+    fn take_marks(&mut self, usher: &Usher, rules: &Arc<Rules>, actions: &mut Vec<Action<Waiter>>) {
+        let at = now();
         for _ in 0..MARKS_TAKEN_MAX {
             let Some(mark) = usher.marks.pop() else { break };
             self.core.handle(at, Event::Mark(mark), rules, actions);
@@ -135,12 +145,12 @@ impl<S: Store> Desk<S> {
                 }
                 Action::Publish(view) => {
                     if view.store_answers {
-                        counts.steps.fetch_add(1, Ordering::Relaxed);
                         let _ = usher.heard.set(());
                     }
                     usher.view.store(view);
                 }
                 Action::Called(called) => {
+                    counts.steps.fetch_add(1, Ordering::Relaxed);
                     counts.called.fetch_add(called.into(), Ordering::Relaxed);
                 }
                 Action::Answer(waiter, answer) => {

@@ -49,11 +49,16 @@ pub struct Pace {
 }
 
 impl Pace {
+    /// A step is made after so long, whether there is something to say or not.
+    pub fn at_once(every: Duration) -> Self {
+        Self { look_every: every, idle_every: every, moving: true }
+    }
+
     /// The pace after a step that left the line like this, for a node that remembers so much.
     pub fn of(summary: &Summary, rules: &Rules, memory: &Memory) -> Self {
         if memory.is_news_to(summary.life) {
             // The line waits for what this node remembers.
-            return Self { look_every: STEP_EVERY_MIN, idle_every: STEP_EVERY_MIN, moving: true };
+            return Self::at_once(STEP_EVERY_MIN);
         }
         // A line that is lost learns of it in time, while somebody here would miss something.
         let idle_every = if memory.is_empty() { IDLE_EVERY } else { MARKS_EVERY };

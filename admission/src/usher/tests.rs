@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod apart;
+mod ended;
 mod keepsake;
+mod shown;
 
 use std::{
     sync::{

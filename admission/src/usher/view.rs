@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sluice_config::Mode;
 
-use super::{pace::Anchor, trickle::Trickle};
+use super::{ended::Ended, pace::Anchor, trickle::Trickle};
 use crate::{
     estimate::{GRACE_MS_PRIOR, Speed},
     line::Summary,
@@ -20,6 +20,8 @@ pub struct View {
     pub speed: Speed,
     /// How much later than told visitors may ask and still count as present, in ms.
     pub grace_ms: u32,
+    /// Whose visits have ended.
+    pub ended: Ended,
     /// Whether the last attempt reached the store.
     pub store_answers: bool,
     /// Since when the line has answered without a break.
@@ -44,6 +46,7 @@ impl View {
             summary: Summary { now_ms: wall_ms, ..Summary::default() },
             speed: Speed::default(),
             grace_ms: GRACE_MS_PRIOR,
+            ended: Ended::default(),
             store_answers: false,
             answers_since: None,
             away: None,
@@ -70,6 +73,7 @@ impl View {
             now_ms: self.line_ms(now),
             mode,
             grace_ms: self.grace_ms,
+            ended: &self.ended,
             answers_for_ms: self.answers_since.map_or(0, |since| ms(now.saturating_duration_since(since))),
             away_ms: ms(self.away_for(now)),
             trickle: self.away.and_then(|away| away.trickle),

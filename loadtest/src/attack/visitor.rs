@@ -245,7 +245,8 @@ impl Journey {
             return;
         }
         let Some(status) = Status::of(answer) else { return };
-        self.numbered(status.number);
+        // What is shown leaves out numbers that a lost line skipped; the ticket does not.
+        self.numbered(self.browser.number());
         let has_number = !self.story.numbers.is_empty();
         self.story.lost |=
             has_number && self.story.entered_us.is_none() && self.browser.token("ticket", QUEUE).is_none();

@@ -72,6 +72,9 @@ impl Counts {
         for (_, tally) in each.iter().filter(|(counts, _)| *counts) {
             tally.inc();
         }
+        if counted.pass_ended {
+            self.refuse(Kind::Pass, Refused::Ended);
+        }
     }
 
     /// A token did not verify.

@@ -31,11 +31,12 @@ pub static ENGLISH: Words = Words {
     },
     reasons: Reasons {
         paused: "The site has paused the line. It moves again when the site resumes it.",
-        seats_taken: "The site is full. The next person is let in as soon as somebody leaves.",
-        store_away: "The waiting room has a technical problem. It is on our side, and your place is kept.",
-        recovering: "The waiting room is recovering from a technical problem. First all places are restored.",
+        seats_taken: "The site is full. The next person gets in when somebody leaves.",
+        store_away: "The waiting room has a technical problem on our side. Your place is kept.",
+        recovering: "The waiting room is recovering. First all places are restored.",
         closed: "The site has closed this line.",
         line_full: "No more people can join the line.",
+        lapsed: "Your turn has passed. Load this page to be called again.",
         rate_used: "This minute's places are taken. It moves on within a minute.",
     },
     place: Place {

@@ -397,6 +397,22 @@ fn a_form_that_was_stopped_tells_when_to_send_it_again_and_never_does_by_itself(
     assert!(visit.poll_times_s().len() >= 3, "the place is kept while the visitor reads");
 }
 
+/// A visitor who was called, did not enter, and is called again only by a page load.
+#[test]
+fn who_has_lapsed_reads_so_and_the_page_loads_once_at_most_with_a_form_never() {
+    let lapsed = Answer::Standing(Standing { reason: Some(Reason::Lapsed), ..CALLED });
+    let says = "Your turn has passed. Load this page to be called again.";
+    let site = Script::default().form_page(&WAITING).polls([lapsed.clone(), lapsed.clone()]).watched("").serve();
+    let visit = Visit::to(&site, 60);
+    assert_eq!(visit.last().reason.as_deref(), Some(says));
+    assert_eq!(site.navigations(), 1);
+    // What replaces no page: the visitor has to see it.
+    let site = Script::default().waiting_page(&WAITING).no_page().polls([lapsed]).watched("").serve();
+    let visit = Visit::to(&site, 60);
+    assert_eq!(visit.last().reason.as_deref(), Some(says));
+    assert_eq!(site.navigations(), 2);
+}
+
 fn a_form() -> [(String, String); 4] {
     let field = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     [("submit", "x"), ("PaRes", "a+b/c=\r\n\"<'&"), ("ü", "€"), ("action", "https://evil.example/")].map(field)

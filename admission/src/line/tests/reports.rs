@@ -78,6 +78,22 @@ fn numbers_are_shown_without_those_that_were_skipped() {
     assert_eq!((number, bench.line.summary().shown_number(number)), (122 + 2 * SKIP, 122));
 }
 
+/// P10: the first step of a node that had been told of the line right after the loss took the gap for handed out.
+#[test]
+fn numbers_stay_skipped_when_nodes_say_what_they_were_told_of_the_line() {
+    let mut bench = Bench::new(rules());
+    bench.join(100);
+    bench.see(100, [120]);
+    let known = bench.line.known();
+    assert_eq!(known.issued, 120 + SKIP);
+    let summary = bench.after(100, Batch { known: known.clone(), ..Batch::default() }).summary;
+    assert_eq!(summary.gaps, [(121, 120 + SKIP)]);
+    // Another loss: the gap is known from the node alone.
+    let mut bench = Bench::new(rules());
+    let summary = bench.after(100, Batch { known: Known { steps: 900, ..known }, ..Batch::default() }).summary;
+    assert_eq!(summary.shown_number(summary.issued + 1), 121);
+}
+
 #[test]
 fn many_losses_leave_few_gaps_and_later_numbers_as_they_are_shown() {
     let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });

@@ -4,7 +4,10 @@
 use super::*;
 use crate::{
     line::{Line, Reading, Seen},
-    usher::marks::{Mark, Word},
+    usher::{
+        marks::{Mark, Word},
+        pace::IDLE_EVERY,
+    },
 };
 
 const START_MS: u64 = 1_700_000_000_000;
@@ -181,9 +184,50 @@ fn polls_beyond_what_a_batch_bears_never_hold_up_what_must_not_be_lost() {
         world.says(World::seen(number, 20_000));
     }
     world.says(Word::Ended(3));
+    // Those who serve visitors learn of it first.
+    world.wakes();
     world.wakes();
     let (_, batch) = world.sent.clone().unwrap();
     assert_eq!((batch.seen.len(), &batch.ended[..]), (super::super::pace::MARKS_PER_ROUND, &[3][..]));
+}
+
+/// A visit that has ended here is published at once, and not only when the line has answered.
+#[test]
+fn what_a_node_ends_itself_it_knows_at_once() {
+    let mut world = World::new();
+    world.is_silent_for(Duration::from_secs(10));
+    let before = world.now;
+    world.says(Word::Ended(3));
+    assert!(!world.core.view().ended.contains(3), "many share one look");
+    world.wakes();
+    assert!(world.core.view().ended.contains(3) && world.now == before);
+    assert!(!world.core.view().store_answers, "the line has not heard of it");
+    let old = Mark { epoch: 9, word: Word::Ended(4) };
+    world.happens(Event::Mark(Marked { mark: old, at: world.now }));
+    world.wakes();
+    assert!(!world.core.view().ended.contains(4), "of another epoch: someone else");
+}
+
+#[test]
+fn a_node_asks_for_the_ends_it_has_not_heard_of_and_knows_them_all_soon() {
+    let mut world = World::new();
+    // Through another node, which was told of none.
+    let ended = (1..=2_500).collect();
+    let reading = Reading { wall_ms: START_MS, slack_ms: 0, run: 1 };
+    world.line.sync(&world.rules.clone(), reading, &Batch { ended, ..Batch::default() });
+    let start = world.now;
+    for _ in 0..3 {
+        while world.sent.is_none() {
+            world.wakes();
+        }
+        world.line_answers();
+    }
+    assert!((1..=2_500).all(|number| world.core.view().ended.contains(number)));
+    let took = world.now - start;
+    assert!(took <= IDLE_EVERY + Duration::from_millis(100), "{took:?}: the first step is that of an idle line");
+    // It says how far it knows them, so that it is not told again.
+    let told: Vec<_> = world.batches.iter().rev().take(2).map(|batch| batch.known.ended_ms).collect();
+    assert!(told[0] > told[1] && told[1] > Some(0), "{told:?}");
 }
 
 #[test]

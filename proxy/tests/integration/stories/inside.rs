@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval};
 
-use crate::support::{Connection, Request, Scene, Visitor, scene::FAST, until};
+use crate::support::{Connection, Request, Scene, Status, Visitor, scene::FAST, until};
 
 /// Somebody is called, and has not come in yet.
 async fn called() -> (Scene, Visitor) {
@@ -163,6 +163,40 @@ async fn somebody_inside_can_leave() {
     inside.leave().await;
     assert_eq!(inside.browser.token("pass"), None);
     waits.until_state("called").await;
+}
+
+/// P3: one client held 60 seats where there were three.
+#[tokio::test]
+async fn a_pass_that_was_copied_is_void_once_its_visit_has_ended() {
+    let scene = Scene::shop(&format!("{FAST}\nmax_active = 3\nsession_idle = \"8s\"")).await;
+    let mut visitor = scene.visitor("ann").await;
+    let mut copies = Vec::new();
+    for _ in 0..20 {
+        visitor.walk_in().await;
+        // The pass comes back: a visit has begun.
+        visitor.open("/cart").await;
+        copies.push(visitor.browser.token("pass").unwrap());
+        visitor.leave().await;
+    }
+    visitor.walk_in().await;
+    visitor.open("/cart").await;
+    let hits = scene.origin.hit_count();
+    for copy in &copies {
+        let copied = scene.visitor("copy").await.browser;
+        copied.set_token("pass", copy);
+        let status = scene.node.ask(&copied.poll()).await;
+        assert_eq!(Status::of(&status).unwrap().state, "joining", "as one without a pass");
+        assert_eq!(status.cookie("sluice_pass_shop"), Some(""), "it is taken back");
+        // What is loaded ahead of time never walks in by itself.
+        let ahead = copied.navigation("/").header("Sec-Purpose", "prefetch");
+        assert!(!scene.node.ask(&ahead).await.is_from_origin());
+    }
+    assert_eq!(scene.origin.hit_count(), hits);
+    assert!(visitor.open("/cart").await.is_from_origin(), "the visit that goes on is not harmed");
+    let metrics = scene.node.metrics().await;
+    assert_eq!(metrics.sum("tokens_refused_total", &[("reason", "ended")]), 40.0);
+    let one_seat = async || (scene.node.metrics().await.line("inside_visitors", "shop") == 1.0).then_some(());
+    until("one client holds one seat", one_seat).await;
 }
 
 #[tokio::test]

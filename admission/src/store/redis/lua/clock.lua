@@ -60,12 +60,13 @@ local function skip(first, count)
   set_gaps(gaps)
 end
 
--- A number turns out to have been handed out; so were those before it.
-local function handed_out(number)
+-- A number turns out to have been handed out; so were those before it. `counted`: a node knows it as issued, and the last
+-- of a gap was by the skip alone.
+local function handed_out(number, counted)
   local gaps, kept, found = list('gaps'), {}, false
   for i = 1, #gaps, 2 do
     local first, last = gaps[i], gaps[i + 1]
-    if first <= number and number <= last then
+    if first <= number and number <= last and not (counted and number == last) then
       first, found = number + 1, true
     end
     if first <= last then

@@ -17,7 +17,7 @@ local function merge(begins)
   s.issued = max(s.issued, known.issued, s.head)
   s.ended_last = max(s.ended_last, known.ended or 0)
   merge_gaps(known.gaps)
-  handed_out(known.issued)
+  handed_out(known.issued, true)
   return true, lost
 end
 
