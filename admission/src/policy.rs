@@ -161,7 +161,7 @@ pub struct Handed {
     pub pass: Word<Pass>,
 }
 
-/// What the line should hear. At most [`MARKS_MAX`].
+/// What the line should hear. At most two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Marks([Option<Mark>; MARKS_MAX]);
 

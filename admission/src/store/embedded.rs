@@ -1,7 +1,7 @@
 //! Lines in this process, with a state file each: for one node.
 //!
 //! A step is made where it is asked for, and its record written to the line's journal on another thread before it is
-//! answered. So a disk that is slow delays the steps of the line that it is slow for, and no other's; see [`disk`] for
+//! answered. So a disk that is slow delays the steps of the line that it is slow for, and no other's; see `disk` for
 //! the bounds.
 
 mod disk;
