@@ -80,6 +80,9 @@ impl Scene {
         let mut connection = Connection::open(&self.entrance).await?;
         let answer = connection.ask(&get(HOST, "/", "")).await?;
         let pass = cookie(answer, "sluice_pass_open").ok_or("no pass was given")?;
+        // The first pass is good for half a minute; once it has come back there is one for a visit.
+        let answer = connection.ask(&get(HOST, "/", &pass)).await?;
+        let pass = cookie(answer, "sluice_pass_open").ok_or("the pass was not renewed")?;
         Ok(get(HOST, "/", &pass))
     }
 

@@ -126,7 +126,9 @@ impl<'a> Sluice<'a> {
         count: usize,
         targets: impl Iterator<Item = Target>,
     ) -> Result<(BTreeMap<Job, Task>, Answers), Failed> {
-        let inside = all_ask(to, &visitors("/", count), &[Expect::new(200, "sluice_pass_open=")]).await?;
+        // The first pass is good for half a minute; once it has come back there is one for a visit.
+        let let_in = || Expect::new(200, "sluice_pass_open=");
+        let inside = all_ask(to, &visitors("/", count), &[let_in(), let_in()]).await?;
         let waiting = self.join_at(to, count).await?;
         let loading: Vec<_> = waiting.iter().map(|visitor| visitor.at(LONG)).collect();
         let newcomer = Expect::new(503, "sluice_slip_long=");
