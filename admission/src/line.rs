@@ -79,6 +79,8 @@ pub struct Line {
     head: u64,
     heads: Heads,
     clock: Clock,
+    /// For how long the line could not be asked, in all.
+    silent_ms: u64,
     rate: Rate,
     /// Bits are offsets from here; a multiple of 64.
     base: u64,
@@ -113,6 +115,7 @@ impl Line {
             issued: 0,
             head: 0,
             heads: Heads::default(),
+            silent_ms: 0,
             rate: Rate::full(rules, clock.now_ms),
             base: 0,
             presence: Presence::new(),
@@ -186,6 +189,7 @@ impl Line {
         let old = std::mem::replace(self, fresh);
         self.epoch = old.epoch + 1;
         self.clock = old.clock;
+        self.silent_ms = old.silent_ms;
         self.rate = old.rate;
         self.lives = old.lives;
         self.summarise(rules, true, 0);
@@ -226,19 +230,29 @@ impl Line {
     /// there itself, and only cut off from its store, knows whom it saw meanwhile.
     fn notice_silence(&mut self, gone_ms: u64, node_was_there: bool) {
         let silent_ms = gone_ms.saturating_sub(if self.summary.waiting > 0 { SILENT_MS } else { SILENT_IDLE_MS });
+        // What stands still runs in between, or it would stand for ever in a line that is asked a little too seldom.
+        self.heads.run(gone_ms - silent_ms);
         if silent_ms == 0 {
-            self.heads.run(gone_ms);
             return;
         }
+        self.silent_ms += silent_ms;
         self.due.postpone(silent_ms);
         // A page that gets no answer asks again after twice as long each time, and no later than that.
         let back_ms = u32::try_from(gone_ms * 2 + SILENT_MS).unwrap_or(u32::MAX).min(PAGE_BACK_MS_MAX);
-        self.presence.carry(self.clock.now_ms, (!node_was_there).then_some(back_ms));
+        if !node_was_there {
+            self.presence.carry(self.asked_ms(), self.clock.now_ms, back_ms);
+        }
+    }
+
+    /// The line's clock without the time for which it could not be asked: how long ago a visitor was seen is counted on
+    /// it.
+    fn asked_ms(&self) -> u64 {
+        self.clock.now_ms - self.silent_ms
     }
 
     fn expire(&mut self, rules: &Rules) {
         let now_ms = self.clock.now_ms;
-        self.presence.expire(now_ms);
+        self.presence.expire(self.asked_ms(), now_ms);
         self.slips.expire(now_ms);
         self.inside.cut(now_ms + rules.seat_ms);
         while self.inside.pop_lapsed(now_ms).is_some() {}

@@ -55,6 +55,14 @@ impl Bits {
         }
     }
 
+    /// Clears all bits that are not set in another bitmap of the same base.
+    pub(super) fn mask(&mut self, other: &Self) {
+        self.words.truncate(other.words.len());
+        for (word, kept) in self.words.iter_mut().zip(&other.words) {
+            *word &= kept;
+        }
+    }
+
     /// Forgets the lowest `count` words.
     pub(super) fn drop_front(&mut self, count: usize) {
         let count = count.min(self.words.len());

@@ -148,8 +148,9 @@ impl Line {
     /// Marks a number as present. Bits of numbers that are called, or at or below the floor, mean nothing and
     /// are masked where they are read, so they need not be told apart here.
     pub(super) fn see(&mut self, number: u64, hold_ms: u32) {
+        let asked_ms = self.asked_ms();
         if let Some(offset) = self.offset(number) {
-            self.presence.mark(offset, self.clock.now_ms, hold_ms);
+            self.presence.mark(offset, asked_ms, self.clock.now_ms, hold_ms);
         }
     }
 }

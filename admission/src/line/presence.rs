@@ -9,7 +9,8 @@
 //! the coarse one may count as present for up to 16 s more than was asked for. By the time the head reaches such a number
 //! it is asked for more often and those seconds are over, and long holds cost few bitmaps.
 //!
-//! *Counted as waiting*: seen within the last 90 s, because a background tab asks once a minute at best.
+//! *Counted as waiting*: seen within the last 90 s, because a background tab asks once a minute at best. Time in which
+//! the line could not be asked does not count: `asked_ms` is the line's clock without it.
 
 use serde::{Deserialize, Serialize};
 
@@ -57,40 +58,38 @@ impl Presence {
         Self { fine: ring(FINE_GENERATIONS), coarse: ring(COARSE_GENERATIONS), waiting: ring(WAITING_GENERATIONS) }
     }
 
-    /// Wipes the generations that are over at `now_ms`.
-    pub(super) fn expire(&mut self, now_ms: u64) {
-        let over = |ring: &mut Vec<Generation>, oldest: u64| {
-            for generation in ring.iter_mut().filter(|g| g.index < oldest) {
-                generation.bits.wipe();
-            }
-        };
-        over(&mut self.fine, now_ms / FINE_MS);
-        over(&mut self.coarse, now_ms / COARSE_MS);
-        over(&mut self.waiting, (now_ms / WAITING_MS + 1).saturating_sub(WAITING_GENERATIONS as u64));
+    /// Wipes the generations that are over.
+    pub(super) fn expire(&mut self, asked_ms: u64, now_ms: u64) {
+        self.expire_doors(now_ms);
+        self.expire_waiting(asked_ms);
+    }
+
+    fn expire_doors(&mut self, now_ms: u64) {
+        wipe_before(&mut self.fine, now_ms / FINE_MS);
+        wipe_before(&mut self.coarse, now_ms / COARSE_MS);
+    }
+
+    fn expire_waiting(&mut self, asked_ms: u64) {
+        wipe_before(&mut self.waiting, (asked_ms / WAITING_MS + 1).saturating_sub(WAITING_GENERATIONS as u64));
     }
 
     /// Marks a number as present for `hold_ms`, at most [`HOLD_MS_MAX`].
-    pub(super) fn mark(&mut self, offset: u64, now_ms: u64, hold_ms: u32) {
+    pub(super) fn mark(&mut self, offset: u64, asked_ms: u64, now_ms: u64, hold_ms: u32) {
         self.door(now_ms, hold_ms).set(offset);
-        slot(&mut self.waiting, now_ms / WAITING_MS).set(offset);
+        slot(&mut self.waiting, asked_ms / WAITING_MS).set(offset);
     }
 
-    /// Those who were present when the line was last asked are so for `hold_ms` more, as they could not say it; and
-    /// those who were counted as waiting still are. To be called before [`Self::expire`].
-    pub(super) fn carry(&mut self, now_ms: u64, hold_ms: Option<u32>) {
-        let all = |ring: &[Generation]| {
-            let mut bits = Bits::default();
-            ring.iter().for_each(|g| bits.merge(&g.bits));
-            bits
-        };
+    /// As [`Self::expire`], but those who were present when the line was last asked are so for `hold_ms` more, as they
+    /// could not say it, if they are counted as waiting: or else a line that falls silent again and again would never
+    /// forget who has left.
+    pub(super) fn carry(&mut self, asked_ms: u64, now_ms: u64, hold_ms: u32) {
+        self.expire_waiting(asked_ms);
+        let waiting = all(&self.waiting);
+        self.fine.iter_mut().chain(&mut self.coarse).for_each(|g| g.bits.mask(&waiting));
         let mut door = all(&self.fine);
         door.merge(&all(&self.coarse));
-        let waiting = all(&self.waiting);
-        self.expire(now_ms);
-        if let Some(hold_ms) = hold_ms {
-            self.door(now_ms, hold_ms).merge(&door);
-        }
-        slot(&mut self.waiting, now_ms / WAITING_MS).merge(&waiting);
+        self.expire_doors(now_ms);
+        self.door(now_ms, hold_ms).merge(&door);
     }
 
     /// Takes a number out of all rings.
@@ -144,6 +143,17 @@ impl Presence {
     fn all_mut(&mut self) -> impl Iterator<Item = &mut Generation> {
         self.fine.iter_mut().chain(&mut self.coarse).chain(&mut self.waiting)
     }
+}
+
+/// All bits of a ring.
+fn all(ring: &[Generation]) -> Bits {
+    let mut bits = Bits::default();
+    ring.iter().for_each(|g| bits.merge(&g.bits));
+    bits
+}
+
+fn wipe_before(ring: &mut [Generation], oldest: u64) {
+    ring.iter_mut().filter(|g| g.index < oldest).for_each(|g| g.bits.wipe());
 }
 
 /// The bitmap of generation `index`, wiped if its place in the ring held an older one.

@@ -135,7 +135,7 @@ impl World {
         Self {
             rules,
             line,
-            model: Model::default(),
+            model: Model::begin(real_ms),
             real_ms,
             wall_off_ms: 0,
             anchor: None,

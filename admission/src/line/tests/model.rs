@@ -43,6 +43,8 @@ pub(super) struct Model {
     waiting: u64,
     /// The line's clock, and the floor, after the last step.
     last_ms: u64,
+    /// For how long the line could not be asked, in all.
+    silent_ms: u64,
     floor: u64,
     pub(super) came: Came,
 }
@@ -61,6 +63,11 @@ pub(super) struct Came {
 }
 
 impl Model {
+    /// Of a line that begins at this time of its clock.
+    pub(super) fn begin(now_ms: u64) -> Self {
+        Self { last_ms: now_ms, ..Self::default() }
+    }
+
     /// Follows a step of the real line and compares everything it did.
     pub(super) fn follow(&mut self, line: &Line, rules: &Rules, batch: &Batch, outcome: &Outcome, real_ms: u64) {
         let now_ms = line.clock.now_ms;
@@ -104,7 +111,7 @@ impl Model {
         assert!(floor >= self.floor);
         let passed = self.visitors.range(self.floor + 1..floor + 1);
         for (number, visitor) in passed {
-            let is_seen = visitor.seen + presence::WAITING_GENERATIONS as u64 > now_ms / presence::WAITING_MS;
+            let is_seen = visitor.seen + presence::WAITING_GENERATIONS as u64 > self.half_minute(now_ms);
             assert!(visitor.place != Place::Waiting || !is_seen, "the floor passed {number}");
         }
         self.floor = floor;
@@ -112,11 +119,13 @@ impl Model {
 
     /// P1, P7: while the line is not asked claims do not run out, and who was present still is.
     fn silence(&mut self, now_ms: u64) {
-        let gone_ms = if self.last_ms == 0 { 0 } else { now_ms - self.last_ms };
+        let gone_ms = now_ms - self.last_ms;
         let silent_ms = gone_ms.saturating_sub(if self.waiting > 0 { 2_000 } else { 10_000 });
         if silent_ms == 0 {
             return;
         }
+        self.silent_ms += silent_ms;
+        let half_minute = self.half_minute(now_ms);
         let hold_ms = (gone_ms * 2 + 2_000).min(66_000);
         let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
         let until_ms = ((now_ms + hold_ms) / length_ms + 1) * length_ms;
@@ -124,14 +133,18 @@ impl Model {
             if let Place::Due { until_ms, .. } = &mut visitor.place {
                 *until_ms += silent_ms;
             }
-            if visitor.present_until_ms > self.last_ms {
+            let is_counted = visitor.seen > 0 && visitor.seen + presence::WAITING_GENERATIONS as u64 > half_minute;
+            if !is_counted {
+                visitor.present_until_ms = 0;
+            } else if visitor.present_until_ms > self.last_ms {
                 visitor.present_until_ms = visitor.present_until_ms.max(until_ms);
             }
-            let generations = presence::WAITING_GENERATIONS as u64;
-            if visitor.seen > 0 && visitor.seen + generations > self.last_ms / presence::WAITING_MS {
-                visitor.seen = now_ms / presence::WAITING_MS;
-            }
         }
+    }
+
+    /// Which half minute it is, without the time for which the line could not be asked.
+    fn half_minute(&self, now_ms: u64) -> u64 {
+        (now_ms - self.silent_ms) / presence::WAITING_MS
     }
 
     /// Numbers that hold a valid pass.
@@ -200,11 +213,12 @@ impl Model {
     }
 
     fn see(&mut self, number: u64, now_ms: u64, hold_ms: u32) {
+        let half_minute = self.half_minute(now_ms);
         let visitor = self.visitors.get_mut(&number).unwrap();
         let until_ms = now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX));
         let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
         visitor.present_until_ms = visitor.present_until_ms.max((until_ms / length_ms + 1) * length_ms);
-        visitor.seen = now_ms / presence::WAITING_MS;
+        visitor.seen = half_minute;
     }
 
     /// P9: a slip that comes back takes the next number, in the order in which slips come back, unless the line is
@@ -348,8 +362,7 @@ impl Model {
         assert_eq!(summary.due, count(&|v| matches!(v.place, Place::Due { .. })));
         assert_eq!(summary.inside, count(&|v| matches!(v.place, Place::Inside { .. })));
         if line.ticked_ms == now_ms {
-            let oldest =
-                (now_ms / presence::WAITING_MS + 1).saturating_sub(presence::WAITING_GENERATIONS as u64).max(1);
+            let oldest = (self.half_minute(now_ms) + 1).saturating_sub(presence::WAITING_GENERATIONS as u64).max(1);
             let waiting = |v: &Visitor| v.place == Place::Waiting && v.seen >= oldest;
             let ahead =
                 self.visitors.iter().filter(|&(&n, v)| n > summary.head && n > floor && waiting(v)).count() as u64;

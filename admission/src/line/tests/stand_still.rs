@@ -189,3 +189,43 @@ fn a_line_in_which_none_wait_counts_the_time_between_two_looks() {
     }
     assert_eq!(bench.line.due.len(), 0, "an usher looks at an idle line every 5 s");
 }
+
+#[test]
+fn a_line_that_falls_silent_once_a_minute_forgets_who_has_left() {
+    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
+    bench.join(100);
+    for _ in 0..3 {
+        bench.after(57_000, Batch::default());
+        bench.after_silence(3_000, Batch::default());
+    }
+    assert_eq!(bench.line.summary().waiting, 0);
+}
+
+#[test]
+fn visitors_who_have_left_a_line_that_is_asked_too_seldom_keep_no_others_out() {
+    let mut bench = Bench::new(Rules { max_active: Some(5), ..rules() });
+    bench.join(100);
+    let mut entered = Vec::new();
+    // Steps are always a little further apart than the time after which a line was silent. Two of 100 are there.
+    for _ in 0..120 {
+        for number in [99, 100] {
+            let asks = vec![Ask { number, hold_ms: 6_000, enter: true }];
+            let outcome = bench.after_silence(2_100, Batch { asks, ..Batch::default() });
+            if matches!(outcome.asks[0], Verdict::Inside { .. }) {
+                entered.push(number);
+            }
+        }
+    }
+    assert!(entered.contains(&99) && entered.contains(&100), "{:?}", bench.line.summary());
+}
+
+#[test]
+fn the_floor_of_a_line_that_is_asked_too_seldom_rises() {
+    let mut bench = Bench::new(rules());
+    bench.join(10);
+    for _ in 0..200 {
+        bench.join(3);
+        bench.after_silence(2_100, Batch::default());
+    }
+    assert!(bench.line.summary().floor > 10, "{:?}", bench.line.heads);
+}

@@ -191,7 +191,8 @@ local function expire_doors()
 end
 
 local function expire_waiting()
-  local seen = floor(s.now / C.WAITING_MS)
+  -- Time in which the line could not be asked does not count.
+  local seen = floor((s.now - s.silent) / C.WAITING_MS)
   for generation = max(s.seen, seen - WAITINGS) + 1, seen do
     wipe_generation(DOORS + generation % WAITINGS + 1)
   end
@@ -204,19 +205,21 @@ local function expire_presence()
   expire_waiting()
 end
 
--- As `expire_presence`, but who was present is so for `hold_ms` more, if that is given; and who was counted as waiting
--- still is.
+-- As `expire_presence`, but who was present is so for `hold_ms` more, if counted as waiting.
 local function carry_presence(hold_ms)
-  local any = hold_ms and gather(1, DOORS)
+  expire_waiting()
+  local waiting = gather(DOORS + 1, DOORS + WAITINGS)
+  for i = 1, DOORS do
+    if not waiting then
+      wipe_generation(i)
+    elseif live[i] then
+      call('BITOP', 'AND', KEY.present[i], KEY.present[i], KEY.scratch)
+    end
+  end
+  local any = gather(1, DOORS)
   expire_doors()
   if any then
     local key = door_for(hold_ms)
-    call('BITOP', 'OR', key, key, KEY.scratch)
-  end
-  any = gather(DOORS + 1, DOORS + WAITINGS)
-  expire_waiting()
-  if any then
-    local key = waiting_now()
     call('BITOP', 'OR', key, key, KEY.scratch)
   end
 end

@@ -77,17 +77,22 @@ end
 -- Between two steps more time has gone by than while visitors are there to ask: `notice_silence` of line.rs.
 local function notice_silence(gone_ms, node_was_there)
   local silent_ms = gone_ms - (s.waiting > 0 and C.SILENT_MS or C.SILENT_IDLE_MS)
+  s.running = s.running + (s.runs == 1 and gone_ms - max(silent_ms, 0) or 0)
   if silent_ms <= 0 then
-    s.running = s.running + (s.runs == 1 and gone_ms or 0)
     expire_presence()
     return
   end
+  s.silent = s.silent + silent_ms
   local kept = call('ZRANGE', KEY.due, 0, -1, 'WITHSCORES')
   for i = 1, #kept, 2 do
     kept[i], kept[i + 1] = tonumber(kept[i + 1]) + silent_ms * 4, kept[i]
   end
   over(kept, 1, #kept, 'ZADD', KEY.due)
-  carry_presence(not node_was_there and min(gone_ms * 2 + C.SILENT_MS, C.PAGE_BACK_MS_MAX))
+  if node_was_there then
+    expire_presence()
+  else
+    carry_presence(min(gone_ms * 2 + C.SILENT_MS, C.PAGE_BACK_MS_MAX))
+  end
 end
 
 -- Takes seats for the called. `kept` is as for `hold`.

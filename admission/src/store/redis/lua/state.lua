@@ -37,7 +37,7 @@ end
 
 -- In the order in which they are packed, which is part of the layout.
 local SCALARS = {
-  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
+  'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'silent', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
   'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'late_start',
   'rate_used', 'mode',

@@ -400,7 +400,7 @@ local function reset()
   end
   local old, window = s, list('window')
   begin(old.epoch + 1)
-  for _, name in ipairs({ 'now', 'wall', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'run', 'last_slot',
+  for _, name in ipairs({ 'now', 'wall', 'silent', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'run', 'last_slot',
     'last_count' }) do
     s[name] = old[name]
   end
