@@ -13,9 +13,11 @@
 
 mod batch;
 mod bits;
+mod call;
 mod check;
 mod clock;
 mod constants;
+mod count;
 mod ended;
 mod gaps;
 mod lives;
@@ -28,6 +30,7 @@ mod seats;
 mod settling;
 mod slips;
 mod summary;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -52,7 +55,7 @@ use self::{
     marks::Heads,
     presence::Presence,
     rate::Rate,
-    seats::{Claim, Seat, Seats},
+    seats::{Claim, Seats},
     settling::Settling,
     slips::Slips,
 };
@@ -68,8 +71,6 @@ const SILENT_MS: u64 = 2_000;
 const SILENT_IDLE_MS: u64 = 10_000;
 /// A page that gets no answer asks again after no more than this: a minute, and time for the way.
 const PAGE_BACK_MS_MAX: u32 = 66_000;
-/// A line of which all seats are taken moves if it has called within this time.
-const MOVING_MS: u64 = 60_000;
 
 /// The state of one line. Nothing in it is per visitor but one bit per generation, and the seats.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -264,34 +265,6 @@ impl Line {
         }
     }
 
-    /// A called visitor who did not come has given the seat back. Who could not hear of the call, or walked in and has
-    /// not been back, stands first in line when seen. Who heard of it is called once more when the page is loaded, and
-    /// no more after that: tickets that only ask would else be first for ever, and keep all others out.
-    fn lapse(&mut self, offset: u64, claim: Claim) {
-        match claim {
-            Claim::Open | Claim::Provisional => self.called.clear(offset),
-            Claim::Notified if self.lapsed.get(offset) => self.lapsed.clear(offset),
-            Claim::Notified => self.lapsed.set(offset),
-        }
-    }
-
-    /// The page of a number that has lapsed was loaded: it may be called again.
-    fn reclaim(&mut self, number: u64) {
-        if let Some(offset) = self.offset(number)
-            && self.lapsed.get(offset)
-            && self.due.get(number).is_none()
-        {
-            self.called.clear(offset);
-        }
-    }
-
-    /// Whoever is inside has been called, and has not lapsed.
-    fn take_in(&mut self, number: u64, since_ms: u64, until_ms: u64) -> Seat<()> {
-        self.due.free(number);
-        self.set_spent(number);
-        self.inside.hold(number, since_ms, until_ms, ())
-    }
-
     /// Hands out numbers to those who came while the line could not be asked.
     fn settle(&mut self) {
         for id in self.settling.take_due(self.clock.now_ms) {
@@ -336,125 +309,6 @@ impl Line {
         self.issued += 1;
         self.slips.remember(id, self.issued);
         self.issued
-    }
-
-    /// How many may be called now.
-    fn places(&mut self, rules: &Rules) -> u32 {
-        let rate = self.rate.allowed(rules, self.clock.now_ms, self.clock.slack_ms);
-        match rules.mode {
-            Mode::Hold | Mode::Closed => 0,
-            _ if self.lives.is_healing(self.clock.now_ms) => 0,
-            Mode::Open | Mode::Auto | Mode::Drain => rate.min(self.seats_free(rules)),
-        }
-    }
-
-    /// Whether visitors can be called, as far as time counts against those who are away. Where seats are short they are
-    /// mostly all taken; such a line moves for as long as it has called lately.
-    fn may_call(&self, rules: &Rules) -> bool {
-        let called_lately = (self.rate.last().0 * SLOT_MS + MOVING_MS) > self.clock.now_ms;
-        match rules.mode {
-            Mode::Hold | Mode::Closed => false,
-            _ if self.lives.is_healing(self.clock.now_ms) => false,
-            Mode::Open | Mode::Auto | Mode::Drain => called_lately || self.seats_free(rules) > 0,
-        }
-    }
-
-    fn seats_free(&self, rules: &Rules) -> u32 {
-        let taken = self.due.len() + self.inside.len();
-        rules.max_active.map_or(u32::MAX, |max| max.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX)))
-    }
-
-    /// Calls the first present, uncalled numbers above the floor.
-    fn call(&mut self, rules: &Rules, places: &mut u32, due: &mut Vec<(u64, u64)>) -> u32 {
-        let now_ms = self.clock.now_ms;
-        let mut called = 0;
-        let words = self.presence.len_words();
-        let mut index = self.word_above_floor();
-        self.summary.standing = false;
-        while index < words {
-            let mut candidates = self.candidates(index);
-            while candidates != 0 {
-                if *places == 0 {
-                    self.summary.standing = true;
-                    return called;
-                }
-                let bit = u64::from(candidates.trailing_zeros());
-                candidates &= candidates - 1;
-                let number = self.base + index as u64 * 64 + bit;
-                self.set_called(number);
-                // No visitor loses the seat before the poll that tells of it.
-                let until_ms = self.presence.until_ms(number - self.base).max(now_ms + rules.claim_within_ms);
-                self.due.hold(number, now_ms, until_ms, Claim::Open);
-                due.push((number, until_ms));
-                *places -= 1;
-                called += 1;
-            }
-            index += 1;
-        }
-        called
-    }
-
-    /// Present, uncalled numbers above the floor in one word.
-    fn candidates(&self, index: usize) -> u64 {
-        self.presence.door_word(index) & !self.called.word(index) & self.above_floor(index)
-    }
-
-    /// Gives the places that are left to visitors who have no slip yet.
-    fn walk_in(&mut self, rules: &Rules, batch: &Batch, answers: &mut [(u64, Verdict)], places: &mut u32) -> u32 {
-        let mut called = 0;
-        if rules.mode == Mode::Closed || self.summary.standing || self.settling.is_on(self.clock.now_ms) {
-            return called;
-        }
-        let refused = batch.newcomers.iter().zip(answers).filter(|(n, a)| n.walk_in && a.0 == 0);
-        for (newcomer, answer) in refused.take(*places as usize) {
-            let number = self.issue(newcomer.id);
-            self.set_called(number);
-            let (claim, for_ms) = if newcomer.enter {
-                (Claim::Provisional, seats::provisional_ms(rules))
-            } else {
-                (Claim::Open, rules.claim_within_ms)
-            };
-            self.due.hold(number, self.clock.now_ms, self.clock.now_ms + for_ms, claim);
-            answer.0 = number;
-            called += 1;
-        }
-        *places -= called;
-        called
-    }
-
-    /// What a number may do. `is_back`: its visitor has shown that it keeps what it was given.
-    fn verdict(&mut self, rules: &Rules, number: u64, enter: bool, is_back: bool) -> Verdict {
-        let inside =
-            |seat: Seat<()>| Verdict::Inside { since_ms: seat.since_ms, until_ms: seat.until_ms, provisional: false };
-        if let Some(seat) = self.inside.get(number) {
-            return inside(seat);
-        }
-        if let Some(Seat { until_ms, of: claim, .. }) = self.due.get(number) {
-            let now_ms = self.clock.now_ms;
-            let walked_in_ms = until_ms.saturating_sub(seats::provisional_ms(rules)).min(now_ms);
-            let since_ms = match claim {
-                Claim::Provisional if is_back => walked_in_ms,
-                Claim::Provisional => {
-                    return Verdict::Inside { since_ms: walked_in_ms, until_ms, provisional: true };
-                }
-                Claim::Open | Claim::Notified if enter => now_ms,
-                Claim::Open | Claim::Notified => {
-                    self.due.notify(number);
-                    return Verdict::Called { until_ms };
-                }
-            };
-            return inside(self.take_in(number, since_ms, now_ms + rules.seat_ms));
-        }
-        match self.offset(number) {
-            _ if !self.is_gone(number) => Verdict::Waiting,
-            Some(offset) if number > self.heads.floor() && self.lapsed.get(offset) => Verdict::Lapsed,
-            _ => Verdict::Spent,
-        }
-    }
-
-    /// Whether a number has been called, or was passed over too long ago to be; below the base every number was.
-    fn is_gone(&self, number: u64) -> bool {
-        number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
     }
 
     /// Numbers that are called are at or below the head.
@@ -504,94 +358,5 @@ impl Line {
         self.called.drop_front(count);
         self.lapsed.drop_front(count);
         self.base += words * 64;
-    }
-
-    fn summarise(&mut self, rules: &Rules, tick: bool, called: u32) {
-        let now_ms = self.clock.now_ms;
-        if tick {
-            self.count(rules);
-            self.ticked_ms = now_ms;
-            if !self.summary.standing {
-                self.summary.standing_since_ms = 0;
-                self.summary.called_standing = 0;
-            } else if self.summary.standing_since_ms == 0 {
-                self.summary.standing_since_ms = now_ms;
-                self.summary.called_standing = 0;
-            } else {
-                self.summary.called_standing += u64::from(called);
-            }
-            self.summary.called_last_minute = self.rate.in_window();
-            self.summary.rate_used_until_ms = self.rate.used_until_ms(rules, self.clock.slack_ms);
-        }
-        let summary = &mut self.summary;
-        (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
-        summary.life_began_ms = self.lives.began_ms();
-        summary.quiet_until_ms = self.lives.quiet_until_ms();
-        summary.settling = self.settling.is_on(now_ms);
-        summary.last_calls = self.rate.last();
-        summary.now_ms = now_ms;
-        summary.called_total = self.called_total;
-        summary.epoch = self.epoch;
-        summary.issued = self.issued;
-        summary.head = self.head;
-        summary.floor = self.heads.floor();
-        summary.due = self.due.len() as u64;
-        summary.inside = self.inside.len() as u64;
-        summary.ended_dropped = self.ended.dropped();
-        if summary.gaps != self.gaps.all() {
-            summary.gaps = self.gaps.all().to_vec();
-        }
-        summary.mode = Some(rules.mode);
-        summary.reason = summary.reason(rules);
-    }
-
-    /// Counts who is waiting, over the whole line: one pass over the bitmaps. Above the head that is whoever was
-    /// seen lately; of those the head has passed, only who is back at the door will be called. The floor rises, but not
-    /// over a number that was seen lately and is not called.
-    fn count(&mut self, rules: &Rules) {
-        let start = Blocks::start_for(self.head);
-        let mut blocks = Blocks { start, counts: Vec::with_capacity(self.summary.blocks.counts.len()) };
-        let mut late_blocks = Blocks::default();
-        let (mut late, mut waiting) = (0, 0);
-        let passed = self.heads.passed(rules.return_within_ms);
-        let mut lowest = passed.map(|_| None);
-        for index in self.word_above_floor()..self.presence.len_words() {
-            let first = self.base + index as u64 * 64;
-            let at_most_head = match (self.head + 1).checked_sub(first) {
-                None | Some(0) => 0,
-                Some(n) if n >= 64 => u64::MAX,
-                Some(n) => (1 << n) - 1,
-            };
-            if lowest == Some(None) {
-                let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
-                lowest = Some((word != 0).then(|| first + u64::from(word.trailing_zeros())));
-            }
-            if at_most_head != 0 {
-                let word = self.candidates(index) & at_most_head;
-                if word != 0 {
-                    if late == 0 {
-                        late_blocks.start = Blocks::start_for(first + u64::from(word.trailing_zeros()));
-                    }
-                    late_blocks.add(first, word.count_ones());
-                    late += u64::from(word.count_ones());
-                }
-            }
-            if at_most_head != u64::MAX {
-                let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
-                let count = (word & !at_most_head).count_ones();
-                if count > 0 {
-                    // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
-                    blocks.add(first, count);
-                    waiting += u64::from(count);
-                }
-            }
-        }
-        if let Some(passed) = passed {
-            self.heads.settle(passed, lowest.flatten().map_or(u64::MAX, |lowest| lowest - 1));
-        }
-        self.summary.late = late;
-        self.summary.waiting = waiting + late;
-        self.summary.blocks = blocks;
-        self.summary.late_blocks = late_blocks;
     }
 }

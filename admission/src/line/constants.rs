@@ -1,7 +1,7 @@
 //! What the script that is this line over again, in Redis, must have in common with it.
 
 use super::{
-    MOVING_MS, PAGE_BACK_MS_MAX, SILENT_IDLE_MS, SILENT_MS, ended, gaps, lives, marks, presence, rate, rules, seats,
+    PAGE_BACK_MS_MAX, SILENT_IDLE_MS, SILENT_MS, call, ended, gaps, lives, marks, presence, rate, rules, seats,
     settling, slips, summary,
 };
 
@@ -28,7 +28,7 @@ pub(crate) const CONSTANTS: [(&str, u64); 32] = [
     ("SILENT_MS", SILENT_MS),
     ("SILENT_IDLE_MS", SILENT_IDLE_MS),
     ("PAGE_BACK_MS_MAX", PAGE_BACK_MS_MAX as u64),
-    ("MOVING_MS", MOVING_MS),
+    ("MOVING_MS", call::MOVING_MS),
     ("REMEMBER_MS", slips::REMEMBER_MS),
     ("REMEMBER_MS_MIN", slips::REMEMBER_MS_MIN),
     ("SLIPS_MAX", slips::SLIPS_MAX as u64),

@@ -1,4 +1,4 @@
--- Hands out numbers: slips.rs, and `arrive` and `walk_in` of line.rs.
+-- Hands out numbers: slips.rs, `arrive` of line.rs and `walk_in` of call.rs.
 
 -- Begins a new generation of slips when it is time, and forgets the one before the last.
 local function expire_slips()

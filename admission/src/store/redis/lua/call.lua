@@ -1,4 +1,4 @@
--- Who is called, and how many wait where: `call`, `places` and `count` of line.rs, summary.rs.
+-- Who is called, and how many wait where: call.rs, count.rs, summary.rs.
 
 -- Candidates are looked at by so many bytes of the bitmap at a time.
 local LOOK_BYTES = 128

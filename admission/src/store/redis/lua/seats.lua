@@ -29,7 +29,7 @@ local function until_then(until_ms, members, from, to)
   return kept
 end
 
--- Frees the seats that are due and have lapsed: `lapse` of line.rs.
+-- Frees the seats that are due and have lapsed: `lapse` of verdict.rs.
 local function expire_due()
   local upto = s.now * 4 + 3
   local found = call('ZRANGEBYSCORE', KEY.due, '-inf', upto, 'WITHSCORES')

@@ -1,4 +1,4 @@
--- What a number may do: `verdict` of line.rs.
+-- What a number may do: verdict.rs.
 
 local REFUSED, STANDS, CALLED, INSIDE, SPENT, HALF_INSIDE, LAPSED = 0, 1, 2, 3, 4, 5, 6
 

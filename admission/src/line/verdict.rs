@@ -1,0 +1,71 @@
+//! What a number may do, and what becomes of a call that is not taken up.
+
+use super::{
+    Line, Rules, Verdict,
+    seats::{self, Claim, Seat},
+};
+
+impl Line {
+    /// What a number may do. `is_back`: its visitor has shown that it keeps what it was given.
+    pub(super) fn verdict(&mut self, rules: &Rules, number: u64, enter: bool, is_back: bool) -> Verdict {
+        let inside =
+            |seat: Seat<()>| Verdict::Inside { since_ms: seat.since_ms, until_ms: seat.until_ms, provisional: false };
+        if let Some(seat) = self.inside.get(number) {
+            return inside(seat);
+        }
+        if let Some(Seat { until_ms, of: claim, .. }) = self.due.get(number) {
+            let now_ms = self.clock.now_ms;
+            let walked_in_ms = until_ms.saturating_sub(seats::provisional_ms(rules)).min(now_ms);
+            let since_ms = match claim {
+                Claim::Provisional if is_back => walked_in_ms,
+                Claim::Provisional => {
+                    return Verdict::Inside { since_ms: walked_in_ms, until_ms, provisional: true };
+                }
+                Claim::Open | Claim::Notified if enter => now_ms,
+                Claim::Open | Claim::Notified => {
+                    self.due.notify(number);
+                    return Verdict::Called { until_ms };
+                }
+            };
+            return inside(self.take_in(number, since_ms, now_ms + rules.seat_ms));
+        }
+        match self.offset(number) {
+            _ if !self.is_gone(number) => Verdict::Waiting,
+            Some(offset) if number > self.heads.floor() && self.lapsed.get(offset) => Verdict::Lapsed,
+            _ => Verdict::Spent,
+        }
+    }
+
+    /// Whether a number has been called, or was passed over too long ago to be; below the base every number was.
+    pub(super) fn is_gone(&self, number: u64) -> bool {
+        number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
+    }
+
+    /// Whoever is inside has been called, and has not lapsed.
+    pub(super) fn take_in(&mut self, number: u64, since_ms: u64, until_ms: u64) -> Seat<()> {
+        self.due.free(number);
+        self.set_spent(number);
+        self.inside.hold(number, since_ms, until_ms, ())
+    }
+
+    /// A called visitor who did not come has given the seat back. Who could not hear of the call, or walked in and has
+    /// not been back, stands first in line when seen. Who heard of it is called once more when the page is loaded, and
+    /// no more after that: tickets that only ask would else be first for ever, and keep all others out.
+    pub(super) fn lapse(&mut self, offset: u64, claim: Claim) {
+        match claim {
+            Claim::Open | Claim::Provisional => self.called.clear(offset),
+            Claim::Notified if self.lapsed.get(offset) => self.lapsed.clear(offset),
+            Claim::Notified => self.lapsed.set(offset),
+        }
+    }
+
+    /// The page of a number that has lapsed was loaded: it may be called again.
+    pub(super) fn reclaim(&mut self, number: u64) {
+        if let Some(offset) = self.offset(number)
+            && self.lapsed.get(offset)
+            && self.due.get(number).is_none()
+        {
+            self.called.clear(offset);
+        }
+    }
+}
