@@ -5,8 +5,9 @@
 //! wait is `ln(1 + h·a/c) / h`, which is `a/c` where nobody leaves.
 //!
 //! `c` is measured over the last calls, not over a fixed time: a line that moves once a minute has to be watched for
-//! minutes. Calls come one by one, so whoever is next waits for up to one interval between two of them. `h` is not
-//! measured as soon: who has left is only noticed one and a half minutes later, since a background tab asks once a minute. Until then nobody can know whether a crowd will stay, and the range says so:
+//! minutes. Calls come one by one, so the next visitor waits for up to one interval between two of them. `h` is not
+//! measured as soon: who has left is only noticed one and a half minutes later, since a background tab asks once a
+//! minute. Until then it cannot be known whether a crowd will stay, and the range says so:
 //! its high end is the wait if all of them do, its low end the wait if they are as impatient as crowds get. From
 //! then on both ends follow what is measured. Simulated crowds show how often the range holds (`loadtest/`).
 
@@ -29,22 +30,22 @@ pub const POLL_S_MAX: u32 = 20;
 pub const GRACE_MS_MIN: u32 = 1_300;
 /// The longest grace.
 pub const GRACE_MS_MAX: u32 = 6_000;
-/// The grace while nothing is known: more than nearly any network needs, since nobody can have left yet.
+/// The grace while nothing is known: more than nearly any network needs, since no visitor can have left yet.
 pub const GRACE_MS_PRIOR: u32 = 3_500;
 /// A page takes so much of a pause off or puts it on, by chance: a tenth.
 const JITTER: u32 = 10;
-/// The line is taken to move at the configured rate for this long, or for so many calls, until enough is measured; in
+/// The line is taken to move at the configured rate for this long, or for this many calls, until enough is measured; in
 /// seconds.
 const PRIOR_S: f64 = 5.0;
 const PRIOR_CALLS: f64 = 3.0;
-/// How far back calls are measured: so many of them, and so long at least and at most.
+/// How far back calls are measured: this many of them, and at least and at most this long.
 const CALLS: u64 = 30;
 const CALLS_MS_MIN: u64 = 30_000;
 const CALLS_MS_MAX: u64 = 1_800_000;
-/// How far back the ends of visits are measured: so many of them, or so long.
+/// How far back the ends of visits are measured: this many of them, or this long.
 const ENDS: u64 = 60;
 const ENDS_MS_MAX: u64 = 300_000;
-/// With so many ends seen, what is measured counts as much as what was assumed.
+/// With this many ends seen, what is measured counts as much as what was assumed.
 const ENDS_HALF: f64 = 8.0;
 /// The window of the rate, in seconds.
 const WINDOW_S: f64 = 60.0;
@@ -60,8 +61,8 @@ const LEAVING_SHOWS_S: f64 = 100.0;
 const LEAVING_SURE_S: f64 = 200.0;
 /// How long somebody who has left is counted, on the whole, in seconds.
 const UNNOTICED_S: f64 = 105.0;
-/// The most impatient crowd: a share of this leaves each second until it is known better, and so many of it stay at
-/// least.
+/// The most impatient crowd: a share of this leaves each second until it is known better, and at least this share of it
+/// stays.
 const LEAVING_PRIOR: f64 = 1.0 / 60.0;
 const THERE_PRIOR: f64 = 0.6;
 /// By which impatience pages are told when to ask again.
@@ -97,7 +98,7 @@ pub struct Speed {
     calls_per_s: (f64, f64),
     /// Hidden pages that the head has passed, and that come first when they ask, at most.
     returning: f64,
-    /// For how long nobody can be called, at most, since more were called within the last minute than the rate now
+    /// For how long no visitor can be called, at most, since more were called within the last minute than the rate now
     /// allows; in seconds.
     pause_s: f64,
     /// The rate by the settings, which a line that has stood still may have again at any time.
@@ -109,7 +110,7 @@ pub struct Speed {
     leave_per_s: (f64, f64),
     /// The share of those who are counted that are still there, at least.
     there_at_least: f64,
-    /// Both once more, for when to ask again: at most so many leave, so many are there.
+    /// The same two for when to ask again: the share that leaves each second, and the share that is there.
     for_polls: (f64, f64),
 }
 
@@ -188,7 +189,7 @@ impl Speedometer {
     fn watch(&mut self, now: Sample, summary: &Summary) {
         let stands_still = !matches!(summary.reason, None | Some(Reason::SeatsTaken | Reason::LineFull));
         if !summary.standing {
-            // Nobody has to stand: what is measured is how many come, not how fast the line could move.
+            // No line stands: what is measured is how many come, not how fast the line could move.
             self.samples.clear();
         } else if self.samples.back().is_none_or(|last| last.now_ms + SAMPLE_MS <= now.now_ms) {
             self.samples.push_back(now);
@@ -196,7 +197,7 @@ impl Speedometer {
         while self.samples.front().is_some_and(|first| first.now_ms + ENDS_MS_MAX < now.now_ms) {
             self.samples.pop_front();
         }
-        // More were called within the minute than the rate allows now: nobody is called until it has gone by.
+        // More were called within the minute than the rate allows now: no visitor is called until it has gone by.
         let over = summary.called_last_minute > u64::from(self.rate);
         if !summary.standing || stands_still || over {
             self.calls.clear();

@@ -151,7 +151,7 @@ impl Line {
         self.settle();
         let mut newcomers = self.arrive(rules, batch);
 
-        // Whoever comes first in a tick does the calling. While nobody has to stand, everybody does: an empty
+        // The first step in a tick does the calling. While no line stands, every step does: an empty
         // line must not keep a newcomer waiting for the next tick. A node that was cut off may be so still, and hear
         // nothing of whom it calls.
         let tick_due = !self.summary.standing || now_ms >= self.ticked_ms + rules.tick_ms() * 4 / 5;
@@ -227,7 +227,7 @@ impl Line {
 
     /// Between two steps more time may have gone by than while visitors are there to ask: the line could not be asked.
     /// Then what runs out by time stands still. Claims wait until their visitors can hear of the call; and who was
-    /// present still is, until the page asks again, or whoever asks first would overtake all others. A node that was
+    /// present still is, until the page asks again, or those who ask first would overtake all others. A node that was
     /// there itself, and only cut off from its store, knows whom it saw meanwhile.
     fn notice_silence(&mut self, gone_ms: u64, node_was_there: bool) {
         let silent_ms = gone_ms.saturating_sub(if self.summary.waiting > 0 { SILENT_MS } else { SILENT_IDLE_MS });

@@ -10,7 +10,7 @@
 //! 2. what is loaded ahead of time, or embedded by another site, is left where it stands;
 //! 3. a ticket at or below the head asks the line, one above it waits;
 //! 4. a slip that came back takes a number;
-//! 5. whoever brings nothing walks in if nobody stands in line, else gets a slip.
+//! 5. who brings nothing walks in if no line stands, else gets a slip.
 
 mod answered;
 mod passes;
@@ -32,17 +32,17 @@ use crate::{
 
 /// A slip that was handed out longer ago tells the line when that was.
 const SLIP_OLD_MS: u64 = 3_000;
-/// With `on_store_loss = "admit"` the store is away for this long before everybody is let in: a lost connection is
+/// With `on_store_loss = "admit"` the store is unavailable for this long before everybody is let in: a lost connection is
 /// no lost store.
 pub const ADMIT_AFTER_MS: u64 = 5_000;
 /// How often the line is asked, a tick apart, on behalf of one visitor who stands first: has been passed over, and is
 /// called with the next place.
 pub const ASKS_OF_THE_NEXT: u32 = 5;
-/// A hidden page asks once a minute; so long it counts as present where that matters, in ms.
+/// A hidden page asks once a minute; it counts as present for this long where that matters, in ms.
 pub const HIDDEN_HOLD_MS: u32 = 65_000;
 const _: () = assert!(HIDDEN_HOLD_MS <= HOLD_MS_MAX);
-/// Who waits has asked once within this time, hidden or not: after it, a line in which nobody waits is empty, in ms.
-pub const DRAINED_AFTER_MS: u64 = 65_000;
+/// Who waits has asked once within this time, hidden or not: after it, a line in which no visitor waits is empty, in ms.
+pub const DRAINED_AFTER_MS: u64 = HIDDEN_HOLD_MS as u64;
 /// Most marks that one decision leaves.
 const MARKS_MAX: usize = 2;
 
@@ -64,7 +64,7 @@ pub struct Request {
     pub errand: Errand,
     /// Another site has loaded something of this one, unseen: it neither enters nor keeps a visit going.
     pub embedded: bool,
-    /// The page says that it is hidden: its timers fire once a minute, whatever it is told.
+    /// The page says that it is hidden: its timers fire once a minute, whenever it should.
     pub hidden: bool,
 }
 
@@ -86,7 +86,7 @@ pub trait Brought {
 pub enum Step {
     /// The request is decided.
     Done(Decided),
-    /// The line is to be asked, after so many milliseconds; the answer goes to [`Asked::answered`].
+    /// The line is to be asked; the answer goes to [`Asked::answered`].
     Ask {
         /// The question.
         ask: Ask,
@@ -252,7 +252,7 @@ impl Policy {
         }
     }
 
-    /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that nobody is looking
+    /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that it is not looked at
     /// for now.
     pub fn leave(&self, brought: &impl Brought, keep_place: bool) -> Decided {
         let away = brought.ticket().map(|ticket| Mark { epoch: ticket.epoch, word: Told::Away(ticket.number) });
@@ -281,7 +281,7 @@ impl Policy {
         }
     }
 
-    /// Whether the line is known to be empty: it has answered for so long that whoever waits has asked since, and has
+    /// Whether the line is known to be empty: it has answered for so long that all who wait have asked since, and has
     /// not been lost in between.
     fn is_drained(&self, look: &Look<'_>) -> bool {
         let summary = look.summary;
@@ -295,7 +295,7 @@ impl Policy {
         if self.trickles(look) && look.trickles_to(ticket.number) {
             return Step::Done(self.let_in(visit, ticket, &standing, look));
         }
-        // Above the head nobody has been called: no need to ask.
+        // Above the head no number has been called: no need to ask.
         if ticket.number > look.summary.head || !look.store_answers {
             return visit.waits(ticket, standing, seen(ticket, hold_ms, told_ms));
         }
@@ -311,7 +311,7 @@ impl Policy {
 
     /// When a visitor with a ticket will ask again (0: whenever it can), and for how long it counts as present.
     ///
-    /// A hidden page asks once a minute, whatever it is told. Once the head has passed it, it is held until it asks
+    /// A hidden page asks once a minute, whenever it should. Once the head has passed it, it is held until it asks
     /// again, and is called with the next place. In a slow line that place may be long in coming, and there may be
     /// others who come back: there it is held before as well, and called in its turn. A fast line would waste more
     /// calls on pages that were closed than it saves seconds.
@@ -332,7 +332,7 @@ impl Policy {
 
     fn with_nothing(&self, visit: Visit, id: u64, look: &Look<'_>) -> Step {
         let slip = Slip { id, issued_at_ms: look.now_ms };
-        // While somebody stands in line, or nobody may be called, a client that has shown no cookie costs the
+        // While a line stands, or no number may be called, a client that has shown no cookie costs the
         // line nothing at all.
         if look.stands() || visit.request.errand != Errand::Enter {
             return visit.with_slip(slip).parked(look.joining());

@@ -20,7 +20,7 @@ pub mod trickle;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     sync::{
@@ -88,7 +88,7 @@ pub struct Usher {
     heard: SetOnce<()>,
 }
 
-/// Whoever is to be answered. Dropped, it learns that the line could not be asked.
+/// Where the answer goes. Dropped, it learns that the line could not be asked.
 type Waiter = oneshot::Sender<(u64, Verdict)>;
 type Question = core::Question<Waiter>;
 

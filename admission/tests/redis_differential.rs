@@ -27,7 +27,7 @@ enum Event {
     },
     /// The same, and the line is asked all along.
     Live {
-        seconds: u64,
+        steps: u64,
     },
     /// The server's wall clock is set.
     WallClockSteps {
@@ -126,7 +126,7 @@ fn event() -> impl Strategy<Value = Event> {
         14 => wild().prop_map(|w| Event::Step(Box::new(w))),
         2 => Just(Event::Retry),
         9 => pass.prop_map(|ms| Event::Pass { ms }),
-        3 => (1..30u64).prop_map(|seconds| Event::Live { seconds }),
+        3 => (1..30u64).prop_map(|steps| Event::Live { steps }),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
         2 => some_rules().prop_map(Event::Rules),
@@ -192,8 +192,8 @@ impl<'a> World<'a> {
             }
             Event::Retry => self.step(self.last.clone()),
             Event::Pass { ms } => self.real_ms += ms,
-            Event::Live { seconds } => {
-                for _ in 0..*seconds {
+            Event::Live { steps } => {
+                for _ in 0..*steps {
                     self.real_ms += 1_900;
                     let known = self.remembered(Remembers::Last);
                     self.step(Batch { known, ..Batch::default() });

@@ -60,8 +60,8 @@ pub struct Known {
     /// Numbers that were skipped, see [`Summary::gaps`].
     #[serde(default)]
     pub gaps: Vec<(u64, u64)>,
-    /// Up to which end of a visit the node has been told by [`Outcome::ended`]; 0: none yet. `None`: it does not want
-    /// to be.
+    /// The last end of a visit that the node knows of, by [`Outcome::ended`]; 0: none yet. `None`: it does not ask
+    /// for them.
     #[serde(default)]
     pub ended_ms: Option<u64>,
     /// Calls that the node knows of, by tenth of a second of the line's clock, oldest first. This and what

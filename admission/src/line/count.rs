@@ -60,7 +60,7 @@ impl Line {
                 Some(n) => (1 << n) - 1,
             };
             if lowest == Some(None) {
-                let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
+                let word = self.waiting(index);
                 lowest = Some((word != 0).then(|| first + u64::from(word.trailing_zeros())));
             }
             if at_most_head != 0 {
@@ -74,7 +74,7 @@ impl Line {
                 }
             }
             if at_most_head != u64::MAX {
-                let word = self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index);
+                let word = self.waiting(index);
                 let count = (word & !at_most_head).count_ones();
                 if count > 0 {
                     // Blocks are multiples of 64 long and aligned, so that a word never straddles two.
@@ -90,5 +90,10 @@ impl Line {
         self.summary.waiting = waiting + late;
         self.summary.blocks = blocks;
         self.summary.late_blocks = late_blocks;
+    }
+
+    /// Uncalled numbers above the floor that count as waiting, in one word.
+    fn waiting(&self, index: usize) -> u64 {
+        self.presence.waiting_word(index) & !self.called.word(index) & self.above_floor(index)
     }
 }

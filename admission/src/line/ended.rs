@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Most numbers remembered; beyond, those go that ended first.
 pub(super) const ENDED_MAX: usize = 1_000_000;
-/// Most of them that one step tells a node; the rest is told by the next.
+/// Most of them in one answer; the next step gives the rest.
 pub(crate) const ENDED_TOLD_MAX: usize = 1_000;
 
 /// Numbers by the time at which their visit ended.
@@ -18,7 +18,7 @@ pub(super) struct Ended {
     /// When, and whether the line has yet to count that it was called.
     by_number: HashMap<u64, (u64, bool)>,
     by_time: BTreeMap<u64, u64>,
-    /// The last time given out. No two are the same, so that one of them says how far a node has been told.
+    /// The last time given out. No two are the same, so that one of them says how many a node knows of.
     last_ms: u64,
     dropped: u64,
 }
@@ -47,7 +47,7 @@ impl Ended {
         self.by_number.get_mut(&number).is_some_and(|(_, uncounted)| std::mem::take(uncounted))
     }
 
-    /// A node has been told up to this time, perhaps by a state that was lost.
+    /// A node knows of ends up to this time, perhaps from a state that was lost.
     pub(super) fn learn(&mut self, told_ms: u64) {
         self.last_ms = self.last_ms.max(told_ms);
     }

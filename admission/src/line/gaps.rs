@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Most gaps told apart; beyond, the two oldest are taken for one.
+/// Most gaps kept; beyond, the two oldest are taken for one.
 pub(super) const GAPS_MAX: usize = 16;
 
 /// First and last number of each gap, the lowest first.
@@ -15,7 +15,7 @@ impl Gaps {
         &self.0
     }
 
-    /// So many numbers from `first` on are skipped, above all gaps there are.
+    /// `count` numbers from `first` on are skipped, above all gaps there are.
     pub(super) fn skip(&mut self, first: u64, count: u64) {
         self.0.push((first, first + count - 1));
         self.bound();
@@ -29,8 +29,8 @@ impl Gaps {
         self.0.retain(|gap| gap.0 <= gap.1);
     }
 
-    /// A node knows that numbers up to this one were issued. The last of a gap was by the skip alone: whoever was told of
-    /// the line right after it says so, and no number in the gap is known to be handed out for that.
+    /// A node knows that numbers up to this one were issued. The last of a gap was by the skip alone: a node that
+    /// heard of the line right after it says so, and no number in the gap is known to be handed out for that.
     pub(super) fn issued(&mut self, number: u64) {
         if self.0.iter().all(|gap| gap.1 != number) {
             self.handed_out(number);

@@ -22,7 +22,7 @@ pub const SKIP: u64 = 1 << 17;
 /// Most numbers between the base of the bitmaps and the last one handed out: 8 MB for each bitmap. No honest line is
 /// as long; a number that lies further off proves that everything below was lost.
 pub(super) const REACH_MAX: u64 = 1 << 26;
-/// So many of the last numbers are kept then.
+/// How many of the last numbers are kept then.
 pub(super) const REACH_KEPT: u64 = 1 << 22;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct Lives {
     steps: u64,
     life: u64,
     began_ms: u64,
-    /// Until when nobody is called, so that all nodes can say what they know.
+    /// Until when no number is called, so that all nodes can say what they know.
     quiet_until_ms: u64,
     /// Which run of the store made the last step; 0: it did not tell.
     run: u64,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub(super) const REMEMBER_MS: u64 = 600_000;
 /// The same, however many come.
 pub(super) const REMEMBER_MS_MIN: u64 = 60_000;
-/// More than so many are remembered for a shorter time.
+/// More than this many are remembered for a shorter time.
 pub(super) const SLIPS_MAX: usize = 100_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -57,7 +57,7 @@ pub struct Summary {
     pub life: u64,
     /// When that was, on the line's clock. A pass that was minted before is told to the line when it is used.
     pub life_began_ms: u64,
-    /// Until when nobody is called, on the line's clock, so that all nodes can say what they know.
+    /// Until when no number is called, on the line's clock, so that all nodes can say what they know.
     pub quiet_until_ms: u64,
     /// Newcomers are written down, and get their numbers when all who came while a node was cut off are back.
     pub settling: bool,

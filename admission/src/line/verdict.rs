@@ -41,7 +41,7 @@ impl Line {
         number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
     }
 
-    /// Whoever is inside has been called, and has not lapsed.
+    /// Who is inside has been called, and has not lapsed.
     pub(super) fn take_in(&mut self, number: u64, since_ms: u64, until_ms: u64) -> Seat<()> {
         self.due.free(number);
         self.set_spent(number);

@@ -31,7 +31,7 @@ pub struct Joining {
     pub(super) visit: Visit,
     pub(super) slip: Slip,
     pub(super) newcomer: Newcomer,
-    /// When the line was told that the visitor will ask again, in seconds.
+    /// When the visitor will ask again, as the line knows it, in seconds.
     pub(super) poll_s: u32,
 }
 
@@ -106,7 +106,7 @@ impl Joining {
         visit.handed.ticket = Word::Set(ticket);
         visit.handed.slip = Word::Clear;
         let mut standing = look.in_line(&ticket);
-        // The line was told to count on the visitor for so long, not longer.
+        // The line counts on the visitor for this long, not longer.
         standing.poll_after_s = standing.poll_after_s.min(self.poll_s).max(POLL_S_MIN);
         let standing = match verdict {
             Verdict::Called { .. } => standing::called(&standing),

@@ -55,7 +55,7 @@ impl Policy {
             .then(|| Pass { expires_at_ms: (look.now_ms + life_ms).min(pass.ends_at_ms), ..*pass })
     }
 
-    /// Lets a visitor in whom the line could not be asked about; it is told when it answers again.
+    /// Lets a visitor in whom the line could not be asked about; it hears of it when it answers again.
     pub(super) fn let_in(&self, visit: Visit, ticket: &Ticket, standing: &Standing, look: &Look<'_>) -> Decided {
         if visit.is_errand(Errand::Status) {
             return visit.decided(Passage::Parked(standing::called(standing)));

@@ -8,7 +8,7 @@ use crate::{
     estimate::Speedometer,
     line::{Blocks, Summary, Verdict},
     standing::Reason,
-    usher::{Ended, Unanswered, Word as Told},
+    usher::{Ended, Unanswered, Word as Told, tests::rules},
 };
 
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -45,19 +45,6 @@ fn policy() -> Policy {
         session_idle: Duration::from_millis(IDLE_MS),
         session_max: Duration::from_secs(43_200),
         tick_ms: 100,
-    }
-}
-
-fn rules() -> Rules {
-    Rules {
-        release_per_minute: 60,
-        burst: 1,
-        max_active: None,
-        max_waiting: 100_000,
-        mode: Mode::Auto,
-        claim_within_ms: 60_000,
-        return_within_ms: 600_000,
-        seat_ms: 600_000,
     }
 }
 
@@ -135,7 +122,7 @@ fn who_has_been_passed_over_is_asked_for_five_times_a_tick_apart() {
         }
         assert_eq!(pauses, [0, 100, 100, 100, 100]);
         assert!(matches!(done(step).verdict, Passage::Parked(Standing { state: State::Waiting, .. })));
-        // A line that stands still calls nobody with the next place.
+        // A line that stands still has no next place.
         let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Status), look) else { panic!() };
         let held = Summary { reason: Some(Reason::Paused), ..look.summary.clone() };
         done(asked.answered(&policy, Ok(Verdict::Waiting), &Look { summary: &held, ..*look }));

@@ -81,7 +81,7 @@ pub fn admitted() -> Standing {
 }
 
 impl Look<'_> {
-    /// Whether a number is called by time alone, while the store is away; see [`Trickle`].
+    /// Whether a number is called by time alone, while the store is unavailable; see [`Trickle`].
     pub fn trickles_to(&self, number: u64) -> bool {
         let shown = self.summary.shown_number(number);
         self.trickle.is_some_and(|trickle| trickle.calls(shown, self.now_ms))

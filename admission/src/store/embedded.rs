@@ -49,7 +49,7 @@ impl std::fmt::Debug for Embedded {
 }
 
 /// A line's place; empty until its journal has been read back. That may take a while, and only those who want this
-/// line wait for it. Whoever writes holds it until the write is over, even if the step is not waited for any more.
+/// line wait for it. The writer holds it until the write is over, even if the step is not waited for any more.
 type Slot = Arc<AsyncMutex<Option<Entry>>>;
 
 struct Entry {
@@ -93,7 +93,7 @@ impl Embedded {
         self.disk.dir()
     }
 
-    /// The line as of its last step; `None`: nobody has stood in it. Changes nothing.
+    /// The line as of its last step; `None`: no visitor has stood in it. Changes nothing.
     ///
     /// # Errors
     /// If its state cannot be read, or not all of it.
@@ -215,7 +215,7 @@ impl Embedded {
 /// What is held while something waits for the disk.
 type Place = (Option<OwnedSemaphorePermit>, Arc<fs::File>);
 
-/// Does something that may wait for the disk. It goes on if nobody waits for it any more.
+/// Does something that may wait for the disk. It goes on if it is not waited for any more.
 async fn off_the_runtime<T: Send + 'static>(
     id: &LineId,
     place: Place,
@@ -242,7 +242,7 @@ fn boot() -> u64 {
 impl Store for Embedded {
     async fn sync(&self, id: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
         let mut slot = self.open_line(id, rules, &batch.known).await?;
-        // From here on nothing is waited for until the record is on its way: whoever gives up leaves the line as it is.
+        // From here on nothing is waited for until the record is on its way: a caller that gives up leaves the line as it is.
         let place = self.place().await;
         // Put back when the step is made. If it panics, the line is read back as it was before.
         let Some(Entry { mut line, mut journal }) = slot.take() else { return Err(gone(&id.to_string())) };

@@ -37,7 +37,7 @@ use crate::{
     line::{Ask, Batch, ENDED_TOLD_MAX, Newcomer, Outcome, Rules, Verdict},
 };
 
-/// Something a visitor waits for. `W` is whoever is to be answered.
+/// Something a visitor waits for. `W` says where the answer goes.
 #[derive(Debug)]
 pub enum Question<W> {
     /// A number is to be taken.
@@ -48,7 +48,7 @@ pub enum Question<W> {
         ask: Ask,
         /// When the visitor will be told to ask again, in ms; 0: whenever it can.
         told_ms: u32,
-        /// Whoever is to be answered.
+        /// Where the answer goes.
         waiter: W,
     },
 }
@@ -91,14 +91,14 @@ pub enum Action<W> {
         attempt: u64,
         /// The queue's rules.
         rules: Arc<Rules>,
-        /// What the line is told and asked.
+        /// What the line hears and is asked.
         batch: Arc<Batch>,
     },
-    /// Whoever serves visitors goes by this from now on.
+    /// Those who serve visitors go by this from now on.
     Publish(Arc<View>),
-    /// Somebody is answered.
+    /// A waiter is answered.
     Answer(W, Answer),
-    /// A step is made, and called so many visitors.
+    /// A step is made, and called this many visitors.
     Called(u32),
     /// An attempt failed.
     Failed {
@@ -172,7 +172,7 @@ impl<W> Question<W> {
 }
 
 impl<W> Core<W> {
-    /// An usher that was told nothing yet. The line is asked with the first wake-up, so that the node knows it before
+    /// An usher that knows nothing yet. The line is asked with the first wake-up, so that the node knows it before
     /// the first visitor comes. `wall_ms` (unix milliseconds) stands in for the line's clock until then.
     pub fn new(memory: Memory, wall_ms: u64, now: Instant) -> Self {
         let view = Arc::new(View::new(wall_ms, now));
@@ -197,7 +197,7 @@ impl<W> Core<W> {
         &self.view
     }
 
-    /// What would be told to a line that is lost.
+    /// What a line that is lost would learn from this node.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
@@ -234,12 +234,10 @@ impl<W> Core<W> {
         match event {
             Event::Question(question) => self.take(now, question, actions),
             Event::Mark(mark) => {
-                if let Word::Seen { seen, told_ms } = mark.mark.word {
-                    self.grace.asked(seen.number, mark.at, told_ms);
-                    self.hidden.asked(seen.number, mark.at, told_ms == 0);
-                }
-                if let Word::Ended(number) = mark.mark.word {
-                    self.end(now, mark.mark.epoch, number, rules);
+                match mark.mark.word {
+                    Word::Seen { seen, told_ms } => self.measure(seen.number, mark.at, told_ms),
+                    Word::Ended(number) => self.end(now, mark.mark.epoch, number, rules),
+                    Word::Away(_) | Word::Inside(_) | Word::Admitted(_) => {}
                 }
                 self.marks.take(mark);
             }
@@ -281,8 +279,7 @@ impl<W> Core<W> {
 
     fn take(&mut self, now: Instant, question: Question<W>, actions: &mut Vec<Action<W>>) {
         if let Question::Ask { ask, told_ms, .. } = &question {
-            self.grace.asked(ask.number, now, *told_ms);
-            self.hidden.asked(ask.number, now, *told_ms == 0);
+            self.measure(ask.number, now, *told_ms);
         }
         // While the line does not answer, to wait for it helps no one: places are kept, and the page asks again.
         if self.is_away() || self.questions.len() >= QUESTIONS_MAX {
@@ -290,6 +287,12 @@ impl<W> Core<W> {
         } else {
             self.questions.push_back(question);
         }
+    }
+
+    /// A visitor in line has asked; `told_ms`: as in [`Question::Ask`].
+    fn measure(&mut self, number: u64, at: Instant, told_ms: u32) {
+        self.grace.asked(number, at, told_ms);
+        self.hidden.asked(number, at, told_ms == 0);
     }
 
     /// A visit has ended at this node: its pass is void with the next wake-up, which many may share.
@@ -381,7 +384,7 @@ impl<W> Core<W> {
         };
         self.ended_since = None;
         let not_before = now + step_every_min(flight.round.questions());
-        // Published before anybody is answered: whoever asks next finds at least what this answer was based on.
+        // Published before the first answer: who asks next finds at least what this answer was based on.
         let answers_since = self.view.answers_since.or(Some(now));
         let summary = outcome.summary.clone();
         self.view = Arc::new(View {

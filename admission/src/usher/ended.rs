@@ -24,7 +24,7 @@ const SLACK: Duration = Duration::from_secs(10);
 pub struct Ended {
     epoch: u64,
     life: u64,
-    /// Up to which end of a visit the line has told this node.
+    /// The last end of a visit that this node has heard of.
     told_ms: u64,
     young: Generation,
     /// The oldest first.
@@ -45,13 +45,13 @@ impl Ended {
         self.young.numbers.contains(&number) || self.old.iter().rev().any(|old| old.numbers.contains(&number))
     }
 
-    /// Up to which end of a visit the line has told this node; 0: of none.
+    /// The last end of a visit that this node has heard of; 0: of none.
     pub(super) fn told_ms(&self) -> u64 {
         self.told_ms
     }
 
     /// A step of a line in this epoch and life. Numbers of another epoch mean others; a line that was lost may have put
-    /// ends before those that this node was told of, so that it begins at the first again.
+    /// ends before those that this node has heard of, so that it begins at the first again.
     pub(super) fn step(&mut self, epoch: u64, life: u64) {
         if self.epoch != 0 && self.epoch != epoch {
             *self = Self::default();

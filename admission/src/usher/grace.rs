@@ -17,16 +17,16 @@ const STEP_MS: u64 = 125;
 const STEPS: usize = 1 + (LATE_MS_MAX / STEP_MS) as usize;
 /// With fewer samples nothing is known.
 const SAMPLES_MIN: u32 = 50;
-/// With so many, older ones count half: on a busy queue a slow minute is noticed within seconds.
+/// With this many, older ones count half: on a busy queue a slow minute is noticed within seconds.
 const SAMPLES_MAX: u32 = 1_000;
-/// One visitor in so many may be later than the grace.
+/// One visitor in this many may be later than the grace.
 const LATER: u32 = 100;
 /// A network may get slower at any moment, and one that is slow by more: so much of what is measured is added, in
 /// percent.
 const MORE_PERCENT: u64 = 50;
 
 /// Where visitors ask any node of a fleet, some have asked another one in between, and seem late by a whole pause. It
-/// shows in this: the soonest of all, one in so many, come at once, while more than one in so many come that late.
+/// shows in this: the soonest of all, one in this many, come at once, while more than one in as many come that late.
 const SOONEST: u32 = 10;
 const AT_ONCE_MS: u64 = 500;
 /// No page asks twice sooner: a pause is 2 s at least, less a tenth.

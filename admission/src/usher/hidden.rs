@@ -6,12 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One number in so many is looked at, by a hash of it.
+use crate::policy::DRAINED_AFTER_MS;
+
+/// One number in this many is looked at, by a hash of it.
 const ONE_IN: u64 = 4;
 /// Most numbers looked at; more are not.
 const NUMBERS_MAX: usize = 8_192;
-/// Whoever waits has asked within this time, hidden or not.
-const ASKS_WITHIN: Duration = Duration::from_secs(65);
+/// Who waits has asked within this time, hidden or not.
+const ASKS_WITHIN: Duration = Duration::from_millis(DRAINED_AFTER_MS);
 /// How often the share is worked out.
 const EVERY: Duration = Duration::from_secs(1);
 
@@ -26,9 +28,8 @@ pub(super) struct Hidden {
 
 impl Hidden {
     pub(super) fn asked(&mut self, number: u64, at: Instant, hidden: bool) {
-        let looked_at = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-        let known = self.asked.len() < NUMBERS_MAX || self.asked.contains_key(&number);
-        if looked_at.is_multiple_of(ONE_IN) && known {
+        let hash = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        if hash.is_multiple_of(ONE_IN) && (self.asked.len() < NUMBERS_MAX || self.asked.contains_key(&number)) {
             self.asked.insert(number, (at, hidden));
         }
     }

@@ -70,7 +70,7 @@ impl Memory {
     }
 
     /// Stamps a batch with what a node knows that was last told `summary` and reckons the line's clock to be at
-    /// `clock_ms`. A line in a new life is told everything.
+    /// `clock_ms`. A line in a new life hears everything.
     pub fn stamp(&self, batch: &mut Batch, summary: &Summary, clock_ms: u64) {
         batch.known = self.known(summary, clock_ms);
         if summary.epoch > 0 && self.is_news_to(summary.life) {

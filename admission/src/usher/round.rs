@@ -59,7 +59,7 @@ impl<W> Round<W> {
         batch
     }
 
-    /// What the line is told.
+    /// What the line hears.
     pub(super) fn batch(&self) -> Arc<Batch> {
         self.batch.clone()
     }

@@ -100,7 +100,7 @@ struct World {
     usher: Arc<Usher>,
 }
 
-pub(super) fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     Rules {
         release_per_minute: 60,
         burst: 1,

@@ -64,7 +64,7 @@ impl View {
         self.away.map_or(Duration::ZERO, |away| now.saturating_duration_since(away.since))
     }
 
-    /// What visitors are told from, in a queue that does `mode`.
+    /// What answers to visitors are made from, in a queue that does `mode`.
     pub fn look(&self, mode: Mode, now: Instant) -> Look<'_> {
         Look {
             summary: &self.summary,

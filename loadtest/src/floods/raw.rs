@@ -91,7 +91,7 @@ impl Raw {
         matches!(self.ears, Ears::Open(_))
     }
 
-    /// Notes that so many requests are under way.
+    /// Notes that `streams` more requests are under way.
     pub(super) fn has_asked(&mut self, streams: u64) {
         self.asked += streams;
     }

@@ -46,8 +46,8 @@ pub(super) struct Shown {
 pub(super) struct Demand {
     pub(super) at_ms: u64,
     pub(super) is_on: bool,
-    /// When every seat was taken; 0: never.
-    pub(super) seats_taken_ms: u64,
+    /// Since when nothing but the rate decides who is called.
+    pub(super) since_ms: Option<u64>,
     pub(super) ms: u64,
     /// Calls that the rate allowed.
     pub(super) allowed: f64,
@@ -97,6 +97,8 @@ pub(super) struct Facts {
     pub(super) given_twice: u64,
     /// When something happened that no one could foresee, such as an operator who holds the line.
     pub(super) surprises: Vec<u32>,
+    /// From when to when no visitor could be called: the line was held, or could not be asked.
+    pub(super) stops: Vec<(u32, u32)>,
     pub(super) too_late: u64,
     /// Calls of tickets that never enter.
     pub(super) parked_calls: u64,

@@ -165,8 +165,7 @@ impl Figures {
     /// Every promise, kept or not.
     pub(crate) fn judge(&self, rules: &Rules) -> Vec<Promise> {
         let rate = u64::from(rules.release_per_minute);
-        let wasted_at_most = 1.0 - least_share(USED_MIN, self.calls);
-        let used_at_least = least_share(USED_MIN, self.demand_calls);
+        let wasted_at_most = 1.0 - USED_MIN;
         let held = |name, held, found| Promise { name, held, found };
         vec![
             held(
@@ -202,7 +201,7 @@ impl Figures {
             ),
             held(
                 "no waste: the rate is used while people stand",
-                self.rate_used.is_none_or(|used| used >= used_at_least),
+                self.rate_used.is_none_or(|used| used >= USED_MIN),
                 self.rate_used.map_or("they never stood for long".to_owned(), percent),
             ),
             held(
@@ -245,12 +244,6 @@ impl Figures {
             ),
         ]
     }
-}
-
-/// What a share of so many may be, if it is `promised` on the whole: less by two standard deviations, since a few visitors
-/// more or fewer are chance where few are called.
-fn least_share(promised: f64, of: u64) -> f64 {
-    promised - 2.0 * (promised * (1.0 - promised) / (of as f64).max(1.0)).sqrt()
 }
 
 /// A share in words.
@@ -332,13 +325,18 @@ fn any_ranges(facts: &Facts) -> Option<f64> {
     (all.len() as u64 >= JUDGED_MIN).then(|| good as f64 / all.len() as f64)
 }
 
-/// How late hidden pages were called that stayed in line; who has not been called by the end waits to this day.
+/// How late hidden pages were called that stayed in line, but for the time in which no visitor could be called; who has
+/// not been called by the end waits to this day.
 fn hidden_late(facts: &Facts) -> Quantiles {
     let end_ms = facts.samples.last().map_or(0, |s| u32::try_from(s.at_ms + OPENS_MS).unwrap_or(NEVER));
     let stayed =
         |v: &&Visitor| v.is(flag::HIDDEN) && v.passed_ms != NEVER && v.state != State::Gone && v.sleeps_for_ms == 0;
-    let late = facts.visitors.iter().filter(stayed);
-    quantiles(late.map(|v| v.called_ms.min(end_ms).saturating_sub(v.passed_ms)).collect())
+    let late = facts.visitors.iter().filter(stayed).map(|v| {
+        let called_ms = v.called_ms.min(end_ms);
+        let stopped = facts.stops.iter().map(|&(from, to)| to.min(called_ms).saturating_sub(from.max(v.passed_ms)));
+        called_ms.saturating_sub(v.passed_ms) - stopped.sum::<u32>()
+    });
+    quantiles(late.collect())
 }
 
 /// The time between two calls: by the rate, or by what was called where seats are what is short.

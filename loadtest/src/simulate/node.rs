@@ -19,7 +19,7 @@ use sluice_admission::{
 
 use super::store::START_MS;
 
-/// Whoever waits for an answer: a visitor, and where the policy goes on.
+/// Where an answer goes: to a visitor, and where the policy goes on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Waiter {
     pub(super) source: u32,
@@ -126,7 +126,7 @@ impl Node {
         self.usher.handle(at, Event::Mark(Marked { mark, at }), rules, &mut Vec::new());
     }
 
-    /// Tells the usher what has happened. Gives what it wants done, and whether a later wake-up than was planned will do.
+    /// Tells the usher what has happened. Gives what it wants done.
     pub(super) fn happens(&mut self, now_ms: u64, event: Event<Waiter>, rules: &Arc<Rules>) -> Vec<Action<Waiter>> {
         let mut actions = Vec::new();
         self.usher.handle(self.local(now_ms), event, rules, &mut actions);

@@ -209,6 +209,11 @@ impl Fault {
         }
     }
 
+    /// Whether no visitor can be called while it lasts.
+    pub(crate) fn stops_calls(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Held { .. } | Self::Restart { .. })
+    }
+
     /// After how long it is over, if it is one that lasts.
     pub(crate) fn lasts_ms(&self) -> Option<u64> {
         match self {

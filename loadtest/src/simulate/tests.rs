@@ -5,8 +5,6 @@ mod faulty;
 mod mutants;
 mod scenarios;
 
-use sluice_admission::{line::HOLD_MS_MAX, policy::HIDDEN_HOLD_MS};
-
 use super::*;
 use crate::simulate::judge::Promise;
 
@@ -59,10 +57,7 @@ pub(super) fn run_on<C: Core>(scenario: &Scenario) -> Report {
 }
 
 pub(super) fn broken_promises(report: &Report) -> Vec<&Promise> {
-    // Hidden pages are late for as long as the line cannot hold anybody until they ask again.
-    let line_holds_them = HOLD_MS_MAX >= HIDDEN_HOLD_MS;
-    let excused = |p: &Promise| !line_holds_them && p.name.starts_with("forgiveness: a hidden page");
-    report.promises.iter().filter(|p| !p.held && !excused(p)).collect()
+    report.promises.iter().filter(|p| !p.held).collect()
 }
 
 #[test]

@@ -90,7 +90,7 @@ pub(super) struct Visitor {
     pub(super) asked_ms: u32,
     /// Asleep until then, whatever was planned.
     pub(super) asleep_until_ms: u32,
-    /// Requests in a row that nobody answered.
+    /// Requests in a row without an answer.
     pub(super) failures: u8,
     /// When the head went past, if that was before the call.
     pub(super) passed_ms: u32,

@@ -78,7 +78,7 @@ fn numbers_are_shown_without_those_that_were_skipped() {
     assert_eq!((number, bench.line.summary().shown_number(number)), (122 + 2 * SKIP, 122));
 }
 
-/// P10: the first step of a node that had been told of the line right after the loss took the gap for handed out.
+/// P10: the first step of a node that had heard of the line right after the loss took the gap for handed out.
 #[test]
 fn numbers_stay_skipped_when_nodes_say_what_they_were_told_of_the_line() {
     let mut bench = Bench::new(rules());

@@ -92,7 +92,7 @@ fn who_heard_of_the_call_and_did_not_enter_is_called_again_when_the_page_is_load
     bench.join(1);
     bench.ask(1, false);
     bench.pass(11);
-    // The page is loaded, but nobody can be called just then.
+    // The page is loaded, but no number can be called just then.
     bench.rules.mode = Mode::Hold;
     assert_eq!(bench.ask(1, true), Verdict::Waiting);
     bench.rules.mode = Mode::Auto;

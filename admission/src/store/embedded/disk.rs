@@ -5,7 +5,7 @@
 //!
 //! | | bound | at the bound |
 //! |---|---|---|
-//! | lines that write, or are read back | [`WRITES_MAX`] | the next one waits; its visitors are told to come back after a second |
+//! | lines that write, or are read back | [`WRITES_MAX`] | the next one waits; its visitors come back after a second |
 //! | records of one line on their way | one | the next step waits for it |
 //! | files being forced to disk | [`SYNCS_MAX`] | the next one is forced with a later step |
 //! | journals being rewritten | [`REWRITES_MAX`] | the next one grows on, and is rewritten after a later step |
@@ -107,7 +107,7 @@ impl Disk {
         Ok(Opened { file: Arc::new(file.map_err(|e| with_remedy(e, &path))?), path, bytes: 0 })
     }
 
-    /// Opens a file of which so many bytes count; what follows is cut off.
+    /// Opens a file of which `bytes` count; what follows is cut off.
     pub(super) fn reopen(&self, path: PathBuf, bytes: u64) -> io::Result<Opened> {
         let file = OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(bytes).map(|()| file));
         Ok(Opened { file: Arc::new(file.map_err(|e| with_remedy(e, &path))?), path, bytes })

@@ -1,4 +1,4 @@
-//! How records stand in a journal: framed, so that damage is told from a record that was being written.
+//! How records stand in a journal: framed, so that damage differs from a record that was being written.
 //!
 //! | bytes | |
 //! |---|---|

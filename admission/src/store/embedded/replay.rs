@@ -9,7 +9,7 @@
 //! by the rules for a store that went back in time: the journal itself is taken for a node that remembers more steps than
 //! the state has made. So the line begins a new life, skips numbers, listens for 2 s, and is told by its node (by the
 //! keepsake, after a restart) of seats and counters. Calls that were lost may be fewer in a keepsake than there were, so
-//! the minute before counts as used up: nobody is called for 60 s.
+//! the minute before counts as used up: no number is called for 60 s.
 //!
 //! If neither the files nor a keepsake know anything of the line, it is not begun anew in silence: steps fail with an
 //! error that says what to do.
@@ -157,7 +157,7 @@ impl Found {
         }
         journal.remove_outdated().map_err(failed)?;
         for draft in disk.names(&format!("{name}."), ".draft").map_err(failed)? {
-            // Of an earlier process, or of a rewrite that nobody waits for any more.
+            // Of an earlier process, or of a rewrite that is not waited for any more.
             let _ = fs::remove_file(disk.dir().join(format!("{name}.{draft}.draft")));
         }
         Ok((line, journal))

@@ -227,7 +227,7 @@ async fn connect(task: Connecting) {
         let Some(link) = task.0.upgrade() else { return };
         let read_only = link.read_only.load(Ordering::Relaxed);
         if read_only {
-            // Across connections: one may be opened, and the server's role not told, to a replica.
+            // Across connections: one may be opened, and the server's role not asked, to a replica.
             pause_ms = link.pause_ms.load(Ordering::Relaxed);
             link.pause_ms.store((pause_ms * 2).min(RETRY_MS.1), Ordering::Relaxed);
             drop(link);

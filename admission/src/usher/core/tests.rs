@@ -153,7 +153,7 @@ fn another_attempt_tells_of_those_who_came_meanwhile() {
     assert_eq!(world.sent.as_ref().unwrap().1.seen.iter().map(|seen| seen.number).collect::<Vec<_>>(), [7]);
 }
 
-/// P2, P3: twenty thousand ask every eight seconds while the line is away for eight minutes.
+/// P2, P3: twenty thousand ask every eight seconds while the line is unavailable for eight minutes.
 #[test]
 fn a_long_outage_loses_no_visit_and_keeps_each_poll_once() {
     let mut world = World::new();
@@ -211,7 +211,7 @@ fn what_a_node_ends_itself_it_knows_at_once() {
 #[test]
 fn a_node_asks_for_the_ends_it_has_not_heard_of_and_knows_them_all_soon() {
     let mut world = World::new();
-    // Through another node, which was told of none.
+    // Through another node, which has heard of none.
     let ended = (1..=2_500).collect();
     let reading = Reading { wall_ms: START_MS, slack_ms: 0, run: 1 };
     world.line.sync(&world.rules.clone(), reading, &Batch { ended, ..Batch::default() });
@@ -225,7 +225,7 @@ fn a_node_asks_for_the_ends_it_has_not_heard_of_and_knows_them_all_soon() {
     assert!((1..=2_500).all(|number| world.core.view().ended.contains(number)));
     let took = world.now - start;
     assert!(took <= IDLE_EVERY + Duration::from_millis(100), "{took:?}: the first step is that of an idle line");
-    // It says how far it knows them, so that it is not told again.
+    // It says how far it knows them, so that it does not hear them again.
     let told: Vec<_> = world.batches.iter().rev().take(2).map(|batch| batch.known.ended_ms).collect();
     assert!(told[0] > told[1] && told[1] > Some(0), "{told:?}");
 }

@@ -24,7 +24,7 @@ async fn a_visit_that_ends_at_one_node_has_ended_at_the_other_within_a_step_of_a
     assert!(ended(&a.usher, 1) && !ended(&b, 1));
     sleep(Duration::from_secs(1) + IDLE_EVERY + 2 * STEP_EVERY_MIN).await;
     assert!(ended(&b, 1));
-    // A node that begins now is told as well.
+    // A node that begins now hears of it as well.
     let c = Usher::start(a.usher.line().clone(), rules(), a.store.clone(), 1_700_000_000_000);
     c.heard().await;
     assert!(ended(&c, 1));

@@ -65,7 +65,7 @@ async fn a_line_whose_state_file_is_damaged_is_told_who_is_inside_and_calls_nobo
     assert_eq!((healing.life, healing.inside, healing.due, healing.head), (1, 2, 1, 3));
     let (number, _) = usher.join(slip(7)).await.unwrap();
     assert!(number > 6 + SKIP, "{number} may have been given before");
-    // A seat is free, but nobody knows who was called in the minute before.
+    // A seat is free, but no node knows who was called in the minute before.
     usher.mark(mark(Word::Ended(1)));
     for seconds in 1..65 {
         for number in 4..=6 {

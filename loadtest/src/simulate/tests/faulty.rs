@@ -120,3 +120,39 @@ faulty!(
         outcome
     }
 );
+
+faulty!(
+    /// Wastes the rate: calls two in a hundred fewer than it may.
+    WastesTheRate,
+    (),
+    |line, (), rules, reading, batch| {
+        let release_per_minute = rules.release_per_minute * 98 / 100;
+        line.sync(&Rules { release_per_minute, ..rules.clone() }, reading, &batch)
+    }
+);
+
+faulty!(
+    /// Forgets hidden pages: none counts as present for longer than a page that is looked at.
+    ForgetsHiddenPages,
+    (),
+    |line, (), rules, reading, mut batch| {
+        batch.seen.iter_mut().for_each(|seen| seen.hold_ms = seen.hold_ms.min(4_000));
+        batch.asks.iter_mut().for_each(|ask| ask.hold_ms = ask.hold_ms.min(4_000));
+        line.sync(rules, reading, &batch)
+    }
+);
+
+faulty!(
+    /// Calls a ticket that never enters again and again, as often as it asks after the call has lapsed.
+    CallsTheParkedForEver,
+    (),
+    |line, (), rules, reading, batch| {
+        let mut outcome = line.sync(rules, reading, &batch);
+        let until_ms = outcome.summary.now_ms + rules.claim_within_ms;
+        let asks = batch.asks.iter().zip(&outcome.asks);
+        let lapsed: Vec<_> = asks.filter(|asked| *asked.1 == Verdict::Lapsed).map(|asked| asked.0.number).collect();
+        outcome.called += u32::try_from(lapsed.len()).unwrap();
+        outcome.due.extend(lapsed.into_iter().map(|number| (number, until_ms)));
+        outcome
+    }
+);

@@ -187,7 +187,7 @@ impl<C: Core> World<'_, C> {
         }
         if self.visitors[who as usize].is(flag::COOKIELESS) && matches!(decided.verdict, Passage::Parked(_)) {
             self.facts.cookieless_sent_away += 1;
-            // A question that nobody answered may have reached the line all the same.
+            // A question without an answer may have reached the line all the same.
             let unheard = self.nodes[n].view().store_answers;
             self.forget(who, unheard);
             return;

@@ -106,7 +106,7 @@ impl<C: Core> World<'_, C> {
             pause_ms = pause_ms.max(HIDDEN_EVERY_MS);
         }
         let next_ms = now_ms + network_ms + pause_ms;
-        // Nobody counts on a visitor for longer than the longest grace.
+        // No node counts on a visitor for longer than the longest grace.
         if network_ms > u64::from(GRACE_MS_MAX) && source & TAB == 0 {
             self.present.remove(visitor.number);
         }

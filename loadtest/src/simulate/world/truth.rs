@@ -15,7 +15,7 @@ use crate::simulate::{
 
 /// Nobody has this number.
 const NOBODY: u32 = u32::MAX;
-/// For so long after people have begun to stand a burst may take from the rate.
+/// For this long after the rate has begun to decide a burst may take from it.
 const SETTLED_MS: u64 = 60_000;
 /// Two calls of one number are further apart.
 const SAME_CALL_MS: u64 = 1_000;
@@ -227,25 +227,24 @@ impl<C: Core> World<'_, C> {
         }
     }
 
-    /// How much of the rate is used while people stand, seats are free and the store is there?
+    /// Time counts as demand when for a minute nothing but the rate has decided who is called: visitors stood, seats were
+    /// free, and the line was asked all along and gave no reason to stand still. Before that a burst takes from the rate.
     fn measure_demand(&mut self, now_ms: u64, outcome: &Outcome) {
         let summary = &outcome.summary;
-        if self.rules.max_active.is_some_and(|max| summary.due + summary.inside >= u64::from(max)) {
-            self.facts.demand.seats_taken_ms = now_ms;
-        }
         let last = self.facts.demand;
-        // Where seats were short within the last minute, it is not the rate that decides.
-        let seats = last.seats_taken_ms == 0 || now_ms >= last.seats_taken_ms + SETTLED_MS;
-        if last.is_on && seats && self.store.answered_since(last.at_ms) {
+        let rate = u64::from(self.rules.release_per_minute);
+        let seats_taken = self.rules.max_active.is_some_and(|max| summary.due + summary.inside >= u64::from(max));
+        let could_call = !seats_taken && self.store.answered_since(last.at_ms);
+        if last.is_on && could_call {
             self.facts.demand.ms += now_ms - last.at_ms;
-            self.facts.demand.allowed += f64::from(self.rules.release_per_minute) / 60e3 * (now_ms - last.at_ms) as f64;
+            self.facts.demand.allowed += rate as f64 / 60e3 * (now_ms - last.at_ms) as f64;
             self.facts.demand.calls += u64::from(outcome.called);
         }
-        let stands = summary.standing && summary.reason.is_none() && summary.standing_since_ms > 0;
-        let is_on = stands && seats && summary.now_ms >= summary.standing_since_ms + SETTLED_MS;
-        let rate = u64::from(self.rules.release_per_minute);
         // After a lowered rate the minute has to go by first.
-        let is_on = is_on && summary.called_last_minute <= rate;
-        self.facts.demand = Demand { at_ms: now_ms, is_on, ..self.facts.demand };
+        let rate_decides =
+            could_call && summary.standing && summary.reason.is_none() && summary.called_last_minute <= rate;
+        let since_ms = rate_decides.then(|| last.since_ms.unwrap_or(now_ms));
+        let is_on = since_ms.is_some_and(|since_ms| now_ms >= since_ms + SETTLED_MS);
+        self.facts.demand = Demand { at_ms: now_ms, is_on, since_ms, ..self.facts.demand };
     }
 }

@@ -29,6 +29,9 @@ impl<C: Core> World<'_, C> {
         self.store.suffer(which, fault, now_ms);
         if let Some(lasts_ms) = fault.lasts_ms() {
             self.agenda.plan(now_ms + lasts_ms, What::FaultEnd, which);
+            if fault.stops_calls() {
+                self.facts.stops.push((small(now_ms), small(now_ms + lasts_ms)));
+            }
         }
         match *fault {
             Fault::Held { .. } => self.obey(|rules| rules.mode = Mode::Hold),
@@ -66,7 +69,7 @@ impl<C: Core> World<'_, C> {
         self.policy.tick_ms = rules.tick_ms();
     }
 
-    /// Phones are put away: of those who wait, so many at once.
+    /// Phones are put away: this share of those who wait, all at once.
     fn fall_asleep(&mut self, now_ms: u64, lasts_ms: u64, share: f64) {
         for who in 0..self.visitors.len() {
             let visitor = &mut self.visitors[who];

@@ -164,8 +164,9 @@ local function presence(hold_ms)
   return { door_for(hold_ms), waiting_now() }
 end
 
--- Leaves in the scratch key the numbers of a ring's generations `from` to `to`. False: none.
-local function gather(from, to)
+-- Leaves in the scratch key the numbers of a ring's generations `from` to `to`, and those of one more key if it is given.
+-- False: the generations have none.
+local function gather(from, to, more)
   local keys = {}
   for i = from, to do
     if live[i] then
@@ -175,6 +176,7 @@ local function gather(from, to)
   if #keys == 0 then
     return false
   end
+  keys[#keys + 1] = more
   call('BITOP', 'OR', KEY.scratch, unpack(keys))
   return true
 end
@@ -226,17 +228,9 @@ end
 
 -- Leaves in the scratch key the numbers of a ring's generations `from` to `to` that are not gone. False: none.
 local function find_present(from, to)
-  local keys = {}
-  for i = from, to do
-    if live[i] then
-      keys[#keys + 1] = KEY.present[i]
-    end
-  end
-  if #keys == 0 then
+  if not gather(from, to, KEY.gone) then
     return false
   end
-  keys[#keys + 1] = KEY.gone
-  call('BITOP', 'OR', KEY.scratch, unpack(keys))
   call('BITOP', 'XOR', KEY.scratch, KEY.scratch, KEY.gone)
   return true
 end
