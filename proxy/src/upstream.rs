@@ -162,8 +162,8 @@ pub(crate) async fn forward<C: Client>(
     let mut may_reuse = true;
     loop {
         let place = Place { addr: (route.next_server)() };
-        let pooled = POOL.with_borrow_mut(|pool| pool.take(&place, Instant::now()).filter(|_| may_reuse));
-        let link = match pooled {
+        let pooled = || POOL.with_borrow_mut(|pool| pool.take(&place, Instant::now()));
+        let link = match may_reuse.then(pooled).flatten() {
             Some(link) => link,
             None => {
                 attempts += 1;
@@ -190,7 +190,7 @@ pub(crate) async fn forward<C: Client>(
                 Box::pin(tunnel::run(stream, link, early)).await;
                 return Ok(());
             }
-            Err(_) if exchange.may_be_sent_again() => may_reuse = false,
+            Err(failure) if exchange.may_be_sent_again(&failure) => may_reuse = false,
             Err(failure) => return Err(failure),
         }
     }

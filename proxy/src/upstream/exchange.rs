@@ -158,10 +158,12 @@ impl<'a, C: Client> Exchange<'a, C> {
         self.link
     }
 
-    /// Whether a failure may be met by sending the request once more, on a fresh connection.
-    pub(super) fn may_be_sent_again(&self) -> bool {
+    /// Whether a failure may be met by sending the request once more, on a fresh connection: the server has closed this
+    /// one, as it may between two requests.
+    pub(super) fn may_be_sent_again(&self, failure: &Failure) -> bool {
+        let was_closed = self.link.reused && matches!(failure, Failure::Closed | Failure::Broken(_));
         let is_untouched = !self.down.heard && !self.up.body_read;
-        self.link.reused && is_untouched && (self.ask.is_idempotent || !self.up.taken)
+        was_closed && is_untouched && (self.ask.is_idempotent || !self.up.taken)
     }
 
     fn poll_bytes(
@@ -197,8 +199,9 @@ impl<'a, C: Client> Exchange<'a, C> {
                 match self.client.poll_body(cx, buffer) {
                     Poll::Ready(bytes) => {
                         piece = &buffer[..bytes?];
-                        self.up.moved = true;
-                        self.up.body_read = true;
+                        (self.up.moved, self.up.body_read) = (true, true);
+                        // It comes without being asked for, so what it takes is not the origin's time.
+                        self.up.expects = false;
                     }
                     Poll::Pending if self.up.begun => {
                         self.up.waits = Waits::Client;

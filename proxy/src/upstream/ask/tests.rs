@@ -50,7 +50,9 @@ fn edits_replace_and_remove_every_value() {
 
 #[test]
 fn the_target_is_in_origin_form() {
-    for (target, sent) in [("http://h/a//b?c", "/a//b?c"), ("http://h", "/"), ("/%2f/", "/%2f/"), ("*", "*")] {
+    for (target, sent) in
+        [("http://h/a//b?c", "/a//b?c"), ("http://h", "/"), ("http://h?c", "/?c"), ("/%2f/", "/%2f/"), ("*", "*")]
+    {
         let head = head(&request("OPTIONS", target, &[("Host", "h")]), &[], Body::None);
         assert!(head.starts_with(&format!("OPTIONS {sent} HTTP/1.1\r\n")), "{head}");
     }

@@ -109,7 +109,7 @@ impl Chunks {
             (State::DataReturn, b'\r') => Ok(State::DataFeed),
             (State::DataReturn | State::DataFeed, b'\n') => Ok(State::default()),
             (State::Trailer { from }, b'\n') => Ok(self.after_trailer(from)),
-            (State::Trailer { .. }, _) if self.trailers.len() == TRAILER_BYTES_MAX => {
+            (State::Trailer { .. }, _) if self.trailers.len() >= TRAILER_BYTES_MAX => {
                 Err(Malformed("trailers too long"))
             }
             (State::Trailer { from }, _) => {

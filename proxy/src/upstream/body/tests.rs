@@ -69,6 +69,11 @@ fn trailers_are_kept_and_bounded() {
     assert_eq!((chunks.trailers(), &rest[..]), (&b"A: 1\r\nB: 2\r\n"[..], &b"next"[..]));
     let long = [&b"0\r\nA: "[..], &[b'x'; 9_000], b"\r\n\r\n"].concat();
     assert_eq!(chunked(&long).unwrap_err(), Malformed("trailers too long"));
+    // However it is reached: a line's end counts for more than it was.
+    for length in 8_185..8_195 {
+        let long = [&b"0\r\n"[..], &vec![b'x'; length], b"\r\n", &[b'y'; 1_000], b"\r\n\r\n"].concat();
+        assert_eq!(chunked(&long).unwrap_err(), Malformed("trailers too long"), "{length}");
+    }
     let long = [&b"0;"[..], &[b'x'; 5_000], b"\r\n\r\n"].concat();
     assert_eq!(chunked(&long).unwrap_err(), Malformed("chunk extension too long"));
 }

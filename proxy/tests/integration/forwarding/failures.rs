@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::oneshot,
+};
 
 use super::site::{ADMITS, OPEN, Raw, Reply, Site};
 use crate::support::{
     HOST, Protocol, Request, SOON, Tenant,
     client::{on_every_protocol, on_protocol},
-    until_within,
+    frames::{DATA, Frame, Frames, INTERNAL_ERROR, Outcome, RST_STREAM, get},
+    until, until_within,
 };
 
 /// A tenant whose origin has little time.
@@ -115,6 +120,61 @@ async fn a_put_whose_body_is_gone_is_not_sent_again(protocol: Protocol) {
     assert_eq!(origin.heard().len(), 2);
 }
 
+async fn an_origin_that_is_silent_is_asked_once(protocol: Protocol) {
+    let origin = Raw::start(|heard| if heard.nth == 0 { Reply::ok() } else { Reply::Hang(Vec::new()) }).await;
+    let site = Site::with(protocol, hurried(origin.addr())).await;
+    let mut client = site.client().await;
+    for method in ["GET", "DELETE"] {
+        assert_eq!(client.ask(&Request::fetch("GET", "/")).await.status, 200);
+        let before = origin.heard().len();
+        assert_eq!(client.ask(&Request::fetch(method, "/")).await.status, 504);
+        assert_eq!(origin.heard().len(), before + 1, "its connection was used before, and is not closed: {method}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_has_given_up_is_not_sent_again() {
+    let origin =
+        Raw::start(|heard| if heard.head.contains("/slow") { Reply::Hang(Vec::new()) } else { Reply::ok() }).await;
+    let site = Site::of(Protocol::Http2, origin.addr(), OPEN).await;
+    let mut frames = Frames::begin(site.stream().await, &[]).await;
+    frames.send(&[get(1, "/")]).await;
+    assert_eq!(frames.outcome(1).await, Outcome::Answered(200));
+    frames.send(&[get(3, "/slow")]).await;
+    until("the origin is asked", async || (origin.heard().len() == 2).then_some(())).await;
+    assert_eq!(origin.heard()[1].connection, 0, "on a connection that was used before");
+    frames.send(&[Frame::new(RST_STREAM, 0, 3, 8_u32.to_be_bytes())]).await;
+    site.node.until_metrics("it is gone", |m| m.sum("requests_in_flight", &[]) == 0.0).await;
+    frames.send(&[get(5, "/")]).await;
+    assert_eq!(frames.outcome(5).await, Outcome::Answered(200));
+    let heard = origin.heard();
+    assert!(heard.len() == 3 && heard[2].connection == 1, "{heard:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_resets_its_stream_and_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (breaks_off, may_break_off) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let _ = tcp.read(&mut [0; 1_024]).await.unwrap();
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello").await.unwrap();
+        may_break_off.await.unwrap();
+    });
+    let site = Site::of(Protocol::Http2, addr, OPEN).await;
+    let mut frames = Frames::begin(site.stream().await, &[]).await;
+    frames.send(&[get(1, "/")]).await;
+    assert_eq!(frames.outcome(1).await, Outcome::Answered(200));
+    let said = frames.until(|frame| frame.kind == DATA && frame.stream == 1).await.unwrap();
+    assert_eq!((&said.payload[..], said.flags), (&b"hello"[..], 0), "what has come is passed on, and is not the end");
+    breaks_off.send(()).unwrap();
+    let reset = frames.until(|frame| frame.stream == 1).await.unwrap();
+    assert_eq!((reset.kind, reset.number(0)), (RST_STREAM, INTERNAL_ERROR));
+    frames.send(&[get(3, "/.sluice/status")]).await;
+    assert_eq!(frames.outcome(3).await, Outcome::Answered(200));
+}
+
 async fn the_next_server_takes_over(protocol: Protocol) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let dead = listener.local_addr().unwrap();
@@ -159,6 +219,21 @@ async fn a_slow_body_does_not_hurry_the_origin_nor_is_it_cut_while_it_moves() {
     assert_eq!(connection.response("POST").await.status, 200);
 }
 
+#[tokio::test]
+async fn a_body_that_comes_without_being_asked_for_has_its_time() {
+    let origin = Raw::start(|_| Reply::ok()).await;
+    let site = Site::with(Protocol::Http1, hurried(origin.addr())).await;
+    let mut connection = site.bytes().await;
+    let head = format!("POST / HTTP/1.1\r\nHost: {HOST}\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    connection.send(head).await;
+    // This origin knows no "100 Continue", and answers once it has the whole body.
+    for byte in ["a", "b", "c"] {
+        assert!(connection.stays_open_for(Duration::from_millis(700)).await);
+        connection.send(byte).await;
+    }
+    assert_eq!(connection.response("POST").await.status, 200);
+}
+
 on_protocol!(bytes Http1: a_client_that_goes_away_lets_its_origin_go);
 on_protocol!(bytes_tls Http1Tls: a_client_that_goes_away_lets_its_origin_go);
 on_every_protocol!(
@@ -169,5 +244,6 @@ on_every_protocol!(
     a_get_on_a_connection_that_was_closed_meanwhile_is_sent_again,
     a_post_is_never_sent_twice,
     a_put_whose_body_is_gone_is_not_sent_again,
+    an_origin_that_is_silent_is_asked_once,
     the_next_server_takes_over,
 );

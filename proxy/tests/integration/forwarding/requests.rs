@@ -1,12 +1,23 @@
 //! Requests on their way to the origin.
 
-use std::time::Duration;
+use std::{future::poll_fn, time::Duration};
+
+use ::bytes::Bytes;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket},
+    sync::oneshot,
+    time::timeout,
+};
 
 use super::site::{OPEN, Raw, Reply, Site};
-use crate::support::{
-    HOST, Protocol, Request,
-    client::{on_every_protocol, on_protocol},
-    until_within,
+use crate::{
+    slow_readers::memory_kib,
+    support::{
+        HOST, Protocol, Request,
+        client::{on_every_protocol, on_protocol},
+        until_within,
+    },
 };
 
 async fn a_client_that_ends_its_side_gets_its_answer(protocol: Protocol) {
@@ -78,10 +89,9 @@ async fn a_client_cannot_take_away_what_says_who_it_is(protocol: Protocol) {
 
 async fn an_answer_that_comes_before_the_body_is_passed_on(protocol: Protocol) {
     // The origin hears the head of each request, and wants nothing more.
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     let refusing = tokio::spawn(async move {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         while let Ok((mut tcp, _)) = listener.accept().await {
             let mut head = [0; 1_024];
             let _ = tcp.read(&mut head).await;
@@ -126,6 +136,53 @@ async fn a_body_of_which_nothing_comes_is_a_408_and_the_origin_is_let_go() {
     assert_eq!(answer.status, 408);
     assert!(answer.closes());
     connection.closed().await;
+}
+
+#[tokio::test]
+async fn an_origin_that_does_not_read_closes_the_clients_window() {
+    const BODY_BYTES: usize = 64 << 20;
+    /// Beside what the system keeps: windows, once they are wide, and what holds their bytes.
+    const KEPT_KIB: u64 = 2 << 10;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (reads, may_read) = oneshot::channel();
+    tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        may_read.await.unwrap();
+        let (mut said, mut bytes) = (vec![0; 64 << 10], 0);
+        while bytes < BODY_BYTES {
+            bytes += tcp.read(&mut said).await.unwrap();
+        }
+        tcp.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    });
+    let site = Site::of(Protocol::Http2, addr, OPEN).await;
+    let (requests, connection) = h2::client::handshake(site.stream().await).await.unwrap();
+    tokio::spawn(connection);
+    let before = memory_kib(&site.node);
+    let request = http::Request::post(format!("https://{HOST}/")).header("content-length", BODY_BYTES).body(());
+    let (answer, mut body) = requests.ready().await.unwrap().send_request(request.unwrap(), false).unwrap();
+    let piece = Bytes::from(vec![b'x'; 64 << 10]);
+    let mut sent = 0;
+    let mut send = async |patience: Duration| {
+        while sent < BODY_BYTES {
+            body.reserve_capacity(piece.len());
+            let Ok(room) = timeout(patience, poll_fn(|cx| body.poll_capacity(cx))).await else { break };
+            let piece = piece.slice(..room.unwrap().unwrap().min(BODY_BYTES - sent));
+            sent += piece.len();
+            body.send_data(piece, sent == BODY_BYTES).unwrap();
+        }
+        sent
+    };
+    let taken = send(Duration::from_secs(2)).await;
+    let grown = memory_kib(&site.node).saturating_sub(before);
+    assert!(taken < BODY_BYTES / 2, "{taken} bytes were taken for an origin that reads nothing");
+    assert!(grown < KEPT_KIB, "{grown} KiB for {taken} bytes");
+    reads.send(()).unwrap();
+    assert_eq!(send(Duration::from_secs(20)).await, BODY_BYTES, "it goes on once the origin does");
+    assert_eq!(answer.await.unwrap().status(), 200);
 }
 
 on_protocol!(bytes Http1:

@@ -34,6 +34,7 @@ pub(crate) const WITH_PRIORITY: u8 = 0x20;
 /// Error codes.
 pub(crate) const NO_ERROR: u32 = 0x0;
 pub(crate) const PROTOCOL_ERROR: u32 = 0x1;
+pub(crate) const INTERNAL_ERROR: u32 = 0x2;
 pub(crate) const FLOW_CONTROL_ERROR: u32 = 0x3;
 pub(crate) const STREAM_CLOSED: u32 = 0x5;
 pub(crate) const FRAME_SIZE_ERROR: u32 = 0x6;
