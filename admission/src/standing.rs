@@ -46,7 +46,7 @@ pub enum Reason {
     Paused,
     /// Every seat is taken; the next visitor is called when somebody leaves.
     SeatsTaken,
-    /// The store is away; places are kept.
+    /// The store is unavailable; places are kept.
     StoreAway,
     /// The store came back with gaps; the line is being rebuilt before anybody is called.
     Recovering,

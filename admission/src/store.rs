@@ -36,7 +36,7 @@ impl fmt::Display for LineId {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The store did not answer, or not in time.
-    #[error("the store is away: {0}")]
+    #[error("store unavailable: {0}")]
     Away(String),
     /// The state could not be read or written.
     #[error("state of line {line}: {source}")]

@@ -46,7 +46,7 @@ use crate::{
     store::{LineId, Store},
 };
 
-/// Most questions waiting for an answer at once; the next one is told that the store is away.
+/// Most questions waiting for an answer at once; the next one is told that the store is unavailable.
 pub const QUESTIONS_MAX: usize = 100_000;
 /// Most polls on their way to the usher's task; more are dropped and counted. A dropped poll costs its visitor nothing
 /// while another one arrives in time.

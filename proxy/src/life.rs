@@ -72,7 +72,7 @@ impl Life {
             let admin = Admin { node: node.clone(), leaving: leaving.clone() };
             lines_run_on.spawn(async move {
                 if let Err(error) = admin::serve(listener, admin).await {
-                    tracing::error!(%error, "the admin listener has ended");
+                    tracing::error!(%error, "admin listener stopped");
                 }
             });
         }

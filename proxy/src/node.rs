@@ -128,7 +128,7 @@ impl Node {
             }
         };
         if timeout(lines_answer_within, answered).await.is_err() {
-            tracing::error!("not every new line has answered; its visitors inside are served all the same");
+            tracing::error!("new lines not ready; visitors inside are served");
         }
         // Nothing can fail from here on.
         for gate in sites.iter().flat_map(|site| site.gates()) {

@@ -45,7 +45,7 @@ pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config
 async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     let refused = |why: &dyn std::fmt::Display| {
         // Said before it is counted, so that whoever sees the count finds the reason.
-        tracing::error!("the changed config is not taken, the running one goes on:\n{why}");
+        tracing::error!("config reload rejected; keeping the running config:\n{why}");
         node.metrics.reloads_refused.inc();
         node.metrics.config_current.set(0);
     };
@@ -60,10 +60,10 @@ async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
         return refused(&error);
     }
     if config.server != running.server || config.store != running.store {
-        tracing::warn!("[server] and [store] changed; these take effect at the next start");
+        tracing::warn!("[server] or [store] changed; restart the node to apply it");
     }
     config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
-    tracing::info!(tenants = config.tenants.len(), "the changed config is taken");
+    tracing::info!(tenants = config.tenants.len(), "config reloaded");
     node.metrics.reloads.inc();
     node.metrics.config_current.set(1);
     *running = config;

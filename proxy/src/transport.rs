@@ -146,7 +146,7 @@ impl Open {
         }
         let cut = in_flight.sum();
         if cut > 0 {
-            tracing::warn!(requests = cut, "requests were cut at the end of the drain timeout");
+            tracing::warn!(requests = cut, "drain timeout; requests cut");
         }
     }
 }
@@ -171,7 +171,7 @@ impl Door {
         for (listener, scheme) in listeners {
             match TcpListener::from_std(listener) {
                 Ok(listener) => drop(accepting.spawn(self.clone().accept(listener, scheme))),
-                Err(error) => tracing::error!(%error, "a listener could not be opened"),
+                Err(error) => tracing::error!(%error, "listener not opened"),
             }
         }
         let _ = shutdown.wait_for(|&closing| closing).await;
@@ -184,7 +184,7 @@ impl Door {
                 Ok((tcp, _)) => tcp,
                 Err(error) => {
                     // Out of descriptors, mostly. Existing connections go on and free some.
-                    tracing::error!(%error, "a connection could not be accepted");
+                    tracing::error!(%error, "connection not accepted");
                     sleep(Duration::from_millis(50)).await;
                     continue;
                 }

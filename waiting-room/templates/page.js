@@ -113,7 +113,7 @@ function enter() {
   setTimeout(() => location.reload(), again ? Math.max(0, 5000 - performance.now()) : 0);
 }
 
-// Who keeps joining does not return the cookie. A line whose store is away keeps everybody joining,
+// Who keeps joining does not return the cookie. A line whose store is unavailable keeps everybody joining,
 // and gives that as its reason.
 function checkCookies(s) {
   joining = s.state === "joining" && !s.reason ? joining + 1 : 0;

@@ -76,7 +76,7 @@ impl<S: Store> Desk<S> {
             let mut actions = Vec::new();
             self.core.begin_anew(now(), &mut actions);
             if let Some(usher) = self.usher.upgrade() {
-                tracing::error!(line = %usher.line, "a step of the line panicked; its usher begins anew");
+                tracing::error!(line = %usher.line, "line step panicked; usher restarted");
                 usher.counts.steps_failed.fetch_add(1, Ordering::Relaxed);
                 self.act(&usher, &mut actions);
             }
@@ -164,11 +164,11 @@ impl<S: Store> Desk<S> {
                     self.flight = None;
                     counts.steps_failed.fetch_add(1, Ordering::Relaxed);
                     if first {
-                        tracing::error!(line = %usher.line, %error, "the line does not answer; places are kept");
+                        tracing::error!(line = %usher.line, %error, "store unavailable; queue held, no places lost");
                     }
                 }
                 Action::Back { away } => {
-                    tracing::warn!(line = %usher.line, away_ms = away.as_millis(), "the line answers again");
+                    tracing::warn!(line = %usher.line, away_ms = away.as_millis(), "store available again");
                 }
             }
         }

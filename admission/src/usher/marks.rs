@@ -44,7 +44,7 @@ pub enum Word {
     Away(u64),
     /// Seen inside.
     Inside(u64),
-    /// Let in by this node alone, while the store was away.
+    /// Let in by this node alone, while the store was unavailable.
     Admitted(u64),
     /// The visit is over.
     Ended(u64),

@@ -1,4 +1,4 @@
-//! While the store is away, the head goes on by time: number after number at the release rate.
+//! While the store is unavailable, the head goes on by time: number after number at the release rate.
 //!
 //! Every node reckons this from the last step it heard of, so all of them let in the same numbers, and together no
 //! more than the rate allows, however many nodes there are and without a word between them. Nobody knows who is still
@@ -17,7 +17,7 @@ const WINDOW_MS: u64 = 60_000;
 /// Calls are known by tenth of a second.
 const SLOT_MS: u64 = 100;
 
-/// Which numbers are called while the store is away, and when.
+/// Which numbers are called while the store is unavailable, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trickle {
     /// The head at the last step. As all numbers here, without those that the line has skipped.

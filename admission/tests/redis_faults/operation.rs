@@ -84,7 +84,7 @@ async fn the_doctor_says_what_is_wrong() {
     says(&weak, Severity::Warning, "may not run INFO").await;
     says(&weak, Severity::Fault, "may not run the lines' script").await;
     drop(server);
-    says(&store, Severity::Fault, "The store is away").await;
+    says(&store, Severity::Fault, "The store is unavailable").await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ pub(crate) struct Counts {
     pub(crate) passed_freely: Tally,
     /// Visitors who went in.
     pub(crate) entered: Tally,
-    /// Visitors who went in by time alone, while the store was away.
+    /// Visitors who went in by time alone, while the store was unavailable.
     pub(crate) trickled: Tally,
     /// Numbers taken.
     pub(crate) joined: Tally,

@@ -71,7 +71,7 @@ impl Driver {
                     // From here on the head is what is written of it.
                     drop(head);
                     if let Err(failure) = self.service.forward(&mut client, asking, &mut passage).await {
-                        tracing::debug!(%failure, "a request ended before its answer was whole");
+                        tracing::debug!(%failure, "request ended before its answer was complete");
                     }
                     drop(passage);
                     let (client, goes_on) = client.into_connection();
@@ -141,7 +141,7 @@ impl Driver {
             return Judged::MayPass(head, Client::new(connection, passage.body, request, keeps));
         };
         if let Err(error) = write(&mut session, passage, answer).await {
-            tracing::debug!(%error, "a client was gone before it had its answer");
+            tracing::debug!(%error, "client gone before its answer");
             return Judged::Answered(None);
         }
         Judged::Answered(next(*session).await)

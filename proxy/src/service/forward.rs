@@ -55,7 +55,7 @@ impl Service {
         if let Some(reason) = failure.of_origin() {
             let tenant = site.tenant.name.as_str();
             self.node.metrics.origin_error(tenant, reason);
-            tracing::warn!(tenant, %failure, "a request could not be forwarded");
+            tracing::warn!(tenant, %failure, "request not forwarded");
         }
         // On HTTP/2 a body that does not come ends the stream, and nothing else.
         let just_ends = client.is_http2() && matches!(failure, Failure::BodySilent);
@@ -79,7 +79,7 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
     let answer = answer::plain(code, text);
     let (mut head, body): (ResponseHeader, Bytes) = (answer.head, answer.body);
     if passage.dress(&mut head).is_err() {
-        tracing::debug!("an answer has more fields than a head may have");
+        tracing::debug!("answer has too many header fields");
     }
     let size = if asks_head { Size::NoBody } else { Size::Known(body.len() as u64) };
     client.begin(head, size, asks_head)?;

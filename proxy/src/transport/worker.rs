@@ -146,7 +146,7 @@ impl Floor {
             match TcpStream::from_std(tcp) {
                 Ok(tcp) => drop(tokio::spawn(self.clone().connection(tcp, scheme, place))),
                 Err(error) => {
-                    tracing::error!(%error, "a connection could not be taken over");
+                    tracing::error!(%error, "connection not taken over by its worker");
                     self.load.fetch_sub(1, Ordering::Relaxed);
                 }
             }

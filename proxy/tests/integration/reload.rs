@@ -33,7 +33,7 @@ async fn a_mistake_leaves_the_running_config_in_force() {
     refused(&scene.node, 1.0).await;
     let log = scene.node.log();
     assert!(log.contains("tenants/shop.toml:") && log.contains("\"opne\""), "{log}");
-    assert!(log.contains("the running one goes on"), "{log}");
+    assert!(log.contains("keeping the running config"), "{log}");
     assert!(inside.open("/").await.is_from_origin());
     assert_eq!(waits.poll().await.number, Some(2));
 
@@ -227,7 +227,7 @@ async fn another_server_section_waits_for_the_next_start() {
     let other = crate::support::node::server_file("127.0.0.1:0".parse().unwrap(), admin, "threads = 1");
     scene.node.folder.write("sluice.toml", &other);
     scene.node.reload().await;
-    assert!(scene.node.log().contains("take effect at the next start"), "{}", scene.node.log());
+    assert!(scene.node.log().contains("restart the node to apply it"), "{}", scene.node.log());
     Connection::open(http).await.ask(&Request::navigation("/")).await;
 }
 

@@ -85,7 +85,7 @@ fn the_doctor_says_what_is_wrong_in_one_sentence() {
     let gone = shared(&Server::start());
     let away = store(&gone, "doctor", &[]);
     assert_eq!(away.status.code(), Some(1));
-    assert!(text(&away).contains("The store is away"), "{}", text(&away));
+    assert!(text(&away).contains("The store is unavailable"), "{}", text(&away));
 
     assert_eq!(store(&config(""), "doctor", &[]).status.code(), Some(0));
 }

@@ -264,7 +264,7 @@ impl Journal {
             Ok(()) => self.behind.failed.store(false, Ordering::Relaxed),
             Err(error) => {
                 self.rewrite_not_before = Instant::now() + REWRITE_RETRY;
-                tracing::error!(line = %self.name, %error, "a state file cannot be rewritten, and grows on");
+                tracing::error!(line = %self.name, %error, "state file not compacted; it grows until the next attempt");
             }
         }
     }
@@ -311,7 +311,7 @@ impl Journal {
             });
             if let Err(error) = synced {
                 busy.0.failed.store(true, Ordering::Relaxed);
-                tracing::error!(line = %name, %error, "a state file does not reach the disk");
+                tracing::error!(line = %name, %error, "state file not written");
             }
             drop((busy, permit));
         });

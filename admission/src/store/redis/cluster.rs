@@ -180,7 +180,7 @@ impl Cluster {
             }
             *looked = Some(Instant::now());
             if let Err(fault) = looking.0.look().await {
-                tracing::debug!(?fault, "the cluster is not reached");
+                tracing::debug!(?fault, "cluster unreachable");
             }
         });
     }

@@ -25,7 +25,7 @@ const TRIAL_TAG: &str = ".doctor";
 pub(super) async fn check(store: &Redis, lines: &[LineId]) -> Checkup {
     let mut checkup = Checkup::default();
     if let Err(fault) = servers(store, &mut checkup).await {
-        checkup.say(Severity::Fault, format!("The store is away: {}.", why(&fault)));
+        checkup.say(Severity::Fault, format!("The store is unavailable: {}.", why(&fault)));
         return checkup;
     }
     trial(store, &mut checkup).await;

@@ -108,7 +108,7 @@ impl Link {
         };
         if answer.is_ok() && self.read_only.load(Ordering::Relaxed) && self.read_only.swap(false, Ordering::Relaxed) {
             self.pause_ms.store(RETRY_MS.0, Ordering::Relaxed);
-            tracing::info!(server = self.server(), "the store takes writes again");
+            tracing::info!(server = self.server(), "store accepts writes again");
         }
         answer
     }
@@ -129,7 +129,7 @@ impl Link {
             Fault::Lost(why) => self.lose(opened, why),
             Fault::ReadOnly(why) => {
                 if !self.read_only.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%why, "the store takes no writes: {REPLICA}");
+                    tracing::warn!(%why, "store is read-only: {REPLICA}");
                 }
                 self.lose(opened, why);
             }
@@ -189,7 +189,7 @@ impl Link {
         });
         if lost {
             if !self.read_only.load(Ordering::Relaxed) {
-                tracing::warn!(%why, "the connection to the store is lost");
+                tracing::warn!(%why, "store connection lost");
             }
             self.reconnect();
         }
@@ -239,7 +239,7 @@ async fn connect(task: Connecting) {
         match link.connector.open(&link.target, read_only).await {
             Ok(connection) => {
                 if !read_only {
-                    tracing::info!(server = address(&connection.node), "connected to the store");
+                    tracing::info!(server = address(&connection.node), "store connected");
                 }
                 let opened = {
                     let mut opened = link.opened.lock().unwrap_or_else(PoisonError::into_inner);
@@ -252,7 +252,7 @@ async fn connect(task: Connecting) {
                 return;
             }
             Err(why) => {
-                tracing::debug!(%why, "the store is not reached");
+                tracing::debug!(%why, "store unreachable");
                 link.state.send_replace(State::Away(why.into()));
             }
         }

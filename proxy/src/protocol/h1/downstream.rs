@@ -237,7 +237,7 @@ impl Downstream {
         }
         if let Some(reason) = refused {
             self.rejected.inc();
-            tracing::debug!(reason, "a client sent what cannot be a request");
+            tracing::debug!(reason, "malformed request");
             self.refused = Refused::Told;
         }
         refused.is_none()

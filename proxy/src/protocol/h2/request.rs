@@ -112,7 +112,7 @@ async fn forward_now(driver: &Driver, mut client: Client, asks: Asks, mut passag
             if failure.of_origin().is_some() {
                 client.break_off();
             }
-            tracing::debug!(%failure, "a request ended before its answer was whole");
+            tracing::debug!(%failure, "request ended before its answer was complete");
             shared.not_taken.store(0, Ordering::Relaxed);
         }
         Ok(()) => {

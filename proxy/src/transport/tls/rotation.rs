@@ -80,7 +80,7 @@ pub(crate) async fn rotate(keys: Arc<TicketKeys>, wrapping: Arc<Wrapping>, lines
                     match store.share(&name, &wrapped, KEEP).await {
                         Ok(wrapped) => shared.push((period, wrapping.unwrap(&name, &wrapped))),
                         Err(error) => {
-                            tracing::debug!(%error, "keys of session tickets are not shared now");
+                            tracing::debug!(%error, "TLS ticket keys not shared");
                             break;
                         }
                     }

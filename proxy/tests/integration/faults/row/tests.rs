@@ -22,7 +22,7 @@ const LIMITS: Limits = Limits {
     heard_within: Duration::ZERO,
 };
 
-/// The store is away from the third second to the sixth; a visitor asks at these seconds, and reaches the origin at
+/// The store is unavailable from the third second to the sixth; a visitor asks at these seconds, and reaches the origin at
 /// this one.
 fn sale(asks: &[u32], enters: u32) -> Row {
     let start = Instant::now();
