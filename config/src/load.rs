@@ -73,9 +73,14 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
     }
     mistakes.append(&mut of_tenants);
     match node {
-        Some(node) if mistakes.is_empty() => {
-            Ok(Config { server: node.server, tls: node.tls, store: node.store, keys: node.keys, tenants })
-        }
+        Some(node) if mistakes.is_empty() => Ok(Config {
+            server: node.server,
+            tls: node.tls,
+            store: node.store,
+            keys: node.keys,
+            admin: node.admin,
+            tenants,
+        }),
         _ => Err(Errors::new(mistakes)),
     }
 }

@@ -1,6 +1,7 @@
 //! The tables of the two kinds of file, one module each: the settings that come of a table, the keys it may have, and
 //! the reader.
 
+pub(crate) mod admin;
 mod claims;
 pub(crate) mod cookies;
 pub(crate) mod cors;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 pub use crate::{
     forms::{host::HostPattern, name::Name},
     sections::{
+        admin::{Admin, AdminKey, Role},
         cookies::SameSite,
         cors::Cors,
         keys::Keys,
@@ -37,6 +38,8 @@ pub struct Config {
     pub store: Store,
     /// Master secrets; `None` when the files name none (`sluice demo` makes one, `sluice run` refuses).
     pub keys: Option<Keys>,
+    /// The operators' API and dashboard; `None`: there is none.
+    pub admin: Option<Admin>,
     /// Tenants by file name order; host patterns are unique across all of them.
     pub tenants: Vec<Arc<Tenant>>,
 }

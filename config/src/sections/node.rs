@@ -7,6 +7,7 @@ use crate::{
     diagnostics::{Diagnostics, Kind, Mistake, Read, Wrong},
     outside::Outside,
     sections::{
+        admin::{self, Admin},
         keys::{self, Keys},
         server::{self, Server},
         store::{self, Store},
@@ -18,13 +19,14 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of sluice.toml",
     doc: "Settings of one Sluice node",
     may_hold_secrets: false,
-    keys: &[&SERVER, &TLS, &STORE, &KEYS],
+    keys: &[&SERVER, &TLS, &STORE, &KEYS, &ADMIN],
 };
 
 static SERVER: Key<Nested, Optional> = Key::table("server", &server::SECTION);
 static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
 static STORE: Key<Nested, Optional> = Key::table("store", &store::SECTION);
 static KEYS: Key<Nested, Optional> = Key::table("keys", &keys::SECTION);
+static ADMIN: Key<Nested, Optional> = Key::table("admin", &admin::SECTION);
 
 /// What `sluice.toml` says.
 pub(crate) struct Node {
@@ -32,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) tls: NodeTls,
     pub(crate) store: Store,
     pub(crate) keys: Option<Keys>,
+    pub(crate) admin: Option<Admin>,
 }
 
 pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &Outside<'_>) -> Read<Node> {
@@ -47,7 +50,8 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
         };
         let keys = top.read_with(&KEYS, |value| KEYS.kind.read(value, |table| keys::read(table, outside)));
         let tls = top.nested(&TLS, |table| tls::read(table, outside));
-        Ok(Node { server: server?, tls: tls?, store: store?, keys: keys? })
+        let admin = top.read_with(&ADMIN, |value| ADMIN.kind.read(value, admin::read));
+        Ok(Node { server: server?, tls: tls?, store: store?, keys: keys?, admin: admin? })
     })
 }
 

@@ -119,7 +119,7 @@ static PATHS: Key<List<Text<String>>, Default<Vec<String>>> = Key {
 };
 
 /// The name of a tenant or a queue.
-pub(super) const NAME_TEXT: Text<Name> = Text { parse: name::parse, looks: Looks::Pattern(name::PATTERN, name::SHOWN) };
+pub(crate) const NAME_TEXT: Text<Name> = Text { parse: name::parse, looks: Looks::Pattern(name::PATTERN, name::SHOWN) };
 
 const RELEASE_PER_MINUTE_MAX: u32 = 1_000_000;
 
