@@ -1,5 +1,7 @@
 //! The command line.
 
+mod admin;
+mod audit;
 mod check;
 mod demo;
 mod explain;
@@ -34,6 +36,10 @@ enum Command {
     Explain(explain::Options),
     /// Look at the lines where they are kept, begin one anew, or look for what is wrong with the store.
     Store(store::Options),
+    /// Make a token or a key for the operators' API, or print its description.
+    Admin(admin::Options),
+    /// Check the audit log.
+    Audit(audit::Options),
     /// Print a new master secret.
     Keygen,
     /// Print the JSON Schema of a config file, for editors.
@@ -66,6 +72,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Store(options) => store::run(&options),
+        Command::Admin(options) => admin::run(&options),
+        Command::Audit(options) => audit::run(&options),
         Command::Keygen => keygen::run(),
         Command::Schema { file } => schema(file),
     };

@@ -123,9 +123,14 @@ impl Gate {
 
     /// The origin has ended a visit: the seat is free at once. Gives the cookies to be set.
     pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Vec<(http::HeaderName, HeaderValue)> {
+        self.end(number);
+        self.cookies.forget_pass(secure)
+    }
+
+    /// Ends a visit: the seat is free, and the pass is void on every node as soon as it hears of it.
+    pub(crate) fn end(&self, number: u64) {
         let epoch = self.usher.view().summary.epoch;
         self.usher.mark(Mark { epoch, word: Word::Ended(number) });
-        self.cookies.forget_pass(secure)
     }
 
     fn close(&self, jar: Jar<'_>, decided: &policy::Decided) -> Decision {

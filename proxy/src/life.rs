@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use sluice_admission::token::{Keyring, KeyringError};
 use sluice_config::{Config, Keys};
 use tokio::{
     net::TcpListener,
@@ -14,7 +15,12 @@ use tokio::{
 };
 
 use crate::{
-    admin::{self, Admin},
+    admin::{
+        access::Access,
+        api::{self, Api},
+        audit::Audit,
+        probes::{self, Probes},
+    },
     node::{Lines, Node, NodeError},
     transport::{Open, Scheme, Server},
 };
@@ -32,6 +38,8 @@ pub(crate) struct Life {
     pub(crate) addresses: Vec<(Scheme, SocketAddr)>,
     /// Where the admin listener is.
     pub(crate) admin: Option<SocketAddr>,
+    /// Where the operators' API is, and who may use it.
+    pub(crate) api: Option<(SocketAddr, Arc<Access>)>,
     open: Open,
     leaving: Arc<AtomicBool>,
     lines_run_on: Runtime,
@@ -43,6 +51,12 @@ pub(crate) enum StartError {
     Listen(#[source] io::Error),
     #[error("admin listener: {0}")]
     Admin(#[source] io::Error),
+    #[error("[admin] listener: {0}")]
+    Api(#[source] io::Error),
+    #[error("audit log: {0}")]
+    Audit(#[source] io::Error),
+    #[error(transparent)]
+    Keys(#[from] KeyringError),
     #[error("cannot start threads: {0}")]
     Threads(#[source] io::Error),
     #[error(transparent)]
@@ -69,18 +83,19 @@ impl Life {
         let addresses = server.addresses().map_err(StartError::Listen)?;
         let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Admin)?;
         if let Some(listener) = admin_listener {
-            let admin = Admin { node: node.clone(), leaving: leaving.clone() };
+            let probes = Probes { node: node.clone(), leaving: leaving.clone() };
             lines_run_on.spawn(async move {
-                if let Err(error) = admin::serve(listener, admin).await {
+                if let Err(error) = probes::serve(listener, probes).await {
                     tracing::error!(%error, "admin listener stopped");
                 }
             });
         }
+        let api = config.admin.as_ref().map(|admin| serve_api(&lines_run_on, &node, admin, keys)).transpose()?;
         if !config.server.https.is_empty() {
             lines_run_on.spawn(node.rotate_tickets());
         }
         let open = server.open().map_err(StartError::Threads)?;
-        Ok(Self { node, addresses, admin, open, leaving, lines_run_on })
+        Ok(Self { node, addresses, admin, api, open, leaving, lines_run_on })
     }
 
     /// Runs something beside the lines, apart from the requests.
@@ -96,6 +111,26 @@ impl Life {
         });
         self.lines_run_on.shutdown_background();
     }
+}
+
+/// Serves the operators' API beside the lines.
+fn serve_api(
+    run_on: &Runtime,
+    node: &Arc<Node>,
+    settings: &sluice_config::Admin,
+    keys: &Keys,
+) -> Result<(SocketAddr, Arc<Access>), StartError> {
+    let listener = run_on.block_on(TcpListener::bind(settings.listen)).map_err(StartError::Api)?;
+    let address = listener.local_addr().map_err(StartError::Api)?;
+    let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?));
+    let audit = Audit::open(node.store().state_dir()).map_err(StartError::Audit)?;
+    let api = Arc::new(Api::new(node.clone(), access.clone(), audit));
+    run_on.spawn(async move {
+        if let Err(error) = api::serve(listener, api).await {
+            tracing::error!(%error, "[admin] listener stopped");
+        }
+    });
+    Ok((address, access))
 }
 
 fn runtime(name: &str) -> Result<Runtime, StartError> {

@@ -6,13 +6,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use sluice_admission::token::Keyring;
 use sluice_config::{Config, Errors, Watch};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::sleep,
 };
 
-use crate::node::Node;
+use crate::{admin::access::Access, node::Node};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -28,7 +29,13 @@ pub(crate) fn hangups() -> io::Result<Signal> {
 }
 
 /// Watches a config directory for as long as the node lives.
-pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config, mut hangups: Signal) {
+pub(crate) async fn watch(
+    node: Arc<Node>,
+    access: Option<Arc<Access>>,
+    mut files: Watch,
+    mut running: Config,
+    mut hangups: Signal,
+) {
     loop {
         let asked = tokio::select! {
             _ = hangups.recv() => true,
@@ -37,12 +44,12 @@ pub(crate) async fn watch(node: Arc<Node>, mut files: Watch, mut running: Config
         // Reads files and resolves names, neither of which may hold up a line.
         let read = tokio::task::block_in_place(|| (asked || files.changed()).then(|| files.reload()));
         if let Some(read) = read {
-            take(&node, read, &mut running).await;
+            take(&node, access.as_deref(), read, &mut running).await;
         }
     }
 }
 
-async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
+async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>, running: &mut Config) {
     let refused = |why: &dyn std::fmt::Display| {
         // Said before it is counted, so that whoever sees the count finds the reason.
         tracing::error!("config reload rejected; keeping the running config:\n{why}");
@@ -59,8 +66,15 @@ async fn take(node: &Node, read: Result<Config, Errors>, running: &mut Config) {
     if let Err(error) = node.take(&config, keys, LINES_ANSWER_WITHIN).await {
         return refused(&error);
     }
-    if config.server != running.server || config.store != running.store {
-        tracing::warn!("[server] or [store] changed; restart the node to apply it");
+    if let (Some(access), Some(admin)) = (access, &config.admin) {
+        match Keyring::new(keys) {
+            Ok(keyring) => access.take(admin.clone(), &keyring),
+            Err(error) => return refused(&error),
+        }
+    }
+    let listens = |config: &Config| config.admin.as_ref().map(|admin| admin.listen);
+    if config.server != running.server || config.store != running.store || listens(&config) != listens(running) {
+        tracing::warn!("[server], [store] or `listen` in [admin] changed; restart the node to apply it");
     }
     config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     tracing::info!(tenants = config.tenants.len(), "config reloaded");

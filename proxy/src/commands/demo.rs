@@ -166,6 +166,7 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
         },
         tls,
         store: Store::Embedded { state_dir: state.0.clone() },
+        admin: None,
         keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),
         tenants: vec![Arc::new(tenant)],
     })

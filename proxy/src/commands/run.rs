@@ -52,9 +52,13 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     if let Some(addr) = life.admin {
         console::say(format_args!("admin on http://{addr}"));
     }
+    let access = life.api.as_ref().map(|(addr, access)| {
+        console::say(format_args!("API on http://{addr}"));
+        access.clone()
+    });
     tracing::info!(tenants = config.tenants.len(), "serving");
     life.beside().spawn(look_at_store(life.node.clone()));
-    life.beside().spawn(reload::watch(life.node.clone(), files, config, hangups));
+    life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));
     life.until(life::asked_to_end());
     tracing::info!("stopped");
     Ok(())

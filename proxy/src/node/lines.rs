@@ -36,12 +36,17 @@ impl Lines {
         })
     }
 
+    /// Where this node keeps what must outlive it.
+    pub(crate) fn state_dir(&self) -> &Path {
+        match self {
+            Self::Redis(_, state_dir) => state_dir,
+            Self::Embedded(store) => store.dir(),
+        }
+    }
+
     /// Where the usher of a line keeps what it knows.
     pub(crate) fn keepsake(&self, line: &LineId) -> Option<Keepsake> {
-        match self {
-            Self::Redis(_, state_dir) => Some(Keepsake::of(state_dir, line)),
-            Self::Embedded(store) => Some(Keepsake::of(store.dir(), line)),
-        }
+        Some(Keepsake::of(self.state_dir(), line))
     }
 
     /// What is known of the connections to a shared store.

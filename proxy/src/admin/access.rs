@@ -1,0 +1,99 @@
+//! Who may do what with the API.
+//!
+//! | principal | comes with | how long it lives |
+//! |---|---|---|
+//! | a person at the first door | a token of `sluice admin token`, signed by a key derived from the master secret | at most [`token::LIFE_MAX`] |
+//! | a person at the dashboard | a session cookie, for which a token was given once | [`token::SESSION_IDLE`] without a request, at most [`token::SESSION_MAX`] |
+//! | a program | a key whose hash is in `[[admin.key]]` | until the table is removed, or `expires` |
+//!
+//! There is no password, and no account that stands. What a principal may do is its role's; whose queues it may see is
+//! in its list of tenants. A tenant that is not in the list does not exist for it.
+
+mod key;
+mod principal;
+mod request;
+pub(crate) mod token;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use sluice_admission::token::Keyring;
+use sluice_config::{Admin, HostPattern};
+
+pub(crate) use self::{
+    key::NewKey,
+    principal::{Permission, Principal, Via},
+    request::{CSRF_HELP, SESSION_COOKIE, Visitor, is_from_us, session_cookie},
+    token::Signer,
+};
+
+/// What is needed to know who asks. Taken anew with each config.
+#[derive(Debug)]
+pub(crate) struct Access {
+    current: ArcSwap<Current>,
+    used: token::Used,
+}
+
+#[derive(Debug)]
+struct Current {
+    signer: Signer,
+    settings: Admin,
+}
+
+impl Access {
+    /// For these settings.
+    pub(crate) fn new(settings: Admin, keyring: &Keyring) -> Self {
+        let current = Current { signer: Signer::new(keyring), settings };
+        Self { current: ArcSwap::from_pointee(current), used: token::Used::default() }
+    }
+
+    /// Takes a changed config.
+    pub(crate) fn take(&self, settings: Admin, keyring: &Keyring) {
+        self.current.store(Arc::new(Current { signer: Signer::new(keyring), settings }));
+    }
+
+    /// Who comes with this bearer token or key; `None`: it is of no use.
+    pub(crate) fn bearer(&self, written: &str, now_ms: u64) -> Option<Principal> {
+        let current = self.current.load();
+        match written.strip_prefix(key::PREFIX) {
+            Some(_) => key::find(&current.settings.keys, written, now_ms),
+            None => {
+                current.signer.verify(written, token::Kind::Token, now_ms).map(|claims| claims.principal(Via::Token))
+            }
+        }
+    }
+
+    /// Who comes with this session cookie, and the cookie that takes its place if it is time.
+    pub(crate) fn session(&self, written: &str, now_ms: u64) -> Option<(Principal, Option<String>)> {
+        let current = self.current.load();
+        let claims = current.signer.verify(written, token::Kind::Session, now_ms)?;
+        let renewed = claims.renewed(now_ms).map(|claims| current.signer.sign(&claims, token::Kind::Session));
+        Some((claims.principal(Via::Session), renewed))
+    }
+
+    /// A session for a token, which is used up by it.
+    pub(crate) fn log_in(&self, token: &str, now_ms: u64) -> Option<(Principal, String)> {
+        let current = self.current.load();
+        let claims = current.signer.verify(token, token::Kind::Token, now_ms)?;
+        if !self.used.first_use(&claims, now_ms) {
+            return None;
+        }
+        let session = claims.session(now_ms);
+        Some((session.principal(Via::Session), current.signer.sign(&session, token::Kind::Session)))
+    }
+
+    /// Whether the API may be asked under this name: else a page of another site, whose name was made to lead here, could
+    /// read it.
+    pub(crate) fn knows_host(&self, host: &str) -> bool {
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let is_own = host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
+        is_own || self.current.load().settings.hosts.iter().any(|pattern| matches(pattern, host))
+    }
+}
+
+fn matches(pattern: &HostPattern, host: &str) -> bool {
+    match pattern {
+        HostPattern::Exact(name) => name == host,
+        HostPattern::Below(suffix) => host.strip_suffix(&**suffix).is_some_and(|labels| labels.ends_with('.')),
+    }
+}

@@ -1,0 +1,188 @@
+//! The operators' API.
+//!
+//! | bound | value | at the bound |
+//! |---|--:|---|
+//! | requests of one principal | [`pace::PER_SECOND`] a second | 429 |
+//! | a request's body | 64 KiB | 413 |
+//! | streams | [`stream::STREAMS_MAX`] | 503 |
+//!
+//! Every operation names the permission it needs in its description (`x-permission`), and a test asks each of them as
+//! each role, and of another tenant. A tenant that a principal does not see is answered as one that is not there.
+
+pub(crate) mod answer;
+mod me;
+pub(crate) mod pace;
+mod queues;
+mod records;
+mod stream;
+mod visits;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use tokio::{net::TcpListener, sync::Semaphore};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use self::answer::{Answer, Problem};
+use super::{
+    access::{Access, SESSION_COOKIE, session_cookie, token::SESSION_MAX},
+    audit::Audit,
+    time,
+};
+use crate::node::Node;
+
+const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// What the API works with.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) node: Arc<Node>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) audit: Audit,
+    pub(crate) pace: pace::Pace,
+    streams: Arc<Semaphore>,
+}
+
+impl Api {
+    pub(crate) fn new(node: Arc<Node>, access: Arc<Access>, audit: Audit) -> Self {
+        let streams = Arc::new(Semaphore::new(stream::STREAMS_MAX));
+        Self { node, access, audit, pace: pace::Pace::default(), streams }
+    }
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Sluice", version = "1", description = "The operators' API of a Sluice node."),
+    tags(
+        (name = "access", description = "Who asks"),
+        (name = "queues", description = "Queues as configured, and as they are now"),
+        (name = "verbs", description = "What is done once"),
+        (name = "audit", description = "What operators did"),
+    )
+)]
+struct Description;
+
+/// The operations, and their description.
+fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(me::me))
+        .routes(routes!(queues::tenants))
+        .routes(routes!(queues::tenant))
+        .routes(routes!(queues::queues))
+        .routes(routes!(queues::queue))
+        .routes(routes!(queues::live))
+        .routes(routes!(stream::stream))
+        .routes(routes!(visits::reset))
+        .routes(routes!(visits::end))
+        .routes(routes!(records::records))
+        .split_for_parts()
+}
+
+/// The description of the API, as JSON.
+pub(crate) fn description() -> serde_json::Result<String> {
+    operations().1.to_pretty_json()
+}
+
+/// Serves the API until the process ends.
+///
+/// # Errors
+/// If the listener fails.
+pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>) -> std::io::Result<()> {
+    axum::serve(listener, router(api)).await
+}
+
+fn router(api: Arc<Api>) -> Router {
+    let (operations, description) = operations();
+    let description = Arc::new(description.to_json().unwrap_or_default());
+    let openapi = move || {
+        let description = description.to_string();
+        async move { ([(header::CONTENT_TYPE, "application/json")], description) }
+    };
+    operations
+        .route("/v1/openapi.json", get(openapi))
+        .route("/login", post(me::login))
+        .route("/logout", post(me::logout))
+        .fallback(|| async { Problem::not_found("operation").hint("GET /v1/openapi.json lists all of them") })
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::map_response(plain_errors))
+        .layer(middleware::from_fn_with_state(api.clone(), guard))
+        .with_state(api)
+}
+
+async fn not_allowed(request: Request) -> Problem {
+    let hint = match request.uri().path() {
+        "/v1/tenants" => "a tenant is made by a file, tenants/NAME.toml, and is there after the reload",
+        path if path.starts_with("/v1/tenants/") && path.ends_with("/queues") => {
+            "a queue is made by a [[queue]] in the tenant's file, and is there after the reload"
+        }
+        _ => "GET /v1/openapi.json lists what each path answers to",
+    };
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path does not answer to this method")
+        .hint(hint)
+}
+
+/// Refuses foreign names, renews sessions, and sets what every answer has.
+async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.ends_with(':') => name,
+        _ => host,
+    };
+    let renewed = session_cookie(request.headers()).and_then(|cookie| api.access.session(cookie, time::now_ms())?.1);
+    let (encrypted, is_logout) = (me::is_encrypted(request.headers()), request.uri().path() == "/logout");
+    let mut response = if api.access.knows_host(&name.to_ascii_lowercase()) {
+        next.run(request).await
+    } else {
+        Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown_host", "the API is not reached under this name")
+            .hint("add the name to `hosts` in [admin]")
+            .into_response()
+    };
+    if let Some(session) = renewed.filter(|_| !is_logout) {
+        response = me::with_cookie(response, &session, encrypted, SESSION_MAX.as_secs());
+    }
+    const FIELDS: [(HeaderName, &str); 5] = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    ];
+    for (name, value) in FIELDS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// What extractors refuse, in the envelope of all errors.
+async fn plain_errors(response: Response) -> Response {
+    let status = response.status();
+    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if status.is_success() || is_ours || status.is_redirection() {
+        return response;
+    }
+    let body = axum::body::to_bytes(response.into_body(), BODY_BYTES_MAX).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&body);
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "not_json",
+        _ => "malformed",
+    };
+    let problem = Problem::new(status, code, text.trim());
+    if code == "not_json" { problem.hint("send `Content-Type: application/json`") } else { problem }.into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,271 @@
+//! Tenants and their queues, as configured and as they are now.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use serde::Serialize;
+use sluice_admission::{line::Rules, usher::now};
+use sluice_config::{Mode, Queue, Tenant};
+use utoipa::ToSchema;
+
+use super::{
+    Api,
+    answer::{Answer, Problem},
+};
+use crate::{
+    admin::access::{Permission, Principal, Visitor},
+    gate::Gate,
+    routing::Site,
+};
+
+/// One tenant.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TenantDoc {
+    pub(crate) tenant: String,
+    /// Hosts it answers for.
+    pub(crate) hosts: Vec<String>,
+    /// Its queues.
+    pub(crate) queues: Vec<String>,
+}
+
+/// One queue: what its file says, and what it does now.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct QueueDoc {
+    pub(crate) tenant: String,
+    pub(crate) queue: String,
+    /// Prefixes of the paths it guards.
+    pub(crate) paths: Vec<String>,
+    /// What the tenant's file says.
+    pub(crate) file: Settings,
+    /// What holds now.
+    pub(crate) effective: Settings,
+    pub(crate) live: Live,
+}
+
+/// Settings that decide who is called.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Settings {
+    /// Most visitors called in any 60 s.
+    pub(crate) release_per_minute: u32,
+    /// Most visitors called at once.
+    pub(crate) burst: u32,
+    /// Most visitors called or inside; `null`: no bound.
+    pub(crate) max_active: Option<u32>,
+    /// Most visitors in line.
+    pub(crate) max_waiting: u32,
+    /// `open`, `auto`, `hold`, `drain` or `closed`.
+    pub(crate) mode: &'static str,
+    /// What the page says beside everything else.
+    pub(crate) message: Option<String>,
+}
+
+/// A line as this node knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Live {
+    /// In line, seen within 90 s.
+    pub(crate) waiting: u64,
+    /// Called, and not entered yet.
+    pub(crate) called: u64,
+    pub(crate) inside: u64,
+    /// Called within the last 60 s.
+    pub(crate) called_last_minute: u64,
+    /// Called since the line began.
+    pub(crate) called_total: u64,
+    /// The last number handed out.
+    pub(crate) issued: u64,
+    /// The highest number called.
+    pub(crate) head: u64,
+    /// Rises when the line is reset.
+    pub(crate) epoch: u64,
+    /// Whether a visitor who is there had to be left waiting by the last step.
+    pub(crate) standing: bool,
+    /// Why no visitor is called, if that is so: `paused`, `seats_taken`, `store_away`, `recovering`, `closed`,
+    /// `line_full`, `rate_used`.
+    pub(crate) reason: Option<&'static str>,
+    /// How long a visitor who comes now will wait.
+    pub(crate) wait_seconds: Option<Range>,
+    /// Whether the store answers.
+    pub(crate) store_up: bool,
+    /// How old all this is, in ms.
+    pub(crate) age_ms: u64,
+}
+
+/// From the shortest to the longest that is likely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Range {
+    pub(crate) low: u32,
+    pub(crate) high: u32,
+}
+
+pub(crate) fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Open => "open",
+        Mode::Auto => "auto",
+        Mode::Hold => "hold",
+        Mode::Drain => "drain",
+        Mode::Closed => "closed",
+    }
+}
+
+impl Settings {
+    pub(crate) fn of(rules: &Rules, message: Option<String>) -> Self {
+        Self {
+            release_per_minute: rules.release_per_minute,
+            burst: rules.burst,
+            max_active: rules.max_active,
+            max_waiting: rules.max_waiting,
+            mode: mode_name(rules.mode),
+            message,
+        }
+    }
+
+    pub(crate) fn of_file(queue: &Queue) -> Self {
+        Self::of(&Rules::of(queue), queue.message.clone())
+    }
+}
+
+impl Live {
+    pub(crate) fn of(gate: &Gate) -> Self {
+        let view = gate.usher.view();
+        let summary = &view.summary;
+        let look = view.look(gate.queue.mode, now());
+        let joining = look.joining();
+        Self {
+            waiting: summary.waiting,
+            called: summary.due,
+            inside: summary.inside,
+            called_last_minute: summary.called_last_minute,
+            called_total: summary.called_total,
+            issued: summary.issued,
+            head: summary.head,
+            epoch: summary.epoch,
+            standing: summary.standing,
+            reason: joining.reason.or(summary.reason).map(|reason| reason.as_str()),
+            wait_seconds: joining.wait.map(|wait| Range { low: wait.low_s, high: wait.high_s }),
+            store_up: view.store_answers,
+            age_ms: look.now_ms.saturating_sub(summary.now_ms),
+        }
+    }
+}
+
+impl TenantDoc {
+    fn of(tenant: &Tenant) -> Self {
+        Self {
+            tenant: tenant.name.to_string(),
+            hosts: tenant.hosts.iter().map(ToString::to_string).collect(),
+            queues: tenant.queues.iter().map(|queue| queue.name.to_string()).collect(),
+        }
+    }
+}
+
+impl QueueDoc {
+    pub(crate) fn of(gate: &Gate) -> Self {
+        let line = gate.usher.line();
+        let file = Settings::of_file(&gate.queue);
+        Self {
+            tenant: line.tenant.to_string(),
+            queue: line.queue.to_string(),
+            paths: gate.queue.paths.clone(),
+            effective: file.clone(),
+            file,
+            live: Live::of(gate),
+        }
+    }
+}
+
+/// The site of a tenant that the principal sees.
+pub(crate) fn site(api: &Api, principal: &Principal, tenant: &str) -> Result<Arc<Site>, Problem> {
+    let routes = api.node.routes();
+    let found = routes.sites().iter().find(|site| site.tenant.name.as_str() == tenant && principal.sees(tenant));
+    found.cloned().ok_or_else(|| Problem::not_found("tenant"))
+}
+
+/// The gate of a queue that the principal sees, if it may do this.
+pub(crate) fn gate(
+    api: &Api,
+    principal: &Principal,
+    permission: Permission,
+    (tenant, queue): (&str, &str),
+) -> Result<Arc<Gate>, Problem> {
+    let site = site(api, principal, tenant)?;
+    let gate = site.gates().iter().find(|gate| gate.queue.name.as_str() == queue);
+    let gate = gate.ok_or_else(|| Problem::not_found("queue"))?;
+    allow(principal, permission)?;
+    Ok(gate.clone())
+}
+
+pub(crate) fn allow(principal: &Principal, permission: Permission) -> Result<(), Problem> {
+    if principal.may(permission) { Ok(()) } else { Err(Problem::forbidden(permission.as_str())) }
+}
+
+/// Tenants
+///
+/// All tenants that the principal sees.
+#[utoipa::path(get, path = "/v1/tenants", tag = "queues", extensions(("x-permission" = json!("queue:read"))),
+    responses((status = 200, body = inline(super::answer::Envelope<Vec<TenantDoc>>))))]
+pub(crate) async fn tenants(State(api): State<Arc<Api>>, visitor: Visitor) -> Result<Answer<Vec<TenantDoc>>, Problem> {
+    allow(&visitor.principal, Permission::QueueRead)?;
+    let routes = api.node.routes();
+    let seen = routes.sites().iter().filter(|site| visitor.principal.sees(site.tenant.name.as_str()));
+    Ok(Answer::of(seen.map(|site| TenantDoc::of(&site.tenant)).collect()))
+}
+
+/// A tenant
+#[utoipa::path(get, path = "/v1/tenants/{tenant}", tag = "queues", params(("tenant" = String, Path)),
+    extensions(("x-permission" = json!("queue:read"))),
+    responses((status = 200, body = inline(super::answer::Envelope<TenantDoc>))))]
+pub(crate) async fn tenant(
+    State(api): State<Arc<Api>>,
+    visitor: Visitor,
+    Path(tenant): Path<String>,
+) -> Result<Answer<TenantDoc>, Problem> {
+    let site = site(&api, &visitor.principal, &tenant)?;
+    allow(&visitor.principal, Permission::QueueRead)?;
+    Ok(Answer::of(TenantDoc::of(&site.tenant)))
+}
+
+/// A tenant's queues
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/queues", tag = "queues", params(("tenant" = String, Path)),
+    extensions(("x-permission" = json!("queue:read"))),
+    responses((status = 200, body = inline(super::answer::Envelope<Vec<QueueDoc>>))))]
+pub(crate) async fn queues(
+    State(api): State<Arc<Api>>,
+    visitor: Visitor,
+    Path(tenant): Path<String>,
+) -> Result<Answer<Vec<QueueDoc>>, Problem> {
+    let site = site(&api, &visitor.principal, &tenant)?;
+    allow(&visitor.principal, Permission::QueueRead)?;
+    Ok(Answer::of(site.gates().iter().map(|gate| QueueDoc::of(gate)).collect()))
+}
+
+/// A queue
+///
+/// What its file says, what an operator has set, what holds, and the line now.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/queues/{queue}", tag = "queues",
+    params(("tenant" = String, Path), ("queue" = String, Path)),
+    extensions(("x-permission" = json!("queue:read"))),
+    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>))))]
+pub(crate) async fn queue(
+    State(api): State<Arc<Api>>,
+    visitor: Visitor,
+    Path((tenant, queue)): Path<(String, String)>,
+) -> Result<Answer<QueueDoc>, Problem> {
+    let gate = gate(&api, &visitor.principal, Permission::QueueRead, (&tenant, &queue))?;
+    Ok(Answer::of(QueueDoc::of(&gate)))
+}
+
+/// A line now
+///
+/// Small, for polling.
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/queues/{queue}/live", tag = "queues",
+    params(("tenant" = String, Path), ("queue" = String, Path)),
+    extensions(("x-permission" = json!("queue:read"))),
+    responses((status = 200, body = inline(super::answer::Envelope<Live>))))]
+pub(crate) async fn live(
+    State(api): State<Arc<Api>>,
+    visitor: Visitor,
+    Path((tenant, queue)): Path<(String, String)>,
+) -> Result<Answer<Live>, Problem> {
+    let gate = gate(&api, &visitor.principal, Permission::QueueRead, (&tenant, &queue))?;
+    Ok(Answer::of(Live::of(&gate)))
+}

@@ -1,0 +1,67 @@
+//! Health and metrics.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
+use serde::Serialize;
+use sluice_admission::store::LineId;
+use tokio::net::TcpListener;
+
+use crate::node::Node;
+
+/// What they are about.
+#[derive(Clone, Debug)]
+pub(crate) struct Probes {
+    pub(crate) node: Arc<Node>,
+    /// The node is on its way out: load balancers should send no visitor here any more.
+    pub(crate) leaving: Arc<AtomicBool>,
+}
+
+/// The body of `/health/ready`.
+///
+/// A store that goes away does not make a node unready: it goes away for every node at once, and a load balancer
+/// that took them all out would throw out everybody who is inside. A node that has not heard of a line since its
+/// start is of less use than one that has, so it is not ready.
+#[derive(Serialize)]
+struct Ready {
+    ready: bool,
+    leaving: bool,
+    /// Lines that this node has not heard of since its start.
+    unknown_lines: Vec<String>,
+    /// Lines whose store does not answer now. Visitors inside are served all the same.
+    silent_lines: Vec<String>,
+}
+
+/// Serves until the process ends: health must be answered to the very last.
+pub(crate) async fn serve(listener: TcpListener, probes: Probes) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/health", get(|| async { "alive\n" }))
+        .route("/health/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(probes);
+    axum::serve(listener, router).await
+}
+
+async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
+    let names = |lines: Vec<LineId>| lines.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let silent_lines = names(probes.node.lines_where(|usher| !usher.view().store_answers));
+    let unknown_lines = names(probes.node.lines_where(|usher| !usher.has_heard()));
+    let leaving = probes.leaving.load(Ordering::Relaxed);
+    let ready = !leaving && unknown_lines.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(Ready { ready, leaving, unknown_lines, silent_lines }))
+}
+
+async fn metrics(State(probes): State<Probes>) -> impl IntoResponse {
+    let text = probes.node.metrics.scrape(&probes.node.routes(), probes.node.store());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
