@@ -32,6 +32,15 @@ def run(*command, ok=(0,), cwd=ROOT, text=None, env=None):
     return done.stdout
 
 
+def refuses(tool, check):
+    """The tool must find the mistake that the check plants: one that accepts everything checks nothing."""
+    try:
+        check()
+    except Failed:
+        return
+    raise Failed(f"{tool} accepted a mistake that was planted")
+
+
 def free_ports(count):
     """Ports of loopback that are free now."""
     with contextlib.ExitStack() as held:
