@@ -144,6 +144,8 @@ pub(crate) struct Route<'r> {
     pub(crate) next_server: &'r (dyn Fn() -> SocketAddr + Sync),
     /// How long nothing may come of a request's body.
     pub(crate) body_silence_max: Duration,
+    /// Called when bytes have moved, with the time: whoever waits for them is still there.
+    pub(crate) on_moved: &'r (dyn Fn(Instant) + Sync),
 }
 
 /// Forwards a request. `on_head` sees the answer's head before the client does.
@@ -187,7 +189,7 @@ pub(crate) async fn forward<C: Client>(
             Ok(End::Switched(early)) => {
                 let link = exchange.into_link();
                 let Some(stream) = client.stream() else { return Err(Failure::Closed) };
-                Box::pin(tunnel::run(stream, link, early)).await;
+                Box::pin(tunnel::run(stream, link, early, route.on_moved)).await;
                 return Ok(());
             }
             Err(failure) if exchange.may_be_sent_again(&failure) => may_reuse = false,
