@@ -6,7 +6,7 @@ mod forward;
 mod headers;
 mod judge;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
@@ -54,6 +54,8 @@ pub(crate) struct Passage {
     gate: Option<Arc<Gate>>,
     pub(crate) kind: Kind,
     secure: bool,
+    /// The client's address, of IPv6 the network.
+    client: u64,
     /// The client wants a WebSocket.
     upgrades: bool,
     /// The visitor's number, when they are inside.
@@ -75,6 +77,7 @@ impl Passage {
             gate: None,
             kind: Kind::Fetch,
             secure: false,
+            client: 0,
             upgrades: false,
             inside: None,
             handed_out: Vec::new(),
@@ -89,6 +92,11 @@ impl Passage {
         READ_TIMEOUT + self.site.as_ref().map_or(Duration::ZERO, |site| site.tenant.origin.write_timeout)
     }
 
+    /// Whose request it is: the visitor's inside, else the client's.
+    fn visitor(&self) -> u64 {
+        self.inside.unwrap_or(self.client)
+    }
+
     /// Puts on an answer of ours what the visitor is handed, and what the tenant wants on every answer.
     ///
     /// # Errors
@@ -101,6 +109,14 @@ impl Passage {
             site.headers.put_on(head, self.secure);
         }
         Ok(())
+    }
+}
+
+/// An address as a number; of IPv6 the 64 bits that stay the same while a client changes its address.
+fn number_of(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => u64::try_from(ip.to_bits() >> 64).unwrap_or(0),
     }
 }
 

@@ -41,12 +41,12 @@ impl Service {
         passage: &mut Passage,
     ) -> Result<(), Failure> {
         let Some(site) = passage.site.clone() else { unreachable!("what is forwarded has a site") };
+        let Some(origin) = site.origin() else { unreachable!("a site that serves has its origin") };
         let Asking { ask, asks_head } = asking;
         let forwarded = match ask {
             Ok(ask) => {
                 let body_silence_max = if client.is_http2() { passage.body_silence_max() } else { READ_TIMEOUT };
-                let next_server = || site.next_server();
-                let route = Route { origin: &site.tenant.origin, next_server: &next_server, body_silence_max };
+                let route = Route { origin, visitor: passage.visitor(), body_silence_max };
                 upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage)).await
             }
             Err(failure) => Err(failure),
@@ -73,10 +73,14 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
     let text = match code {
         400 => "The request cannot be read.\n",
         408 => "The request did not come in time.\n",
+        503 => "The site is busy. Please try again.\n",
         504 => "The site did not answer in time.\n",
         _ => "The site cannot be reached.\n",
     };
-    let answer = answer::plain(code, text);
+    let mut answer = answer::plain(code, text);
+    if code == 503 {
+        answer::try_again_soon(&mut answer);
+    }
     let (mut head, body): (ResponseHeader, Bytes) = (answer.head, answer.body);
     if passage.dress(&mut head).is_err() {
         tracing::debug!("an answer has more fields than a head may have");

@@ -53,6 +53,7 @@ impl Service {
         let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to } = decision;
         passage.secure = client.secure;
+        passage.client = super::number_of(client.addr);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);

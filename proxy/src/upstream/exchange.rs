@@ -34,7 +34,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn of(route: &Route<'_>) -> Self {
-        let (read, write) = (route.origin.read_timeout, route.origin.write_timeout);
+        let (read, write) = (route.origin.settings.read_timeout, route.origin.settings.write_timeout);
         Self { read, write, body: route.body_silence_max }
     }
 }
