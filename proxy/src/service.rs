@@ -7,7 +7,7 @@ mod headers;
 mod judge;
 mod visits;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
@@ -55,6 +55,8 @@ pub(crate) struct Passage {
     site: Option<Arc<Site>>,
     pub(crate) kind: Kind,
     recipient: Recipient,
+    /// The client's address, of IPv6 the network.
+    client: u64,
     /// The client wants a WebSocket.
     upgrades: bool,
     /// Where its visitor is inside.
@@ -77,6 +79,7 @@ impl Passage {
             site: None,
             kind: Kind::Fetch,
             recipient: Recipient { secure: false, app: false },
+            client: 0,
             upgrades: false,
             visits: Visits::none(),
             handed_out: HandedOut::new(),
@@ -104,6 +107,14 @@ impl Passage {
             site.headers.put_on(head, self.recipient.secure);
         }
         Ok(())
+    }
+}
+
+/// An address as a number; of IPv6 the 64 bits that stay the same while a client changes its address.
+fn number_of(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => u64::try_from(ip.to_bits() >> 64).unwrap_or(0),
     }
 }
 

@@ -44,18 +44,16 @@ impl Service {
         passage: &mut Passage,
     ) -> Result<(), Failure> {
         let Some(site) = passage.site.clone() else { unreachable!("what is forwarded has a site") };
+        let Some(origin) = site.origin() else { unreachable!("a site that serves has its origin") };
         let Asking { ask, asks_head } = asking;
         let forwarded = match ask {
             Ok(ask) => {
                 let body_silence_max = if client.is_http2() { passage.body_silence_max() } else { READ_TIMEOUT };
                 let visits = std::mem::replace(&mut passage.visits, Visits::none());
-                let next_server = || site.next_server();
-                let route = Route {
-                    origin: &site.tenant.origin,
-                    next_server: &next_server,
-                    body_silence_max,
-                    on_moved: &|now| visits.moved(now),
-                };
+                // Whose request it is, for a server that stays the same: the visitor's inside, else the client's.
+                let visitor = visits.number().unwrap_or(passage.client);
+                let on_moved = |now| visits.moved(now);
+                let route = Route { origin, visitor, body_silence_max, on_moved: &on_moved };
                 upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage, &visits)).await
             }
             Err(failure) => Err(failure),
@@ -82,10 +80,14 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
     let text = match code {
         400 => "The request cannot be read.\n",
         408 => "The request did not come in time.\n",
+        503 => "The site is busy. Please try again.\n",
         504 => "The site did not answer in time.\n",
         _ => "The site cannot be reached.\n",
     };
-    let answer = answer::plain(code, text);
+    let mut answer = answer::plain(code, text);
+    if code == 503 {
+        answer::try_again_soon(&mut answer);
+    }
     let (mut head, body): (ResponseHeader, Bytes) = (answer.head, answer.body);
     if passage.dress(&mut head).is_err() {
         tracing::debug!("answer has too many header fields");

@@ -55,6 +55,7 @@ impl Service {
         let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to } = decision;
         passage.recipient = Recipient { secure: client.secure, app: is_app(passage.kind, headers) };
+        passage.client = super::number_of(client.addr);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);

@@ -51,6 +51,11 @@ impl Visits {
         self.each.push(Visit { gate, pass, covers_path, heard_ms: AtomicU64::new(0) });
     }
 
+    /// The visitor's number, if inside.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.each.first().map(|visit| visit.pass.number)
+    }
+
     /// Something has moved on the request's connections. At most once in an eighth of `session_idle` the line hears of
     /// it.
     pub(super) fn moved(&self, now: Instant) {

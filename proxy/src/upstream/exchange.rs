@@ -36,7 +36,7 @@ pub(super) struct Limits<'r> {
 
 impl<'r> Limits<'r> {
     pub(super) fn of(route: &Route<'r>) -> Self {
-        let (read, write) = (route.origin.read_timeout, route.origin.write_timeout);
+        let (read, write) = (route.origin.settings.read_timeout, route.origin.settings.write_timeout);
         Self { read, write, body: route.body_silence_max, on_moved: route.on_moved }
     }
 }
