@@ -8,7 +8,8 @@
 //!
 //! 1. a valid pass enters, with no question to anybody, unless its visit has ended: then it is as good as none;
 //! 2. what is loaded ahead of time, or embedded by another site, is left where it stands;
-//! 3. a ticket at or below the head asks the line, one above it waits;
+//! 3. a ticket at or below the head asks the line, one above it waits; a pass that has run out asks like a ticket, since
+//!    a stream may have kept the seat meanwhile;
 //! 4. a slip that came back takes a number;
 //! 5. who brings nothing walks in if no line stands, else gets a slip.
 
@@ -72,6 +73,8 @@ pub struct Request {
 pub trait Brought {
     /// The first valid pass.
     fn pass(&self) -> Option<Pass>;
+    /// The first pass that has run out, of a visit that has not reached its hard end: the seat may still be held.
+    fn lapsed_pass(&self) -> Option<Pass>;
     /// The first valid ticket.
     fn ticket(&self) -> Option<Ticket>;
     /// The first valid slip.
@@ -117,15 +120,17 @@ pub struct Decided {
     pub marks: Marks,
     /// What there is to count.
     pub counted: Counted,
+    /// The pass that is handed out is minted anew in the place of one that is still good: another answer will do.
+    pub renews: bool,
 }
 
 /// Whether a request passes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Passage {
-    /// It goes to the origin. With the number of a visitor who is inside, if the request speaks for the visitor.
+    /// It goes to the origin. With the pass of a visitor who is inside, if the request speaks for the visitor.
     Passes {
-        /// The number.
-        inside: Option<u64>,
+        /// The pass, as it will be from now on.
+        inside: Option<Pass>,
     },
     /// It is answered here, with where the visitor stands.
     Parked(Standing),
@@ -217,6 +222,8 @@ struct Visit {
     handed: Handed,
     /// It came with a pass whose visit has ended.
     pass_ended: bool,
+    /// It came with a pass that has run out, and the line is asked whether the seat is still held.
+    pass_lapsed: bool,
 }
 
 impl Policy {
@@ -233,7 +240,7 @@ impl Policy {
 
     /// Begins to decide about a request.
     pub fn decide(&self, brought: &impl Brought, request: Request, look: &Look<'_>) -> Step {
-        let mut visit = Visit { request, came_ms: look.now_ms, handed: Handed::default(), pass_ended: false };
+        let mut visit = Visit::begin(request, look);
         if self.is_open(look) {
             return Step::Done(self.with_all_others(visit, brought, look));
         }
@@ -246,10 +253,25 @@ impl Policy {
         if let Some(ticket) = brought.ticket() {
             return self.with_ticket(visit, &ticket, look);
         }
+        if let Some(pass) = self.worth_asking_about(brought, look) {
+            visit.pass_lapsed = true;
+            return self.with_ticket(visit, &ticket_of(&pass), look);
+        }
         match brought.slip() {
             Some(slip) => self.join(visit, slip, false, look),
             None => self.with_nothing(visit, brought.fresh_id(), look),
         }
+    }
+
+    /// A request to a path of the site that this queue does not cover. It passes; a visitor who is inside is seen there,
+    /// so that the visit goes on, and the line is asked nothing.
+    pub fn pass_by(&self, brought: &impl Brought, request: Request, look: &Look<'_>) -> Decided {
+        let mut visit = Visit::begin(request, look);
+        let decided = match visit.pass(brought, look) {
+            Some(pass) => self.with_pass(visit, &pass, look),
+            None => visit.decided(Passage::Passes { inside: None }),
+        };
+        Decided { counted: Counted { pass_ended: visit.pass_ended, ..Counted::default() }, ..decided }
     }
 
     /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that it is not looked at
@@ -261,6 +283,7 @@ impl Policy {
             handed: Handed::default(),
             marks: Marks([away, None]),
             counted: Counted::default(),
+            renews: false,
         };
         if !keep_place {
             decided.marks.0[1] = brought.pass().map(|pass| Mark { epoch: pass.epoch, word: Told::Ended(pass.number) });
@@ -359,7 +382,24 @@ fn seen(ticket: &Ticket, hold_ms: u32, told_ms: u32) -> Marks {
     Marks::of(Mark { epoch: ticket.epoch, word })
 }
 
+/// The ticket that a visitor had before the pass. What it said of the wait is over.
+fn ticket_of(pass: &Pass) -> Ticket {
+    Ticket {
+        epoch: pass.epoch,
+        lane: pass.lane,
+        number: pass.number,
+        issued_at_ms: pass.issued_at_ms,
+        ahead_first: 0,
+        ahead_shown: 0,
+    }
+}
+
 impl Visit {
+    fn begin(request: Request, look: &Look<'_>) -> Self {
+        let handed = Handed::default();
+        Self { request, came_ms: look.now_ms, handed, pass_ended: false, pass_lapsed: false }
+    }
+
     fn is_errand(&self, errand: Errand) -> bool {
         self.request.errand == errand
     }
@@ -376,7 +416,7 @@ impl Visit {
 
     fn decided(self, verdict: Passage) -> Decided {
         let counted = Counted { pass_ended: self.pass_ended, ..Counted::default() };
-        Decided { verdict, handed: self.handed, marks: Marks::default(), counted }
+        Decided { verdict, handed: self.handed, marks: Marks::default(), counted, renews: false }
     }
 
     fn parked(self, standing: Standing) -> Step {

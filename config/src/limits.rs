@@ -30,3 +30,7 @@ pub const CHAIN_CERTIFICATES: RangeInclusive<usize> = 1..=10;
 pub const CERTIFICATE_NAMES: RangeInclusive<usize> = 1..=1000;
 /// Authorities that may sign clients' certificates. Every handshake names them all.
 pub const CLIENT_CA_CERTIFICATES: RangeInclusive<usize> = 1..=100;
+/// Addresses of one name that are used as servers of an origin.
+pub const SERVER_ADDRESSES_MAX: usize = 100;
+/// Longest path of a Unix socket, in bytes: what the system has room for.
+pub const UNIX_PATH_BYTES_MAX: usize = 107;

@@ -159,8 +159,13 @@ pub(crate) fn moved(to: HeaderValue) -> Answer {
 /// The answer to a request for which the node has no room now.
 pub(crate) fn busy() -> Answer {
     let mut answer = plain(503, "Too many requests are under way. Please try again.\n");
-    put_number(&mut answer.head, header::RETRY_AFTER, BUSY_RETRY_AFTER_S);
+    try_again_soon(&mut answer);
     answer
+}
+
+/// Says that what is full now is so for a moment.
+pub(crate) fn try_again_soon(answer: &mut Answer) {
+    put_number(&mut answer.head, header::RETRY_AFTER, BUSY_RETRY_AFTER_S);
 }
 
 /// A short plain answer, for what no visitor meets.

@@ -9,17 +9,19 @@ mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_admission::{
     policy::{self, Policy, Step},
+    session,
     standing::Standing,
     store::LineId,
-    token::QueueKeys,
+    token::{Pass, QueueKeys},
     usher::{Mark, Usher, Word, now},
 };
 use sluice_config::{Queue, Tenant};
 
 pub(crate) use self::counts::Counts;
+pub(crate) use self::tokens::SLUICE_PASS;
 use self::tokens::{Cookies, Jar};
 use crate::request::initiator::Initiator;
 
@@ -45,16 +47,14 @@ pub(crate) struct Gate {
 pub(crate) struct Request<'a> {
     /// The request's headers.
     pub(crate) headers: &'a HeaderMap,
-    /// Whether the visitor's connection is TLS, which decides the cookies' names.
-    pub(crate) secure: bool,
+    /// Who has sent it.
+    pub(crate) recipient: Recipient,
     /// What the visitor is after.
     pub(crate) errand: Errand,
     /// Who made the client send it.
     pub(crate) initiator: Initiator,
     /// The page says that it is hidden.
     pub(crate) hidden: bool,
-    /// Tokens may be handed out in headers as well: the client is an app, no browser.
-    pub(crate) app: bool,
 }
 
 /// What the gate decided.
@@ -62,10 +62,24 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Decision {
     /// Where the visitor stands; `None`: the request passes.
     pub(crate) parked: Option<Standing>,
-    /// The number of a visitor who is inside, if the request speaks for the visitor.
-    pub(crate) inside: Option<u64>,
+    /// The pass of a visitor who is inside, if the request speaks for the visitor.
+    pub(crate) inside: Option<Pass>,
+    /// What is handed out keeps a visit going and can wait for another answer.
+    pub(crate) can_wait: bool,
     /// Cookies and token headers to be set, whatever the answer.
-    pub(crate) handed_out: Vec<(http::HeaderName, HeaderValue)>,
+    pub(crate) handed_out: HandedOut,
+}
+
+/// Fields that hand tokens out, or take them back.
+pub(crate) type HandedOut = Vec<(HeaderName, HeaderValue)>;
+
+/// Who is handed tokens, as far as that decides their form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recipient {
+    /// Whether the visitor's connection is TLS, which decides the cookies' names.
+    pub(crate) secure: bool,
+    /// Tokens may be handed out in headers as well: the client is an app, no browser.
+    pub(crate) app: bool,
 }
 
 impl Gate {
@@ -113,6 +127,42 @@ impl Gate {
         }
     }
 
+    /// Sees a visitor inside who asks for something else of the site. The line is asked nothing.
+    pub(crate) fn pass_by(&self, request: Request<'_>) -> Decision {
+        let (view, now) = (self.usher.view(), now());
+        let jar = Jar::open(self, request, &view, now);
+        let look = view.look(self.policy.mode, now);
+        let decided = self.policy.pass_by(&jar, request.as_the_policy_sees_it(), &look);
+        self.close(jar, &decided)
+    }
+
+    /// Sees a visitor inside by what moves on a stream, of whom the line has heard `silent` ago. False: that does not
+    /// keep the visit any more.
+    pub(crate) fn seen_on_a_stream(&self, pass: &Pass, silent: Duration) -> bool {
+        let mark = self.policy.seen_on_a_stream(pass, silent, &self.usher.view().look(self.policy.mode, now()));
+        if let Some(mark) = mark {
+            self.usher.mark(mark);
+        }
+        mark.is_some()
+    }
+
+    /// After so long the line is to hear of a visitor again who is inside.
+    pub(crate) fn seen_every(&self) -> Duration {
+        session::renew_after(self.policy.session_idle)
+    }
+
+    /// The origin wants a visit to go on from now. Gives the cookies to be set.
+    pub(crate) fn renew_visit(&self, pass: &Pass, recipient: Recipient) -> HandedOut {
+        let (view, now) = (self.usher.view(), now());
+        let Some((renewed, mark)) = self.policy.renew(pass, &view.look(self.policy.mode, now)) else {
+            return HandedOut::new();
+        };
+        self.usher.mark(mark);
+        let mut handed_out = HandedOut::new();
+        self.hand_out_pass(&renewed, recipient, view.line_ms(now), &mut handed_out);
+        handed_out
+    }
+
     /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that nobody is
     /// looking for now.
     pub(crate) fn leave(&self, request: Request<'_>, keep_place: bool) -> Decision {
@@ -122,9 +172,9 @@ impl Gate {
     }
 
     /// The origin has ended a visit: the seat is free at once. Gives the cookies to be set.
-    pub(crate) fn end_visit(&self, number: u64, secure: bool) -> Vec<(http::HeaderName, HeaderValue)> {
+    pub(crate) fn end_visit(&self, number: u64, recipient: Recipient) -> HandedOut {
         self.end(number);
-        self.cookies.forget_pass(secure)
+        self.cookies.forget_pass(recipient)
     }
 
     /// Ends a visit: the seat is free, and the pass is void on every node as soon as it hears of it.
@@ -138,13 +188,14 @@ impl Gate {
             self.usher.mark(mark);
         }
         let errand = jar.errand();
+        let can_wait = decided.renews && !jar.is_carried_over();
         let handed_out = jar.close(&decided.handed);
         let (parked, inside) = match decided.verdict {
             policy::Passage::Passes { inside } => (None, inside),
             policy::Passage::Parked(standing) => (Some(standing), None),
         };
         self.counts.count(errand, decided.counted, parked.is_some());
-        Decision { parked, inside, handed_out }
+        Decision { parked, inside, can_wait, handed_out }
     }
 }
 

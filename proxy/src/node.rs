@@ -25,6 +25,7 @@ use crate::{
     request::path::BadPrefix,
     routing::{Routes, Site},
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
+    upstream::KnownOrigins,
 };
 
 /// Everything that outlives a request.
@@ -38,6 +39,7 @@ pub(crate) struct Node {
     /// Where ushers run: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
+    origins: KnownOrigins,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +71,7 @@ impl Node {
             wrapping: Arc::default(),
             ushers_run_on,
             lines: Mutex::default(),
+            origins: KnownOrigins::default(),
         })
     }
 
@@ -119,7 +122,8 @@ impl Node {
                 kept.insert(line, served);
                 Arc::new(gate)
             });
-            let site = Site::new(tenant.clone(), gates.collect());
+            let origin = self.origins.origin(&tenant.name, &tenant.origin);
+            let site = Site::new(tenant.clone(), gates.collect(), Some(origin));
             sites.push(Arc::new(site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?));
         }
         let answered = async {
@@ -134,6 +138,7 @@ impl Node {
         for gate in sites.iter().flat_map(|site| site.gates()) {
             gate.usher.set_rules(Rules::of(&gate.queue));
         }
+        sites.iter().filter_map(|site| site.origin()).for_each(|origin| origin.start());
         self.wrapping.take(&keyring);
         *lines = kept;
         self.routes.store(Arc::new(Routes::new(sites, certificates)));

@@ -3,14 +3,7 @@
 
 pub(crate) mod decision;
 
-use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashMap, sync::Arc};
 
 use sluice_config::{HostPattern, Queue, Tenant};
 
@@ -19,6 +12,7 @@ use crate::{
     request::path::{BadPrefix, NormalPath, PrefixTable},
     service::{FormRoom, TenantHeaders},
     transport::tls::Certificates,
+    upstream::Origin,
 };
 
 /// What stands before a queue's paths: its gate in a node that serves, its settings where a request is only explained.
@@ -46,7 +40,8 @@ pub(crate) struct Site<G = Gate> {
     pub(crate) tenant: Arc<Tenant>,
     gates: Vec<Arc<G>>,
     by_path: PrefixTable<Arc<G>>,
-    next_server: AtomicUsize,
+    /// Where requests go; `None` where they are only explained.
+    origin: Option<Arc<Origin>>,
     /// What the tenant wants on every answer.
     pub(crate) headers: TenantHeaders,
     /// For the tenant's forms that are on their way back.
@@ -54,15 +49,15 @@ pub(crate) struct Site<G = Gate> {
 }
 
 impl<G: Guard> Site<G> {
-    /// The gates must be those of the tenant's queues.
+    /// The gates must be those of the tenant's queues, and the origin the tenant's.
     ///
     /// # Errors
     /// If two prefixes mean the same paths, or one means none.
-    pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<G>>) -> Result<Self, BadPrefix> {
+    pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<G>>, origin: Option<Arc<Origin>>) -> Result<Self, BadPrefix> {
         let paths = gates.iter().flat_map(|gate| gate.queue().paths.iter().map(|path| (path.as_str(), gate.clone())));
         let by_path = PrefixTable::new(paths)?;
         let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
-        Ok(Self { tenant, gates, by_path, next_server: AtomicUsize::new(0), headers, forms })
+        Ok(Self { tenant, gates, by_path, origin, headers, forms })
     }
 
     /// The gate before a path, and the prefix that matched.
@@ -84,10 +79,9 @@ impl<G: Guard> Site<G> {
         &self.gates
     }
 
-    /// The origin's server for the next request, and for the next attempt at one: in turn.
-    pub(crate) fn next_server(&self) -> SocketAddr {
-        let servers = &self.tenant.origin.servers;
-        servers[self.next_server.fetch_add(1, Ordering::Relaxed) % servers.len()]
+    /// Where requests go.
+    pub(crate) fn origin(&self) -> Option<&Arc<Origin>> {
+        self.origin.as_ref()
     }
 }
 

@@ -5,19 +5,21 @@ mod form;
 mod forward;
 mod headers;
 mod judge;
+mod visits;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+use http::{HeaderMap, Method, Version};
 use pingora_core::{Result, protocols::http::v1::server::HttpSession};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::sync::OwnedSemaphorePermit;
 
+use self::visits::Visits;
 pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders};
 use crate::{
     answer::Answer,
-    gate::Gate,
+    gate::{HandedOut, Recipient},
     node::Node,
     request::{
         Edit,
@@ -51,15 +53,18 @@ impl Service {
 #[derive(Debug)]
 pub(crate) struct Passage {
     site: Option<Arc<Site>>,
-    gate: Option<Arc<Gate>>,
     pub(crate) kind: Kind,
-    secure: bool,
+    recipient: Recipient,
+    /// The client's address, of IPv6 the network.
+    client: u64,
     /// The client wants a WebSocket.
     upgrades: bool,
-    /// The visitor's number, when they are inside.
-    inside: Option<u64>,
+    /// Where its visitor is inside.
+    visits: Visits,
     /// To be set on whatever is answered.
-    handed_out: Vec<(HeaderName, HeaderValue)>,
+    handed_out: HandedOut,
+    /// What is handed out renews passes that are still good, and does as well on another answer.
+    can_wait: bool,
     /// To be changed in what the origin is asked.
     edits: Vec<Edit>,
     /// How the request's body is framed.
@@ -72,12 +77,13 @@ impl Passage {
     pub(crate) fn begin(node: &Node) -> Self {
         Self {
             site: None,
-            gate: None,
             kind: Kind::Fetch,
-            secure: false,
+            recipient: Recipient { secure: false, app: false },
+            client: 0,
             upgrades: false,
-            inside: None,
-            handed_out: Vec::new(),
+            visits: Visits::none(),
+            handed_out: HandedOut::new(),
+            can_wait: false,
             edits: Vec::new(),
             body: Body::None,
             _in_flight: InFlight::begin(node),
@@ -98,9 +104,17 @@ impl Passage {
             head.append_header(name, value)?;
         }
         if let Some(site) = &self.site {
-            site.headers.put_on(head, self.secure);
+            site.headers.put_on(head, self.recipient.secure);
         }
         Ok(())
+    }
+}
+
+/// An address as a number; of IPv6 the 64 bits that stay the same while a client changes its address.
+fn number_of(client: IpAddr) -> u64 {
+    match client {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => u64::try_from(ip.to_bits() >> 64).unwrap_or(0),
     }
 }
 

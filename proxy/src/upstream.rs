@@ -10,7 +10,7 @@
 //! | kept for a client or an origin that takes nothing | one read | nothing more is read for it |
 //! | head of an answer | 64 KiB, 256 fields | 502 |
 //! | interim answers | 32 | 502 |
-//! | connect | `connect_timeout` | the next server, each once, then 504 |
+//! | connect | `connect_timeout` | the next server, then 504; bounds of it in [`origin`] |
 //! | an origin that says nothing once the request is whole | `read_timeout` | 504 |
 //! | an origin that takes nothing | `write_timeout` | 504 |
 //! | a request's body of which nothing comes | 30 s, on HTTP/2 and `write_timeout` | 408, on HTTP/2 the stream ends |
@@ -27,19 +27,18 @@ mod body;
 mod exchange;
 mod failure;
 mod link;
+mod origin;
 mod pool;
 mod tunnel;
 
 use std::{
     cell::RefCell,
-    net::SocketAddr,
     pin::{Pin, pin},
     task::{Context, Poll},
     time::Duration,
 };
 
 use pingora_http::ResponseHeader;
-use sluice_config::Origin;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, interval, sleep},
@@ -50,17 +49,17 @@ pub(crate) use self::{
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
+    origin::{KnownOrigins, Origin},
 };
 use self::{
     exchange::{End, Exchange, Limits},
     link::Link,
-    pool::{Place, Pool},
+    origin::{Endpoint, Tried},
+    pool::Pool,
 };
 
 /// One read.
 const BUFFER_BYTES: usize = 16 << 10;
-/// Attempts to reach a server, over all servers of an origin.
-const ATTEMPTS_MAX: usize = 16;
 /// A timer that has not been set.
 const NOT_YET: Duration = Duration::from_secs(86_400);
 /// How often idle connections are looked at.
@@ -137,13 +136,15 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// Where requests of a tenant go.
+/// Where a request goes.
 pub(crate) struct Route<'r> {
     pub(crate) origin: &'r Origin,
-    /// The server for the next attempt.
-    pub(crate) next_server: &'r (dyn Fn() -> SocketAddr + Sync),
+    /// Whose request it is, for origins whose visitors keep to their server.
+    pub(crate) visitor: u64,
     /// How long nothing may come of a request's body.
     pub(crate) body_silence_max: Duration,
+    /// Called when bytes have moved, with the time: whoever waits for them is still there.
+    pub(crate) on_moved: &'r (dyn Fn(Instant) + Sync),
 }
 
 /// Forwards a request. `on_head` sees the answer's head before the client does.
@@ -158,36 +159,33 @@ pub(crate) async fn forward<C: Client>(
 ) -> Result<(), Failure> {
     let limits = Limits::of(route);
     let mut timer = pin!(sleep(NOT_YET));
-    let mut attempts = 0;
+    let mut tried = Tried::default();
     let mut may_reuse = true;
     loop {
-        let place = Place { addr: (route.next_server)() };
-        let pooled = || POOL.with_borrow_mut(|pool| pool.take(&place, Instant::now()));
+        let turn = route.origin.turn(route.visitor, &tried).await?;
+        let server = turn.server();
+        let pooled = || POOL.with_borrow_mut(|pool| pool.take(server.id(), Instant::now()));
         let link = match may_reuse.then(pooled).flatten() {
             Some(link) => link,
-            None => {
-                attempts += 1;
-                match open(place.addr, route.origin.connect_timeout).await {
-                    Ok(link) => link,
-                    // Nothing has been sent yet, so each server may be tried once, and the only one twice.
-                    Err(_) if attempts < route.origin.servers.len().clamp(2, ATTEMPTS_MAX) => continue,
-                    Err(failure) => return Err(failure),
-                }
-            }
+            None => match open(&server.endpoint, route.origin.settings.connect_timeout).await {
+                Ok(link) => link,
+                Err(_) if route.origin.may_try_next(server, &mut tried) => continue,
+                Err(failure) => return Err(failure),
+            },
         };
         let mut exchange = Exchange::new(client, link, &ask, limits);
         match exchange.run(timer.as_mut(), on_head).await {
             Ok(End::Answered) => {
                 if let Some(link) = exchange.reusable() {
-                    let idle_max = route.origin.idle_timeout;
-                    POOL.with_borrow_mut(|pool| pool.put(place, link, idle_max, Instant::now()));
+                    let idle_max = route.origin.settings.idle_timeout;
+                    POOL.with_borrow_mut(|pool| pool.put(server.id(), link, idle_max, Instant::now()));
                 }
                 return Ok(());
             }
             Ok(End::Switched(early)) => {
                 let link = exchange.into_link();
                 let Some(stream) = client.stream() else { return Err(Failure::Closed) };
-                Box::pin(tunnel::run(stream, link, early)).await;
+                Box::pin(tunnel::run(stream, link, early, route.on_moved)).await;
                 return Ok(());
             }
             Err(failure) if exchange.may_be_sent_again(&failure) => may_reuse = false,
@@ -197,8 +195,8 @@ pub(crate) async fn forward<C: Client>(
 }
 
 /// In a box, which is gone when there is a connection.
-fn open(addr: SocketAddr, limit: Duration) -> Pin<Box<impl Future<Output = Result<Link, Failure>>>> {
-    Box::pin(Link::open(addr, limit))
+fn open(endpoint: &Endpoint, limit: Duration) -> Pin<Box<impl Future<Output = Result<Link, Failure>>>> {
+    Box::pin(Link::open(endpoint, limit))
 }
 
 /// Closes connections of this thread that have been idle for too long, for as long as it runs.

@@ -50,13 +50,15 @@ impl Asked {
             // Is called again when the page is loaded, which this answer asks for.
             Ok(Verdict::Lapsed) => visit.parked(standing::lapsed(&standing)),
             Ok(Verdict::Inside { since_ms, until_ms, .. }) => {
-                Step::Done(policy.enters(visit, ticket.number, since_ms, until_ms, look))
+                let decided = policy.enters(visit, ticket.number, since_ms, until_ms, look);
+                Step::Done(if visit.pass_lapsed { policy.goes_on(decided, look) } else { decided })
             }
             // The visit is over, or the place was given up long ago. The ticket has shown that cookies come
             // back, so the visitor joins anew with no further ado, always as the same newcomer.
             Ok(Verdict::Spent | Verdict::Refused) => {
                 let mut visit = visit;
                 visit.handed.ticket = Word::Clear;
+                visit.handed.pass = Word::Clear;
                 let slip = Slip { id: id_after(&ticket), issued_at_ms: visit.came_ms };
                 policy.join(visit, slip, false, look)
             }

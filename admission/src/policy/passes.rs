@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Brought, Counted, Decided, Errand, Marks, Passage, Policy, Visit, Word};
+use super::{Brought, Counted, Decided, Errand, Handed, Marks, Passage, Policy, Visit, Word};
 use crate::{
     session,
     standing::{self, Look, Standing},
@@ -35,13 +35,50 @@ impl Policy {
             return Decided { counted, ..visit.decided(Passage::Passes { inside: None }) };
         }
         let mut marks = Marks::default();
-        if let Some(renewed) = self.renewed(pass, look) {
+        let renewed = self.renewed(pass, look);
+        if let Some(renewed) = renewed {
             visit.handed.pass = Word::Set(renewed);
             // One that was kept beside a provisional pass has done its work.
             visit.handed.ticket = Word::Clear;
             marks = Marks::of(Mark { epoch: pass.epoch, word: Told::Inside(pass.number) });
         }
-        Decided { counted, marks, ..visit.decided(Passage::Passes { inside: Some(pass.number) }) }
+        let inside = Some(renewed.unwrap_or(*pass));
+        let renews = renewed.is_some();
+        Decided { counted, marks, renews, ..visit.decided(Passage::Passes { inside }) }
+    }
+
+    /// The pass that has run out, if the line may hold a seat for its number. Only what the line says counts, so that
+    /// nothing is asked of a store that does not answer.
+    pub(super) fn worth_asking_about(&self, brought: &impl Brought, look: &Look<'_>) -> Option<Pass> {
+        let is_worth_it = |pass: &Pass| pass.number <= look.summary.head && !look.ended.contains(pass.number);
+        brought.lapsed_pass().filter(|pass| look.store_answers && is_worth_it(pass))
+    }
+
+    /// The line still holds the seat of a pass that has run out: a stream has kept it. The visit goes on from now.
+    pub(super) fn goes_on(&self, entered: Decided, look: &Look<'_>) -> Decided {
+        let Word::Set(pass) = entered.handed.pass else { return entered };
+        let Some(renewed) = self.renewed(&pass, look) else { return entered };
+        let handed = Handed { pass: Word::Set(renewed), ..entered.handed };
+        let marks = Marks::of(Mark { epoch: pass.epoch, word: Told::Inside(pass.number) });
+        Decided { handed, marks, verdict: Passage::Passes { inside: Some(renewed) }, ..entered }
+    }
+
+    /// The pass of a visit that the origin wants to go on: as if it were used for the first time in an eighth of its
+    /// life. `None`: the visit has reached its hard end.
+    pub fn renew(&self, pass: &Pass, look: &Look<'_>) -> Option<(Pass, Mark)> {
+        let expires_at_ms = (look.now_ms + self.pass_life_ms()).min(pass.ends_at_ms);
+        let is_over = look.now_ms >= pass.ends_at_ms || look.ended.contains(pass.number);
+        let mark = Mark { epoch: pass.epoch, word: Told::Inside(pass.number) };
+        (!is_over).then(|| (Pass { expires_at_ms: expires_at_ms.max(pass.expires_at_ms), ..*pass }, mark))
+    }
+
+    /// What the line hears of a visitor of whom it has heard `silent` ago, and who is seen inside by what moves on a
+    /// stream. `None`: the visit is over, or its seat may have been given away meanwhile.
+    pub fn seen_on_a_stream(&self, pass: &Pass, silent: Duration, look: &Look<'_>) -> Option<Mark> {
+        let is_over = look.now_ms >= pass.ends_at_ms || look.ended.contains(pass.number);
+        let other_line = look.summary.epoch > 0 && look.summary.epoch != pass.epoch;
+        let gone = is_over || other_line || silent >= session::pass_life(self.session_idle);
+        (!gone).then_some(Mark { epoch: pass.epoch, word: Told::Inside(pass.number) })
     }
 
     /// The pass minted anew, once it has been used for an eighth of its life, or if the line was lost since: it learns
@@ -84,19 +121,20 @@ impl Policy {
         }
         let minted_ms = until_ms.saturating_sub(ms(session::seat_life(self.session_idle)));
         let ends_at_ms = since_ms + ms(self.session_max);
-        visit.handed.pass = Word::Set(Pass {
+        let pass = Pass {
             epoch: look.summary.epoch,
             lane: 0,
             number,
             issued_at_ms: since_ms,
             expires_at_ms: (minted_ms + self.pass_life_ms()).min(ends_at_ms),
             ends_at_ms,
-        });
+        };
+        visit.handed.pass = Word::Set(pass);
         visit.handed.ticket = Word::Clear;
         visit.handed.slip = Word::Clear;
         // A claim that is repeated after a lost answer finds the seat taken before it was asked: it counts once.
         let entered = since_ms >= visit.came_ms;
-        let decided = visit.decided(Passage::Passes { inside: Some(number) });
+        let decided = visit.decided(Passage::Passes { inside: Some(pass) });
         Decided { counted: Counted { entered, ..decided.counted }, ..decided }
     }
 

@@ -19,6 +19,7 @@ static NONE_ENDED: LazyLock<Ended> = LazyLock::new(Ended::default);
 #[derive(Default)]
 struct Holds {
     pass: Option<Pass>,
+    lapsed_pass: Option<Pass>,
     ticket: Option<Ticket>,
     slip: Option<Slip>,
 }
@@ -26,6 +27,9 @@ struct Holds {
 impl Brought for Holds {
     fn pass(&self) -> Option<Pass> {
         self.pass
+    }
+    fn lapsed_pass(&self) -> Option<Pass> {
+        self.lapsed_pass
     }
     fn ticket(&self) -> Option<Ticket> {
         self.ticket
@@ -259,6 +263,9 @@ fn a_pass_decides_before_anything_else_is_even_verified() {
         fn pass(&self) -> Option<Pass> {
             Some(self.0)
         }
+        fn lapsed_pass(&self) -> Option<Pass> {
+            panic!("a pass that has run out was asked for")
+        }
         fn ticket(&self) -> Option<Ticket> {
             panic!("a ticket was asked for")
         }
@@ -272,7 +279,7 @@ fn a_pass_decides_before_anything_else_is_even_verified() {
     let ends_at_ms = NOW_MS + 1_000_000;
     let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS, expires_at_ms: ends_at_ms, ends_at_ms };
     let decided = seen(&policy(), |look| done(policy().decide(&OnlyAPass(pass), asks(Errand::Enter), look)));
-    assert_eq!(decided.verdict, Passage::Passes { inside: Some(7) });
+    assert_eq!(decided.verdict, Passage::Passes { inside: Some(pass) });
 }
 
 /// A ticket of a page that is hidden.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::{
     settings::{
-        Cors, HostPattern, Mode, Name, NodeTls, Origin, Queue, RedisSettings, RedisTopology, SameSite, Server, Store,
-        TenantTls, WaitStatus,
+        Balance, Cors, HostPattern, Mode, Name, NodeTls, Origin, Queue, RedisSettings, RedisTopology, SameSite, Server,
+        Store, TenantTls, WaitStatus,
     },
     testing::{Dir, NODE, ORIGIN, QUEUE, TENANT, certificates::Pair, queue, tenant, tls},
 };
@@ -32,7 +32,9 @@ fn smallest_config_has_all_defaults() {
     let [tenant] = config.tenants.as_slice() else { panic!("one tenant") };
     assert_eq!(tenant.name.as_str(), "shop");
     assert_eq!(tenant.hosts, [HostPattern::Exact("shop.example.com".into())]);
-    assert_eq!(tenant.origin.servers, ["127.0.0.1:9000".parse().unwrap()]);
+    assert_eq!(tenant.origin.servers, [std::net::SocketAddr::from(([127, 0, 0, 1], 9000)).into()]);
+    assert_eq!(tenant.origin.balance, Balance::LeastInFlight);
+    assert_eq!(tenant.origin.in_flight_max, None);
     assert_eq!(tenant.origin.connect_timeout, Duration::from_secs(5));
     assert_eq!(tenant.origin.read_timeout, Duration::from_secs(60));
     assert_eq!(tenant.origin.write_timeout, Duration::from_secs(60));

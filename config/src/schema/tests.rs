@@ -293,7 +293,7 @@ fn words_of_declarations_name_the_bounds_of_the_code() {
 fn words_are_those_that_are_read() {
     let words: BTreeMap<_, _> = Setting::all()
         .into_iter()
-        .filter(|setting| ["mode", "on_store_loss", "same_site"].contains(&setting.key.as_str()))
+        .filter(|setting| ["mode", "on_store_loss", "same_site", "balance"].contains(&setting.key.as_str()))
         .map(|setting| {
             let choices = setting.schema["oneOf"].as_array().unwrap_or_else(|| panic!("{:#}", setting.schema));
             let words: Vec<_> = choices.iter().map(|choice| choice["const"].as_str().unwrap().to_owned()).collect();
@@ -303,6 +303,7 @@ fn words_are_those_that_are_read() {
     assert_eq!(words["mode"], crate::Mode::ALL.map(|(word, _)| word));
     assert_eq!(words["on_store_loss"], crate::OnStoreLoss::ALL.map(|(word, _)| word));
     assert_eq!(words["same_site"], crate::SameSite::ALL.map(|(word, _)| word));
+    assert_eq!(words["balance"], crate::Balance::ALL.map(|(word, _)| word));
 }
 
 /// The files that editors load. `SLUICE_WRITE=1 cargo nextest run -p sluice-config` writes them anew.

@@ -1,23 +1,28 @@
 //! `[origin]`: where a tenant's admitted requests go.
 
+mod servers;
 #[cfg(test)]
 mod tests;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
+
+pub use servers::{OriginServer, ServerAddress, usable_addresses};
 
 use crate::{
-    declare::{Default, Key, List, Looks, Required, Section, Table, Text, Time, Value},
-    diagnostics::{Kind, Read, Wrong},
-    forms::address::{self, HostPort},
+    declare::{Choice, Count, Default, Key, Optional, Section, Table, Time},
+    diagnostics::Read,
     outside::Outside,
-    sections::claims::Claims,
 };
 
 /// `[origin]`: where admitted requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    /// At least one, resolved.
-    pub servers: Vec<SocketAddr>,
+    /// At least one.
+    pub servers: Vec<OriginServer>,
+    /// Which of them gets the next request.
+    pub balance: Balance,
+    /// Most requests under way at each server; `None`: no bound.
+    pub in_flight_max: Option<NonZeroU32>,
     /// TCP connect.
     pub connect_timeout: Duration,
     /// Between two reads of the answer.
@@ -30,9 +35,11 @@ pub struct Origin {
 
 impl Origin {
     /// These servers, with everything else at its default.
-    pub fn new(servers: Vec<SocketAddr>) -> Self {
+    pub fn new(servers: Vec<OriginServer>) -> Self {
         Self {
             servers,
+            balance: BALANCE.default(),
+            in_flight_max: None,
             connect_timeout: CONNECT_TIMEOUT.default(),
             read_timeout: READ_TIMEOUT.default(),
             write_timeout: WRITE_TIMEOUT.default(),
@@ -41,25 +48,67 @@ impl Origin {
     }
 }
 
+/// Which server gets the next request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Balance {
+    /// Of two that are drawn by weight, the one with fewer requests under way.
+    #[default]
+    LeastInFlight,
+    /// One after the other.
+    RoundRobin,
+    /// A visitor's requests go to the same one.
+    Sticky,
+}
+
+impl Balance {
+    /// Every choice with the word for it in files.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("least_in_flight", Self::LeastInFlight), ("round_robin", Self::RoundRobin), ("sticky", Self::Sticky)];
+}
+
 pub(crate) static SECTION: Section = Section {
     name: "[origin]",
     doc: "Where admitted requests go",
     may_hold_secrets: false,
-    keys: &[&SERVERS, &CONNECT_TIMEOUT, &READ_TIMEOUT, &WRITE_TIMEOUT, &IDLE_TIMEOUT],
+    keys: &[
+        &servers::SERVERS,
+        &BALANCE,
+        &IN_FLIGHT_MAX,
+        &CONNECT_TIMEOUT,
+        &READ_TIMEOUT,
+        &WRITE_TIMEOUT,
+        &IDLE_TIMEOUT,
+    ],
 };
 
 pub(crate) const HELP: &str = "write `[origin]` and below it `servers = [\"127.0.0.1:9000\"]`";
 
-static SERVERS: Key<List<Text<HostPort>>> = Key {
-    name: "servers",
-    doc: "Servers as IP:port or host:port; a name is resolved when the config is loaded",
-    kind: List { entries: 1..=100, each: Text { parse: address::host_port, looks: Looks::Any("") } },
-    absent: Required("write `servers = [\"127.0.0.1:9000\"]`"),
+static BALANCE: Key<Choice<Balance, 3>, Default<Balance>> = Key {
+    name: "balance",
+    doc: "Which server gets the next request",
+    kind: Choice {
+        words: &Balance::ALL,
+        meanings: [
+            "of two that are drawn by weight, the one with fewer requests under way",
+            "one after the other, by weight",
+            "all requests of a visitor inside go to the same one while it is up; of others, those of one client \
+             address",
+        ],
+    },
+    absent: Default(Balance::default),
+};
+
+static IN_FLIGHT_MAX: Key<Count, Optional> = Key {
+    name: "in_flight_max",
+    doc: "Most requests under way at each server, for each node. Further ones wait for at most `connect_timeout`, then \
+          get 503 and keep their place",
+    kind: Count(1..=1_000_000),
+    absent: Optional("no bound"),
 };
 
 static CONNECT_TIMEOUT: Key<Time, Default<Duration>> = Key {
     name: "connect_timeout",
-    doc: "How long a TCP connect may take",
+    doc: "How long a connect to a server may take",
     kind: Time::from_ms(100..=60_000),
     absent: Default(|| Duration::from_secs(5)),
 };
@@ -88,56 +137,20 @@ static IDLE_TIMEOUT: Key<Time, Default<Duration>> = Key {
 };
 
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
-    let mut claims = Claims::default();
-    let servers =
-        table.read_with(&SERVERS, |value| SERVERS.kind.read_each(value, |entry| server(entry, outside, &mut claims)));
+    let servers = table.read_with(&servers::SERVERS, |value| servers::read(value, outside));
+    let balance = table.read(&BALANCE);
+    let in_flight_max = table.read(&IN_FLIGHT_MAX);
     let connect_timeout = table.read(&CONNECT_TIMEOUT);
     let read_timeout = table.read(&READ_TIMEOUT);
     let write_timeout = table.read(&WRITE_TIMEOUT);
     let idle_timeout = table.read(&IDLE_TIMEOUT);
     Ok(Origin {
-        servers: servers?.concat(),
+        servers: servers?,
+        balance: balance?,
+        in_flight_max: in_flight_max?,
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
         write_timeout: write_timeout?,
         idle_timeout: idle_timeout?,
     })
-}
-
-/// The addresses of one server.
-fn server(value: Value<'_>, outside: &Outside<'_>, claims: &mut Claims<SocketAddr>) -> Read<Vec<SocketAddr>> {
-    let server = value.text(address::host_port)?;
-    let port = server.port.ok_or_else(|| {
-        let help = format!("write \"{0}:80\", or the port that {0} listens on", server.host);
-        value.wrong(Wrong::malformed("the port is missing", help))
-    })?;
-    let addresses = match server.host.parse() {
-        Ok(ip) => vec![SocketAddr::new(ip, port)],
-        Err(_) => resolve(&server.host, port, outside).map_err(|wrong| value.wrong(wrong))?,
-    };
-    for address in &addresses {
-        claims.claim_for(*address, value, "server")?;
-    }
-    Ok(addresses)
-}
-
-/// A name's addresses, each once and in a fixed order, so that a reload sees a change only if there is one.
-///
-/// A name with addresses of both families, `localhost` above all, often has a server behind one of them only: then
-/// it is the IPv4 ones.
-fn resolve(host: &str, port: u16, outside: &Outside<'_>) -> Result<Vec<SocketAddr>, Wrong> {
-    let unresolved = |message| {
-        Wrong::new(Kind::Unresolved, message, "check the name and this machine's DNS, or write the server's IP address")
-    };
-    let mut addresses =
-        (outside.resolve)(host, port).map_err(|error| unresolved(format!("the name does not resolve: {error}")))?;
-    if addresses.iter().any(SocketAddr::is_ipv4) {
-        addresses.retain(SocketAddr::is_ipv4);
-    }
-    addresses.sort_unstable();
-    addresses.dedup();
-    match addresses.is_empty() {
-        true => Err(unresolved("the name has no address".to_owned())),
-        false => Ok(addresses),
-    }
 }

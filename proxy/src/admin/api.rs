@@ -31,9 +31,9 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::answer::{Answer, Problem};
+use self::answer::Problem;
 use super::{
-    access::{Access, SESSION_COOKIE, session_cookie, token::SESSION_MAX},
+    access::{Access, session_cookie, token::SESSION_MAX},
     audit::Audit,
     time,
 };
@@ -183,6 +183,3 @@ async fn plain_errors(response: Response) -> Response {
     let problem = Problem::new(status, code, text.trim());
     if code == "not_json" { problem.hint("send `Content-Type: application/json`") } else { problem }.into_response()
 }
-
-#[cfg(test)]
-mod tests;

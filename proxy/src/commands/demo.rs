@@ -140,7 +140,7 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
         read_timeout: Duration::from_secs(10),
         write_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_secs(30),
-        ..Origin::new(vec![shop])
+        ..Origin::new(vec![shop.into()])
     };
     let tenant = Tenant {
         hosts: ["127.0.0.1", "localhost"].map(|host| HostPattern::Exact(host.into())).into(),

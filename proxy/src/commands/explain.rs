@@ -79,7 +79,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
 fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
     let because = |error: &dyn std::fmt::Display| Failed::Because(error.to_string());
     let site = |tenant: &Arc<sluice_config::Tenant>| {
-        let site = Site::new(tenant.clone(), tenant.queues.clone());
+        let site = Site::new(tenant.clone(), tenant.queues.clone(), None);
         site.map(Arc::new).map_err(|bad| Failed::Because(format!("tenant {}: {bad:?}", tenant.name)))
     };
     let sites = config.tenants.iter().map(site).collect::<Result<_, _>>()?;

@@ -49,13 +49,13 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     for (scheme, addr) in &life.addresses {
         console::say(format_args!("listening on {}://{addr}", scheme.as_str()));
     }
-    if let Some(addr) = life.admin {
-        console::say(format_args!("admin on http://{addr}"));
-    }
     let access = life.api.as_ref().map(|(addr, access)| {
         console::say(format_args!("API on http://{addr}"));
         access.clone()
     });
+    if let Some(addr) = life.admin {
+        console::say(format_args!("admin on http://{addr}"));
+    }
     tracing::info!(tenants = config.tenants.len(), "serving");
     life.beside().spawn(look_at_store(life.node.clone()));
     life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));

@@ -203,6 +203,10 @@ impl Visitor {
         }
     }
 
+    fn recipient(&self) -> Recipient {
+        Recipient { secure: self.secure, app: false }
+    }
+
     async fn asks(&mut self, world: &World, errand: Errand) -> Decision {
         self.made_to_ask(world, errand, Initiator::Own).await
     }
@@ -210,7 +214,7 @@ impl Visitor {
     async fn made_to_ask(&mut self, world: &World, errand: Errand, initiator: Initiator) -> Decision {
         let headers = self.headers();
         let request =
-            Request { headers: &headers, secure: self.secure, errand, initiator, hidden: self.hidden, app: false };
+            Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
         let decision = world.gate.decide(request).await;
         self.take_in(&decision);
         decision
@@ -227,7 +231,7 @@ impl Visitor {
     /// A page load: the number inside, or where the visitor stands.
     async fn enters(&mut self, world: &World) -> Result<u64, Standing> {
         let decision = self.asks(world, Errand::Enter).await;
-        decision.parked.map_or_else(|| Ok(decision.inside.unwrap()), Err)
+        decision.parked.map_or_else(|| Ok(decision.inside.unwrap().number), Err)
     }
 
     async fn polls(&mut self, world: &World) -> Standing {
@@ -238,7 +242,7 @@ impl Visitor {
         let headers = self.headers();
         let (errand, initiator) = (Errand::Status, Initiator::Own);
         let request =
-            Request { headers: &headers, secure: self.secure, errand, initiator, hidden: self.hidden, app: false };
+            Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
         let decision = world.gate.leave(request, keep_place);
         assert_eq!(decision.parked, None);
         self.take_in(&decision);

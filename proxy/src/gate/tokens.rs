@@ -14,7 +14,7 @@ use sluice_admission::{
 };
 use sluice_config::SameSite;
 
-use super::{Counts, Gate, Request};
+use super::{Counts, Gate, HandedOut, Recipient, Request};
 use crate::request::{
     cookies::{self, Candidates, CookieName, Keep, Token},
     initiator::Initiator,
@@ -23,7 +23,7 @@ use crate::request::{
 /// Ticket, or slip, of an app without cookies; both ways.
 const SLUICE_TICKET: HeaderName = HeaderName::from_static("sluice-ticket");
 /// Pass of an app without cookies; both ways.
-const SLUICE_PASS: HeaderName = HeaderName::from_static("sluice-pass");
+pub(crate) const SLUICE_PASS: HeaderName = HeaderName::from_static("sluice-pass");
 /// How long a browser keeps slips and tickets: longer than any line.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -43,8 +43,8 @@ impl Cookies {
     }
 
     /// Makes the browser forget a pass, under each name that it may have come by.
-    pub(super) fn forget_pass(&self, secure: bool) -> Vec<(HeaderName, HeaderValue)> {
-        let names = if secure { &[true, false][..] } else { &[false] };
+    pub(super) fn forget_pass(&self, recipient: Recipient) -> HandedOut {
+        let names = if recipient.secure { &[true, false][..] } else { &[false] };
         let cookies = names.iter().filter_map(|&prefixed| self.clear(Kind::Pass, prefixed));
         cookies.map(|cookie| (header::SET_COOKIE, cookie)).collect()
     }
@@ -58,6 +58,20 @@ impl Cookies {
         cookies::set_cookie(self.name(kind), token, Keep { secure, same_site: self.same_site, max_age })
     }
 
+    /// Hands a token out, to an app in a header as well.
+    fn hand_out(&self, kind: Kind, token: &str, keep: Duration, recipient: Recipient, handed_out: &mut HandedOut) {
+        let cookie = self.set(kind, token, recipient.secure, keep);
+        handed_out.extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
+        if recipient.app {
+            let name = if kind == Kind::Pass { SLUICE_PASS } else { SLUICE_TICKET };
+            handed_out.extend(HeaderValue::try_from(token).ok().map(|mut token| {
+                // One of a kind: no table of fields, here or in the client, is to keep it.
+                token.set_sensitive(true);
+                (name, token)
+            }));
+        }
+    }
+
     fn clear(&self, kind: Kind, secure: bool) -> Option<HeaderValue> {
         self.set(kind, "", secure, Duration::ZERO)
     }
@@ -68,6 +82,16 @@ impl Cookies {
             Kind::Ticket => &self.ticket,
             Kind::Pass => &self.pass,
         }
+    }
+}
+
+impl Gate {
+    /// Signs a pass and hands it out. The browser keeps it to the hard end of the visit: once it has run out, it still
+    /// names the number, whose seat a stream may have kept.
+    pub(super) fn hand_out_pass(&self, pass: &Pass, to: Recipient, now_ms: u64, handed_out: &mut HandedOut) {
+        let token = self.keys.sign_pass(pass, Binding::NONE);
+        let keep = Duration::from_millis(pass.ends_at_ms.saturating_sub(now_ms));
+        self.cookies.hand_out(Kind::Pass, &token, keep, to, handed_out);
     }
 }
 
@@ -85,7 +109,7 @@ pub(super) struct Jar<'a> {
     passes: Candidates<'a>,
     /// The cookies are those of plain HTTP, and the visitor has come over HTTPS: they are to be handed out anew.
     carried_over: bool,
-    handed_out: Vec<(HeaderName, HeaderValue)>,
+    handed_out: HandedOut,
 }
 
 impl<'a> Jar<'a> {
@@ -96,10 +120,11 @@ impl<'a> Jar<'a> {
     /// signed, so all it can give a visitor who has no place yet is a place of its own, once.
     pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View, now: Instant) -> Self {
         let cookies = &gate.cookies;
-        let mut brought = cookies.find(request.headers, request.secure);
+        let secure = request.recipient.secure;
+        let mut brought = cookies.find(request.headers, secure);
         let mut handed_out = Vec::new();
         let speaks_for_the_visitor = request.initiator != Initiator::Embedded;
-        let carried_over = request.secure && speaks_for_the_visitor && brought.iter().all(Candidates::is_empty);
+        let carried_over = secure && speaks_for_the_visitor && brought.iter().all(Candidates::is_empty);
         if carried_over {
             brought = cookies.find(request.headers, false);
             let kinds = Kind::ALL.into_iter().zip(&brought).filter(|(_, candidates)| !candidates.is_empty());
@@ -116,8 +141,19 @@ impl<'a> Jar<'a> {
         self.request.errand
     }
 
+    /// Whether what was brought is handed out anew, whatever is decided.
+    pub(super) fn is_carried_over(&self) -> bool {
+        self.carried_over
+    }
+
     fn verify_pass(&self, token: &[u8]) -> Result<Pass, Refused> {
         self.gate.keys.verify_pass(token, self.epoch, self.now_ms, Binding::NONE)
+    }
+
+    /// A pass that has run out. That it has was counted when a good one was looked for.
+    fn verify_lapsed(&self, token: &[u8]) -> Option<Pass> {
+        let pass = self.gate.keys.verify_pass(token, self.epoch, 0, Binding::NONE).ok()?;
+        (pass.expires_at_ms <= self.now_ms && self.now_ms < pass.ends_at_ms).then_some(pass)
     }
 
     fn verify_ticket(&self, token: &[u8]) -> Result<Ticket, Refused> {
@@ -157,7 +193,7 @@ impl<'a> Jar<'a> {
     }
 
     /// Says of each token what was decided, and gives the cookies and headers that say so.
-    pub(super) fn close(mut self, handed: &Handed) -> Vec<(HeaderName, HeaderValue)> {
+    pub(super) fn close(mut self, handed: &Handed) -> HandedOut {
         match &handed.slip {
             Word::Set(slip) => self.sign_slip(slip),
             Word::Clear => self.clear_if_brought(Kind::Slip),
@@ -190,9 +226,7 @@ impl<'a> Jar<'a> {
     }
 
     fn sign_pass(&mut self, pass: &Pass) {
-        let token = self.gate.keys.sign_pass(pass, Binding::NONE);
-        let left = Duration::from_millis(pass.expires_at_ms.saturating_sub(self.now_ms));
-        self.set(Kind::Pass, &token, left);
+        self.gate.hand_out_pass(pass, self.request.recipient, self.now_ms, &mut self.handed_out);
     }
 
     /// Hands out what came over plain HTTP once and is still good, unless this answer has its own word on it.
@@ -221,16 +255,7 @@ impl<'a> Jar<'a> {
     }
 
     fn set(&mut self, kind: Kind, token: &str, keep: Duration) {
-        let cookie = self.gate.cookies.set(kind, token, self.request.secure, keep);
-        self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
-        if self.request.app {
-            let name = if kind == Kind::Pass { SLUICE_PASS } else { SLUICE_TICKET };
-            self.handed_out.extend(HeaderValue::try_from(token).ok().map(|mut token| {
-                // One of a kind: no table of fields, here or in the client, is to keep it.
-                token.set_sensitive(true);
-                (name, token)
-            }));
-        }
+        self.gate.cookies.hand_out(kind, token, keep, self.request.recipient, &mut self.handed_out);
     }
 
     fn clear_if_brought(&mut self, kind: Kind) {
@@ -240,7 +265,7 @@ impl<'a> Jar<'a> {
             Kind::Pass => self.passes,
         };
         if !brought.is_empty() {
-            let cookie = self.gate.cookies.clear(kind, self.request.secure);
+            let cookie = self.gate.cookies.clear(kind, self.request.recipient.secure);
             self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
         }
     }
@@ -249,6 +274,11 @@ impl<'a> Jar<'a> {
 impl Brought for Jar<'_> {
     fn pass(&self) -> Option<Pass> {
         self.first(Kind::Pass, self.passes, &SLUICE_PASS, |token| self.verify_pass(token))
+    }
+
+    fn lapsed_pass(&self) -> Option<Pass> {
+        let in_header = self.request.headers.get(SLUICE_PASS).map(HeaderValue::as_bytes);
+        self.passes.iter().chain(in_header).find_map(|token| self.verify_lapsed(token))
     }
 
     fn ticket(&self) -> Option<Ticket> {

@@ -3,11 +3,14 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderValue, Method, header};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::time::timeout;
 
-use super::{Passage, READ_TIMEOUT, STREAM_WRITE_TIMEOUT, Service, headers};
+use super::{
+    Passage, READ_TIMEOUT, STREAM_WRITE_TIMEOUT, Service, headers,
+    visits::{self, Visits, Word},
+};
 use crate::{
     answer,
     upstream::{self, Ask, Client, Failure, Route, Size},
@@ -41,13 +44,17 @@ impl Service {
         passage: &mut Passage,
     ) -> Result<(), Failure> {
         let Some(site) = passage.site.clone() else { unreachable!("what is forwarded has a site") };
+        let Some(origin) = site.origin() else { unreachable!("a site that serves has its origin") };
         let Asking { ask, asks_head } = asking;
         let forwarded = match ask {
             Ok(ask) => {
                 let body_silence_max = if client.is_http2() { passage.body_silence_max() } else { READ_TIMEOUT };
-                let next_server = || site.next_server();
-                let route = Route { origin: &site.tenant.origin, next_server: &next_server, body_silence_max };
-                upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage)).await
+                let visits = std::mem::replace(&mut passage.visits, Visits::none());
+                // Whose request it is, for a server that stays the same: the visitor's inside, else the client's.
+                let visitor = visits.number().unwrap_or(passage.client);
+                let on_moved = |now| visits.moved(now);
+                let route = Route { origin, visitor, body_silence_max, on_moved: &on_moved };
+                upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage, &visits)).await
             }
             Err(failure) => Err(failure),
         };
@@ -73,10 +80,14 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
     let text = match code {
         400 => "The request cannot be read.\n",
         408 => "The request did not come in time.\n",
+        503 => "The site is busy. Please try again.\n",
         504 => "The site did not answer in time.\n",
         _ => "The site cannot be reached.\n",
     };
-    let answer = answer::plain(code, text);
+    let mut answer = answer::plain(code, text);
+    if code == 503 {
+        answer::try_again_soon(&mut answer);
+    }
     let (mut head, body): (ResponseHeader, Bytes) = (answer.head, answer.body);
     if passage.dress(&mut head).is_err() {
         tracing::debug!("answer has too many header fields");
@@ -95,8 +106,8 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
 }
 
 /// Makes an origin's answer one of this site's. Interim answers are not seen here, so that they carry nothing of ours.
-fn from_origin(head: &mut ResponseHeader, passage: &mut Passage) {
-    end_visit_if_told(head, passage);
+fn from_origin(head: &mut ResponseHeader, passage: &mut Passage, visits: &Visits) {
+    obey(head, passage, visits);
     // Fails only for more fields than a head may have; the origin's own are bounded well below.
     if !passage.handed_out.is_empty() {
         // A pass is one visitor's: no cache on the way may keep an answer that carries it.
@@ -107,15 +118,19 @@ fn from_origin(head: &mut ResponseHeader, passage: &mut Passage) {
     }
     headers::take_off(head);
     if let Some(site) = &passage.site {
-        site.headers.put_on(head, passage.secure);
+        site.headers.put_on(head, passage.recipient.secure);
     }
 }
 
-/// The origin says `Sluice-Session: end` when a visit is over: an order is placed, somebody has logged out.
-fn end_visit_if_told(response: &mut ResponseHeader, passage: &mut Passage) {
-    static SLUICE_SESSION: HeaderName = HeaderName::from_static("sluice-session");
-    let Some(word) = response.remove_header(&SLUICE_SESSION) else { return };
-    if let (true, Some(number), Some(gate)) = (word.as_bytes() == b"end", passage.inside, &passage.gate) {
-        passage.handed_out = gate.end_visit(number, passage.secure);
+/// What the origin says of the visit counts more than what was handed out before it spoke.
+fn obey(response: &mut ResponseHeader, passage: &mut Passage, visits: &Visits) {
+    let Some(word) = visits::take_word(response) else { return };
+    // A pass that has just been handed out needs no renewal.
+    if word == Word::Renew && !passage.handed_out.is_empty() && !passage.can_wait {
+        return;
+    }
+    let handed_out = visits.obey(word, passage.recipient);
+    if !handed_out.is_empty() {
+        (passage.handed_out, passage.can_wait) = (handed_out, false);
     }
 }

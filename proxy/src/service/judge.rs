@@ -1,5 +1,7 @@
 //! From a request's head to a verdict: forward it, or answer it here.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, HeaderName, Method, Version};
 use sluice_admission::standing::Standing;
 use sluice_waiting_room::page::{Refusal, SentBy};
@@ -7,7 +9,7 @@ use sluice_waiting_room::page::{Refusal, SentBy};
 use super::{Passage, Service};
 use crate::{
     answer::{self, Answer, Parked},
-    gate::{self, Errand, Gate, Request},
+    gate::{self, Errand, Gate, Recipient, Request},
     request::{
         Edit,
         client::{self, Client},
@@ -52,7 +54,8 @@ impl Service {
     ) -> Option<Answer> {
         let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to } = decision;
-        passage.secure = client.secure;
+        passage.recipient = Recipient { secure: client.secure, app: is_app(passage.kind, headers) };
+        passage.client = super::number_of(client.addr);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);
@@ -61,10 +64,15 @@ impl Service {
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
                 let answer = at_the_gate(&gate, headers, &facts, passage).await;
-                passage.gate = Some(gate);
+                if answer.is_none() {
+                    pass_by(Some(&gate), headers, &facts, passage);
+                }
                 answer
             }
-            GoesTo::Origin => None,
+            GoesTo::Origin => {
+                pass_by(None, headers, &facts, passage);
+                None
+            }
         };
         if answer.is_none() {
             passage.edits = origin_edits(headers, version, &facts, &client);
@@ -93,7 +101,7 @@ impl Service {
             (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
                 let request = Request { hidden: query.hidden, ..request(headers, passage, facts, Errand::Status) };
                 let decision = gate.decide(request).await;
-                let standing = take(passage, decision);
+                let standing = take(passage, decision, None);
                 passage.handed_out.extend(cors::parked(cors_settings, headers));
                 standing.map_or_else(answer::preflight, |standing| answer::status_document(&gate.queue, &standing))
             }
@@ -104,7 +112,7 @@ impl Service {
                     return answer::plain(403, "A place can be given up from pages of this site only.\n");
                 }
                 let decision = gate.leave(request, query.away);
-                take(passage, decision);
+                take(passage, decision, None);
                 answer::left(&facts.host, is_browser(passage.kind))
             }
             (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
@@ -156,7 +164,12 @@ fn origin_edits(headers: &HeaderMap, version: Version, facts: &Facts<'_>, client
     edits
 }
 
-async fn at_the_gate(gate: &Gate, headers: &HeaderMap, facts: &Facts<'_>, passage: &mut Passage) -> Option<Answer> {
+async fn at_the_gate(
+    gate: &Arc<Gate>,
+    headers: &HeaderMap,
+    facts: &Facts<'_>,
+    passage: &mut Passage,
+) -> Option<Answer> {
     let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
     let cors_settings = site.tenant.cors.as_ref();
     if passage.kind == Kind::Preflight && gate.queue.mode != sluice_config::Mode::Open {
@@ -165,7 +178,7 @@ async fn at_the_gate(gate: &Gate, headers: &HeaderMap, facts: &Facts<'_>, passag
     }
     let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
     let request = request(headers, passage, facts, errand);
-    let standing = take(passage, gate.decide(request).await)?;
+    let standing = take(passage, gate.decide(request).await, Some(gate))?;
     passage.handed_out.extend(cors::parked(cors_settings, headers));
     let sent_by = match (request.initiator, initiator::sender(headers)) {
         (Initiator::Own, _) => SentBy::ThisSite,
@@ -176,12 +189,33 @@ async fn at_the_gate(gate: &Gate, headers: &HeaderMap, facts: &Facts<'_>, passag
     Some(answer::parked(Parked { queue, site, kind, standing, sent_by }))
 }
 
+/// The other queues of the tenant see their visitors wherever they are on the site.
+fn pass_by(covering: Option<&Arc<Gate>>, headers: &HeaderMap, facts: &Facts<'_>, passage: &mut Passage) {
+    if !cookies::any_of_ours(headers) && !headers.contains_key(gate::SLUICE_PASS) {
+        return;
+    }
+    let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
+    let request = request(headers, passage, facts, Errand::Enter);
+    for gate in site.gates() {
+        if covering.is_some_and(|covering| Arc::ptr_eq(covering, gate)) {
+            continue;
+        }
+        let decision = gate.pass_by(request);
+        if let Some(pass) = decision.inside {
+            passage.visits.add(gate.clone(), pass, false);
+        }
+        if !decision.handed_out.is_empty() {
+            passage.can_wait = decision.can_wait && (passage.can_wait || passage.handed_out.is_empty());
+            passage.handed_out.extend(decision.handed_out);
+        }
+    }
+}
+
 fn request<'s>(headers: &'s HeaderMap, passage: &Passage, facts: &Facts<'_>, errand: Errand) -> Request<'s> {
     let Some(site) = &passage.site else { unreachable!("the passage has its site") };
-    let asked = Asked { host: &facts.host, port: facts.port, secure: passage.secure, tenant: &site.tenant };
+    let asked = Asked { host: &facts.host, port: facts.port, secure: passage.recipient.secure, tenant: &site.tenant };
     let initiator = initiator::of(headers, passage.kind, &asked);
-    let app = is_app(passage.kind, headers);
-    Request { headers, secure: passage.secure, errand, initiator, hidden: false, app }
+    Request { headers, recipient: passage.recipient, errand, initiator, hidden: false }
 }
 
 /// Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.
@@ -189,9 +223,12 @@ fn is_app(kind: Kind, headers: &HeaderMap) -> bool {
     kind != Kind::Navigation && !headers.contains_key(&SEC_FETCH_MODE)
 }
 
-fn take(passage: &mut Passage, decision: gate::Decision) -> Option<Standing> {
-    passage.inside = decision.inside;
-    passage.handed_out = decision.handed_out;
+/// Keeps what was decided. `gate` is the one before the path, if the request goes through it.
+fn take(passage: &mut Passage, decision: gate::Decision, gate: Option<&Arc<Gate>>) -> Option<Standing> {
+    if let (Some(pass), Some(gate)) = (decision.inside, gate) {
+        passage.visits.add(gate.clone(), pass, true);
+    }
+    (passage.handed_out, passage.can_wait) = (decision.handed_out, decision.can_wait);
     decision.parked
 }
 

@@ -25,17 +25,19 @@ use super::{
 const INTERIM_MAX: u8 = 32;
 
 /// What an exchange is given time for.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'r> {
     read: Duration,
     write: Duration,
     body: Duration,
+    /// Hears of bytes that have moved.
+    on_moved: &'r (dyn Fn(Instant) + Sync),
 }
 
-impl Limits {
-    pub(super) fn of(route: &Route<'_>) -> Self {
-        let (read, write) = (route.origin.read_timeout, route.origin.write_timeout);
-        Self { read, write, body: route.body_silence_max }
+impl<'r> Limits<'r> {
+    pub(super) fn of(route: &Route<'r>) -> Self {
+        let (read, write) = (route.origin.settings.read_timeout, route.origin.settings.write_timeout);
+        Self { read, write, body: route.body_silence_max, on_moved: route.on_moved }
     }
 }
 
@@ -62,7 +64,7 @@ pub(super) struct Exchange<'a, C> {
     client: &'a mut C,
     link: Link,
     ask: &'a Ask,
-    limits: Limits,
+    limits: Limits<'a>,
     up: Up,
     down: Down,
 }
@@ -107,7 +109,7 @@ enum State {
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
-    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits) -> Self {
+    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>) -> Self {
         let since = Instant::now();
         let up = Up {
             waits: Waits::Client,
@@ -412,6 +414,9 @@ impl<'a, C: Client> Exchange<'a, C> {
     /// Neither side has anything to move: for how long that may last.
     fn poll_time(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Failure> {
         let mut now = Instant::now();
+        if self.up.moved || self.down.moved {
+            (self.limits.on_moved)(now);
+        }
         if std::mem::take(&mut self.up.moved) {
             self.up.since = now;
         }

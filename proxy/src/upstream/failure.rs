@@ -11,6 +11,9 @@ pub(crate) enum Failure {
     NotConnected(#[source] io::Error),
     #[error("the origin did not accept a connection in time")]
     ConnectTimedOut,
+    /// All servers have as much to do as they may have.
+    #[error("the origin has no room: each server has `in_flight_max` requests under way")]
+    Busy,
     /// It neither answers nor takes what there is for it.
     #[error("the origin is silent")]
     Silent,
@@ -40,6 +43,7 @@ impl Failure {
             Self::ClientGone(_) | Self::NotTaken => None,
             Self::Request(_) => Some(400),
             Self::BodySilent => Some(408),
+            Self::Busy => Some(503),
             Self::ConnectTimedOut | Self::Silent => Some(504),
             Self::NotConnected(_) | Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some(502),
         }
@@ -50,6 +54,7 @@ impl Failure {
         match self {
             Self::ConnectTimedOut | Self::Silent => Some("timeout"),
             Self::NotConnected(_) => Some("connect"),
+            Self::Busy => Some("busy"),
             Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some("broken_answer"),
             Self::ClientGone(_) | Self::NotTaken | Self::BodySilent | Self::Request(_) => None,
         }

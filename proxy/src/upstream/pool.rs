@@ -1,7 +1,7 @@
 //! Idle connections to servers. Each worker has a pool of its own, so nothing is locked, and what is used last is used
 //! first: in quiet times the others grow old and are closed.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 
@@ -10,16 +10,10 @@ use super::link::Link;
 /// Idle connections that a worker keeps. At the bound the oldest is closed.
 const IDLE_MAX: usize = 512;
 
-/// Where a connection leads. Only requests for the same place share connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
-    pub(crate) addr: SocketAddr,
-}
-
-/// The idle connections of a worker.
+/// The idle connections of a worker, by the server's id. Only requests for the same server of the same tenant share them.
 #[derive(Debug, Default)]
 pub(super) struct Pool {
-    idle: HashMap<Place, Vec<Idle>>,
+    idle: HashMap<u64, Vec<Idle>>,
     count: usize,
 }
 
@@ -32,8 +26,8 @@ struct Idle {
 
 impl Pool {
     /// Takes a connection that is sound as far as can be seen.
-    pub(super) fn take(&mut self, place: &Place, now: Instant) -> Option<Link> {
-        let idle = self.idle.get_mut(place)?;
+    pub(super) fn take(&mut self, server: u64, now: Instant) -> Option<Link> {
+        let idle = self.idle.get_mut(&server)?;
         while let Some(Idle { mut link, until, .. }) = idle.pop() {
             self.count -= 1;
             if now < until && link.is_quiet() {
@@ -45,11 +39,11 @@ impl Pool {
     }
 
     /// Keeps a connection on which nothing is under way, for so long.
-    pub(super) fn put(&mut self, place: Place, link: Link, idle_max: Duration, now: Instant) {
+    pub(super) fn put(&mut self, server: u64, link: Link, idle_max: Duration, now: Instant) {
         if self.count == IDLE_MAX {
             self.close_oldest();
         }
-        self.idle.entry(place).or_default().push(Idle { link, since: now, until: now + idle_max });
+        self.idle.entry(server).or_default().push(Idle { link, since: now, until: now + idle_max });
         self.count += 1;
     }
 

@@ -32,7 +32,8 @@ struct Way {
 }
 
 /// Carries bytes. `early` is what has been read of the origin already. How it ends concerns the two of them only.
-pub(super) async fn run(client: &mut dyn Stream, mut link: Link, early: Vec<u8>) {
+/// `on_moved` hears when bytes have moved.
+pub(super) async fn run(client: &mut dyn Stream, mut link: Link, early: Vec<u8>, on_moved: &(dyn Fn(Instant) + Sync)) {
     let (mut up, mut down) = (Way::default(), Way { kept: early, ..Way::default() });
     let mut idle = pin!(sleep(IDLE_MAX));
     poll_fn(|cx| {
@@ -43,7 +44,9 @@ pub(super) async fn run(client: &mut dyn Stream, mut link: Link, early: Vec<u8>)
         };
         if moved {
             let limit = if up.ended || down.ended { IDLE_MAX_ENDED } else { IDLE_MAX };
-            idle.as_mut().reset(Instant::now() + limit);
+            let now = Instant::now();
+            on_moved(now);
+            idle.as_mut().reset(now + limit);
         }
         idle.as_mut().poll(cx)
     })

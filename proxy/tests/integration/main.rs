@@ -16,6 +16,7 @@ mod http2;
 mod https;
 mod https_rules;
 mod kinds;
+mod operators;
 mod polls;
 mod reload;
 mod resources;

@@ -1,5 +1,9 @@
+use std::{net::SocketAddr, path::Path};
+
+use super::{Balance, ServerAddress, usable_addresses};
 use crate::{
     diagnostics::Kind,
+    limits::{SERVER_ADDRESSES_MAX, UNIX_PATH_BYTES_MAX},
     testing::{Dir, QUEUE, TENANT, origin, tenant},
 };
 
@@ -8,7 +12,12 @@ fn servers(list: &str) -> Dir {
 }
 
 fn addresses(list: &str) -> Vec<String> {
-    servers(list).only_tenant().origin.servers.iter().map(ToString::to_string).collect()
+    let servers = servers(list).only_tenant().origin.servers;
+    let addresses = servers.iter().flat_map(|server| match &server.address {
+        ServerAddress::Name { addresses, .. } => addresses.iter().map(ToString::to_string).collect(),
+        address => vec![address.to_string()],
+    });
+    addresses.collect()
 }
 
 #[test]
@@ -16,6 +25,49 @@ fn addresses_and_names() {
     assert_eq!(addresses("[\"192.0.2.1:80\", \"[2001:db8::1]:81\"]"), ["192.0.2.1:80", "[2001:db8::1]:81"]);
     assert_eq!(addresses("[\"localhost:9000\"]"), ["127.0.0.1:9000"], "one server, not one per family");
     assert_eq!(addresses("[\"two.example.com:1\"]"), ["192.0.2.1:1", "192.0.2.2:1"], "sorted");
+}
+
+#[test]
+fn names_are_kept_to_be_resolved_again() {
+    let servers = servers("[\"Two.example.com:1\"]").only_tenant().origin.servers;
+    let [server] = servers.as_slice() else { panic!("{servers:?}") };
+    assert_eq!(server.address.to_string(), "two.example.com:1");
+    let ServerAddress::Name { addresses, .. } = &server.address else { panic!("{server:?}") };
+    assert_eq!(addresses.len(), 2);
+}
+
+#[test]
+fn addresses_of_one_name_are_bounded() {
+    let many = (0..200).map(|nth| SocketAddr::from(([192, 0, 2, nth], 80)));
+    assert_eq!(usable_addresses(many.collect()).len(), SERVER_ADDRESSES_MAX);
+}
+
+#[test]
+fn weights_and_unix_sockets() {
+    let list = "[{ address = \"127.0.0.1:1\", weight = 3 }, { address = \"127.0.0.1:2\" }, \"unix:/run/app.sock\", \
+                \"unix:///run/b.sock\"]";
+    let servers = servers(list).only_tenant().origin.servers;
+    assert_eq!(servers.iter().map(|server| server.weight.get()).collect::<Vec<_>>(), [3, 1, 1, 1]);
+    assert_eq!(servers[2].address, ServerAddress::Unix(Path::new("/run/app.sock").into()));
+    assert_eq!(servers[3].address.to_string(), "unix:/run/b.sock");
+}
+
+#[test]
+fn weights_have_bounds_and_servers_no_other_keys() {
+    servers("[{ address = \"127.0.0.1:1\", weight = «0» }]").is_wrong(Kind::OutOfRange, "`weight`", "1 to 100");
+    servers("[{ address = \"127.0.0.1:1\", weight = «101» }]").is_wrong(Kind::OutOfRange, "`weight`", "1 to 100");
+    servers("[{ address = \"127.0.0.1:1\", «wieght» = 2 }]").is_wrong(Kind::UnknownKey, "a server", "`weight`");
+    servers("[«{ weight = 2 }»]").is_wrong(Kind::Missing, "`address` is missing", "address = ");
+    servers("[«9000»]").is_wrong(Kind::WrongType, "must be a string", "servers");
+}
+
+#[test]
+fn balance_is_one_of_three() {
+    let balance = |word: &str| Dir::tenant(&origin(&format!("balance = \"{word}\""))).only_tenant().origin.balance;
+    assert_eq!(balance("least_in_flight"), Balance::LeastInFlight);
+    assert_eq!(balance("round_robin"), Balance::RoundRobin);
+    assert_eq!(balance("sticky"), Balance::Sticky);
+    Dir::tenant(&origin("balance = «\"round-robin\"»")).is_wrong(Kind::Malformed, "no such balance", "round_robin");
 }
 
 #[test]
@@ -37,7 +89,16 @@ fn odd_servers() {
     wrong("2001:db8::1", "brackets", "[2001:db8::1]:9000");
     wrong("[2001:db8::1", "not an IPv6 address", "[2001:db8::1]:9000");
     wrong("[2001:db8::1]80", "not an IPv6 address", "[2001:db8::1]:9000");
+    wrong("unix:run/app.sock", "absolute", "unix:/run/app.sock");
     wrong("300.1.1.1:80", "neither a name nor an IPv4 address", "192.0.2.10");
+}
+
+#[test]
+fn paths_of_unix_sockets_have_a_bound() {
+    let with = |bytes: usize| servers(&format!("[\"unix:/{}\"]", "x".repeat(bytes - 1)));
+    assert_eq!(with(UNIX_PATH_BYTES_MAX).only_tenant().origin.servers.len(), 1);
+    let mistakes = with(UNIX_PATH_BYTES_MAX + 1).mistakes();
+    assert!(mistakes[0].help().contains("107 bytes"), "{mistakes:?}");
 }
 
 #[test]
@@ -47,6 +108,7 @@ fn server_twice() {
         "shop.toml:4:12 has it",
         "keep one",
     );
+    servers("[\"unix:/a\", «\"unix:/a\"»]").is_wrong(Kind::Duplicate, "shop.toml:4:12 has it", "keep one");
 }
 
 #[test]

@@ -32,6 +32,11 @@ impl Brought for Held {
         self.pass
     }
 
+    /// Nothing but requests keeps seats here.
+    fn lapsed_pass(&self) -> Option<Pass> {
+        None
+    }
+
     fn ticket(&self) -> Option<Ticket> {
         self.ticket
     }
@@ -199,8 +204,8 @@ impl<C: Core> World<'_, C> {
             self.take_ticket(now_ms, who, &ticket);
         }
         match (decided.verdict, decided.handed.pass) {
-            (Passage::Passes { inside: Some(number) }, Word::Set(pass)) => {
-                self.take_number(now_ms, who, number);
+            (Passage::Passes { inside: Some(_) }, Word::Set(pass)) => {
+                self.take_number(now_ms, who, pass.number);
                 self.enter(now_ms, n, who, &pass);
             }
             (Passage::Passes { .. }, _) => self.pass_freely(now_ms, who),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use axum::{
+    extract::rejection::JsonRejection,
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -168,6 +169,20 @@ impl Problem {
             "the line cannot be asked now; nothing was changed",
         )
         .hint("`mode` in the tenant's file needs no store: it holds with the next reload")
+    }
+}
+
+/// A body is looked at last: who may not do it learns nothing of what it should be.
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        let (status, message) = (rejection.status(), rejection.body_text());
+        match status {
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::new(status, "not_json", message).hint("send `Content-Type: application/json`")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "too_large", message),
+            _ => Self::new(status, "malformed", message),
+        }
     }
 }
 

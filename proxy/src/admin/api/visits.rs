@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::JsonRejection},
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
@@ -73,9 +73,10 @@ pub(crate) async fn reset(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
     Path((tenant, queue)): Path<(String, String)>,
-    Json(body): Json<Reset>,
+    body: Result<Json<Reset>, JsonRejection>,
 ) -> Result<Answer<ResetDone>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueReset, (&tenant, &queue))?;
+    let Json(body) = body?;
     let target = format!("{tenant}/{queue}");
     if body.confirm != target {
         return Err(Problem::invalid("/confirm", format!("to reset this line write \"{target}\" here")));
@@ -121,9 +122,10 @@ pub(crate) async fn end(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
     Path((tenant, queue, number)): Path<(String, String, u64)>,
-    Json(body): Json<End>,
+    body: Result<Json<End>, JsonRejection>,
 ) -> Result<Answer<EndDone>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::SessionWrite, (&tenant, &queue))?;
+    let Json(body) = body?;
     let summary = gate.usher.view().summary.clone();
     let raw = raw_number(&summary, number);
     if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || raw == 0 || raw > summary.head {

@@ -84,7 +84,7 @@ async fn a_spent_ticket_joins_anew_and_always_as_the_same_newcomer() {
     let (world, _inside, line) = World::with_a_line_of(1, queue()).await;
     world.until(|view| view.summary.head == 2).await;
     assert_eq!(line[0].clone().enters(&world).await, Ok(2));
-    assert_eq!(world.gate.end_visit(2, false).len(), 1);
+    assert_eq!(world.gate.end_visit(2, Recipient { secure: false, app: false }).len(), 1);
     world.until(|view| view.summary.inside == 1).await;
     // Nobody else is there, and a place is free: the visitor is let in with the next number.
     assert_eq!(line[0].clone().enters(&world).await, Ok(3));
@@ -111,4 +111,52 @@ async fn a_pass_that_does_not_verify_is_as_good_as_none_and_counted() {
     altered.cookies.values_mut().for_each(|pass| pass.replace_range(pass.len() - 4.., "AAAA"));
     let standing = world.asks_nobody(altered.enters(&world)).await.unwrap_err();
     assert_eq!((standing.state, world.tokens_refused.get()), (State::Joining, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_that_ran_out_enters_as_long_as_a_stream_has_kept_its_seat() {
+    let (world, mut inside, _line) =
+        World::with_a_line_of(1, Queue { max_active: NonZeroU32::new(1), ..queue() }).await;
+    let idle = world.gate.queue.session_idle;
+    let headers = inside.headers();
+    let (errand, initiator) = (Errand::Enter, Initiator::Own);
+    let request = Request { headers: &headers, recipient: inside.recipient(), errand, initiator, hidden: false };
+    let pass = world.gate.pass_by(request).inside.unwrap();
+    for _ in 0..20 {
+        sleep(world.gate.seen_every()).await;
+        assert!(world.asks_nobody(async { world.gate.seen_on_a_stream(&pass, idle / 8) }).await);
+    }
+    assert_eq!((world.summary().inside, inside.enters(&world).await), (1, Ok(1)));
+    assert_eq!(world.asks_nobody(inside.enters(&world)).await, Ok(1), "with a pass that is good again");
+    // After a silence as long as a pass the seat may be another's.
+    assert!(!world.gate.seen_on_a_stream(&pass, idle + idle / 8));
+    sleep(idle + idle / 4).await;
+    assert_eq!(world.summary().inside, 0);
+    let number = inside.enters(&world).await.map_err(|standing| standing.number);
+    assert!(number != Ok(1) && number != Err(Some(1)), "{number:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn elsewhere_on_the_site_a_visit_goes_on_and_no_question_is_asked() {
+    let (world, inside, _line) = World::with_a_line_of(1, queue()).await;
+    let mut stranger = Visitor::default();
+    for (visitor, number) in [(&mut inside.clone(), Some(1)), (&mut stranger, None)] {
+        for errand in [Errand::Enter, Errand::Prefetch] {
+            let headers = visitor.headers();
+            let (recipient, initiator) = (visitor.recipient(), Initiator::Own);
+            let request = Request { headers: &headers, recipient, errand, initiator, hidden: false };
+            let decision = world.asks_nobody(async { world.gate.pass_by(request) }).await;
+            assert_eq!((decision.parked, decision.inside.map(|pass| pass.number)), (None, number));
+            visitor.take_in(&decision);
+        }
+    }
+    assert_eq!(stranger.holds(), [""; 0], "nobody is handed a slip where no line is");
+    let elsewhere = Request {
+        headers: &inside.headers(),
+        recipient: inside.recipient(),
+        errand: Errand::Enter,
+        initiator: Initiator::Embedded,
+        hidden: false,
+    };
+    assert_eq!(world.gate.pass_by(elsewhere).inside, None);
 }

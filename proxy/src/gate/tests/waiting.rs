@@ -115,7 +115,7 @@ async fn a_prefetch_takes_no_number_asks_nobody_and_is_handed_nothing() {
     // Of an empty line neither, though a page load would walk in; inside it is a request like any other.
     let empty = World::new(queue()).await;
     assert!(empty.asks_nobody(Visitor::default().asks(&empty, Errand::Prefetch)).await.parked.is_some());
-    assert_eq!(inside.asks(&world, Errand::Prefetch).await.inside, Some(1));
+    assert_eq!(inside.asks(&world, Errand::Prefetch).await.inside.map(|pass| pass.number), Some(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,24 +6,26 @@ use tokio::{
 };
 
 use super::*;
+use crate::upstream::origin::Endpoint;
 
 const IDLE: Duration = Duration::from_secs(60);
 
 /// A server, and a way to it.
 struct Server {
     listener: TcpListener,
-    place: Place,
+    id: u64,
 }
 
 impl Server {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let addr = listener.local_addr().unwrap();
-        Self { listener, place: Place { addr } }
+        let id = listener.local_addr().unwrap().port().into();
+        Self { listener, id }
     }
 
     async fn connect(&self) -> (Link, TcpStream) {
-        let link = Link::open(self.place.addr, IDLE).await.unwrap();
+        let endpoint = Endpoint::Tcp(self.listener.local_addr().unwrap());
+        let link = Link::open(&endpoint, IDLE).await.unwrap();
         (link, self.listener.accept().await.unwrap().0)
     }
 }
@@ -38,14 +40,14 @@ async fn the_connection_used_last_is_used_first() {
     let (server, now, mut pool) = (Server::start().await, Instant::now(), Pool::default());
     let (first, end_of_first) = server.connect().await;
     let (second, mut end_of_second) = server.connect().await;
-    pool.put(server.place, first, IDLE, now);
-    pool.put(server.place, second, IDLE, now);
-    let link = pool.take(&server.place, now).unwrap();
+    pool.put(server.id, first, IDLE, now);
+    pool.put(server.id, second, IDLE, now);
+    let link = pool.take(server.id, now).unwrap();
     assert!(link.reused);
     end_of_second.write_all(b"x").await.unwrap();
     until_heard(&link).await;
-    assert!(pool.take(&server.place, now).unwrap().is_quiet());
-    assert!(pool.take(&server.place, now).is_none());
+    assert!(pool.take(server.id, now).unwrap().is_quiet());
+    assert!(pool.take(server.id, now).is_none());
     drop(end_of_first);
 }
 
@@ -58,9 +60,9 @@ async fn a_connection_that_was_closed_or_that_spoke_unasked_is_not_used() {
     end_of_talking.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
     until_heard(&closed).await;
     until_heard(&talking).await;
-    pool.put(server.place, closed, IDLE, now);
-    pool.put(server.place, talking, IDLE, now);
-    assert!(pool.take(&server.place, now).is_none());
+    pool.put(server.id, closed, IDLE, now);
+    pool.put(server.id, talking, IDLE, now);
+    assert!(pool.take(server.id, now).is_none());
     assert_eq!(pool.count, 0);
 }
 
@@ -69,11 +71,11 @@ async fn what_is_too_old_is_neither_used_nor_kept() {
     let (server, now, mut pool) = (Server::start().await, Instant::now(), Pool::default());
     let (old, _end) = server.connect().await;
     let (new, _other_end) = server.connect().await;
-    pool.put(server.place, old, IDLE, now);
-    pool.put(server.place, new, IDLE * 2, now);
+    pool.put(server.id, old, IDLE, now);
+    pool.put(server.id, new, IDLE * 2, now);
     pool.sweep(now + IDLE);
     assert_eq!(pool.count, 1);
-    assert!(pool.take(&server.place, now + IDLE * 2).is_none());
+    assert!(pool.take(server.id, now + IDLE * 2).is_none());
     pool.sweep(now);
     assert!(pool.idle.is_empty());
 }
@@ -86,10 +88,10 @@ async fn at_the_bound_the_oldest_is_closed() {
     for number in 0..=IDLE_MAX {
         let server = if number == 0 { &one } else { &other };
         let (link, end) = server.connect().await;
-        pool.put(server.place, link, IDLE, now + Duration::from_secs(number as u64));
+        pool.put(server.id, link, IDLE, now + Duration::from_secs(number as u64));
         ends.push(end);
     }
     assert_eq!(pool.count, IDLE_MAX);
-    assert!(pool.take(&one.place, now).is_none());
-    assert!(pool.take(&other.place, now).is_some());
+    assert!(pool.take(one.id, now).is_none());
+    assert!(pool.take(other.id, now).is_some());
 }

@@ -5,5 +5,6 @@ mod answers;
 mod failures;
 mod memory;
 mod requests;
+mod servers;
 pub(crate) mod site;
 mod tunnels;

@@ -2,12 +2,13 @@
 
 use std::{
     net::SocketAddr,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, UnixListener},
     task::{AbortHandle, JoinSet},
 };
 
@@ -67,30 +68,63 @@ type Answers = Arc<dyn Fn(&Heard) -> Reply + Send + Sync>;
 
 /// An origin that speaks bytes. It stops when it is dropped.
 pub(crate) struct Raw {
-    addr: SocketAddr,
+    addr: Option<SocketAddr>,
     heard: Arc<Mutex<Vec<Heard>>>,
     serving: AbortHandle,
 }
 
 impl Raw {
     pub(crate) async fn start(answers: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1:0".parse().unwrap(), answers).await
+    }
+
+    pub(crate) async fn start_at(addr: SocketAddr, answers: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
+        let listener = Arc::new(listener);
+        let accept = move || {
+            let listener = listener.clone();
+            async move { Some(listener.accept().await.ok()?.0) }
+        };
+        let mut origin = Self::accepting(accept, answers);
+        origin.addr = Some(addr);
+        origin
+    }
+
+    /// One on a Unix socket.
+    pub(crate) fn start_on(path: &Path, answers: impl Fn(&Heard) -> Reply + Send + Sync + 'static) -> Self {
+        let listener = Arc::new(UnixListener::bind(path).unwrap());
+        let accept = move || {
+            let listener = listener.clone();
+            async move { Some(listener.accept().await.ok()?.0) }
+        };
+        Self::accepting(accept, answers)
+    }
+
+    /// One that gets its connections from a function.
+    pub(crate) fn accepting<S, F>(
+        accept: impl Fn() -> F + Send + Sync + 'static,
+        answers: impl Fn(&Heard) -> Reply + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Stream + 'static,
+        F: Future<Output = Option<S>> + Send,
+    {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let (log, answers): (_, Answers) = (heard.clone(), Arc::new(answers));
         let serving = tokio::spawn(async move {
             let mut connections = JoinSet::new();
             for connection in 0.. {
-                let Ok((tcp, _)) = listener.accept().await else { return };
+                let Some(stream) = accept().await else { return };
                 let (log, answers) = (log.clone(), answers.clone());
-                connections.spawn(serve(tcp, connection, log, answers));
+                connections.spawn(serve(stream, connection, log, answers));
             }
         });
-        Self { addr, heard, serving: serving.abort_handle() }
+        Self { addr: None, heard, serving: serving.abort_handle() }
     }
 
     pub(crate) fn addr(&self) -> SocketAddr {
-        self.addr
+        self.addr.expect("it is on TCP")
     }
 
     /// Every request so far.
@@ -105,7 +139,7 @@ impl Drop for Raw {
     }
 }
 
-async fn serve(mut tcp: TcpStream, connection: usize, log: Arc<Mutex<Vec<Heard>>>, answers: Answers) -> Option<()> {
+async fn serve(mut tcp: impl Stream, connection: usize, log: Arc<Mutex<Vec<Heard>>>, answers: Answers) -> Option<()> {
     let mut ahead = Vec::new();
     for nth in 0.. {
         let head = until(&mut tcp, &mut ahead, b"\r\n\r\n").await?;
@@ -147,7 +181,7 @@ async fn serve(mut tcp: TcpStream, connection: usize, log: Arc<Mutex<Vec<Heard>>
     None
 }
 
-async fn until(tcp: &mut TcpStream, ahead: &mut Vec<u8>, end: &[u8]) -> Option<Vec<u8>> {
+async fn until(tcp: &mut impl Stream, ahead: &mut Vec<u8>, end: &[u8]) -> Option<Vec<u8>> {
     loop {
         if let Some(at) = ahead.windows(end.len()).position(|window| window == end) {
             return Some(ahead.drain(..at + end.len()).collect());
@@ -156,7 +190,7 @@ async fn until(tcp: &mut TcpStream, ahead: &mut Vec<u8>, end: &[u8]) -> Option<V
     }
 }
 
-async fn exactly(tcp: &mut TcpStream, ahead: &mut Vec<u8>, length: usize) -> Option<Vec<u8>> {
+async fn exactly(tcp: &mut impl Stream, ahead: &mut Vec<u8>, length: usize) -> Option<Vec<u8>> {
     while ahead.len() < length {
         tcp.read_buf(ahead).await.ok().filter(|&read| read > 0)?;
     }

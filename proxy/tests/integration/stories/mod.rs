@@ -2,4 +2,5 @@
 
 mod app;
 mod inside;
+mod visits;
 mod waiting;

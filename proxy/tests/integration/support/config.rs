@@ -9,7 +9,8 @@ use super::HOST;
 pub(crate) struct Tenant {
     pub(crate) name: String,
     hosts: Vec<String>,
-    servers: Vec<SocketAddr>,
+    /// As TOML.
+    servers: Vec<String>,
     origin: String,
     keys: String,
     sections: String,
@@ -24,13 +25,24 @@ impl Tenant {
     pub(crate) fn new(name: &str, hosts: &[&str], server: SocketAddr) -> Self {
         let hosts = hosts.iter().map(ToString::to_string).collect();
         let (origin, keys, sections) = Default::default();
-        Self { name: name.into(), hosts, servers: vec![server], origin, keys, sections }
+        Self { name: name.into(), hosts, servers: vec![format!("\"{server}\"")], origin, keys, sections }
     }
 
     /// Another server of its origin.
-    pub(crate) fn server(mut self, addr: SocketAddr) -> Self {
-        self.servers.push(addr);
+    pub(crate) fn server(self, addr: SocketAddr) -> Self {
+        self.server_as(&format!("\"{addr}\""))
+    }
+
+    /// Another server of its origin, as TOML.
+    pub(crate) fn server_as(mut self, entry: &str) -> Self {
+        self.servers.push(entry.into());
         self
+    }
+
+    /// The same with this as its only server.
+    pub(crate) fn only_server(mut self, entry: &str) -> Self {
+        self.servers.clear();
+        self.server_as(entry)
     }
 
     /// Further lines of `[origin]`.
@@ -69,7 +81,7 @@ impl Tenant {
 
     pub(crate) fn text(&self) -> String {
         let Self { name, hosts, servers, origin, keys, sections } = self;
-        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
-        format!("name = \"{name}\"\nhosts = {hosts:?}\n{keys}\n[origin]\nservers = {servers:?}\n{origin}{sections}")
+        let servers = servers.join(", ");
+        format!("name = \"{name}\"\nhosts = {hosts:?}\n{keys}\n[origin]\nservers = [{servers}]\n{origin}{sections}")
     }
 }

@@ -60,8 +60,14 @@ impl Setup {
 
     /// An `https` listener, and a `[tls]` of these lines.
     pub(crate) fn https(mut self, lines: &str) -> Self {
-        self.tls = format!("\n[tls]\n{lines}\n");
+        self.tls.push_str(&format!("\n[tls]\n{lines}\n"));
         self.server("https = [\"127.0.0.1:0\"]")
+    }
+
+    /// The operators' API, with these lines of `[admin]`.
+    pub(crate) fn api(mut self, lines: &str) -> Self {
+        self.tls.push_str(&format!("\n[admin]\nlisten = \"127.0.0.1:0\"\n{lines}\n"));
+        self
     }
 
     /// A certificate and its key in the config folder, by a name.
@@ -98,7 +104,8 @@ impl Setup {
         for tenant in &self.tenants {
             folder.write_tenant(tenant);
         }
-        let mut node = Node { folder, child: None, http, https: None, admin, env: self.env, _reserved: reserved };
+        let mut node =
+            Node { folder, child: None, http, https: None, admin, api: None, env: self.env, _reserved: reserved };
         node.start().await;
         node
     }
@@ -122,6 +129,8 @@ pub(crate) struct Node {
     https: Option<SocketAddr>,
     /// Where the admin listener is.
     pub(crate) admin: SocketAddr,
+    /// Where the operators' API is, if there is one.
+    pub(crate) api: Option<SocketAddr>,
     child: Option<Child>,
     env: Vec<(String, String)>,
     _reserved: Option<[Reserved; 2]>,
@@ -144,9 +153,9 @@ impl Node {
             // The last line that is said of addresses.
             let admin = address_after("admin on http://", &said)?;
             let http = address_after("listening on http://", &said)?;
-            Some((http, address_after("listening on https://", &said), admin))
+            Some((http, address_after("listening on https://", &said), admin, address_after("API on http://", &said)))
         });
-        (self.http, self.https, self.admin) = addresses.await;
+        (self.http, self.https, self.admin, self.api) = addresses.await;
         self.child = Some(child);
     }
 
@@ -289,7 +298,7 @@ pub(crate) fn run(args: &[&str]) -> Output {
     sluice(args).output().unwrap()
 }
 
-fn sluice(args: &[&str]) -> Command {
+pub(crate) fn sluice(args: &[&str]) -> Command {
     let mut command = Command::new(SLUICE);
     // Nothing of the machine's own settings may change what a test sees.
     command.args(args).env_clear().env("SLUICE_KEY", BASE64_STANDARD.encode([7; 32])).stdin(Stdio::null());

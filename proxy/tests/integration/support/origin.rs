@@ -3,6 +3,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/end…` | 200 with `Sluice-Session: end`: the visit is over |
+//! | `/renew…` | 200 with `Sluice-Session: renew`: the visit goes on from now |
 //! | `/slow…` | 200, once the test says [`Origin::go_on`] |
 //! | `/events…` | an event stream: one event, then silence |
 //! | `/socket…` | 101, then every byte comes back |
@@ -183,6 +184,8 @@ async fn answer(mut request: http::Request<Incoming>, shared: Arc<Shared>) -> Re
     answer.headers_mut().insert("x-origin", HeaderValue::from_static("yes"));
     if path.starts_with("/end") {
         answer.headers_mut().insert("sluice-session", HeaderValue::from_static("end"));
+    } else if path.starts_with("/renew") {
+        answer.headers_mut().insert("sluice-session", HeaderValue::from_static("renew"));
     } else if path.starts_with("/cookie") {
         answer.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static("basket=7; Path=/"));
     } else if path.starts_with("/other-way") {

@@ -1,0 +1,78 @@
+"""What the checks share: a command with a bound of time, free ports, processes that end with the check."""
+
+import contextlib
+import pathlib
+import socket
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+COMMAND_S_MAX = 90
+
+
+class Failed(Exception):
+    """A check found something. The text says what."""
+
+
+def run(*command, ok=(0,), cwd=ROOT, text=None, env=None):
+    """Runs a command and returns its output. A missing tool, a time-out or another exit code is a failure."""
+    command = [str(part) for part in command]
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, input=text, env=env, timeout=COMMAND_S_MAX, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+    except FileNotFoundError as missing:
+        raise Failed(f"'{command[0]}' is missing, so nothing was checked with it") from missing
+    except subprocess.TimeoutExpired as late:
+        raise Failed(f"{' '.join(command)}: not done after {COMMAND_S_MAX} s") from late
+    if done.returncode not in ok:
+        raise Failed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout.strip()}")
+    return done.stdout
+
+
+def refuses(tool, check):
+    """The tool must find the mistake that the check plants: one that accepts everything checks nothing."""
+    try:
+        check()
+    except Failed:
+        return
+    raise Failed(f"{tool} accepted a mistake that was planted")
+
+
+def free_ports(count):
+    """Ports of loopback that are free now."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def process(*command, log, env=None, cwd=None):
+    """A process that ends with the block."""
+    with open(log, "wb") as out:
+        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out, env=env, cwd=cwd)
+    try:
+        yield child
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def until(what, condition, seconds):
+    """Waits until the condition returns something true, and returns that."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise Failed(f"not within {seconds} s: {what() if callable(what) else what}")
+        time.sleep(0.2)

@@ -1,0 +1,81 @@
+//! A server of an origin, and what this node knows of it. It lives as long as a config names it, over reloads.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+};
+
+use crossbeam_utils::CachePadded;
+
+use super::known::Known;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::upstream) enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(Arc<Path>),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A server.
+#[derive(Debug)]
+pub(in crate::upstream) struct Server {
+    /// No other server of this process has it, nor had it: connections are kept by it.
+    id: u64,
+    pub(in crate::upstream) endpoint: Endpoint,
+    /// The same on every node, for visitors who keep to their server.
+    pub(super) mark: u64,
+    pub(super) known: Arc<Known>,
+    /// On a line of its own: every request writes it.
+    in_flight: CachePadded<AtomicU32>,
+}
+
+impl Server {
+    pub(super) fn new(endpoint: Endpoint, known: Arc<Known>) -> Self {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let mark = super::balance::mark(endpoint.to_string().as_bytes());
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        Self { id, endpoint, mark, known, in_flight: CachePadded::default() }
+    }
+
+    /// The server that is known there, or a new one.
+    pub(super) fn of(known: &Arc<Known>, endpoint: Endpoint) -> Arc<Self> {
+        known.server(&endpoint, || Self::new(endpoint.clone(), known.clone()))
+    }
+
+    pub(in crate::upstream) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Requests under way there, of this node.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place, if there are fewer than this.
+    pub(super) fn enter(&self, in_flight_max: u32) -> bool {
+        // Ordered against those who line up: one of the two sees the other.
+        if self.in_flight.fetch_add(1, Ordering::SeqCst) < in_flight_max {
+            return true;
+        }
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        false
+    }
+
+    pub(super) fn leave(&self) {
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}

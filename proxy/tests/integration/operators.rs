@@ -1,0 +1,64 @@
+//! The operators' API, through its own listener.
+
+mod access;
+mod audit;
+mod verbs;
+
+use serde_json::Value;
+
+use crate::support::{
+    Connection, Node, Request, Response, Setup, Tenant,
+    node::sluice,
+    scene::{FAST, Scene},
+};
+
+/// An operator with a bearer token.
+pub(crate) struct Operator<'n> {
+    node: &'n Node,
+    bearer: String,
+}
+
+impl<'n> Operator<'n> {
+    /// One with a token of this role, for these tenants; for all without.
+    pub(crate) fn new(node: &'n Node, role: &str, tenants: &[&str]) -> Self {
+        Self { node, bearer: token(node, role, tenants) }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.ask(Request::new("GET", path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Response {
+        self.ask(Request::new("POST", path).body("application/json", body.to_string())).await
+    }
+
+    pub(crate) async fn ask(&self, request: Request) -> Response {
+        ask(self.node, request.header("Authorization", format!("Bearer {}", self.bearer))).await
+    }
+}
+
+/// What `sluice admin token` prints for this node's config.
+pub(crate) fn token(node: &Node, role: &str, tenants: &[&str]) -> String {
+    let mut command = sluice(&["admin", "token", "--name", "ann", "--role", role, "--config"]);
+    command.arg(node.folder.path());
+    tenants.iter().for_each(|tenant| drop(command.args(["--tenant", tenant])));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// One request to the API.
+pub(crate) async fn ask(node: &Node, request: Request) -> Response {
+    let api = node.api.expect("the node is set up without an API");
+    Connection::open(api).await.ask(&request.host(&format!("localhost:{}", api.port()))).await
+}
+
+/// A shop with one queue that lets all in, and a second tenant.
+pub(crate) async fn scene() -> Scene {
+    Scene::set_up(|shop| shop.queue("shop", FAST), |setup| second(setup).api("")).await
+}
+
+fn second(setup: Setup) -> Setup {
+    let nowhere = "127.0.0.1:1".parse().unwrap();
+    setup.tenant(Tenant::new("other", &["other.test"], nowhere).queue("main", FAST))
+}
