@@ -36,6 +36,7 @@ pub(crate) struct Answer {
 pub(crate) struct Unsent {
     queue: Arc<Queue>,
     site: String,
+    message: Option<String>,
     standing: Standing,
     sent_by: SentBy,
 }
@@ -45,8 +46,8 @@ impl Answer {
     pub(crate) fn with_form(self, fields: Option<&[(String, String)]>) -> Self {
         let Self { mut head, body, closes, form } = self;
         let Some(unsent) = form else { return Self { head, body, closes, form: None } };
-        let Unsent { queue, site, standing, sent_by } = *unsent;
-        let message = queue.message.as_deref();
+        let Unsent { queue, site, message, standing, sent_by } = *unsent;
+        let message = message.as_deref();
         let input = PageInput { site: &site, queue: &queue.name, standing: &standing, message };
         let line_path = queue.paths.first().map_or("/", String::as_str);
         let body = page::form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path });
@@ -66,6 +67,8 @@ impl Answer {
 pub(crate) struct Parked<'a> {
     pub(crate) queue: &'a Arc<Queue>,
     pub(crate) site: &'a str,
+    /// To those who wait.
+    pub(crate) message: Option<&'a str>,
     pub(crate) kind: Kind,
     pub(crate) standing: &'a Standing,
     /// Of a form: whose page it was on.
@@ -74,8 +77,7 @@ pub(crate) struct Parked<'a> {
 
 /// The answer to a request that may not pass, by its kind.
 pub(crate) fn parked(parked: Parked<'_>) -> Answer {
-    let Parked { queue, site, kind, standing, sent_by } = parked;
-    let message = queue.message.as_deref();
+    let Parked { queue, site, message, kind, standing, sent_by } = parked;
     let (code, content_type, body) = match kind {
         Kind::Navigation => {
             let input = PageInput { site, queue: &queue.name, standing, message };
@@ -92,8 +94,8 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
     };
     let mut answer = answer(code, content_type, body);
     if kind == Kind::FormPost {
-        let (queue, site, standing) = (queue.clone(), site.to_owned(), *standing);
-        answer.form = Some(Box::new(Unsent { queue, site, standing, sent_by }));
+        let (queue, site, message, standing) = (queue.clone(), site.to_owned(), message.map(str::to_owned), *standing);
+        answer.form = Some(Box::new(Unsent { queue, site, message, standing, sent_by }));
     }
     let head = &mut answer.head;
     if kind == Kind::Navigation {
@@ -105,7 +107,7 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
 }
 
 /// The status document: the answer there are most of, so its head is made once for each state.
-pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
+pub(crate) fn status_document(queue: &Queue, standing: &Standing, message: Option<&str>) -> Answer {
     static HEADS: LazyLock<Vec<(&'static str, ResponseHeader)>> = LazyLock::new(|| {
         let head = |word: &'static str| {
             let mut head = answer(200, status::CONTENT_TYPE, Bytes::new()).head;
@@ -115,7 +117,7 @@ pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
         ["waiting", "called", "held", "closed", "full"].map(head).into()
     });
     let mut body = Vec::new();
-    status::write(&mut body, queue.name.as_str(), standing, queue.message.as_deref());
+    status::write(&mut body, queue.name.as_str(), standing, message);
     let word = state_word(standing);
     let head = HEADS.iter().find(|(of, _)| *of == word).map(|(_, head)| head.clone());
     let mut head = head.unwrap_or_else(|| unreachable!("every word has a head"));

@@ -97,7 +97,10 @@ impl Metrics {
             inside: line("line_inside_visitors", "Visitors inside")?,
             called_last_minute: line("line_called_last_minute_visitors", "Visitors called in the last 60 s")?,
             epoch: line("line_epoch_number", "Rises when the line is reset")?,
-            release_per_minute: line("line_release_per_minute_visitors", "The configured release rate")?,
+            release_per_minute: line(
+                "line_release_per_minute_visitors",
+                "The release rate in force, of the file or set by an operator",
+            )?,
             seats_max: line("line_seats_max", "The configured bound of visitors inside; 0: none")?,
             store_up: registered(
                 r,
@@ -246,7 +249,7 @@ impl Lines {
         let line = gate.usher.line();
         let labels = [line.tenant.as_str(), line.queue.as_str()];
         let view = gate.usher.view();
-        let (s, rules) = (&view.summary, gate.usher.rules());
+        let (s, rules) = (&view.summary, gate.usher.governed().rules);
         let values = [
             s.waiting,
             s.issued,

@@ -103,7 +103,9 @@ impl Service {
                 let decision = gate.decide(request).await;
                 let standing = take(passage, decision, None);
                 passage.handed_out.extend(cors::parked(cors_settings, headers));
-                standing.map_or_else(answer::preflight, |standing| answer::status_document(&gate.queue, &standing))
+                standing.map_or_else(answer::preflight, |standing| {
+                    answer::status_document(&gate.queue, &standing, gate.message().as_deref())
+                })
             }
             (Endpoint::Leave, Some(gate)) if *method == Method::POST => {
                 let request = request(headers, passage, facts, Errand::Status);
@@ -172,7 +174,7 @@ async fn at_the_gate(
 ) -> Option<Answer> {
     let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
     let cors_settings = site.tenant.cors.as_ref();
-    if passage.kind == Kind::Preflight && gate.queue.mode != sluice_config::Mode::Open {
+    if passage.kind == Kind::Preflight && gate.mode() != sluice_config::Mode::Open {
         passage.handed_out = cors::preflight(cors_settings, headers);
         return Some(answer::preflight());
     }
@@ -186,7 +188,8 @@ async fn at_the_gate(
         (_, None) => SentBy::SomeSite,
     };
     let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
-    Some(answer::parked(Parked { queue, site, kind, standing, sent_by }))
+    let message = gate.message();
+    Some(answer::parked(Parked { queue, site, message: message.as_deref(), kind, standing, sent_by }))
 }
 
 /// The other queues of the tenant see their visitors wherever they are on the site.
