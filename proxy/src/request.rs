@@ -13,6 +13,7 @@
 //! 8. [`redirect`]: whether it is to be repeated over HTTPS.
 //! 9. [`form`]: what a form holds that is handed back.
 //! 10. [`cors`]: what a page of another origin may read of an answer of ours.
+//! 11. [`preferences`]: which form of a page the client would rather have.
 
 pub(crate) mod client;
 pub(crate) mod cookies;
@@ -22,6 +23,7 @@ pub(crate) mod initiator;
 pub(crate) mod kind;
 pub(crate) mod list;
 pub(crate) mod path;
+pub(crate) mod preferences;
 pub(crate) mod redirect;
 pub(crate) mod scan;
 pub(crate) mod strict;

@@ -16,6 +16,7 @@ use crate::{
         cookies, cors,
         initiator::{self, Asked, Initiator},
         kind::{self, Kind},
+        preferences::Preferences,
         scan::split,
         strict::{Facts, Head, Upgrade},
     },
@@ -31,7 +32,7 @@ impl Service {
         passage.kind = kind::classify(head.method, head.version, head.headers);
         match self.decide(head, passage.kind, connection) {
             Ok(decision) => self.serve(head, decision, passage).await,
-            Err(stop) => Some(self.stop(stop, passage.kind)),
+            Err(stop) => Some(self.stop(stop, page_wanted(passage.kind, head.headers))),
         }
     }
 
@@ -115,7 +116,7 @@ impl Service {
                 }
                 let decision = gate.leave(request, query.away);
                 take(passage, decision, None);
-                answer::left(&facts.host, is_browser(passage.kind))
+                answer::left(&facts.host, page_wanted(passage.kind, headers))
             }
             (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
             (Endpoint::Status | Endpoint::Leave, None) => {
@@ -126,23 +127,20 @@ impl Service {
     }
 
     /// The answer to a request that nothing is there to serve.
-    fn stop(&self, stop: Stop<'_>, kind: Kind) -> Answer {
-        let browser = is_browser(kind);
+    fn stop(&self, stop: Stop<'_>, wants: Option<Preferences>) -> Answer {
         let (reason, answer) = match stop {
             Stop::AboutServer => return answer::preflight(),
             Stop::Head(violation) => {
                 let reason = violation.reason();
                 // Where the next request would start is in doubt.
-                (reason, answer::malformed(violation.status(), reason, browser).closing())
+                (reason, answer::malformed(violation.status(), reason, wants).closing())
             }
-            Stop::Path(ambiguous) => (ambiguous.reason(), answer::malformed(400, ambiguous.reason(), browser)),
+            Stop::Path(ambiguous) => (ambiguous.reason(), answer::malformed(400, ambiguous.reason(), wants)),
             Stop::UnknownHost(facts) => {
-                ("unknown_site", answer::refused(421, &facts.host, Refusal::UnknownSite, browser))
+                ("unknown_site", answer::refused(421, &facts.host, Refusal::UnknownSite, wants))
             }
             // To the client it is the same, and a browser tries again on a connection of its own.
-            Stop::Misdirected(facts) => {
-                ("misdirected", answer::refused(421, &facts.host, Refusal::UnknownSite, browser))
-            }
+            Stop::Misdirected(facts) => ("misdirected", answer::refused(421, &facts.host, Refusal::UnknownSite, wants)),
         };
         self.node.metrics.reject(reason);
         answer
@@ -189,7 +187,8 @@ async fn at_the_gate(
     };
     let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
     let message = gate.message();
-    Some(answer::parked(Parked { queue, site, message: message.as_deref(), kind, standing, sent_by }))
+    let wants = page_wanted(kind, headers).unwrap_or_default();
+    Some(answer::parked(Parked { queue, site, message: message.as_deref(), kind, standing, sent_by, wants }))
 }
 
 /// The other queues of the tenant see their visitors wherever they are on the site.
@@ -235,8 +234,9 @@ fn take(passage: &mut Passage, decision: gate::Decision, gate: Option<&Arc<Gate>
     decision.parked
 }
 
-fn is_browser(kind: Kind) -> bool {
-    matches!(kind, Kind::Navigation | Kind::FormPost)
+/// How a page is wanted, by a browser that would show one.
+fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
+    matches!(kind, Kind::Navigation | Kind::FormPost).then(|| Preferences::of(headers))
 }
 
 /// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.
