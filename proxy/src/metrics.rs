@@ -1,5 +1,7 @@
 //! What the node counts, and how it is told. One registry, our own; labels are bounded by the config.
 
+mod origins;
+
 use std::sync::atomic::Ordering;
 
 use prometheus::{
@@ -8,6 +10,7 @@ use prometheus::{
 };
 use sluice_admission::store::{Condition, LineId};
 
+use self::origins::Origins;
 use crate::{
     gate::{Counts, Gate},
     node,
@@ -26,6 +29,7 @@ pub(crate) struct Metrics {
     tokens_refused: IntCounterVec,
     rejected: IntCounterVec,
     origin_errors: IntCounterVec,
+    origins: Origins,
     line: Lines,
     store: StoreMetrics,
     /// Client connections now.
@@ -131,6 +135,7 @@ impl Metrics {
                 "Requests the origin did not answer",
                 &["tenant", "reason"],
             )?,
+            origins: Origins::new(r)?,
             line,
             store: StoreMetrics {
                 read_only: gauge("store_read_only", "Whether the store is a replica, by its last word")?,
@@ -193,6 +198,8 @@ impl Metrics {
             self.store.read(condition);
         }
         self.requests.reset();
+        self.origins.reset();
+        routes.sites().iter().for_each(|site| self.origins.read(site));
         self.in_flight.set(self.requests_in_flight.sum());
         for gate in routes.sites().iter().flat_map(|site| site.gates()) {
             self.line.read(gate);

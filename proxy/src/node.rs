@@ -36,7 +36,7 @@ pub(crate) struct Node {
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
     wrapping: Arc<Wrapping>,
-    /// Where ushers run: apart from the requests, so that no load delays a tick.
+    /// Where ushers run, and checks of origins: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
     origins: KnownOrigins,
@@ -122,7 +122,7 @@ impl Node {
                 kept.insert(line, served);
                 Arc::new(gate)
             });
-            let origin = self.origins.origin(&tenant.name, &tenant.origin);
+            let origin = self.origins.origin(tenant, &tenant.origin);
             let site = Site::new(tenant.clone(), gates.collect(), Some(origin));
             sites.push(Arc::new(site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?));
         }
@@ -138,7 +138,8 @@ impl Node {
         for gate in sites.iter().flat_map(|site| site.gates()) {
             gate.usher.set_rules(Rules::of(&gate.queue));
         }
-        sites.iter().filter_map(|site| site.origin()).for_each(|origin| origin.start());
+        self.routes().sites().iter().flat_map(|site| site.origins()).for_each(|origin| origin.stop());
+        sites.iter().flat_map(|site| site.origins()).for_each(|origin| origin.start(&self.ushers_run_on));
         self.wrapping.take(&keyring);
         *lines = kept;
         self.routes.store(Arc::new(Routes::new(sites, certificates)));

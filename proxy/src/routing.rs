@@ -83,6 +83,11 @@ impl<G: Guard> Site<G> {
     pub(crate) fn origin(&self) -> Option<&Arc<Origin>> {
         self.origin.as_ref()
     }
+
+    /// All places where requests go.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Arc<Origin>> {
+        self.origin.iter()
+    }
 }
 
 /// All sites by host, and what each presents.
