@@ -141,6 +141,13 @@ impl Gate {
         }
     }
 
+    /// Whether a preflight is the origin's to answer: no line stands, or it comes with a pass. Nothing is counted.
+    pub(crate) fn lets_preflight(&self, request: Request<'_>) -> bool {
+        let (view, now) = (self.usher.view(), now());
+        let jar = Jar::open(self, request, &view, now);
+        self.policy.lets_preflight(&jar, &view.look(&self.rules, now))
+    }
+
     /// Sees a visitor inside who asks for something else of the site. The line is asked nothing.
     pub(crate) fn pass_by(&self, request: Request<'_>) -> Decision {
         let (view, now) = (self.usher.view(), now());

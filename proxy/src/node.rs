@@ -22,8 +22,9 @@ pub(crate) use self::lines::Lines;
 use crate::{
     gate::{Counts, Gate},
     metrics::Metrics,
-    request::path::BadPrefix,
+    request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
+    service::Insiders,
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
     upstream::KnownOrigins,
 };
@@ -32,6 +33,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) metrics: Metrics,
+    /// From where visitors have been inside lately.
+    pub(crate) insiders: Insiders,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
@@ -65,6 +68,7 @@ impl Node {
     pub(crate) fn new(store: Arc<Lines>, ushers_run_on: Handle) -> Result<Self, NodeError> {
         Ok(Self {
             metrics: Metrics::new()?,
+            insiders: Insiders::default(),
             routes: ArcSwap::default(),
             store,
             tickets: Arc::new(TicketKeys::new()?),
@@ -142,7 +146,8 @@ impl Node {
         sites.iter().flat_map(|site| site.origins()).for_each(|origin| origin.start(&self.ushers_run_on));
         self.wrapping.take(&keyring);
         *lines = kept;
-        self.routes.store(Arc::new(Routes::new(sites, certificates)));
+        let fleet = keyring.secrets_for("via").first().map_or_else(Fleet::default, |secret| Fleet::of(secret));
+        self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet)));
         Ok(())
     }
 
