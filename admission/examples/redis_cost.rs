@@ -243,6 +243,14 @@ async fn main() {
     }
 
     let mut bench = Bench::new();
+    let idle = line("idle");
+    bench.begin();
+    for _ in 0..2_000 {
+        bench.step(&idle, 750, Batch::default()).await;
+    }
+    println!("\na line in which nothing happens: {:.0} µs of server time a step", bench.spent().per_call());
+
+    let mut bench = Bench::new();
     let line = line("million");
     let began = Instant::now();
     bench.begin();

@@ -17,6 +17,7 @@ mod call;
 mod check;
 mod clock;
 mod constants;
+mod control;
 mod count;
 mod ended;
 mod gaps;
@@ -41,6 +42,9 @@ use sluice_config::Mode;
 pub use self::{
     batch::{Ask, Batch, Known, Newcomer, Outcome, Seen, Verdict},
     clock::Reading,
+    control::{
+        ACTOR_BYTES_MAX, BadChange, CHANGE_ID_MAX, Change, Changed, Control, Override, Revision, TEXT_BYTES_MAX,
+    },
     lives::SKIP,
     presence::HOLD_MS_MAX,
     rules::{CREDIT_PER_VISITOR, Rules},
@@ -49,6 +53,7 @@ pub use self::{
 use self::{
     bits::Bits,
     clock::Clock,
+    control::Controlled,
     ended::Ended,
     gaps::Gaps,
     lives::Lives,
@@ -101,6 +106,8 @@ pub struct Line {
     /// When the last tick was; 0: never.
     ticked_ms: u64,
     lives: Lives,
+    /// What an operator has set.
+    controlled: Controlled,
     /// The summary after the last step. What is counted over the whole line is as of the last tick.
     summary: Summary,
 }
@@ -131,18 +138,23 @@ impl Line {
             called_total: 0,
             ticked_ms: 0,
             lives: Lives::default(),
+            controlled: Controlled::default(),
             summary: Summary { blocks, ..Summary::default() },
             clock,
         }
     }
 
-    /// One step: takes in a batch, calls who may be called, answers.
-    pub fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
+    /// One step: takes in a batch, calls who may be called, answers. The rules are those of the queue's file; what an
+    /// operator has set takes their place.
+    pub fn sync(&mut self, file: &Rules, reading: Reading, batch: &Batch) -> Outcome {
         let before_ms = self.clock.now_ms;
         self.clock.advance(reading, batch.known.clock_ms);
         let moved = self.lives.step(reading.run);
         self.notice_silence(self.clock.now_ms - before_ms, batch.away_since_ms > 0);
         let now_ms = self.clock.now_ms;
+        self.controlled.learn(&batch.known);
+        let changes = batch.changes.iter().map(|change| self.controlled.change(change, now_ms)).collect();
+        let rules = &self.controlled.rules(file, now_ms);
         self.expire(rules);
         let current = self.merge(batch, moved);
         if current {
@@ -180,20 +192,22 @@ impl Line {
         self.summarise(rules, tick, called);
         self.check(rules, called);
         let ended = batch.known.ended_ms.map(|told_ms| self.ended.after(told_ms).collect()).unwrap_or_default();
-        Outcome { newcomers, asks, called, due, ended, summary: self.summary.clone() }
+        let control = self.controlled.news(batch.known.revision);
+        Outcome { newcomers, asks, called, due, ended, changes, control, summary: self.summary.clone() }
     }
 
     /// A new epoch: every number, ticket and pass of the old one is void. The rate's window stays, so that a
-    /// reset is no way round it.
-    pub fn reset(&mut self, rules: &Rules) {
-        let fresh = Self::new(rules, Reading { wall_ms: 0, slack_ms: 0, run: 0 }, &Known::default());
+    /// reset is no way round it, and so does what an operator has set.
+    pub fn reset(&mut self, file: &Rules) {
+        let fresh = Self::new(file, Reading { wall_ms: 0, slack_ms: 0, run: 0 }, &Known::default());
         let old = std::mem::replace(self, fresh);
         self.epoch = old.epoch + 1;
         self.clock = old.clock;
         self.silent_ms = old.silent_ms;
         self.rate = old.rate;
         self.lives = old.lives;
-        self.summarise(rules, true, 0);
+        self.controlled = old.controlled;
+        self.summarise(&self.controlled.rules(file, self.clock.now_ms), true, 0);
     }
 
     /// The line as of its last step.
@@ -212,6 +226,8 @@ impl Line {
             steps: self.lives.steps(),
             life: self.lives.life(),
             ended_ms: None,
+            revision: self.controlled.revision(),
+            control: self.controlled.news(Revision::default()),
             gaps: self.gaps.all().to_vec(),
             calls: self.rate.calls().collect(),
             due: self.due().collect(),

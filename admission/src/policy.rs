@@ -25,7 +25,7 @@ use sluice_config::{Mode, OnStoreLoss, Queue};
 pub use self::answered::{Asked, Joining};
 use crate::{
     estimate,
-    line::{Ask, HOLD_MS_MAX, Newcomer, Rules, Seen},
+    line::{Ask, HOLD_MS_MAX, Newcomer, Seen},
     standing::{self, Look, Standing, State},
     token::{Pass, Slip, Ticket},
     usher::{Mark, Word as Told},
@@ -201,16 +201,12 @@ pub struct Counted {
 /// What the policy must know of its queue.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// What the queue does.
-    pub mode: Mode,
-    /// What it does when the store is lost.
+    /// What the queue does when the store is lost.
     pub on_store_loss: Option<OnStoreLoss>,
     /// How long a visit lasts without a request.
     pub session_idle: Duration,
     /// How long a visit lasts at most.
     pub session_max: Duration,
-    /// Time between two ticks of the line, in ms.
-    pub tick_ms: u64,
 }
 
 /// What is kept of a request while its visitor waits for the line's answer.
@@ -229,13 +225,7 @@ struct Visit {
 impl Policy {
     /// The policy of a queue.
     pub fn of(queue: &Queue) -> Self {
-        Self {
-            mode: queue.mode,
-            on_store_loss: queue.on_store_loss,
-            session_idle: queue.session_idle,
-            session_max: queue.session_max,
-            tick_ms: Rules::of(queue).tick_ms(),
-        }
+        Self { on_store_loss: queue.on_store_loss, session_idle: queue.session_idle, session_max: queue.session_max }
     }
 
     /// Begins to decide about a request.
@@ -297,7 +287,7 @@ impl Policy {
         if self.on_store_loss == Some(OnStoreLoss::Admit) && look.away_ms >= ADMIT_AFTER_MS {
             return true;
         }
-        match self.mode {
+        match look.mode {
             Mode::Open => true,
             Mode::Drain => self.is_drained(look),
             Mode::Auto | Mode::Hold | Mode::Closed => false,
@@ -349,7 +339,7 @@ impl Policy {
 
     /// Whether the head goes on by time, as the store does not answer.
     fn trickles(&self, look: &Look<'_>) -> bool {
-        let calls = matches!(self.mode, Mode::Auto | Mode::Drain);
+        let calls = matches!(look.mode, Mode::Auto | Mode::Drain);
         !look.store_answers && calls && self.on_store_loss == Some(OnStoreLoss::Trickle)
     }
 

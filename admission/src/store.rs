@@ -63,7 +63,12 @@ pub enum StoreError {
 /// A step is idempotent by the content of its batch: after an error the caller sends the same batch again,
 /// whether or not the first one took effect.
 pub trait Store: Send + Sync + 'static {
-    /// Makes one step. The answer is given only once the step would survive the death of this process.
+    /// Whether other processes have the same lines: what they do is heard of by asking often enough.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Makes one step under these rules of the queue's file. The answer is given only once the step would survive the death of this process.
     fn sync(
         &self,
         line: &LineId,

@@ -23,6 +23,7 @@ mod view;
 pub(crate) mod tests;
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -42,12 +43,14 @@ pub use self::{
     view::View,
 };
 use crate::{
-    line::{Ask, Newcomer, Rules, Verdict},
+    line::{Ask, BadChange, Change, Changed, Control, Newcomer, Revision, Rules, Verdict},
     store::{LineId, Store},
 };
 
 /// Most questions waiting for an answer at once; the next one is told that the store is unavailable.
 pub const QUESTIONS_MAX: usize = 100_000;
+/// Most changes by operators waiting for an answer at once; the next one is answered that the line could not be asked.
+pub const CHANGES_MAX: usize = 1_000;
 /// Most polls on their way to the usher's task; more are dropped and counted. A dropped poll costs its visitor nothing
 /// while another one arrives in time.
 pub const POLLS_PUT_MAX: usize = 2_000_000;
@@ -84,6 +87,7 @@ pub struct Usher {
     /// A visit has ended: its pass is void from then on, not from the next step.
     ends: Arc<Notify>,
     questions: mpsc::Sender<Question>,
+    changes: mpsc::Sender<Wanted>,
     counts: Counts,
     heard: SetOnce<()>,
 }
@@ -91,6 +95,37 @@ pub struct Usher {
 /// Where the answer goes. Dropped, it learns that the line could not be asked.
 type Waiter = oneshot::Sender<(u64, Verdict)>;
 type Question = core::Question<Waiter>;
+/// The same, of a change.
+type Operator = oneshot::Sender<Changed>;
+type Wanted = (Box<Change>, Operator);
+
+/// What an operator has set in a queue's line, beside what its file says.
+#[derive(Clone, Debug)]
+pub struct Governed {
+    /// The rules of the file.
+    pub file: Arc<Rules>,
+    /// What is set, by whom and why; as of the last step, or what this node remembers while the line does not answer.
+    pub control: Arc<Control>,
+    /// Whether that has not ended.
+    pub is_in_force: bool,
+    /// The rules by which the line goes.
+    pub rules: Rules,
+}
+
+/// Why a change was not made, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unchanged {
+    /// It was not asked for.
+    #[error(transparent)]
+    Bad(#[from] BadChange),
+    /// Another change came first; [`Usher::governed`] says which.
+    #[error("another change came first: revision {}", .0.number)]
+    Conflict(Revision),
+    /// The line could not be asked in time. The change may be made all the same: the same one, with the same id, may be
+    /// asked for again, and is made once.
+    #[error(transparent)]
+    Unanswered(#[from] Unanswered),
+}
 
 /// The moment that it is, on this node's clock.
 pub fn now() -> Instant {
@@ -150,7 +185,8 @@ impl Usher {
     ) -> Arc<Self> {
         let (questions, inbox) = mpsc::channel(QUESTIONS_MAX);
         let memory = keepsake.as_ref().and_then(desk::recall).unwrap_or_default();
-        let core = Core::new(memory, wall_ms, now());
+        let core = Core::new(memory, wall_ms, now(), store.is_shared());
+        let (wanted, changes) = mpsc::channel(CHANGES_MAX);
         let ends = Arc::new(Notify::new());
         let usher = Arc::new(Self {
             line,
@@ -159,10 +195,13 @@ impl Usher {
             marks: Put::default(),
             ends: ends.clone(),
             questions,
+            changes: wanted,
             counts: Counts::default(),
             heard: SetOnce::new(),
         });
-        let desk = Desk { usher: Arc::downgrade(&usher), store, inbox, ends, keepsake, core, flight: None };
+        let operators = HashMap::new();
+        let usher_handle = Arc::downgrade(&usher);
+        let desk = Desk { usher: usher_handle, store, inbox, changes, operators, ends, keepsake, core, flight: None };
         tokio::spawn(desk.run());
         usher
     }
@@ -187,12 +226,35 @@ impl Usher {
         self.heard.initialized()
     }
 
-    /// The rules in force.
+    /// The rules of the queue's file.
     pub fn rules(&self) -> Guard<Arc<Rules>> {
         self.rules.load()
     }
 
-    /// Changes the rules from the next step on.
+    /// What an operator has set, and by which rules the line goes at this moment.
+    pub fn governed(&self) -> Governed {
+        let (view, file, now) = (self.view(), self.rules.load_full(), now());
+        let rules = view.rules(&file, now);
+        let is_in_force = view.control.set.is_in_force(view.line_ms(now));
+        Governed { file, control: view.control.clone(), is_in_force, rules }
+    }
+
+    /// Makes a change for an operator: it is in force at all nodes within a second, and this one's view has it when this
+    /// returns. Gives the new revision.
+    ///
+    /// # Errors
+    /// If the change is out of bounds, if another one came first, or if the line could not be asked in time.
+    pub async fn change(&self, change: Change) -> Result<Revision, Unchanged> {
+        change.check()?;
+        let (operator, answer) = oneshot::channel();
+        self.changes.try_send((Box::new(change), operator)).map_err(|_| Unanswered)?;
+        match answer.await.map_err(|_| Unanswered)? {
+            Changed::Accepted(revision) => Ok(revision),
+            Changed::Conflict(revision) => Err(Unchanged::Conflict(revision)),
+        }
+    }
+
+    /// Changes the rules of the file from the next step on.
     pub fn set_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
     }

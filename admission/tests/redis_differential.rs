@@ -6,11 +6,13 @@ mod servers;
 #[path = "redis/twins.rs"]
 mod twins;
 
+use std::num::NonZeroU32;
+
 use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
-use sluice_admission::line::{Ask, Batch, Known, Newcomer, Rules, Seen};
+use sluice_admission::line::{Ask, Batch, Change, Known, Newcomer, Override, Revision, Rules, Seen};
 use sluice_config::Mode;
 use twins::{Bench, Twins, rules};
 
@@ -36,6 +38,13 @@ enum Event {
     /// A node starts anew and knows nothing, or wakes with what it knew long ago.
     Restart,
     Rules(Rules),
+    /// An operator sets something, perhaps without having heard of the last change, or sends an earlier change once more.
+    Change {
+        set: Box<Override>,
+        for_ms: Option<u32>,
+        from: u8,
+        again: bool,
+    },
     /// Everything in the store is gone.
     Lose,
     /// The server is started anew, with all that it had.
@@ -130,10 +139,30 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
         2 => some_rules().prop_map(Event::Rules),
+        3 => (some_override(), prop::option::of(0..60_000u32), 0..8u8, prop::bool::weighted(0.1))
+            .prop_map(|(set, for_ms, from, again)| Event::Change { set: Box::new(set), for_ms, from, again }),
         1 => Just(Event::Lose),
         1 => Just(Event::Move),
         1 => Just(Event::Reset),
     ]
+}
+
+fn some_override() -> impl Strategy<Value = Override> {
+    let some = |most: u32| prop::option::of((1..most).prop_map(|n| NonZeroU32::new(n).unwrap()));
+    let modes = [Mode::Auto, Mode::Open, Mode::Hold, Mode::Closed, Mode::Drain];
+    let mode = prop::option::weighted(0.3, prop::sample::select(modes.to_vec()));
+    let message = prop::option::of("\\PC{1,40}");
+    (some(6_000), some(300), some(90), some(400), mode, message).prop_map(
+        |(release_per_minute, burst, max_active, max_waiting, mode, message)| Override {
+            release_per_minute,
+            burst,
+            max_active,
+            max_waiting,
+            mode,
+            message,
+            until_ms: None,
+        },
+    )
 }
 
 fn some_rules() -> impl Strategy<Value = Rules> {
@@ -168,6 +197,8 @@ struct World<'a> {
     memories: Vec<Known>,
     last: Batch,
     ids: u64,
+    /// The last few, so that some are sent once more.
+    changes: Vec<Change>,
 }
 
 impl<'a> World<'a> {
@@ -181,6 +212,7 @@ impl<'a> World<'a> {
             memories: Vec::new(),
             last: Batch::default(),
             ids: 0,
+            changes: Vec::new(),
         }
     }
 
@@ -205,6 +237,28 @@ impl<'a> World<'a> {
                 self.last_known = Known::default();
             }
             Event::Rules(rules) => self.twins.rules = rules.clone(),
+            Event::Change { again: true, .. } if !self.changes.is_empty() => {
+                let changes = self.changes.clone();
+                self.step(Batch { changes, ..Batch::default() });
+            }
+            Event::Change { set, for_ms, from, .. } => {
+                self.ids += 1;
+                let known = self.remembered(Remembers::Last);
+                let in_force = self.twins.known().revision;
+                let from = match from {
+                    0 => Revision::default(),
+                    1 => Revision { id: in_force.id + 1, ..in_force },
+                    2 => known.revision,
+                    _ => in_force,
+                };
+                let until_ms = for_ms.map(|ms| self.twins.known().clock_ms.unwrap_or(0) + u64::from(ms));
+                let set = Override { until_ms, ..Override::clone(set) };
+                let (reason, actor) = (format!("reason {}", self.ids), "anna".to_owned());
+                let change = Change { id: ((self.ids % 7) << 40) | self.ids, from, set, reason, actor };
+                self.changes.push(change.clone());
+                self.changes.drain(..self.changes.len().saturating_sub(3));
+                self.step(Batch { known, changes: vec![change], ..Batch::default() });
+            }
             Event::Lose => {
                 self.memories.push(self.twins.known());
                 self.twins.lose();
@@ -235,6 +289,7 @@ impl<'a> World<'a> {
             life: s.life,
             gaps: s.gaps.clone(),
             ended_ms: outcome.ended.last().map(|ended| ended.1).or(batch.known.ended_ms).or(Some(0)),
+            revision: s.revision,
             ..Known::default()
         };
         if self.memories.len() < 50 {
@@ -291,7 +346,7 @@ impl<'a> World<'a> {
         // Some of them twice, and some that end in this very batch.
         let admitted = numbers(&wild.admitted);
         let known = self.remembered(wild.known);
-        Batch { known, seen, away, inside, ended, admitted, away_since_ms, newcomers, asks }
+        Batch { known, seen, away, inside, ended, admitted, away_since_ms, newcomers, asks, changes: Vec::new() }
     }
 
     fn remembered(&self, how: Remembers) -> Known {
@@ -303,6 +358,11 @@ impl<'a> World<'a> {
             Remembers::Earlier(when, what) => {
                 let count = self.memories.len().max(1);
                 let mut known = self.memories.get(usize::from(when) % count).cloned().unwrap_or_default();
+                if let Some(control) = known.control.as_deref_mut().filter(|_| what > 200) {
+                    control.revision.number += u64::from(what % 3);
+                    control.revision.id += u64::from(what % 2);
+                    known.revision = control.revision;
+                }
                 match what % 8 {
                     0 => known.epoch += 1,
                     1 => known.head += u64::from(what),

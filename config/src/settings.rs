@@ -13,7 +13,7 @@ pub use crate::{
         cookies::SameSite,
         cors::Cors,
         keys::Keys,
-        origin::{Balance, Origin, OriginServer, ServerAddress, usable_addresses},
+        origin::{Balance, Health, Origin, OriginServer, ServerAddress, usable_addresses},
         queue::{Mode, OnStoreLoss, Queue, WaitStatus},
         secret::Secret,
         server::Server,

@@ -5,7 +5,7 @@
 use std::{
     env,
     io::{Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{TcpStream, ToSocketAddrs},
     process::ExitCode,
     time::Duration,
 };
@@ -32,8 +32,8 @@ fn main() -> ExitCode {
 
 /// The first line of the answer.
 fn status(path: &str, address: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let address: SocketAddr = address.parse()?;
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
+    let first = address.to_socket_addrs()?.next().ok_or("the name has no address")?;
+    let mut stream = TcpStream::connect_timeout(&first, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.set_write_timeout(Some(ANSWER_WITHIN))?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;

@@ -12,7 +12,7 @@ use sluice_waiting_room::{
     problem, status,
 };
 
-use crate::request::kind::Kind;
+use crate::request::{kind::Kind, preferences::Preferences};
 
 /// Says where the visitor stands, on every parked answer.
 const SLUICE_STATE: HeaderName = HeaderName::from_static("sluice-state");
@@ -36,8 +36,10 @@ pub(crate) struct Answer {
 pub(crate) struct Unsent {
     queue: Arc<Queue>,
     site: String,
+    message: Option<String>,
     standing: Standing,
     sent_by: SentBy,
+    wants: Preferences,
 }
 
 impl Answer {
@@ -45,12 +47,12 @@ impl Answer {
     pub(crate) fn with_form(self, fields: Option<&[(String, String)]>) -> Self {
         let Self { mut head, body, closes, form } = self;
         let Some(unsent) = form else { return Self { head, body, closes, form: None } };
-        let Unsent { queue, site, standing, sent_by } = *unsent;
-        let message = queue.message.as_deref();
+        let Unsent { queue, site, message, standing, sent_by, wants } = *unsent;
+        let message = message.as_deref();
         let input = PageInput { site: &site, queue: &queue.name, standing: &standing, message };
         let line_path = queue.paths.first().map_or("/", String::as_str);
-        let body = page::form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path });
-        page_fields(&mut head, if fields.is_some() { Sort::HoldsForm } else { Sort::Shows });
+        let body = page::form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path }, wants.encoding);
+        page_fields(&mut head, if fields.is_some() { Sort::HoldsForm } else { Sort::Shows }, wants);
         put_length(&mut head, &body);
         Self { head, body, closes, form: None }
     }
@@ -66,20 +68,22 @@ impl Answer {
 pub(crate) struct Parked<'a> {
     pub(crate) queue: &'a Arc<Queue>,
     pub(crate) site: &'a str,
+    /// To those who wait.
+    pub(crate) message: Option<&'a str>,
     pub(crate) kind: Kind,
     pub(crate) standing: &'a Standing,
     /// Of a form: whose page it was on.
     pub(crate) sent_by: SentBy,
+    pub(crate) wants: Preferences,
 }
 
 /// The answer to a request that may not pass, by its kind.
 pub(crate) fn parked(parked: Parked<'_>) -> Answer {
-    let Parked { queue, site, kind, standing, sent_by } = parked;
-    let message = queue.message.as_deref();
+    let Parked { queue, site, message, kind, standing, sent_by, wants } = parked;
     let (code, content_type, body) = match kind {
         Kind::Navigation => {
             let input = PageInput { site, queue: &queue.name, standing, message };
-            (queue.wait_status.code(), page::CONTENT_TYPE, page::render(&input))
+            (queue.wait_status.code(), page::CONTENT_TYPE, page::render(&input, wants.encoding))
         }
         Kind::FormPost => (429, page::CONTENT_TYPE, Bytes::new()),
         Kind::Prefetch => (503, "text/plain; charset=utf-8", Bytes::new()),
@@ -92,12 +96,12 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
     };
     let mut answer = answer(code, content_type, body);
     if kind == Kind::FormPost {
-        let (queue, site, standing) = (queue.clone(), site.to_owned(), *standing);
-        answer.form = Some(Box::new(Unsent { queue, site, standing, sent_by }));
+        let (queue, site, message, standing) = (queue.clone(), site.to_owned(), message.map(str::to_owned), *standing);
+        answer.form = Some(Box::new(Unsent { queue, site, message, standing, sent_by, wants }));
     }
     let head = &mut answer.head;
     if kind == Kind::Navigation {
-        page_fields(head, Sort::Shows);
+        page_fields(head, Sort::Shows, wants);
     }
     state(head, standing);
     put_number(head, header::RETRY_AFTER, standing.poll_after_s);
@@ -105,7 +109,7 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
 }
 
 /// The status document: the answer there are most of, so its head is made once for each state.
-pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
+pub(crate) fn status_document(queue: &Queue, standing: &Standing, message: Option<&str>) -> Answer {
     static HEADS: LazyLock<Vec<(&'static str, ResponseHeader)>> = LazyLock::new(|| {
         let head = |word: &'static str| {
             let mut head = answer(200, status::CONTENT_TYPE, Bytes::new()).head;
@@ -115,7 +119,7 @@ pub(crate) fn status_document(queue: &Queue, standing: &Standing) -> Answer {
         ["waiting", "called", "held", "closed", "full"].map(head).into()
     });
     let mut body = Vec::new();
-    status::write(&mut body, queue.name.as_str(), standing, queue.message.as_deref());
+    status::write(&mut body, queue.name.as_str(), standing, message);
     let word = state_word(standing);
     let head = HEADS.iter().find(|(of, _)| *of == word).map(|(_, head)| head.clone());
     let mut head = head.unwrap_or_else(|| unreachable!("every word has a head"));
@@ -129,15 +133,18 @@ pub(crate) fn preflight() -> Answer {
     answer(204, "", Bytes::new())
 }
 
-/// The answer to somebody who has left: a page for a browser's form, nothing for a script.
-pub(crate) fn left(site: &str, browser: bool) -> Answer {
-    if browser { html(200, page::left(site, "/")) } else { answer(204, "", Bytes::new()) }
+/// The answer to somebody who has left: a page for a browser that wants it, nothing for a script.
+pub(crate) fn left(site: &str, wants: Option<Preferences>) -> Answer {
+    match wants {
+        Some(wants) => html(200, page::left(site, "/", wants.encoding), wants),
+        None => answer(204, "", Bytes::new()),
+    }
 }
 
 /// The answer to a request that can be neither forwarded nor parked.
-pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, browser: bool) -> Answer {
-    if browser {
-        return html(code, page::refused(site, refusal));
+pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, wants: Option<Preferences>) -> Answer {
+    if let Some(wants) = wants {
+        return html(code, page::refused(site, refusal, wants.encoding), wants);
     }
     let mut body = Vec::new();
     problem::refused(&mut body, refusal);
@@ -145,8 +152,8 @@ pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, browser: bool
 }
 
 /// The answer to a request that cannot be read. `reason` is a fixed word: nothing of the request comes back in it.
-pub(crate) fn malformed(code: u16, reason: &'static str, browser: bool) -> Answer {
-    refused(code, "", Refusal::BadRequest(&reason.replace('_', " ")), browser)
+pub(crate) fn malformed(code: u16, reason: &'static str, wants: Option<Preferences>) -> Answer {
+    refused(code, "", Refusal::BadRequest(&reason.replace('_', " ")), wants)
 }
 
 /// The answer to a request that is to be repeated over HTTPS. Not to be kept, so that it can be taken back.
@@ -184,14 +191,18 @@ fn grpc(standing: &Standing) -> Answer {
     answer
 }
 
-fn html(code: u16, body: Bytes) -> Answer {
+fn html(code: u16, body: Bytes, wants: Preferences) -> Answer {
     let mut answer = answer(code, page::CONTENT_TYPE, body);
-    page_fields(&mut answer.head, Sort::Shows);
+    page_fields(&mut answer.head, Sort::Shows, wants);
     answer
 }
 
 /// What pages of ours carry beside.
-fn page_fields(head: &mut ResponseHeader, sort: Sort) {
+fn page_fields(head: &mut ResponseHeader, sort: Sort, wants: Preferences) {
+    if let Some(name) = wants.encoding.name() {
+        put(head, header::CONTENT_ENCODING, name);
+    }
+    put(head, header::VARY, "Accept-Encoding");
     put(head, header::CONTENT_SECURITY_POLICY, page::content_security_policy(sort));
     put(head, header::REFERRER_POLICY, page::REFERRER_POLICY);
 }

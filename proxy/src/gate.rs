@@ -7,10 +7,11 @@ mod counts;
 mod tests;
 mod tokens;
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_admission::{
+    line::Rules,
     policy::{self, Policy, Step},
     session,
     standing::Standing,
@@ -18,7 +19,7 @@ use sluice_admission::{
     token::{Pass, QueueKeys},
     usher::{Mark, Usher, Word, now},
 };
-use sluice_config::{Queue, Tenant};
+use sluice_config::{Mode, Queue, Tenant};
 
 pub(crate) use self::counts::Counts;
 pub(crate) use self::tokens::SLUICE_PASS;
@@ -36,6 +37,8 @@ pub(crate) struct Gate {
     pub(crate) usher: Arc<Usher>,
     /// What was decided, for metrics.
     pub(crate) counts: Arc<Counts>,
+    /// The rules of its file.
+    rules: Rules,
     policy: Policy,
     keys: QueueKeys,
     cookies: Cookies,
@@ -92,8 +95,8 @@ impl Gate {
     ) -> Self {
         debug_assert_eq!(usher.line(), &Self::line_of(&tenant.name, &queue));
         let cookies = Cookies::new(queue.name.as_str(), tenant.same_site);
-        let policy = Policy::of(&queue);
-        Self { queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id }
+        let (rules, policy) = (Rules::of(&queue), Policy::of(&queue));
+        Self { rules, queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id }
     }
 
     /// The line of a queue.
@@ -101,12 +104,23 @@ impl Gate {
         LineId { tenant: tenant.clone(), queue: queue.name.clone(), lane: 0 }
     }
 
+    /// What the queue does at this moment, by its file or an operator.
+    pub(crate) fn mode(&self) -> Mode {
+        self.usher.view().rules(&self.rules, now()).mode
+    }
+
+    /// The message to those who wait, that of an operator or of the file.
+    pub(crate) fn message(&self) -> Option<Cow<'_, str>> {
+        let set = self.usher.view().message(now()).map(|message| Cow::Owned(message.to_owned()));
+        set.or_else(|| self.queue.message.as_deref().map(Cow::Borrowed))
+    }
+
     /// Decides about one request.
     pub(crate) async fn decide(&self, request: Request<'_>) -> Decision {
         let (jar, mut step) = {
             let (view, now) = (self.usher.view(), now());
             let jar = Jar::open(self, request, &view, now);
-            let step = self.policy.decide(&jar, request.as_the_policy_sees_it(), &view.look(self.policy.mode, now));
+            let step = self.policy.decide(&jar, request.as_the_policy_sees_it(), &view.look(&self.rules, now));
             (jar, step)
         };
         loop {
@@ -117,21 +131,28 @@ impl Gate {
                         tokio::time::sleep(Duration::from_millis(after_ms)).await;
                     }
                     let verdict = self.usher.ask(ask, told_ms).await;
-                    asked.answered(&self.policy, verdict, &self.usher.view().look(self.policy.mode, now()))
+                    asked.answered(&self.policy, verdict, &self.usher.view().look(&self.rules, now()))
                 }
                 Step::Join { newcomer, joining } => {
                     let answer = self.usher.join(newcomer).await;
-                    joining.answered(&self.policy, answer, &self.usher.view().look(self.policy.mode, now()))
+                    joining.answered(&self.policy, answer, &self.usher.view().look(&self.rules, now()))
                 }
             };
         }
+    }
+
+    /// Whether a preflight is the origin's to answer: no line stands, or it comes with a pass. Nothing is counted.
+    pub(crate) fn lets_preflight(&self, request: Request<'_>) -> bool {
+        let (view, now) = (self.usher.view(), now());
+        let jar = Jar::open(self, request, &view, now);
+        self.policy.lets_preflight(&jar, &view.look(&self.rules, now))
     }
 
     /// Sees a visitor inside who asks for something else of the site. The line is asked nothing.
     pub(crate) fn pass_by(&self, request: Request<'_>) -> Decision {
         let (view, now) = (self.usher.view(), now());
         let jar = Jar::open(self, request, &view, now);
-        let look = view.look(self.policy.mode, now);
+        let look = view.look(&self.rules, now);
         let decided = self.policy.pass_by(&jar, request.as_the_policy_sees_it(), &look);
         self.close(jar, &decided)
     }
@@ -139,7 +160,7 @@ impl Gate {
     /// Sees a visitor inside by what moves on a stream, of whom the line has heard `silent` ago. False: that does not
     /// keep the visit any more.
     pub(crate) fn seen_on_a_stream(&self, pass: &Pass, silent: Duration) -> bool {
-        let mark = self.policy.seen_on_a_stream(pass, silent, &self.usher.view().look(self.policy.mode, now()));
+        let mark = self.policy.seen_on_a_stream(pass, silent, &self.usher.view().look(&self.rules, now()));
         if let Some(mark) = mark {
             self.usher.mark(mark);
         }
@@ -154,7 +175,7 @@ impl Gate {
     /// The origin wants a visit to go on from now. Gives the cookies to be set.
     pub(crate) fn renew_visit(&self, pass: &Pass, recipient: Recipient) -> HandedOut {
         let (view, now) = (self.usher.view(), now());
-        let Some((renewed, mark)) = self.policy.renew(pass, &view.look(self.policy.mode, now)) else {
+        let Some((renewed, mark)) = self.policy.renew(pass, &view.look(&self.rules, now)) else {
             return HandedOut::new();
         };
         self.usher.mark(mark);

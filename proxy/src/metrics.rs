@@ -1,5 +1,7 @@
 //! What the node counts, and how it is told. One registry, our own; labels are bounded by the config.
 
+mod origins;
+
 use std::sync::atomic::Ordering;
 
 use prometheus::{
@@ -8,6 +10,7 @@ use prometheus::{
 };
 use sluice_admission::store::{Condition, LineId};
 
+use self::origins::Origins;
 use crate::{
     gate::{Counts, Gate},
     node,
@@ -26,6 +29,7 @@ pub(crate) struct Metrics {
     tokens_refused: IntCounterVec,
     rejected: IntCounterVec,
     origin_errors: IntCounterVec,
+    origins: Origins,
     line: Lines,
     store: StoreMetrics,
     /// Client connections now.
@@ -97,7 +101,10 @@ impl Metrics {
             inside: line("line_inside_visitors", "Visitors inside")?,
             called_last_minute: line("line_called_last_minute_visitors", "Visitors called in the last 60 s")?,
             epoch: line("line_epoch_number", "Rises when the line is reset")?,
-            release_per_minute: line("line_release_per_minute_visitors", "The configured release rate")?,
+            release_per_minute: line(
+                "line_release_per_minute_visitors",
+                "The release rate in force, of the file or set by an operator",
+            )?,
             seats_max: line("line_seats_max", "The configured bound of visitors inside; 0: none")?,
             store_up: registered(
                 r,
@@ -128,6 +135,7 @@ impl Metrics {
                 "Requests the origin did not answer",
                 &["tenant", "reason"],
             )?,
+            origins: Origins::new(r)?,
             line,
             store: StoreMetrics {
                 read_only: gauge("store_read_only", "Whether the store is a replica, by its last word")?,
@@ -190,6 +198,8 @@ impl Metrics {
             self.store.read(condition);
         }
         self.requests.reset();
+        self.origins.reset();
+        routes.sites().iter().for_each(|site| self.origins.read(site));
         self.in_flight.set(self.requests_in_flight.sum());
         for gate in routes.sites().iter().flat_map(|site| site.gates()) {
             self.line.read(gate);
@@ -246,7 +256,7 @@ impl Lines {
         let line = gate.usher.line();
         let labels = [line.tenant.as_str(), line.queue.as_str()];
         let view = gate.usher.view();
-        let (s, rules) = (&view.summary, gate.usher.rules());
+        let (s, rules) = (&view.summary, gate.usher.governed().rules);
         let values = [
             s.waiting,
             s.issued,

@@ -22,8 +22,9 @@ pub(crate) use self::lines::Lines;
 use crate::{
     gate::{Counts, Gate},
     metrics::Metrics,
-    request::path::BadPrefix,
+    request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
+    service::Insiders,
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
     upstream::KnownOrigins,
 };
@@ -32,11 +33,13 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) metrics: Metrics,
+    /// From where visitors have been inside lately.
+    pub(crate) insiders: Insiders,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
     wrapping: Arc<Wrapping>,
-    /// Where ushers run: apart from the requests, so that no load delays a tick.
+    /// Where ushers run, and checks of origins: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
     origins: KnownOrigins,
@@ -65,6 +68,7 @@ impl Node {
     pub(crate) fn new(store: Arc<Lines>, ushers_run_on: Handle) -> Result<Self, NodeError> {
         Ok(Self {
             metrics: Metrics::new()?,
+            insiders: Insiders::default(),
             routes: ArcSwap::default(),
             store,
             tickets: Arc::new(TicketKeys::new()?),
@@ -122,7 +126,7 @@ impl Node {
                 kept.insert(line, served);
                 Arc::new(gate)
             });
-            let origin = self.origins.origin(&tenant.name, &tenant.origin);
+            let origin = self.origins.origin(tenant, &tenant.origin);
             let site = Site::new(tenant.clone(), gates.collect(), Some(origin));
             sites.push(Arc::new(site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?));
         }
@@ -138,10 +142,12 @@ impl Node {
         for gate in sites.iter().flat_map(|site| site.gates()) {
             gate.usher.set_rules(Rules::of(&gate.queue));
         }
-        sites.iter().filter_map(|site| site.origin()).for_each(|origin| origin.start());
+        self.routes().sites().iter().flat_map(|site| site.origins()).for_each(|origin| origin.stop());
+        sites.iter().flat_map(|site| site.origins()).for_each(|origin| origin.start(&self.ushers_run_on));
         self.wrapping.take(&keyring);
         *lines = kept;
-        self.routes.store(Arc::new(Routes::new(sites, certificates)));
+        let fleet = keyring.secrets_for("via").first().map_or_else(Fleet::default, |secret| Fleet::of(secret));
+        self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet)));
         Ok(())
     }
 

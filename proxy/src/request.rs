@@ -12,7 +12,9 @@
 //! 7. [`initiator`]: who made the client send it, and what that may do to a visitor's place.
 //! 8. [`redirect`]: whether it is to be repeated over HTTPS.
 //! 9. [`form`]: what a form holds that is handed back.
-//! 10. [`cors`]: what a page of another origin may read of an answer of ours.
+//! 10. [`via`]: whether it has been here before.
+//! 11. [`cors`]: what a page of another origin may read of an answer of ours.
+//! 12. [`preferences`]: which form of a page the client would rather have.
 
 pub(crate) mod client;
 pub(crate) mod cookies;
@@ -22,9 +24,11 @@ pub(crate) mod initiator;
 pub(crate) mod kind;
 pub(crate) mod list;
 pub(crate) mod path;
+pub(crate) mod preferences;
 pub(crate) mod redirect;
 pub(crate) mod scan;
 pub(crate) mod strict;
+pub(crate) mod via;
 pub(crate) mod wire;
 
 use http::{HeaderName, HeaderValue};

@@ -9,7 +9,10 @@ use sluice_config::{HostPattern, Queue, Tenant};
 
 use crate::{
     gate::Gate,
-    request::path::{BadPrefix, NormalPath, PrefixTable},
+    request::{
+        path::{BadPrefix, NormalPath, PrefixTable},
+        via::Fleet,
+    },
     service::{FormRoom, TenantHeaders},
     transport::tls::Certificates,
     upstream::Origin,
@@ -83,6 +86,11 @@ impl<G: Guard> Site<G> {
     pub(crate) fn origin(&self) -> Option<&Arc<Origin>> {
         self.origin.as_ref()
     }
+
+    /// All places where requests go.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &Arc<Origin>> {
+        self.origin.iter()
+    }
 }
 
 /// All sites by host, and what each presents.
@@ -91,18 +99,34 @@ pub(crate) struct Routes<G = Gate> {
     by_host: HostTable<Arc<Site<G>>>,
     sites: Vec<Arc<Site<G>>>,
     certificates: Certificates,
+    fleet: Fleet,
 }
 
 impl<G> Default for Routes<G> {
     fn default() -> Self {
-        Self { by_host: HostTable::default(), sites: Vec::new(), certificates: Certificates::default() }
+        Self {
+            by_host: HostTable::default(),
+            sites: Vec::new(),
+            certificates: Certificates::default(),
+            fleet: Fleet::default(),
+        }
     }
 }
 
 impl<G> Routes<G> {
     pub(crate) fn new(sites: Vec<Arc<Site<G>>>, certificates: Certificates) -> Self {
         let hosts = sites.iter().flat_map(|site| site.tenant.hosts.iter().map(move |host| (host, site.clone())));
-        Self { by_host: HostTable::new(hosts), sites, certificates }
+        Self { by_host: HostTable::new(hosts), sites, certificates, fleet: Fleet::default() }
+    }
+
+    /// The same as nodes of this fleet serve them.
+    pub(crate) fn in_fleet(self, fleet: Fleet) -> Self {
+        Self { fleet, ..self }
+    }
+
+    /// The name of the fleet.
+    pub(crate) fn fleet(&self) -> &Fleet {
+        &self.fleet
     }
 
     /// The site of a host (lower case, no port), and how it was found.

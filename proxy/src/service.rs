@@ -4,6 +4,7 @@ mod body;
 mod form;
 mod forward;
 mod headers;
+mod insiders;
 mod judge;
 mod visits;
 
@@ -16,7 +17,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::visits::Visits;
-pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders};
+pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders, insiders::Insiders};
 use crate::{
     answer::Answer,
     gate::{HandedOut, Recipient},

@@ -49,12 +49,12 @@ pub(crate) use self::{
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
-    origin::{KnownOrigins, Origin},
+    origin::{KnownOrigins, OfOrigin, OfServer, Origin},
 };
 use self::{
     exchange::{End, Exchange, Limits},
     link::Link,
-    origin::{Endpoint, Tried},
+    origin::{Server, Tried},
     pool::Pool,
 };
 
@@ -162,20 +162,26 @@ pub(crate) async fn forward<C: Client>(
     let mut tried = Tried::default();
     let mut may_reuse = true;
     loop {
-        let turn = route.origin.turn(route.visitor, &tried).await?;
+        let turn = route.origin.turn(route.visitor, &tried).await.inspect_err(|_| route.origin.had_no_room())?;
         let server = turn.server();
         let pooled = || POOL.with_borrow_mut(|pool| pool.take(server.id(), Instant::now()));
         let link = match may_reuse.then(pooled).flatten() {
             Some(link) => link,
-            None => match open(&server.endpoint, route.origin.settings.connect_timeout).await {
+            None => match open(server, route.origin.settings.connect_timeout).await {
                 Ok(link) => link,
-                Err(_) if route.origin.may_try_next(server, &mut tried) => continue,
-                Err(failure) => return Err(failure),
+                Err(failure) => {
+                    route.origin.failed(server, &failure);
+                    if route.origin.may_try_next(server, &mut tried) {
+                        continue;
+                    }
+                    return Err(failure);
+                }
             },
         };
         let mut exchange = Exchange::new(client, link, &ask, limits);
         match exchange.run(timer.as_mut(), on_head).await {
             Ok(End::Answered) => {
+                server.answered();
                 if let Some(link) = exchange.reusable() {
                     let idle_max = route.origin.settings.idle_timeout;
                     POOL.with_borrow_mut(|pool| pool.put(server.id(), link, idle_max, Instant::now()));
@@ -183,20 +189,27 @@ pub(crate) async fn forward<C: Client>(
                 return Ok(());
             }
             Ok(End::Switched(early)) => {
+                server.answered();
                 let link = exchange.into_link();
                 let Some(stream) = client.stream() else { return Err(Failure::Closed) };
                 Box::pin(tunnel::run(stream, link, early, route.on_moved)).await;
                 return Ok(());
             }
-            Err(failure) if exchange.may_be_sent_again(&failure) => may_reuse = false,
-            Err(failure) => return Err(failure),
+            Err(failure) if exchange.may_be_sent_again(&failure) && route.origin.may_try_again() => may_reuse = false,
+            Err(failure) => {
+                // What a server has closed between two requests is no failure of it.
+                if !exchange.was_closed_meanwhile(&failure) {
+                    route.origin.failed(server, &failure);
+                }
+                return Err(failure);
+            }
         }
     }
 }
 
 /// In a box, which is gone when there is a connection.
-fn open(endpoint: &Endpoint, limit: Duration) -> Pin<Box<impl Future<Output = Result<Link, Failure>>>> {
-    Box::pin(Link::open(endpoint, limit))
+fn open(server: &Server, limit: Duration) -> Pin<Box<impl Future<Output = Result<Link, Failure>>>> {
+    Box::pin(Link::open(server, limit))
 }
 
 /// Closes connections of this thread that have been idle for too long, for as long as it runs.

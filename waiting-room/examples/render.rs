@@ -8,8 +8,9 @@ use std::{env, fs, io, path::PathBuf, process::ExitCode};
 
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
 use sluice_config::settings::Name;
-use sluice_waiting_room::page::{self, Form, PageInput, Refusal, SentBy};
+use sluice_waiting_room::page::{self, Encoding, Form, PageInput, Refusal, SentBy};
 
+const PLAIN: Encoding = Encoding::Identity;
 const SITE: &str = "shop.example.com";
 const MESSAGE: &str = "Tickets are still available.\nThe sale runs until Friday, 18:00.";
 
@@ -32,17 +33,17 @@ fn write_all(dir: &std::path::Path) -> io::Result<()> {
     let queue = Name::new("shop").ok_or(io::ErrorKind::InvalidInput)?;
     for (name, standing, message) in standings() {
         let input = PageInput { site: SITE, queue: &queue, standing: &standing, message };
-        fs::write(dir.join(format!("{name}.html")), page::render(&input))?;
+        fs::write(dir.join(format!("{name}.html")), page::render(&input, PLAIN))?;
         let fields = [("order".to_owned(), "4711".to_owned())];
         let held = Form { fields: Some(&fields), sent_by: &SentBy::Site("pay.example.net".into()), line_path: "/" };
-        fs::write(dir.join(format!("form-{name}.html")), page::form_unsent(&input, &held))?;
+        fs::write(dir.join(format!("form-{name}.html")), page::form_unsent(&input, &held, PLAIN))?;
         let not_held = Form { fields: None, sent_by: &SentBy::ThisSite, line_path: "/" };
-        fs::write(dir.join(format!("form-before-{name}.html")), page::form_unsent(&input, &not_held))?;
+        fs::write(dir.join(format!("form-before-{name}.html")), page::form_unsent(&input, &not_held, PLAIN))?;
     }
-    fs::write(dir.join("left.html"), page::left(SITE, "/"))?;
+    fs::write(dir.join("left.html"), page::left(SITE, "/", PLAIN))?;
     let refusal = Refusal::BadRequest("its path contains an encoded slash");
-    fs::write(dir.join("bad-request.html"), page::refused(SITE, refusal))?;
-    fs::write(dir.join("unknown-site.html"), page::refused("shop.example.org", Refusal::UnknownSite))
+    fs::write(dir.join("bad-request.html"), page::refused(SITE, refusal, PLAIN))?;
+    fs::write(dir.join("unknown-site.html"), page::refused("shop.example.org", Refusal::UnknownSite, PLAIN))
 }
 
 type Example = (&'static str, Standing, Option<&'static str>);

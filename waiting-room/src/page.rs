@@ -9,7 +9,10 @@
 //! status document, keeps itself up to date and enters when called; `templates/page.js` says how.
 
 mod assets;
+mod packed;
 mod shown;
+
+use std::sync::LazyLock;
 
 use askama::Template;
 use bytes::Bytes;
@@ -21,6 +24,8 @@ use crate::{
     words::{ENGLISH, Said, Words},
 };
 use assets::ASSETS;
+pub use packed::Encoding;
+use packed::Packed;
 use shown::Shown;
 
 /// Content type of every page.
@@ -86,8 +91,8 @@ pub enum Refusal<'a> {
 }
 
 /// The waiting page, the answer to a navigation (`GET`) that may not pass yet.
-pub fn render(input: &PageInput<'_>) -> Bytes {
-    waiting_room(input, None)
+pub fn render(input: &PageInput<'_>, encoding: Encoding) -> Bytes {
+    waiting_room(input, None, encoding)
 }
 
 /// The answer to an HTML form that may not pass yet. It keeps the place in line and says when the form
@@ -97,22 +102,22 @@ pub fn render(input: &PageInput<'_>) -> Bytes {
 /// A form of another site that is sent on from here comes from the site itself, as far as the site can
 /// tell. That takes a visitor who presses a button below the name of the site that it came from, and
 /// nothing less.
-pub fn form_unsent(input: &PageInput<'_>, form: &Form<'_>) -> Bytes {
-    waiting_room(input, Some(form))
+pub fn form_unsent(input: &PageInput<'_>, form: &Form<'_>, encoding: Encoding) -> Bytes {
+    waiting_room(input, Some(form), encoding)
 }
 
 /// The answer to leaving the line. `line_path` is where it can be joined again.
-pub fn left(site: &str, line_path: &str) -> Bytes {
+pub fn left(site: &str, line_path: &str, encoding: Encoding) -> Bytes {
     let words = &ENGLISH;
     let Said { heading, text } = words.notices.left;
-    notice(Notice { words, site, heading, text, link: Some((line_path, words.notices.rejoin)) })
+    whole(&Notice { site, heading, text, link: Some((line_path, words.notices.rejoin)) }, encoding)
 }
 
 /// The answer to a navigation that can be neither forwarded nor parked.
-pub fn refused(site: &str, refusal: Refusal<'_>) -> Bytes {
+pub fn refused(site: &str, refusal: Refusal<'_>, encoding: Encoding) -> Bytes {
     let words = &ENGLISH;
     let (heading, text) = refusal.said(words);
-    notice(Notice { words, site, heading, text: &text, link: None })
+    whole(&Notice { site, heading, text: &text, link: None }, encoding)
 }
 
 /// The value of the `Content-Security-Policy` header: the same for every page of a sort and for the life
@@ -148,12 +153,19 @@ impl Refusal<'_> {
     }
 }
 
-/// Pages are a little shorter than this, so that a page is one allocation.
-const LEN_TYPICAL: usize = 14 * 1024;
+/// A visitor's part of a page is a little shorter than this, so that it is one allocation.
+const OWN_BYTES_TYPICAL: usize = 4 * 1024;
 
 /// A page that reloads faster costs more than its news are worth; one that reloads slower than once
 /// a minute may be taken for a visitor who has left.
 const RELOAD_S: std::ops::RangeInclusive<u32> = 2..=60;
+
+/// What all pages begin with.
+#[derive(Template)]
+#[template(path = "head.html")]
+struct Head {
+    words: &'static Words,
+}
 
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -184,19 +196,18 @@ impl WaitingRoom<'_> {
 #[derive(Template)]
 #[template(path = "notice.html")]
 struct Notice<'a> {
-    words: &'static Words,
     site: &'a str,
     heading: &'a str,
     text: &'a str,
     link: Option<(&'a str, &'a str)>,
 }
 
-fn waiting_room(input: &PageInput<'_>, form: Option<&Form<'_>>) -> Bytes {
+fn waiting_room(input: &PageInput<'_>, form: Option<&Form<'_>>, encoding: Encoding) -> Bytes {
     let PageInput { site, queue, standing, message } = *input;
     let words = &ENGLISH;
     let mut status = Vec::new();
     status::write(&mut status, queue.as_str(), standing, None);
-    written(&WaitingRoom {
+    let page = WaitingRoom {
         words,
         site,
         queue,
@@ -205,19 +216,21 @@ fn waiting_room(input: &PageInput<'_>, form: Option<&Form<'_>>) -> Bytes {
         form,
         reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
         status: String::from_utf8_lossy(&status).into_owned(),
-    })
+    };
+    whole(&page, encoding)
 }
 
-fn notice(notice: Notice<'_>) -> Bytes {
-    written(&notice)
+fn whole(own: &impl Template, encoding: Encoding) -> Bytes {
+    static HEAD: LazyLock<Packed> = LazyLock::new(|| Packed::new(written(&Head { words: &ENGLISH })));
+    HEAD.followed_by(written(own).as_bytes(), encoding)
 }
 
-fn written(page: &impl Template) -> Bytes {
-    let mut out = String::with_capacity(LEN_TYPICAL);
+fn written(part: &impl Template) -> String {
+    let mut out = String::with_capacity(OWN_BYTES_TYPICAL);
     // Templates fail only when their writer or a value's `Display` does; neither a `String` nor
     // the strings and integers in these templates ever do.
-    page.render_into(&mut out).expect("a template of strings and integers is written to a string");
-    Bytes::from(out)
+    part.render_into(&mut out).expect("a template of strings and integers is written to a string");
+    out
 }
 
 #[cfg(test)]

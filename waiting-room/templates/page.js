@@ -2,11 +2,14 @@
 //
 // The same script runs in every page, byte for byte, because the page's policy names its hash.
 // What differs is data: words, the first status and, on the body, queue, site and kind of page.
+// It stands in the part of the page that all visitors share, so it begins once the rest is there.
 // Plain ES2017: a browser that cannot parse this would leave its owner on a page that never moves.
 // Comments stand on lines of their own and strings in double quotes; see `compact` in assets.rs.
-(() => {
+document.addEventListener("DOMContentLoaded", () => {
 "use strict";
 const $ = (id) => document.getElementById(id);
+// A notice has no line behind it.
+if (!$("status")) return;
 const data = (id) => JSON.parse($(id).textContent);
 const words = data("words");
 const { queue, site, form } = document.body.dataset;
@@ -196,4 +199,4 @@ try {
   // A browser too old for the above still gets a page that reloads itself.
   if (!isForm) setTimeout(() => location.reload(), 30000);
 }
-})();
+});

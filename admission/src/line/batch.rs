@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::summary::Summary;
+use super::{Change, Changed, Control, Revision, summary::Summary};
 
 /// Everything a node has to say to a line and to ask of it, since the last time.
 ///
@@ -28,6 +28,8 @@ pub struct Batch {
     pub newcomers: Vec<Newcomer>,
     /// Numbers that ask whether they are called.
     pub asks: Vec<Ask>,
+    /// What an operator wants changed.
+    pub changes: Vec<Change>,
 }
 
 impl Batch {
@@ -64,6 +66,12 @@ pub struct Known {
     /// for them.
     #[serde(default)]
     pub ended_ms: Option<u64>,
+    /// The last change by an operator that the node knows of.
+    #[serde(default)]
+    pub revision: Revision,
+    /// What was set by it, for a line that has lost it.
+    #[serde(default)]
+    pub control: Option<Box<Control>>,
     /// Calls that the node knows of, by tenth of a second of the line's clock, oldest first. This and what
     /// follows is sent only to a line that has begun a new life since.
     pub calls: Vec<(u64, u32)>,
@@ -154,6 +162,10 @@ pub struct Outcome {
     /// Numbers whose visits have ended and when, on the line's clock, after those that the node
     /// [knows](Known::ended_ms) of; at most 1,000, the rest with the next step. Their passes are void.
     pub ended: Vec<(u64, u64)>,
+    /// For every change of the batch, in its order, what became of it.
+    pub changes: Vec<Changed>,
+    /// What an operator has set, if it is news to the [node](Known::revision).
+    pub control: Option<Box<Control>>,
     /// The line after this step.
     pub summary: Summary,
 }

@@ -17,7 +17,8 @@ impl Line {
         assert!(base.is_multiple_of(64) && base <= floor + 1, "base {base} lies above the floor {floor}");
         assert!(floor <= head && head <= issued, "not in order: floor {floor}, head {head}, issued {issued}");
         let summary = &self.summary;
-        assert_eq!(summary.epoch, self.epoch);
+        assert_eq!((summary.epoch, summary.revision), (self.epoch, self.controlled.revision()));
+        self.controlled.check();
         let seats = (self.due.len() + self.inside.len()) as u64;
         assert_eq!(summary.due + summary.inside, seats);
         if let Some(max) = rules.max_active.filter(|_| called > 0) {

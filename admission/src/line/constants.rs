@@ -1,12 +1,12 @@
 //! What the script that is this line over again, in Redis, must have in common with it.
 
 use super::{
-    PAGE_BACK_MS_MAX, SILENT_IDLE_MS, SILENT_MS, call, ended, gaps, lives, marks, presence, rate, rules, seats,
-    settling, slips, summary,
+    PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call, control, ended, gaps, lives, marks, presence, rate,
+    rules, seats, settling, slips, summary,
 };
 
 /// Constants by the names that they have in the script.
-pub(crate) const CONSTANTS: [(&str, u64); 32] = [
+pub(crate) const CONSTANTS: [(&str, u64); 35] = [
     ("FINE_MS", presence::FINE_MS),
     ("FINES", presence::FINE_GENERATIONS as u64),
     ("FINE_HOLD_MS_MAX", presence::FINE_HOLD_MS_MAX as u64),
@@ -39,4 +39,7 @@ pub(crate) const CONSTANTS: [(&str, u64); 32] = [
     ("BLOCKS_PER_DOUBLING", summary::BLOCKS_PER_DOUBLING),
     ("ENDED_MAX", ended::ENDED_MAX as u64),
     ("ENDED_TOLD_MAX", ended::ENDED_TOLD_MAX as u64),
+    ("TICK_MS_MAX", Rules::TICK_MS_MAX),
+    ("TICK_MS_MIN", Rules::TICK_MS_MIN),
+    ("CHANGES_KEPT", control::CHANGES_KEPT as u64),
 ];

@@ -39,6 +39,7 @@ impl Line {
             summary.gaps = self.gaps.all().to_vec();
         }
         summary.mode = Some(rules.mode);
+        summary.revision = self.controlled.revision();
         summary.reason = summary.reason(rules);
     }
 

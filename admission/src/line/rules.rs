@@ -9,7 +9,8 @@ use sluice_config::{Mode, Queue};
 /// implementations never differ by a rounding.
 pub const CREDIT_PER_VISITOR: u64 = 60_000;
 
-/// What the line must know of its queue. Passed with every step, so that a reload takes effect at once.
+/// What the line must know of its queue. Passed with every step, so that a reload takes effect at once. What an operator
+/// [sets](super::Override) takes the place of some of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rules {
     /// Most visitors called in any 60 s.
@@ -48,6 +49,19 @@ impl Rules {
             claim_within_ms: ms(queue.claim_within),
             return_within_ms: ms(queue.return_within),
             seat_ms: ms(crate::session::seat_life(queue.session_idle)),
+        }
+    }
+
+    /// Rules that call nobody whom these or those would not call.
+    pub(crate) fn slower(&self, other: &Self) -> Self {
+        let calls = |rules: &Self| matches!(rules.mode, Mode::Auto | Mode::Drain);
+        let max_active = self.max_active.into_iter().chain(other.max_active).min();
+        Self {
+            release_per_minute: self.release_per_minute.min(other.release_per_minute),
+            burst: self.burst.min(other.burst),
+            max_active,
+            mode: if calls(self) { other.mode } else { self.mode },
+            ..self.clone()
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
-use super::Rules;
+use super::{Revision, Rules};
 use crate::standing::Reason;
 
 /// Numbers in each of the blocks right behind the head.
@@ -41,6 +41,8 @@ pub struct Summary {
     pub reason: Option<Reason>,
     /// What the queue did in this step.
     pub mode: Option<Mode>,
+    /// The last change by an operator.
+    pub revision: Revision,
     /// Calls in the last 60 s.
     pub called_last_minute: u64,
     /// Since when somebody has been standing without a pause, on the line's clock; 0: nobody is.

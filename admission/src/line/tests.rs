@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod control;
 mod histories;
 mod model;
 mod rate;

@@ -43,7 +43,7 @@ impl Asked {
             // Such a number is called with the next place, which is a tick or two away. A visitor who hears of it with
             // this answer need not come again for it.
             Ok(Verdict::Waiting) if asks < ASKS_OF_THE_NEXT && look.summary.reason.is_none() => {
-                Step::Ask { ask, told_ms, after_ms: policy.tick_ms, asked: Self { asks: asks + 1, ..self } }
+                Step::Ask { ask, told_ms, after_ms: look.tick_ms, asked: Self { asks: asks + 1, ..self } }
             }
             Ok(Verdict::Waiting) => visit.waits(&ticket, standing, Marks::default()),
             Ok(Verdict::Called { .. }) => visit.parked(standing::called(&standing)),

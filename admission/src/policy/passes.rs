@@ -24,6 +24,13 @@ impl Policy {
         }
     }
 
+    /// Whether a preflight is the origin's to answer, for all that it shows: so is the request that it is for. It takes
+    /// nothing and changes nothing.
+    pub fn lets_preflight(&self, brought: &impl Brought, look: &Look<'_>) -> bool {
+        let is_inside = || brought.pass().is_some_and(|pass| !look.ended.contains(pass.number));
+        self.is_open(look) || !look.stands() || is_inside()
+    }
+
     /// A request with a valid pass.
     pub(super) fn with_pass(&self, mut visit: Visit, pass: &Pass, look: &Look<'_>) -> Decided {
         if visit.is_errand(Errand::Status) {

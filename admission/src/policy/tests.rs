@@ -44,11 +44,9 @@ impl Brought for Holds {
 
 fn policy() -> Policy {
     Policy {
-        mode: Mode::Auto,
         on_store_loss: None,
         session_idle: Duration::from_millis(IDLE_MS),
         session_max: Duration::from_secs(43_200),
-        tick_ms: 100,
     }
 }
 
@@ -67,13 +65,14 @@ fn summary() -> Summary {
     }
 }
 
-fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed, policy: &Policy) -> Look<'a> {
+fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed) -> Look<'a> {
     Look {
         summary,
         speed,
         store_answers: true,
         now_ms: NOW_MS,
-        mode: policy.mode,
+        mode: Mode::Auto,
+        tick_ms: 100,
         grace_ms: 1_500,
         ended: &NONE_ENDED,
         answers_for_ms: 100_000,
@@ -83,10 +82,10 @@ fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed, policy: &Po
 }
 
 /// Does with a look at a line that stands what the test says.
-fn seen<T>(policy: &Policy, of: impl FnOnce(&Look<'_>) -> T) -> T {
+fn seen<T>(of: impl FnOnce(&Look<'_>) -> T) -> T {
     let summary = summary();
     let speed = Speedometer::default().observe(&rules(), &summary);
-    of(&look(&summary, &speed, policy))
+    of(&look(&summary, &speed))
 }
 
 fn asks(errand: Errand) -> Request {
@@ -105,7 +104,7 @@ fn done(step: Step) -> Decided {
 #[test]
 fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
     let holds = Holds { ticket: Some(ticket(80)), ..Holds::default() };
-    let decided = seen(&policy(), |look| done(policy().decide(&holds, asks(Errand::Status), look)));
+    let decided = seen(|look| done(policy().decide(&holds, asks(Errand::Status), look)));
     assert!(matches!(
         decided.marks.iter().collect::<Vec<_>>()[..],
         [Mark { epoch: 1, word: Told::Seen { seen: Seen { number: 80, .. }, .. } }]
@@ -117,7 +116,7 @@ fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
 #[test]
 fn who_has_been_passed_over_is_asked_for_five_times_a_tick_apart() {
     let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
-    seen(&policy, |look| {
+    seen(|look| {
         let mut step = policy.decide(&holds, asks(Errand::Status), look);
         let mut pauses = Vec::new();
         while let Step::Ask { after_ms, asked, .. } = step {
@@ -136,7 +135,7 @@ fn who_has_been_passed_over_is_asked_for_five_times_a_tick_apart() {
 #[test]
 fn who_has_lapsed_may_enter_and_is_told_that_the_turn_has_passed() {
     let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
-    seen(&policy, |look| {
+    seen(|look| {
         for (verdict, reason) in [(Verdict::Called { until_ms: NOW_MS }, None), (Verdict::Lapsed, Some(Reason::Lapsed))]
         {
             let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Status), look) else { panic!() };
@@ -149,7 +148,7 @@ fn who_has_lapsed_may_enter_and_is_told_that_the_turn_has_passed() {
 #[test]
 fn a_question_that_is_lost_leaves_the_mark_of_who_asked() {
     let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
-    seen(&policy, |look| {
+    seen(|look| {
         let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
         let decided = done(asked.answered(&policy, Err(Unanswered), look));
         assert!(matches!(
@@ -162,7 +161,7 @@ fn a_question_that_is_lost_leaves_the_mark_of_who_asked() {
 #[test]
 fn a_spent_ticket_joins_anew_under_one_id_and_is_replaced() {
     let (policy, holds) = (policy(), Holds { ticket: Some(ticket(30)), ..Holds::default() });
-    seen(&policy, |look| {
+    seen(|look| {
         let mut ids = Vec::new();
         for _ in 0..2 {
             let Step::Ask { asked, .. } = policy.decide(&holds, asks(Errand::Enter), look) else { panic!() };
@@ -181,7 +180,7 @@ fn a_spent_ticket_joins_anew_under_one_id_and_is_replaced() {
 fn a_slip_of_a_visit_that_is_over_is_replaced_by_one_and_the_same_slip() {
     let policy = policy();
     let holds = Holds { slip: Some(Slip { id: 5, issued_at_ms: NOW_MS - 10_000 }), ..Holds::default() };
-    seen(&policy, |look| {
+    seen(|look| {
         let mut ids = Vec::new();
         for _ in 0..2 {
             let step = policy.decide(&holds, asks(Errand::Status), look);
@@ -203,7 +202,7 @@ fn a_pass_is_minted_anew_after_an_eighth_of_its_life_and_never_beyond_the_visits
         pass: Some(Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS - 900_000, expires_at_ms, ends_at_ms }),
         ..Holds::default()
     };
-    let renewed = |holds: &Holds| seen(&policy, |look| done(policy.decide(holds, asks(Errand::Enter), look)));
+    let renewed = |holds: &Holds| seen(|look| done(policy.decide(holds, asks(Errand::Enter), look)));
     let fresh = renewed(&pass(NOW_MS + IDLE_MS + 1, u64::MAX));
     assert_eq!((fresh.handed.pass, fresh.marks.iter().count()), (Word::Keep, 0));
     let used = renewed(&pass(NOW_MS + IDLE_MS, u64::MAX));
@@ -229,7 +228,7 @@ fn a_pass_of_a_visit_that_has_ended_is_as_good_as_none_and_is_taken_back() {
     let holds = Holds { pass: Some(pass), ..Holds::default() };
     let mut ended = Ended::default();
     ended.add(7, NOW_MS, IDLE_MS);
-    seen(&policy, |look| {
+    seen(|look| {
         assert!(done(policy.decide(&holds, asks(Errand::Enter), look)).counted.admitted, "the visit goes on");
         let look = Look { ended: &ended, ..*look };
         for errand in [Errand::Enter, Errand::Status, Errand::Prefetch] {
@@ -250,8 +249,8 @@ fn a_pass_of_a_visit_that_has_ended_is_as_good_as_none_and_is_taken_back() {
         assert!(matches!(decided.handed.pass, Word::Set(Pass { number: 101, .. })));
         assert!(decided.counted.pass_ended && decided.counted.entered);
         // A queue that lets everybody pass takes it back as well.
-        let open = Policy { mode: Mode::Open, ..policy.clone() };
-        let decided = done(open.decide(&holds, asks(Errand::Enter), &look));
+        let open = Look { mode: Mode::Open, ..look };
+        let decided = done(policy.decide(&holds, asks(Errand::Enter), &open));
         assert_eq!((decided.verdict, decided.handed.pass), (Passage::Passes { inside: None }, Word::Clear));
     });
 }
@@ -278,7 +277,7 @@ fn a_pass_decides_before_anything_else_is_even_verified() {
     }
     let ends_at_ms = NOW_MS + 1_000_000;
     let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS, expires_at_ms: ends_at_ms, ends_at_ms };
-    let decided = seen(&policy(), |look| done(policy().decide(&OnlyAPass(pass), asks(Errand::Enter), look)));
+    let decided = seen(|look| done(policy().decide(&OnlyAPass(pass), asks(Errand::Enter), look)));
     assert_eq!(decided.verdict, Passage::Passes { inside: Some(pass) });
 }
 
@@ -290,7 +289,7 @@ fn hidden(number: u64) -> (Holds, Request) {
 #[test]
 fn a_hidden_page_that_the_head_has_passed_is_held_until_it_can_ask_again() {
     let (holds, request) = hidden(30);
-    seen(&policy(), |look| {
+    seen(|look| {
         let Step::Ask { ask, told_ms, .. } = policy().decide(&holds, request, look) else { panic!() };
         assert_eq!((ask.hold_ms, told_ms), (HIDDEN_HOLD_MS.min(HOLD_MS_MAX), 0));
         let Step::Ask { ask, told_ms, .. } = policy().decide(&holds, asks(Errand::Status), look) else { panic!() };
@@ -301,7 +300,7 @@ fn a_hidden_page_that_the_head_has_passed_is_held_until_it_can_ask_again() {
 #[test]
 fn a_hidden_page_behind_the_head_is_held_like_others_and_measures_no_network() {
     let (holds, request) = hidden(80);
-    let decided = seen(&policy(), |look| done(policy().decide(&holds, request, look)));
+    let decided = seen(|look| done(policy().decide(&holds, request, look)));
     let word = decided.marks.iter().next().unwrap().word;
     assert!(matches!(word, Told::Seen { seen: Seen { hold_ms, .. }, told_ms: 0 } if hold_ms < 28_000), "{word:?}");
 }
@@ -312,11 +311,11 @@ fn whoever_is_inside_stays_inside_while_everybody_passes() {
     let ends_at_ms = NOW_MS + 40_000_000;
     let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: 0, expires_at_ms: NOW_MS + 1_000, ends_at_ms };
     let holds = Holds { pass: Some(pass), ..Holds::default() };
-    let open = Policy { mode: Mode::Open, ..policy() };
     let admits = Policy { on_store_loss: Some(OnStoreLoss::Admit), ..policy() };
-    seen(&policy(), |look| {
+    seen(|look| {
+        let open = Look { mode: Mode::Open, ..*look };
         let lost = Look { store_answers: false, away_ms: ADMIT_AFTER_MS, answers_for_ms: 0, ..*look };
-        for (policy, look) in [(&open, look), (&admits, &lost)] {
+        for (policy, look) in [(&policy(), &open), (&admits, &lost)] {
             let decided = done(policy.decide(&holds, asks(Errand::Enter), look));
             assert!(matches!(decided.handed.pass, Word::Set(anew) if anew.expires_at_ms > NOW_MS + 600_000));
             assert!(decided.marks.iter().eq([Mark { epoch: 1, word: Told::Inside(7) }]));
@@ -329,12 +328,11 @@ fn whoever_is_inside_stays_inside_while_everybody_passes() {
 
 #[test]
 fn a_drained_queue_opens_when_the_line_is_known_to_be_empty_and_not_before() {
-    let drain = Policy { mode: Mode::Drain, ..policy() };
     let (empty, rules) = (Summary { epoch: 1, issued: 40, head: 40, now_ms: NOW_MS, ..Summary::default() }, rules());
     let speed = Speedometer::default().observe(&rules, &empty);
     let opens = |summary: &Summary, answers_for_ms| {
-        let look = Look { answers_for_ms, ..look(summary, &speed, &drain) };
-        drain.is_open(&look)
+        let look = Look { answers_for_ms, mode: Mode::Drain, ..look(summary, &speed) };
+        policy().is_open(&look)
     };
     assert!(opens(&empty, DRAINED_AFTER_MS));
     assert!(!opens(&empty, DRAINED_AFTER_MS - 1), "whoever waits may not have asked yet");

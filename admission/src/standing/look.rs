@@ -33,8 +33,10 @@ pub struct Look<'a> {
     pub store_answers: bool,
     /// The line's clock now, as this node reckons it.
     pub now_ms: u64,
-    /// What the queue does by this node's settings.
+    /// What the queue does, by its file or an operator.
     pub mode: Mode,
+    /// Time between two ticks of the line, in ms.
+    pub tick_ms: u64,
     /// How much later than told visitors may ask and still count as present, in ms.
     pub grace_ms: u32,
     /// Whose visits have ended: their passes are void.

@@ -242,6 +242,10 @@ impl Redis {
 }
 
 impl Store for Redis {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     async fn sync(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
         self.step(line, rules, batch).await
     }

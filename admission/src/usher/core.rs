@@ -21,20 +21,20 @@ use std::{
 };
 
 use super::{
-    QUESTIONS_MAX, Unanswered,
+    CHANGES_MAX, QUESTIONS_MAX, Unanswered,
     ended::Ended,
     grace::Grace,
     hidden::Hidden,
     marks::{Marked, Marks, Word},
     memory::Memory,
-    pace::{ATTEMPT_MAX, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_BUSY, step_every_min},
+    pace::{ATTEMPT_MAX, CHANGES_PER_ROUND, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_BUSY, step_every_min},
     round::Round,
     trickle::Trickle,
     view::{Away, View},
 };
 use crate::{
     estimate::Speedometer,
-    line::{Ask, Batch, ENDED_TOLD_MAX, Newcomer, Outcome, Rules, Verdict},
+    line::{Ask, Batch, Change, Changed, ENDED_TOLD_MAX, Newcomer, Outcome, Rules, Verdict},
 };
 
 /// Something a visitor waits for. `W` says where the answer goes.
@@ -63,6 +63,8 @@ pub enum Event<W> {
     Question(Question<W>),
     /// Word is left for the line.
     Mark(Marked),
+    /// An operator wants something changed.
+    Change(Box<Change>),
     /// The time has come that [`Core::wake_at`] gave, or a later one.
     Wake,
     /// The line answered an attempt.
@@ -98,6 +100,8 @@ pub enum Action<W> {
     Publish(Arc<View>),
     /// A waiter is answered.
     Answer(W, Answer),
+    /// What became of the change with this id.
+    Changed(u64, Result<Changed, Unanswered>),
     /// A step is made, and called this many visitors.
     Called(u32),
     /// An attempt failed.
@@ -127,6 +131,10 @@ pub struct Core<W> {
     ended_since: Option<Instant>,
     /// Questions for the next batch, at most [`QUESTIONS_MAX`].
     questions: VecDeque<Question<W>>,
+    /// Changes for the next batch, at most [`CHANGES_MAX`].
+    changes: VecDeque<Change>,
+    /// Other nodes have this line as well.
+    shared: bool,
     marks: Marks,
     phase: Phase<W>,
     attempt: u64,
@@ -173,9 +181,10 @@ impl<W> Question<W> {
 
 impl<W> Core<W> {
     /// An usher that knows nothing yet. The line is asked with the first wake-up, so that the node knows it before
-    /// the first visitor comes. `wall_ms` (unix milliseconds) stands in for the line's clock until then.
-    pub fn new(memory: Memory, wall_ms: u64, now: Instant) -> Self {
-        let view = Arc::new(View::new(wall_ms, now));
+    /// the first visitor comes. `wall_ms` (unix milliseconds) stands in for the line's clock until then. `shared`: other
+    /// nodes have this line as well.
+    pub fn new(memory: Memory, wall_ms: u64, now: Instant, shared: bool) -> Self {
+        let view = Arc::new(View { control: memory.control().clone(), ..View::new(wall_ms, now) });
         Self {
             view,
             memory,
@@ -185,6 +194,8 @@ impl<W> Core<W> {
             ended: Ended::default(),
             ended_since: None,
             questions: VecDeque::new(),
+            changes: VecDeque::new(),
+            shared,
             marks: Marks::default(),
             phase: Phase::at_once(now),
             attempt: 0,
@@ -216,7 +227,7 @@ impl<W> Core<W> {
     /// When the phase comes to its end.
     fn next_at(&self) -> Instant {
         match &self.phase {
-            Phase::Resting(rest) if self.questions.is_empty() => rest.look,
+            Phase::Resting(rest) if self.questions.is_empty() && self.changes.is_empty() => rest.look,
             Phase::Resting(rest) => rest.not_before,
             Phase::Sent { flight, sent } => *sent + flight.patience,
             Phase::Pausing { until, .. } => *until,
@@ -229,7 +240,7 @@ impl<W> Core<W> {
         self.is_away() || (matches!(self.phase, Phase::Resting(_)) && self.questions.is_empty())
     }
 
-    /// Takes in what happened, and says what is to be done, in this order.
+    /// Takes in what happened, and says what is to be done, in this order. The rules are those of the queue's file.
     pub fn handle(&mut self, now: Instant, event: Event<W>, rules: &Arc<Rules>, actions: &mut Vec<Action<W>>) {
         match event {
             Event::Question(question) => self.take(now, question, actions),
@@ -241,6 +252,11 @@ impl<W> Core<W> {
                 }
                 self.marks.take(mark);
             }
+            // Not kept for a line that does not answer: an operator must not find it made at some later time.
+            Event::Change(change) if self.is_away() || self.changes.len() >= CHANGES_MAX => {
+                actions.push(Action::Changed(change.id, Err(Unanswered)));
+            }
+            Event::Change(change) => self.changes.push_back(*change),
             Event::Wake => {
                 self.publish_ended(actions);
                 if now >= self.next_at() {
@@ -328,13 +344,15 @@ impl<W> Core<W> {
     fn wake(&mut self, now: Instant, rules: &Arc<Rules>, actions: &mut Vec<Action<W>>) {
         match &mut self.phase {
             Phase::Resting(rest) => {
-                let anything = !self.questions.is_empty() || !self.marks.is_empty();
+                let anything = !(self.questions.is_empty() && self.changes.is_empty() && self.marks.is_empty());
                 let idle = !anything && !rest.pace.moving && now < rest.last_step + rest.pace.idle_every;
                 if idle {
                     rest.look = now + rest.pace.look_every;
                     return;
                 }
-                let round = Round::gather(&mut self.questions, rules.burst, actions);
+                let burst = self.view.rules(rules, now).burst;
+                let changes = self.changes.drain(..self.changes.len().min(CHANGES_PER_ROUND)).collect();
+                let round = Round::gather(&mut self.questions, changes, burst, actions);
                 let flight = Flight { round, rules: rules.clone(), patience: ATTEMPT_MAX, pause: RETRY.0 };
                 self.send(now, Box::new(flight), rules, actions);
             }
@@ -376,11 +394,13 @@ impl<W> Core<W> {
         self.heard = true;
         self.memory.learn(&flight.rules, flight.round.told(), &outcome);
         self.speedometer.hidden_share = self.hidden.share(now);
+        let control = self.memory.control().clone();
+        let rules = &control.set.apply(rules, outcome.summary.now_ms);
         let speed = self.speedometer.observe(rules, &outcome.summary);
         let anchor = self.view.anchor.after(outcome.summary.now_ms, sent, now);
         let pace = match self.hear_of_ends(&outcome, rules) {
             true => Pace::at_once(STEP_EVERY_BUSY),
-            false => Pace::of(&outcome.summary, rules, &self.memory),
+            false => Pace::of(&outcome.summary, rules, &self.memory, self.shared),
         };
         self.ended_since = None;
         let not_before = now + step_every_min(flight.round.questions());
@@ -392,6 +412,7 @@ impl<W> Core<W> {
             speed,
             grace_ms: self.grace.ms(),
             ended: self.ended.clone(),
+            control,
             store_answers: true,
             answers_since,
             away: None,
@@ -413,7 +434,10 @@ impl<W> Core<W> {
         actions.push(Action::Failed { error, first });
         if first {
             flight.round.came_by(self.view.line_ms(sent));
-            let trickle = Trickle::new(&flight.rules, &self.view.summary, self.memory.calls());
+            let rules = self.view.rules(&flight.rules, now);
+            // What an operator has set may end meanwhile: the head goes on no faster than then.
+            let rules = if self.view.control.set.until_ms.is_some() { rules.slower(&flight.rules) } else { rules };
+            let trickle = Trickle::new(&rules, &self.view.summary, self.memory.calls());
             let away = Some(Away { since: sent, since_ms: self.view.line_ms(now), trickle });
             self.ended_since = None;
             let ended = self.ended.clone();
@@ -431,6 +455,7 @@ impl<W> Core<W> {
     fn let_go(&mut self, actions: &mut Vec<Action<W>>) {
         let waiters = self.questions.drain(..).map(Question::into_waiter);
         actions.extend(waiters.map(|waiter| Action::Answer(waiter, Err(Unanswered))));
+        actions.extend(self.changes.drain(..).map(|change| Action::Changed(change.id, Err(Unanswered))));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The usher's own task: drives the [`Core`] with a store, a clock and the visitors' questions.
 
 use std::{
+    collections::HashMap,
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
@@ -14,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Question, Usher, Waiter,
+    Operator, Question, Usher, Waiter, Wanted,
     core::{Action, Core, Event},
     keepsake::Keepsake,
     memory::Memory,
@@ -37,6 +38,9 @@ pub(super) struct Desk<S> {
     pub(super) usher: Weak<Usher>,
     pub(super) store: Arc<S>,
     pub(super) inbox: mpsc::Receiver<Question>,
+    pub(super) changes: mpsc::Receiver<Wanted>,
+    /// Who waits for what becomes of a change, by its id.
+    pub(super) operators: HashMap<u64, Vec<Operator>>,
     /// A visit has ended.
     pub(super) ends: Arc<Notify>,
     pub(super) keepsake: Option<Keepsake>,
@@ -95,6 +99,10 @@ impl<S: Store> Desk<S> {
                 },
                 () = sleep_until(wake) => Event::Wake,
                 () = self.ends.notified() => Event::Wake,
+                Some((change, operator)) = self.changes.recv() => {
+                    self.operators.entry(change.id).or_default().push(operator);
+                    Event::Change(change)
+                }
                 question = self.inbox.recv(), if self.core.takes_questions() => match question {
                     Some(question) => Event::Question(question),
                     None => return,
@@ -157,6 +165,14 @@ impl<S: Store> Desk<S> {
                     // Dropped, a waiter learns that the line could not be asked.
                     if let Ok(answer) = answer {
                         let _ = waiter.send(answer);
+                    }
+                }
+                Action::Changed(id, changed) => {
+                    for operator in self.operators.remove(&id).into_iter().flatten() {
+                        // Dropped, it learns that the line could not be asked.
+                        if let Ok(changed) = changed {
+                            let _ = operator.send(changed);
+                        }
                     }
                 }
                 Action::Failed { error, first } => {

@@ -18,7 +18,7 @@ use tokio::{
 
 use super::memory::Memory;
 use crate::{
-    line::{Known, Summary},
+    line::{Known, Revision, Summary},
     store::LineId,
 };
 
@@ -43,7 +43,7 @@ pub struct Keepsake {
 }
 
 /// What must have changed for a keepsake to be worth writing, seats apart.
-type Counters = (u64, u64, u64, u64, u64);
+type Counters = (u64, u64, u64, u64, u64, Revision);
 
 /// What is in the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,7 +81,8 @@ impl Keepsake {
     /// Writes down what is known after a step, if it is time to, beside whatever the caller goes on with.
     pub(super) async fn keep(&mut self, memory: &Memory, summary: &Summary) {
         let now = Instant::now();
-        let counters = (summary.epoch, summary.issued, summary.head, summary.floor, summary.life);
+        let revision = memory.control().revision;
+        let counters = (summary.epoch, summary.issued, summary.head, summary.floor, summary.life, revision);
         let writing = self.writing.as_ref().is_some_and(|task| !task.is_finished());
         // What a line in a new life has not been told yet is told first, or the life would be taken for one that was.
         let wait = now < self.next || writing || memory.is_news_to(summary.life);

@@ -1,9 +1,12 @@
 //! What this node remembers of a line for the day on which the line is lost: who holds a seat, the calls of the last
 //! minute, and who is there waiting. Sent along once the line says that it has begun a new life.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
-use crate::line::{Batch, Known, Outcome, Rules, SLOT_MS, SLOTS, Seen, Summary, Verdict};
+use crate::line::{Batch, Control, Known, Outcome, Rules, SLOT_MS, SLOTS, Seen, Summary, Verdict};
 
 /// Most seats remembered; beyond, those that lapse first are forgotten.
 const SEATS_MAX: usize = 1_000_000;
@@ -33,6 +36,8 @@ pub struct Memory {
     present: BTreeMap<u64, Vec<u64>>,
     /// Numbers that the head has passed and that are not called, and until when they count as present.
     late: HashMap<u64, u64>,
+    /// What an operator has set, the latest that this node knows of.
+    control: Arc<Control>,
     /// The life of the line that has been told all this.
     told_life: u64,
     /// What this node knew when it last ended, until the line has answered.
@@ -49,6 +54,7 @@ impl Memory {
         // Time has gone by, and nobody knows how much.
         known.clock_ms = None;
         Self {
+            control: known.control.as_deref().cloned().unwrap_or_default().into(),
             epoch: known.epoch,
             inside: inside.into_iter().collect(),
             due: due.into_iter().collect(),
@@ -62,6 +68,11 @@ impl Memory {
     /// Whether a line in this life has not been told yet.
     pub fn is_news_to(&self, life: u64) -> bool {
         life != self.told_life
+    }
+
+    /// What an operator has set.
+    pub fn control(&self) -> &Arc<Control> {
+        &self.control
     }
 
     /// Whether a loss of the line would be felt here.
@@ -86,6 +97,10 @@ impl Memory {
         }
         let mut known = counters(summary);
         known.clock_ms = Some(clock_ms);
+        known.revision = self.control.revision;
+        if self.control.revision > summary.revision {
+            known.control = Some(Box::new(Control::clone(&self.control)));
+        }
         if self.is_news_to(summary.life) {
             self.tell(&mut known);
         }
@@ -95,6 +110,8 @@ impl Memory {
     /// All that this node knows, having last been told `summary`.
     pub fn all(&self, summary: &Summary) -> Known {
         let mut known = counters(summary);
+        known.revision = self.control.revision;
+        known.control = Some(Box::new(Control::clone(&self.control)));
         self.tell(&mut known);
         known
     }
@@ -144,6 +161,9 @@ impl Memory {
     pub fn learn(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome) {
         let summary = &outcome.summary;
         self.before = None;
+        if let Some(control) = outcome.control.as_deref().filter(|news| news.revision > self.control.revision) {
+            self.control = Arc::new(control.clone());
+        }
         if summary.epoch != self.epoch {
             // The calls still count: a reset is no way round the rate.
             self.inside.clear();

@@ -14,8 +14,11 @@ pub const STEP_EVERY_MIN: Duration = Duration::from_millis(2);
 pub const STEP_EVERY_BUSY: Duration = Duration::from_millis(20);
 /// So many questions in one step are a rush.
 pub const BUSY_FROM: usize = 4;
-/// How often a line is looked at in which nobody waits and nothing happens.
+/// How often a line is looked at in which nobody waits and nothing happens, if no other node can change it.
 pub const IDLE_EVERY: Duration = Duration::from_secs(5);
+/// The same, of a line that other nodes have as well: what an operator sets through one of them holds at all of them
+/// within a second.
+pub const IDLE_EVERY_SHARED: Duration = Duration::from_millis(750);
 /// How often marks are taken to a line in which nobody waits.
 pub const MARKS_EVERY: Duration = Duration::from_secs(1);
 /// Longest wait for one attempt; after that those who wait for its answer are let go.
@@ -29,6 +32,8 @@ pub const SETTLE_AFTER: Duration = Duration::from_secs(2);
 pub const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// Most newcomers and asks in one batch: bounds the time of one step.
 pub const ANSWERS_MAX: usize = 10_000;
+/// Most changes by operators in one batch.
+pub const CHANGES_PER_ROUND: usize = 16;
 /// Most marks in one batch.
 pub const MARKS_PER_ROUND: usize = 200_000;
 
@@ -54,17 +59,22 @@ impl Pace {
         Self { look_every: every, idle_every: every, moving: true }
     }
 
-    /// The pace after a step that left the line like this, for a node that remembers so much.
-    pub fn of(summary: &Summary, rules: &Rules, memory: &Memory) -> Self {
-        if memory.is_news_to(summary.life) {
+    /// The pace after a step that left the line like this, for a node that remembers so much. `shared`: other nodes have
+    /// the line as well.
+    pub fn of(summary: &Summary, rules: &Rules, memory: &Memory, shared: bool) -> Self {
+        if memory.is_news_to(summary.life) || memory.control().revision > summary.revision {
             // The line waits for what this node remembers.
             return Self::at_once(STEP_EVERY_MIN);
         }
         // A line that is lost learns of it in time, while somebody here would miss something.
-        let idle_every = if memory.is_empty() { IDLE_EVERY } else { MARKS_EVERY };
+        let idle_every = match memory.is_empty() {
+            _ if shared => IDLE_EVERY_SHARED,
+            true => IDLE_EVERY,
+            false => MARKS_EVERY,
+        };
         let moving = summary.waiting > 0 || summary.standing;
         let tick = Duration::from_millis(rules.tick_ms());
-        Self { look_every: if moving { tick } else { MARKS_EVERY }, idle_every, moving }
+        Self { look_every: if moving { tick } else { MARKS_EVERY.min(idle_every) }, idle_every, moving }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     marks::Marks,
     pace::ANSWERS_MAX,
 };
-use crate::line::{Batch, Outcome, Verdict};
+use crate::line::{Batch, Change, Outcome, Verdict};
 
 /// A batch and those who wait for its answers. It is kept until the line has answered, however long that
 /// takes: those who wait may give up meanwhile, what they said is not lost.
@@ -23,8 +23,15 @@ pub(super) struct Round<W> {
 impl<W> Round<W> {
     /// Takes as many questions as one batch bears. No step can call more than a burst, so walk-ins beyond it are
     /// refused here.
-    pub(super) fn gather(questions: &mut VecDeque<Question<W>>, burst: u32, actions: &mut Vec<Action<W>>) -> Self {
-        let mut batch = Batch::default();
+    pub(super) fn gather(
+        questions: &mut VecDeque<Question<W>>,
+        changes: Vec<Change>,
+        burst: u32,
+        actions: &mut Vec<Action<W>>,
+    ) -> Self {
+        // A change may raise the burst in this very step.
+        let burst = if changes.is_empty() { burst } else { u32::MAX };
+        let mut batch = Batch { changes, ..Batch::default() };
         let (mut newcomers, mut asks, mut walk_ins) = (Vec::new(), Vec::new(), 0);
         while newcomers.len() + asks.len() < ANSWERS_MAX {
             match questions.pop_front() {
@@ -88,10 +95,15 @@ impl<W> Round<W> {
         actions.extend(joined.map(|(waiter, &answer)| Action::Answer(waiter, Ok(answer))));
         let asked = self.asks.into_iter().zip(&self.batch.asks).zip(&outcome.asks);
         actions.extend(asked.map(|((waiter, ask), &verdict)| Action::Answer(waiter, Ok((ask.number, verdict)))));
+        let changes = self.batch.changes.iter().zip(&outcome.changes);
+        actions.extend(changes.map(|(change, &changed)| Action::Changed(change.id, Ok(changed))));
     }
 
-    /// Lets those go who wait: the line does not answer for now.
+    /// Lets those go who wait: the line does not answer for now. It may have heard of a change all the same, but is not
+    /// told again.
     pub(super) fn let_go(&mut self, actions: &mut Vec<Action<W>>) {
+        let changes = std::mem::take(&mut Arc::make_mut(&mut self.batch).changes);
+        actions.extend(changes.into_iter().map(|change| Action::Changed(change.id, Err(Unanswered))));
         let waiters = self.newcomers.drain(..).chain(self.asks.drain(..));
         actions.extend(waiters.map(|waiter| Action::Answer(waiter, Err(Unanswered))));
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod apart;
+mod control;
 mod ended;
 mod keepsake;
 mod shown;
@@ -29,6 +30,8 @@ struct Watched {
     wall: Instant,
     dirs: Mutex<Vec<tempfile::TempDir>>,
     away: AtomicBool,
+    /// As an usher is told when it begins.
+    shared: AtomicBool,
     panics: AtomicBool,
     /// How long a step takes.
     step_ms: AtomicU64,
@@ -37,6 +40,10 @@ struct Watched {
 }
 
 impl Store for Watched {
+    fn is_shared(&self) -> bool {
+        self.shared.load(Ordering::SeqCst)
+    }
+
     async fn sync(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(StoreError::Away("switched off".into()));
@@ -61,6 +68,7 @@ impl Watched {
             wall,
             dirs: Mutex::new(vec![dir]),
             away: AtomicBool::new(false),
+            shared: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             step_ms: AtomicU64::new(0),
             lost_replies: AtomicU64::new(0),

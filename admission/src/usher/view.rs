@@ -1,13 +1,14 @@
 //! What a node knows of a line between two steps.
 
-use std::time::{Duration, Instant};
-
-use sluice_config::Mode;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{ended::Ended, pace::Anchor, trickle::Trickle};
 use crate::{
     estimate::{GRACE_MS_PRIOR, Speed},
-    line::Summary,
+    line::{Control, Rules, Summary},
     standing::Look,
 };
 
@@ -22,6 +23,8 @@ pub struct View {
     pub grace_ms: u32,
     /// Whose visits have ended.
     pub ended: Ended,
+    /// What an operator has set.
+    pub control: Arc<Control>,
     /// Whether the last attempt reached the store.
     pub store_answers: bool,
     /// Since when the line has answered without a break.
@@ -47,6 +50,7 @@ impl View {
             speed: Speed::default(),
             grace_ms: GRACE_MS_PRIOR,
             ended: Ended::default(),
+            control: Arc::default(),
             store_answers: false,
             answers_since: None,
             away: None,
@@ -64,14 +68,27 @@ impl View {
         self.away.map_or(Duration::ZERO, |away| now.saturating_duration_since(away.since))
     }
 
-    /// What answers to visitors are made from, in a queue that does `mode`.
-    pub fn look(&self, mode: Mode, now: Instant) -> Look<'_> {
+    /// The rules in force in a queue with these in its file.
+    pub fn rules(&self, file: &Rules, now: Instant) -> Rules {
+        self.control.set.apply(file, self.line_ms(now))
+    }
+
+    /// The message that an operator has set in place of that of the file, if it has not ended.
+    pub fn message(&self, now: Instant) -> Option<&str> {
+        let set = &self.control.set;
+        set.message.as_deref().filter(|_| set.is_in_force(self.line_ms(now)))
+    }
+
+    /// What answers to visitors are made from, in a queue with these rules in its file.
+    pub fn look(&self, file: &Rules, now: Instant) -> Look<'_> {
+        let rules = self.rules(file, now);
         Look {
             summary: &self.summary,
             speed: &self.speed,
             store_answers: self.store_answers,
             now_ms: self.line_ms(now),
-            mode,
+            mode: rules.mode,
+            tick_ms: rules.tick_ms(),
             grace_ms: self.grace_ms,
             ended: &self.ended,
             answers_for_ms: self.answers_since.map_or(0, |since| ms(now.saturating_duration_since(since))),

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, unused_macros, unused_imports, reason = "every test file uses a part")]
 
 use std::{
+    num::NonZeroU32,
     ops::Range,
     sync::{
         Arc,
@@ -10,7 +11,7 @@ use std::{
 };
 
 use sluice_admission::{
-    line::{Ask, Batch, Known, Newcomer, Rules, Seen, Verdict},
+    line::{Ask, Batch, Change, Changed, Control, Known, Newcomer, Override, Revision, Rules, Seen, Verdict},
     store::{LineId, Store},
 };
 use sluice_config::{Mode, Name};
@@ -152,6 +153,51 @@ pub async fn seats_bound_the_line<W: World>() {
     assert_eq!(store.sync(&line("a"), &rules, &ended).await.unwrap().called, 1);
 }
 
+pub async fn what_an_operator_sets_is_in_force_until_it_ends_and_survives_a_restart<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let store = world.open().await;
+    store.sync(&line("a"), &rules(), &join(0..50)).await.unwrap();
+    let set = Override {
+        release_per_minute: NonZeroU32::new(600),
+        burst: NonZeroU32::new(20),
+        max_waiting: NonZeroU32::new(20),
+        message: Some("Zwölf Minuten".to_owned()),
+        until_ms: Some(clock.now_ms() + 10_000),
+        ..Override::default()
+    };
+    let (reason, actor) = ("too slow".to_owned(), "anna".to_owned());
+    let change = Change { id: 7, set: set.clone(), reason: reason.clone(), actor: actor.clone(), ..Change::default() };
+    clock.pass_ms(1_000);
+    let changes = Batch { changes: vec![change.clone(), Change { id: 8, ..change.clone() }], ..Batch::default() };
+    let revision = Revision { number: 1, id: 7 };
+    for _ in 0..2 {
+        let outcome = store.sync(&line("a"), &rules(), &changes).await.unwrap();
+        assert_eq!(outcome.changes, [Changed::Accepted(revision), Changed::Conflict(revision)], "also once more");
+        let since_ms = clock.now_ms();
+        let control = Control { revision, set: set.clone(), reason: reason.clone(), actor: actor.clone(), since_ms };
+        assert_eq!(outcome.control.as_deref(), Some(&control));
+    }
+    drop(store);
+    let store = world.open().await;
+    clock.pass_ms(2_000);
+    let informed = Batch { known: Known { revision, ..Known::default() }, ..join(50..60) };
+    let outcome = store.sync(&line("a"), &rules(), &informed).await.unwrap();
+    assert_eq!((outcome.control, outcome.summary.revision), (None, revision), "a node that knows is not told again");
+    assert_eq!(outcome.called, 20, "the burst that is set");
+    assert_eq!(outcome.summary.reason, None);
+    assert_eq!(outcome.newcomers.iter().filter(|n| n.1 == Verdict::Refused).count(), 10, "the line is full");
+    clock.pass_ms(7_000);
+    let outcome = store.sync(&line("a"), &rules(), &join(60..70)).await.unwrap();
+    assert!(outcome.newcomers.iter().all(|n| n.0 > 0), "it has ended");
+    assert_eq!(outcome.summary.reason, None);
+    let hold = Override { mode: Some(Mode::Hold), ..Override::default() };
+    let change = Change { id: 9, from: revision, set: hold, ..Change::default() };
+    let outcome = store.sync(&line("a"), &rules(), &Batch { changes: vec![change], ..Batch::default() }).await.unwrap();
+    assert_eq!((outcome.called, outcome.summary.mode), (0, Some(Mode::Hold)));
+    assert_eq!(outcome.summary.reason, Some(sluice_admission::standing::Reason::Paused));
+}
+
 /// Runs the suite over a [`World`].
 macro_rules! suite {
     ($world:ty) => {
@@ -162,6 +208,7 @@ macro_rules! suite {
             a_restart_does_not_forget_the_rate,
             a_lost_line_is_healed_by_what_a_node_knows,
             seats_bound_the_line,
+            what_an_operator_sets_is_in_force_until_it_ends_and_survives_a_restart,
         );
     };
     ($world:ty: $($behaviour:ident,)*) => {

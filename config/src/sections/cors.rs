@@ -19,7 +19,7 @@ pub struct Cors {
     pub allowed_origins: Vec<String>,
     /// Whether cookies may come along; not with `*`.
     pub allow_credentials: bool,
-    /// How long a browser may keep the preflight's answer.
+    /// How long a browser may keep the answer to a preflight of our own endpoints.
     pub max_age: Duration,
 }
 
@@ -57,7 +57,7 @@ static ALLOW_CREDENTIALS: Key<Switch, Default<bool>> = Key {
 // No browser keeps it for longer than a day.
 static MAX_AGE: Key<Time, Default<Duration>> = Key {
     name: "max_age",
-    doc: "How long a browser may keep the answer to a preflight",
+    doc: "How long a browser may keep the answer to a preflight of `/.sluice/`; that of a request which waits is not kept",
     kind: Time::from_s(0..=24 * 60 * 60),
     absent: Default(|| Duration::from_secs(10 * 60)),
 };

@@ -1,15 +1,17 @@
 //! `[origin]`: where a tenant's admitted requests go.
 
+mod health;
 mod servers;
 #[cfg(test)]
 mod tests;
 
 use std::{num::NonZeroU32, time::Duration};
 
+pub use health::Health;
 pub use servers::{OriginServer, ServerAddress, usable_addresses};
 
 use crate::{
-    declare::{Choice, Count, Default, Key, Optional, Section, Table, Time},
+    declare::{Choice, Count, Default, Key, Nested, Optional, Section, Table, Time},
     diagnostics::Read,
     outside::Outside,
 };
@@ -23,6 +25,10 @@ pub struct Origin {
     pub balance: Balance,
     /// Most requests under way at each server; `None`: no bound.
     pub in_flight_max: Option<NonZeroU32>,
+    /// Between two look-ups of a server's name.
+    pub resolve_every: Duration,
+    /// How servers are checked; `None`: they are not.
+    pub health: Option<Health>,
     /// TCP connect.
     pub connect_timeout: Duration,
     /// Between two reads of the answer.
@@ -40,6 +46,8 @@ impl Origin {
             servers,
             balance: BALANCE.default(),
             in_flight_max: None,
+            resolve_every: RESOLVE_EVERY.default(),
+            health: None,
             connect_timeout: CONNECT_TIMEOUT.default(),
             read_timeout: READ_TIMEOUT.default(),
             write_timeout: WRITE_TIMEOUT.default(),
@@ -74,10 +82,12 @@ pub(crate) static SECTION: Section = Section {
         &servers::SERVERS,
         &BALANCE,
         &IN_FLIGHT_MAX,
+        &RESOLVE_EVERY,
         &CONNECT_TIMEOUT,
         &READ_TIMEOUT,
         &WRITE_TIMEOUT,
         &IDLE_TIMEOUT,
+        &HEALTH,
     ],
 };
 
@@ -105,6 +115,16 @@ static IN_FLIGHT_MAX: Key<Count, Optional> = Key {
     kind: Count(1..=1_000_000),
     absent: Optional("no bound"),
 };
+
+static RESOLVE_EVERY: Key<Time, Default<Duration>> = Key {
+    name: "resolve_every",
+    doc: "Between two look-ups of a server's name, give or take a fifth. A name that does not resolve keeps its last \
+          addresses",
+    kind: Time::from_s(1..=60 * 60),
+    absent: Default(|| Duration::from_secs(30)),
+};
+
+static HEALTH: Key<Nested, Optional> = Key::table("health", &health::SECTION);
 
 static CONNECT_TIMEOUT: Key<Time, Default<Duration>> = Key {
     name: "connect_timeout",
@@ -140,6 +160,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
     let servers = table.read_with(&servers::SERVERS, |value| servers::read(value, outside));
     let balance = table.read(&BALANCE);
     let in_flight_max = table.read(&IN_FLIGHT_MAX);
+    let resolve_every = table.read(&RESOLVE_EVERY);
+    let health = table.read_with(&HEALTH, |value| HEALTH.kind.read(value, health::read));
     let connect_timeout = table.read(&CONNECT_TIMEOUT);
     let read_timeout = table.read(&READ_TIMEOUT);
     let write_timeout = table.read(&WRITE_TIMEOUT);
@@ -148,6 +170,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
         servers: servers?,
         balance: balance?,
         in_flight_max: in_flight_max?,
+        resolve_every: resolve_every?,
+        health: health?,
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
         write_timeout: write_timeout?,

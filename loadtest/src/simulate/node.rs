@@ -45,6 +45,7 @@ pub(super) struct Flight {
 #[derive(Debug)]
 pub(super) struct Node {
     usher: Usher<Waiter>,
+    shared: bool,
     /// What this node's clock was at the start of the run, and how fast it is.
     origin: Instant,
     drift_ppm: i64,
@@ -57,10 +58,12 @@ pub(super) struct Node {
 }
 
 impl Node {
-    pub(super) fn new(drift_ppm: i64) -> Self {
+    /// `shared`: there are other nodes.
+    pub(super) fn new(drift_ppm: i64, shared: bool) -> Self {
         let origin = Instant::now();
         Self {
-            usher: Usher::new(Memory::default(), START_MS, origin),
+            usher: Usher::new(Memory::default(), START_MS, origin, shared),
+            shared,
             origin,
             drift_ppm,
             flight: None,
@@ -89,7 +92,7 @@ impl Node {
 
     /// Ends, and begins anew with nothing remembered.
     pub(super) fn restart(&mut self, now_ms: u64) {
-        self.usher = Usher::new(Memory::default(), START_MS + now_ms, self.local(now_ms));
+        self.usher = Usher::new(Memory::default(), START_MS + now_ms, self.local(now_ms), self.shared);
         self.flight = None;
         self.wakes_ms = 0;
     }
@@ -104,7 +107,7 @@ impl Node {
     }
 
     pub(super) fn look(&self, rules: &Rules, now_ms: u64) -> Look<'_> {
-        self.view().look(rules.mode, self.local(now_ms))
+        self.view().look(rules, self.local(now_ms))
     }
 
     pub(super) fn returning(&mut self, who: u32) {

@@ -89,13 +89,11 @@ pub(super) fn rules(scenario: &Scenario) -> Rules {
 }
 
 /// What the gates of a scenario go by.
-fn policy(scenario: &Scenario, rules: &Rules) -> Policy {
+fn policy(scenario: &Scenario) -> Policy {
     Policy {
-        mode: rules.mode,
         on_store_loss: None,
         session_idle: Duration::from_millis(scenario.queue.session_idle_ms),
         session_max: Duration::from_millis(scenario.queue.session_max_ms),
-        tick_ms: rules.tick_ms(),
     }
 }
 
@@ -108,7 +106,8 @@ impl<'a, C: Core> World<'a, C> {
             let spread = f64::from(n) / f64::from(fleet.nodes.saturating_sub(1).max(1)) * 2.0 - 1.0;
             let drift_ppm = i64::from(fleet.clock_drift_ppm);
             let share = whole((spread + 1.0) * 500.0);
-            Node::new(drift_ppm * (i64::try_from(share).unwrap_or(0) - 500) / 500)
+            let drift_ppm = drift_ppm * (i64::try_from(share).unwrap_or(0) - 500) / 500;
+            Node::new(drift_ppm, fleet.nodes > 1)
         });
         let nodes: Vec<_> = nodes.collect();
         let arrivals: Vec<_> = scenario
@@ -119,7 +118,7 @@ impl<'a, C: Core> World<'a, C> {
             .collect();
         let all = arrivals.iter().map(ExactSizeIterator::len).sum();
         Self {
-            policy: policy(scenario, &rules),
+            policy: policy(scenario),
             scenario,
             rules,
             agenda: Agenda::new(),
@@ -224,7 +223,7 @@ impl<'a, C: Core> World<'a, C> {
                     self.nodes[n].flight = None;
                     self.facts.attempts_failed += 1;
                 }
-                Action::Publish(_) | Action::Called(_) | Action::Back { .. } => {}
+                Action::Publish(_) | Action::Called(_) | Action::Changed(..) | Action::Back { .. } => {}
             }
         }
         if let Some(message) = sent {

@@ -124,6 +124,9 @@ fn stopped(routes: &Routes<Queue>, host: &str, stop: Stop<'_>) {
         Stop::Head(violation) => {
             say(format_args!("request  refused with {}, {}", violation.status(), violation.reason()));
         }
+        Stop::Loop(facts) => {
+            say(format_args!("host     {}: its origin leads back here, so the answer is 508", facts.host))
+        }
         Stop::Path(ambiguous) => {
             tenant(routes, host);
             say(format_args!("path     refused with 400, {}", ambiguous.reason()));
@@ -173,7 +176,10 @@ fn parked(kind: Kind, wait_status: u16) -> String {
     match kind {
         Kind::Navigation => format!("{wait_status} and the waiting page"),
         Kind::FormPost => "429 and a page from which the form can be sent again".into(),
-        Kind::Preflight => "204, with or without a place: preflights carry no cookies".into(),
+        Kind::Preflight => {
+            "204 by [cors], while a line stands and no visitor of that address is inside; else it is the origin's"
+                .into()
+        }
         Kind::Prefetch => "503, and no number is taken".into(),
         Kind::Grpc => "trailers only: UNAVAILABLE".into(),
         Kind::Fetch | Kind::Unsafe | Kind::Upgrade | Kind::EventStream => "429 and a JSON problem".into(),

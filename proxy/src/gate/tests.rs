@@ -21,7 +21,7 @@ use std::{
 use http::header;
 use prometheus::IntCounter;
 use sluice_admission::{
-    line::{Batch, Outcome, Rules, Summary},
+    line::{Batch, Change, Outcome, Override, Summary},
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };

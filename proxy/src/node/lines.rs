@@ -89,6 +89,13 @@ impl Lines {
 }
 
 impl Store for Lines {
+    fn is_shared(&self) -> bool {
+        match self {
+            Self::Embedded(store) => store.is_shared(),
+            Self::Redis(store, _) => store.is_shared(),
+        }
+    }
+
     async fn sync(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
         match self {
             Self::Embedded(store) => store.sync(line, rules, batch).await,

@@ -101,7 +101,7 @@ impl Driver {
             Err(error) => {
                 let mut client = Downstream::from_stream(session.into_inner());
                 if matches!(error.etype(), ErrorType::InvalidHTTPHeader) {
-                    let answer = answer::malformed(400, "malformed_head", false);
+                    let answer = answer::malformed(400, "malformed_head", None);
                     let _ = client.answer(poll::write(answer, None, true)).await;
                     client.close().await;
                 }

@@ -107,11 +107,9 @@ fn from_the_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterato
 /// from the right as its address, or the leftmost there is.
 fn scheme(headers: &HeaderMap, hops: usize) -> Option<bool> {
     let scheme = from_the_right(headers, &X_FORWARDED_PROTO).take(hops.max(1)).last()?;
-    if scheme.eq_ignore_ascii_case(b"https") {
-        Some(true)
-    } else {
-        scheme.eq_ignore_ascii_case(b"http").then_some(false)
-    }
+    let is = |names: [&str; 2]| names.iter().any(|name| scheme.eq_ignore_ascii_case(name.as_bytes()));
+    // Some say what a WebSocket's address begins with.
+    if is(["https", "wss"]) { Some(true) } else { is(["http", "ws"]).then_some(false) }
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`.

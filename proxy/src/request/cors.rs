@@ -1,8 +1,11 @@
 //! What a page of another origin may read of an answer of ours.
 //!
 //! A browser hides an answer from a script of another origin unless the answer itself allows it. A parked request must
-//! be able to tell its script that it is parked, so the tenant's `[cors]` says who may read that. A preflight never
-//! carries cookies: it looks the same from a visitor inside and from one in line, so all of them are answered here.
+//! be able to tell its script that it is parked, so the tenant's `[cors]` says who may read that. It says nothing of
+//! answers of the origin, and the origin answers preflights itself wherever the request they are for would reach it. Only
+//! where that would be parked is the preflight answered here, so that the script gets to read so.
+
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use sluice_config::Cors;
@@ -15,9 +18,9 @@ const REQUEST_HEADERS_BYTES_MAX: usize = 1024;
 
 /// The fields of the answer to a preflight (status 204). Empty without `[cors]`: the browser then blocks the request.
 ///
-/// Every method and header asked for is allowed: what matters is the answer to the request itself, and whether that
-/// may be read is decided there once more, by us or by the origin.
-pub(crate) fn preflight(cors: Option<&Cors>, headers: &HeaderMap) -> Fields {
+/// Every method and header asked for is allowed, for `max_age`: the request itself is parked, or meets an endpoint of
+/// ours. Whether its answer may be read is decided there once more.
+pub(crate) fn preflight(cors: Option<&Cors>, headers: &HeaderMap, max_age: Duration) -> Fields {
     let Some(cors) = cors else { return Fields::new() };
     let mut fields = vec![(
         header::VARY,
@@ -37,7 +40,7 @@ pub(crate) fn preflight(cors: Option<&Cors>, headers: &HeaderMap) -> Fields {
     {
         fields.push((header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone()));
     }
-    fields.push((header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(cors.max_age.as_secs())));
+    fields.push((header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from(max_age.as_secs())));
     fields
 }
 

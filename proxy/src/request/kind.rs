@@ -200,7 +200,7 @@ impl Accept {
 
 /// The weight among a media range's parameters, in thousandths; 1000 when there is none, `None` when it is malformed:
 /// a range whose weight cannot be read is not one to rely on.
-fn weight(parameters: &[u8]) -> Option<u16> {
+pub(super) fn weight(parameters: &[u8]) -> Option<u16> {
     for parameter in split(b';', parameters).skip(1) {
         if let Some(value) = parameter.trim_ascii().strip_prefix(b"q=").or(parameter.trim_ascii().strip_prefix(b"Q=")) {
             return qvalue(value);

@@ -5,6 +5,7 @@
 //!
 //! 1. A head with more than one reading is refused.
 //! 2. The host names the tenant; a connection that was promised another one is misdirected.
+//!    One that has been here before for that tenant goes round in a circle.
 //! 3. A path with more than one reading is refused.
 //! 4. What has come over plain HTTP is led to HTTPS, if the tenant wants that.
 //! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin.
@@ -22,6 +23,7 @@ use crate::{
         path::{Ambiguous, NormalPath},
         redirect,
         strict::{self, Facts, Form, Head, Violation},
+        via,
     },
     transport::connection::Connection,
 };
@@ -67,12 +69,14 @@ pub(crate) enum Stop<'r> {
     Head(Violation),
     /// The path has more than one reading.
     Path(Ambiguous),
-    /// `OPTIONS *`: about this server, and no more is said.
+    /// `OPTIONS *`, or one that may go no further: about this server, and no more is said.
     AboutServer,
     /// No tenant answers for the host.
     UnknownHost(Facts<'r>),
     /// The connection is not one for this host: another certificate, or another rule about clients' certificates.
     Misdirected(Facts<'r>),
+    /// This fleet has sent it for the same tenant: the origin leads back here.
+    Loop(Facts<'r>),
 }
 
 /// Decides about a request. `kind` is what [`kind::classify`] says of it, `https_port` where the node speaks HTTPS.
@@ -92,7 +96,7 @@ pub(crate) fn decide<'r, G: Guard>(
     if head.version == Version::HTTP_2 {
         check_pseudo_fields(head.uri, connection).map_err(Stop::Head)?;
     }
-    if facts.form == Form::Asterisk {
+    if facts.form == Form::Asterisk || via::max_forwards(head.method, head.headers) == Some(0) {
         return Err(Stop::AboutServer);
     }
     let Some((_, site)) = routes.find(&facts.host) else { return Err(Stop::UnknownHost(facts)) };
@@ -100,6 +104,9 @@ pub(crate) fn decide<'r, G: Guard>(
         && !presented.covers(&facts.host, site.tenant.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()))
     {
         return Err(Stop::Misdirected(facts));
+    }
+    if routes.fleet().has_sent(head.headers, site.tenant.name.as_str()) {
+        return Err(Stop::Loop(facts));
     }
     let path = NormalPath::parse(facts.path).map_err(Stop::Path)?;
     let client = client::resolve(connection.peer, connection.is_tls(), trusted_proxies, head.headers);

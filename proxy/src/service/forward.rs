@@ -60,9 +60,7 @@ impl Service {
         };
         let Err(failure) = forwarded else { return Ok(()) };
         if let Some(reason) = failure.of_origin() {
-            let tenant = site.tenant.name.as_str();
-            self.node.metrics.origin_error(tenant, reason);
-            tracing::warn!(tenant, %failure, "request not forwarded");
+            self.node.metrics.origin_error(site.tenant.name.as_str(), reason);
         }
         // On HTTP/2 a body that does not come ends the stream, and nothing else.
         let just_ends = client.is_http2() && matches!(failure, Failure::BodySilent);

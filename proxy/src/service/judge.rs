@@ -1,6 +1,10 @@
 //! From a request's head to a verdict: forward it, or answer it here.
 
-use std::sync::Arc;
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderName, Method, Version};
 use sluice_admission::standing::Standing;
@@ -16,8 +20,10 @@ use crate::{
         cookies, cors,
         initiator::{self, Asked, Initiator},
         kind::{self, Kind},
+        preferences::Preferences,
         scan::split,
         strict::{Facts, Head, Upgrade},
+        via,
     },
     routing::decision::{Decision, Endpoint, GoesTo, Stop, decide},
     transport::connection::Connection,
@@ -31,7 +37,7 @@ impl Service {
         passage.kind = kind::classify(head.method, head.version, head.headers);
         match self.decide(head, passage.kind, connection) {
             Ok(decision) => self.serve(head, decision, passage).await,
-            Err(stop) => Some(self.stop(stop, passage.kind)),
+            Err(stop) => Some(self.stop(stop, page_wanted(passage.kind, head.headers))),
         }
     }
 
@@ -63,7 +69,7 @@ impl Service {
             GoesTo::Https(to) => Some(answer::moved(to)),
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
-                let answer = at_the_gate(&gate, headers, &facts, passage).await;
+                let answer = self.at_the_gate(&gate, headers, &facts, client.addr, passage).await;
                 if answer.is_none() {
                     pass_by(Some(&gate), headers, &facts, passage);
                 }
@@ -76,6 +82,9 @@ impl Service {
         };
         if answer.is_none() {
             passage.edits = origin_edits(headers, version, &facts, &client);
+            let Some(site) = &passage.site else { unreachable!("the passage has its site") };
+            self.node.routes().fleet().sign(headers, version, site.tenant.name.as_str(), &mut passage.edits);
+            via::count_down(method, headers, &mut passage.edits);
         }
         answer
     }
@@ -92,7 +101,8 @@ impl Service {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
         let cors_settings = site.tenant.cors.as_ref();
         if passage.kind == Kind::Preflight {
-            passage.handed_out = cors::preflight(cors_settings, headers);
+            let max_age = cors_settings.map_or(Duration::ZERO, |cors| cors.max_age);
+            passage.handed_out = cors::preflight(cors_settings, headers, max_age);
             return answer::preflight();
         }
         let query = Query::read(facts.query);
@@ -103,7 +113,9 @@ impl Service {
                 let decision = gate.decide(request).await;
                 let standing = take(passage, decision, None);
                 passage.handed_out.extend(cors::parked(cors_settings, headers));
-                standing.map_or_else(answer::preflight, |standing| answer::status_document(&gate.queue, &standing))
+                standing.map_or_else(answer::preflight, |standing| {
+                    answer::status_document(&gate.queue, &standing, gate.message().as_deref())
+                })
             }
             (Endpoint::Leave, Some(gate)) if *method == Method::POST => {
                 let request = request(headers, passage, facts, Errand::Status);
@@ -113,7 +125,7 @@ impl Service {
                 }
                 let decision = gate.leave(request, query.away);
                 take(passage, decision, None);
-                answer::left(&facts.host, is_browser(passage.kind))
+                answer::left(&facts.host, page_wanted(passage.kind, headers))
             }
             (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
             (Endpoint::Status | Endpoint::Leave, None) => {
@@ -123,27 +135,78 @@ impl Service {
         }
     }
 
+    /// What the gate of the path's queue says. `None`: the request passes.
+    async fn at_the_gate(
+        &self,
+        gate: &Arc<Gate>,
+        headers: &HeaderMap,
+        facts: &Facts<'_>,
+        addr: IpAddr,
+        passage: &mut Passage,
+    ) -> Option<Answer> {
+        let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
+        let cors_settings = site.tenant.cors.as_ref();
+        if passage.kind == Kind::Preflight {
+            let request = request(headers, passage, facts, Errand::Prefetch);
+            if gate.lets_preflight(request) || self.node.insiders.include(gate, addr, gate.queue.session_idle) {
+                return None;
+            }
+            // What it grants stands for the answer to this request alone: the next may be the origin's to grant.
+            passage.handed_out = cors::preflight(cors_settings, headers, Duration::ZERO);
+            return Some(answer::preflight());
+        }
+        let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
+        let request = request(headers, passage, facts, errand);
+        let decision = gate.decide(request).await;
+        if decision.inside.is_some() {
+            self.node.insiders.note(gate, addr);
+        }
+        let standing = take(passage, decision, Some(gate))?;
+        passage.handed_out.extend(cors::parked(cors_settings, headers));
+        let sent_by = match (request.initiator, initiator::sender(headers)) {
+            (Initiator::Own, _) => SentBy::ThisSite,
+            (_, Some(host)) => SentBy::Site(host.to_owned()),
+            (_, None) => SentBy::SomeSite,
+        };
+        let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
+        let message = gate.message();
+        let wants = page_wanted(kind, headers).unwrap_or_default();
+        Some(answer::parked(Parked { queue, site, message: message.as_deref(), kind, standing, sent_by, wants }))
+    }
+
     /// The answer to a request that nothing is there to serve.
-    fn stop(&self, stop: Stop<'_>, kind: Kind) -> Answer {
-        let browser = is_browser(kind);
+    fn stop(&self, stop: Stop<'_>, wants: Option<Preferences>) -> Answer {
         let (reason, answer) = match stop {
             Stop::AboutServer => return answer::preflight(),
             Stop::Head(violation) => {
                 let reason = violation.reason();
                 // Where the next request would start is in doubt.
-                (reason, answer::malformed(violation.status(), reason, browser).closing())
+                (reason, answer::malformed(violation.status(), reason, wants).closing())
             }
-            Stop::Path(ambiguous) => (ambiguous.reason(), answer::malformed(400, ambiguous.reason(), browser)),
+            Stop::Path(ambiguous) => (ambiguous.reason(), answer::malformed(400, ambiguous.reason(), wants)),
             Stop::UnknownHost(facts) => {
-                ("unknown_site", answer::refused(421, &facts.host, Refusal::UnknownSite, browser))
+                ("unknown_site", answer::refused(421, &facts.host, Refusal::UnknownSite, wants))
+            }
+            Stop::Loop(facts) => {
+                tell_of_loop(&facts.host);
+                ("loop", answer::plain(508, "The origin of this site leads back to its own gateway.\n"))
             }
             // To the client it is the same, and a browser tries again on a connection of its own.
-            Stop::Misdirected(facts) => {
-                ("misdirected", answer::refused(421, &facts.host, Refusal::UnknownSite, browser))
-            }
+            Stop::Misdirected(facts) => ("misdirected", answer::refused(421, &facts.host, Refusal::UnknownSite, wants)),
         };
         self.node.metrics.reject(reason);
         answer
+    }
+}
+
+/// Says once a minute what the owner has to mend: each request of the site comes to it.
+fn tell_of_loop(host: &str) {
+    const EVERY: Duration = Duration::from_secs(60);
+    static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.is_none_or(|at| at.elapsed() >= EVERY) {
+        *told = Some(Instant::now());
+        tracing::error!(host, "requests come back from the origin to this node or fleet, and get 508: check [origin]");
     }
 }
 
@@ -162,31 +225,6 @@ fn origin_edits(headers: &HeaderMap, version: Version, facts: &Facts<'_>, client
         edits.push(Edit::Remove(http::header::EXPECT));
     }
     edits
-}
-
-async fn at_the_gate(
-    gate: &Arc<Gate>,
-    headers: &HeaderMap,
-    facts: &Facts<'_>,
-    passage: &mut Passage,
-) -> Option<Answer> {
-    let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
-    let cors_settings = site.tenant.cors.as_ref();
-    if passage.kind == Kind::Preflight && gate.queue.mode != sluice_config::Mode::Open {
-        passage.handed_out = cors::preflight(cors_settings, headers);
-        return Some(answer::preflight());
-    }
-    let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
-    let request = request(headers, passage, facts, errand);
-    let standing = take(passage, gate.decide(request).await, Some(gate))?;
-    passage.handed_out.extend(cors::parked(cors_settings, headers));
-    let sent_by = match (request.initiator, initiator::sender(headers)) {
-        (Initiator::Own, _) => SentBy::ThisSite,
-        (_, Some(host)) => SentBy::Site(host.to_owned()),
-        (_, None) => SentBy::SomeSite,
-    };
-    let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
-    Some(answer::parked(Parked { queue, site, kind, standing, sent_by }))
 }
 
 /// The other queues of the tenant see their visitors wherever they are on the site.
@@ -232,8 +270,9 @@ fn take(passage: &mut Passage, decision: gate::Decision, gate: Option<&Arc<Gate>
     decision.parked
 }
 
-fn is_browser(kind: Kind) -> bool {
-    matches!(kind, Kind::Navigation | Kind::FormPost)
+/// How a page is wanted, by a browser that would show one.
+fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
+    matches!(kind, Kind::Navigation | Kind::FormPost).then(|| Preferences::of(headers))
 }
 
 /// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.

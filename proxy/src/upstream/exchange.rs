@@ -163,9 +163,12 @@ impl<'a, C: Client> Exchange<'a, C> {
     /// Whether a failure may be met by sending the request once more, on a fresh connection: the server has closed this
     /// one, as it may between two requests.
     pub(super) fn may_be_sent_again(&self, failure: &Failure) -> bool {
-        let was_closed = self.link.reused && matches!(failure, Failure::Closed | Failure::Broken(_));
-        let is_untouched = !self.down.heard && !self.up.body_read;
-        was_closed && is_untouched && (self.ask.is_idempotent || !self.up.taken)
+        self.was_closed_meanwhile(failure) && !self.up.body_read && (self.ask.is_idempotent || !self.up.taken)
+    }
+
+    /// Whether a failure is that the server has closed this connection between two requests, as it may.
+    pub(super) fn was_closed_meanwhile(&self, failure: &Failure) -> bool {
+        self.link.reused && !self.down.heard && matches!(failure, Failure::Closed | Failure::Broken(_))
     }
 
     fn poll_bytes(

@@ -49,14 +49,42 @@ impl Failure {
         }
     }
 
-    /// A metric label for what the origin is to blame for.
+    /// What the origin is to blame for, as a metric label.
     pub(crate) fn of_origin(&self) -> Option<&'static str> {
         match self {
-            Self::ConnectTimedOut | Self::Silent => Some("timeout"),
-            Self::NotConnected(_) => Some("connect"),
             Self::Busy => Some("busy"),
-            Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some("broken_answer"),
-            Self::ClientGone(_) | Self::NotTaken | Self::BodySilent | Self::Request(_) => None,
+            failure => failure.of_server().map(Cause::word),
+        }
+    }
+
+    /// What one of its servers is to blame for.
+    pub(super) fn of_server(&self) -> Option<Cause> {
+        match self {
+            Self::ConnectTimedOut | Self::Silent => Some(Cause::Timeout),
+            Self::NotConnected(_) => Some(Cause::Connect),
+            Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some(Cause::BrokenAnswer),
+            Self::Busy | Self::ClientGone(_) | Self::NotTaken | Self::BodySilent | Self::Request(_) => None,
+        }
+    }
+}
+
+/// How a server fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Connect,
+    Timeout,
+    BrokenAnswer,
+}
+
+impl Cause {
+    pub(super) const ALL: [Self; 3] = [Self::Connect, Self::Timeout, Self::BrokenAnswer];
+
+    /// A metric label.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::BrokenAnswer => "broken_answer",
         }
     }
 }

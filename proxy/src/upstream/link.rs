@@ -14,7 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{failure::Failure, origin::Endpoint};
+use super::{
+    failure::Failure,
+    origin::{Endpoint, Server},
+};
 
 /// A connection to a server.
 #[derive(Debug)]
@@ -43,8 +46,8 @@ macro_rules! of_socket {
 impl Link {
     /// # Errors
     /// If the server cannot be reached within the limit. Nothing has been sent then.
-    pub(super) async fn open(endpoint: &Endpoint, limit: Duration) -> Result<Self, Failure> {
-        match timeout(limit, Socket::connect(endpoint)).await {
+    pub(super) async fn open(server: &Server, limit: Duration) -> Result<Self, Failure> {
+        match timeout(limit, Socket::connect(&server.endpoint)).await {
             Ok(Ok(socket)) => Ok(Self { socket, reused: false }),
             Ok(Err(error)) => Err(Failure::NotConnected(error)),
             Err(_) => Err(Failure::ConnectTimedOut),
@@ -65,6 +68,10 @@ impl Link {
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         of_socket!(&mut self.socket, socket => Pin::new(socket).poll_write_vectored(cx, slices))
+    }
+
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        of_socket!(&mut self.socket, socket => Pin::new(socket).poll_flush(cx))
     }
 
     /// Says that nothing more is sent.

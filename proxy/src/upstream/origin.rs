@@ -8,26 +8,43 @@
 //! | requests under way at a server, of one node | `in_flight_max` | another server; then wait for room |
 //! | wait for room | `connect_timeout` | 503 |
 //! | requests that wait for room | `requests_max` of the node | refused as all beyond it |
-//! | servers tried for one request | all, at most 16; none is begun with once `connect_timeout` has passed after the first failure | the last failure |
+//! | servers tried for one request | all, at most 8; none is begun with once `connect_timeout` has passed after the first failure | the last failure |
+//! | second attempts, of all requests of a second | a fifth, at least 10 | the first failure |
+//! | servers ejected at once | half of them | the next one stays |
+//! | servers that are down | all of them are | they are asked all the same |
+//! | look-ups of names at once | 4, each 30 s | they wait |
 
 mod balance;
+mod budget;
+mod check;
+mod health;
 mod known;
+mod names;
+mod report;
 mod room;
 mod server;
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwap;
-use sluice_config::{Origin as Settings, ServerAddress};
-use tokio::time::{Instant, timeout};
+use sluice_config::{Balance, Origin as Settings, ServerAddress};
+use tokio::{
+    runtime::Handle,
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
 
-pub(crate) use self::known::KnownOrigins;
 use self::{
     balance::{Member, Pick, Servers},
     known::Known,
+    names::{Lookups, Resolved},
+};
+pub(crate) use self::{
+    known::KnownOrigins,
+    report::{OfOrigin, OfServer},
 };
 pub(super) use self::{
     room::Turn,
@@ -36,7 +53,7 @@ pub(super) use self::{
 use super::failure::Failure;
 
 /// Most servers that are tried for one request.
-const SERVERS_TRIED_MAX: usize = 16;
+const SERVERS_TRIED_MAX: usize = 8;
 
 /// Where requests go.
 #[derive(Debug)]
@@ -46,6 +63,11 @@ pub(crate) struct Origin {
     known: Arc<Known>,
     /// Requests that got a server in turn.
     turns: AtomicUsize,
+    /// The host that checks ask for.
+    host: String,
+    lookups: Lookups,
+    /// What runs beside the requests while the origin is in force.
+    beside: Mutex<Vec<AbortHandle>>,
 }
 
 /// What one request has tried already.
@@ -58,24 +80,50 @@ pub(super) struct Tried {
 
 impl Origin {
     /// `known` is what this node has known of the origin before.
-    fn new(settings: Settings, known: Arc<Known>) -> Self {
-        let members = settings.servers.iter().flat_map(|configured| {
-            let weight = configured.weight.get();
-            let endpoints = match &configured.address {
-                ServerAddress::Ip(address) => vec![Endpoint::Tcp(*address)],
-                ServerAddress::Name { addresses, .. } => addresses.iter().copied().map(Endpoint::Tcp).collect(),
-                ServerAddress::Unix(path) => vec![Endpoint::Unix(path.as_path().into())],
-            };
-            let member = |endpoint| Member { server: Server::of(&known, endpoint), weight };
-            endpoints.into_iter().map(member).collect::<Vec<_>>()
-        });
-        let servers = Servers::new(members.collect(), settings.balance);
-        Self { servers: ArcSwap::from_pointee(servers), known, turns: AtomicUsize::new(0), settings }
+    fn new(settings: Settings, known: Arc<Known>, host: String, lookups: Lookups) -> Self {
+        let servers = ArcSwap::from_pointee(servers(&settings, &known, None));
+        let (turns, beside) = (AtomicUsize::new(0), Mutex::default());
+        Self { settings, servers, known, turns, host, lookups, beside }
     }
 
-    /// The config that brought it is in force.
-    pub(crate) fn start(&self) {
+    /// The config that brought it is in force: checks and look-ups run from now on, on this runtime.
+    pub(crate) fn start(self: &Arc<Self>, on: &Handle) {
         self.known.room.set_in_flight_max(self.settings.in_flight_max);
+        let mut beside = self.beside();
+        match &self.settings.health {
+            Some(health) => {
+                let checks = check::run(Arc::downgrade(self), health.clone(), self.host.clone());
+                beside.push(on.spawn(checks).abort_handle());
+            }
+            None => self.servers.load().all().for_each(|server| server.health.forget_checks()),
+        }
+        let names = Resolved::of(self);
+        if !names.is_empty() {
+            let (every, lookups) = (self.settings.resolve_every, self.lookups.clone());
+            beside.push(on.spawn(names::run(Arc::downgrade(self), names, every, lookups)).abort_handle());
+        }
+    }
+
+    /// Another config is in force. Requests under way may still hold this one for long.
+    pub(crate) fn stop(&self) {
+        self.beside().drain(..).for_each(|task| task.abort());
+    }
+
+    fn beside(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
+        self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All servers as of now.
+    fn current(&self) -> Vec<Arc<Server>> {
+        self.servers.load().all().cloned().collect()
+    }
+
+    /// The names of servers have resolved to other addresses than before.
+    fn take_addresses(&self, names: &[Resolved]) {
+        let new = servers(&self.settings, &self.known, Some(names));
+        let (count, id) = (new.len(), &self.known.id);
+        tracing::info!(tenant = %id.tenant, route = id.route, servers = count, "the names of an origin's servers resolve to other addresses");
+        self.servers.store(Arc::new(new));
     }
 
     /// A server for a request of this visitor, and a place there. Waits for room if there is none.
@@ -109,13 +157,46 @@ impl Origin {
     fn pick(&self, visitor: u64, tried: &Tried, faithful: bool) -> Option<Turn> {
         let servers = self.servers.load();
         let in_flight_max = self.known.room.in_flight_max();
-        let turn = || self.turns.fetch_add(1, Ordering::Relaxed);
-        servers.pick(&Pick { visitor, tried: &tried.servers, in_flight_max, faithful, turn: &turn })
+        let in_turn = self.settings.balance == Balance::RoundRobin;
+        let turn = if in_turn { self.turns.fetch_add(1, Ordering::Relaxed) } else { 0 };
+        servers.pick(&Pick { visitor, tried: &tried.servers, in_flight_max, faithful, turn })
     }
 
     /// The only server that a visitor's request waits for.
     fn own_server(&self, visitor: u64) -> Option<u64> {
         self.servers.load().own(visitor).map(|server| server.id())
+    }
+
+    /// A request has failed at a server. Nobody is told what is the client's doing.
+    pub(super) fn failed(&self, server: &Server, failure: &Failure) {
+        let Some(cause) = failure.of_server() else { return };
+        self.known.complain(Some(server), failure);
+        if server.health.failed(cause) {
+            self.eject(server);
+        }
+    }
+
+    /// No server had room for a request.
+    pub(super) fn had_no_room(&self) {
+        self.known.complain(None, &Failure::Busy);
+    }
+
+    /// Ejects a server, unless half of them are out already.
+    fn eject(&self, server: &Server) {
+        let _one_at_a_time = self.known.ejecting.lock().unwrap_or_else(PoisonError::into_inner);
+        let servers = self.servers.load();
+        let ejected = servers.all().filter(|server| server.health.is_ejected()).count();
+        if server.health.is_ejected() || (ejected + 1) * 2 > servers.len() {
+            return;
+        }
+        let seconds = server.health.eject().as_secs();
+        let id = &self.known.id;
+        tracing::warn!(tenant = %id.tenant, route = id.route, server = %server.endpoint, seconds, "a server is ejected: too many requests in a row have failed there");
+    }
+
+    /// Whether a request may be tried once more, as far as others are concerned.
+    pub(super) fn may_try_again(&self) -> bool {
+        self.known.budget.allows(self.servers.load().all().map(|server| server.begun()).sum())
     }
 
     /// A server could not be reached. True: another one may be tried.
@@ -124,8 +205,28 @@ impl Origin {
         let until = *tried.until.get_or_insert_with(|| now + self.settings.connect_timeout);
         tried.servers.push(failed.id());
         // Nothing has been sent yet, so each server may be tried once, and the only one twice.
-        tried.servers.len() < self.servers.load().len().clamp(2, SERVERS_TRIED_MAX) && now < until
+        let servers_max = self.servers.load().len().clamp(2, SERVERS_TRIED_MAX);
+        tried.servers.len() < servers_max && now < until && self.may_try_again()
     }
+}
+
+/// The servers of an origin. `names` are its names, with other addresses than the config has.
+fn servers(settings: &Settings, known: &Arc<Known>, names: Option<&[Resolved]>) -> Servers {
+    let mut names = names.map(|names| names.iter());
+    let mut members = Vec::new();
+    for configured in &settings.servers {
+        let endpoints = match &configured.address {
+            ServerAddress::Ip(address) => vec![Endpoint::Tcp(*address)],
+            ServerAddress::Name { addresses, .. } => {
+                let now = names.as_mut().and_then(Iterator::next).map_or(addresses, |name| &name.addresses);
+                now.iter().copied().map(Endpoint::Tcp).collect()
+            }
+            ServerAddress::Unix(path) => vec![Endpoint::Unix(path.as_path().into())],
+        };
+        let weight = configured.weight.get();
+        members.extend(endpoints.into_iter().map(|endpoint| Member { server: Server::of(known, endpoint), weight }));
+    }
+    Servers::new(members, settings.balance)
 }
 
 #[cfg(test)]

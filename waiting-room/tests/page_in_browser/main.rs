@@ -14,7 +14,7 @@ use browser::{visit, visit_without_javascript};
 use site::{ADDRESS, Answer, INSIDE, Policy, Script};
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
 use sluice_config::settings::Name;
-use sluice_waiting_room::page::{self, Form, PageInput, SentBy};
+use sluice_waiting_room::page::{self, Encoding, Form, PageInput, SentBy};
 use visit::{Visit, element, gaps};
 
 const WAITING: Standing = Standing {
@@ -195,8 +195,11 @@ fn every_page_reads_the_same_before_and_after_the_script() {
         let message = Some("First line.\nSecond line, <b>plain</b>.");
         let input = PageInput { site: "shop.example.com", queue: &queue, standing, message };
         let fields = [("order".to_owned(), "4711".to_owned())];
-        let form = |fields| page::form_unsent(&input, &Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS });
-        for page in [page::render(&input), form(None), form(Some(&fields))] {
+        let form = |fields| {
+            let form = Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS };
+            page::form_unsent(&input, &form, Encoding::Identity)
+        };
+        for page in [page::render(&input, Encoding::Identity), form(None), form(Some(&fields))] {
             script = script.file(format!("/rendered/{pages}"), Policy::Sent, page);
             pages += 1;
         }

@@ -12,7 +12,7 @@ use std::{
 use sluice_admission::standing::Standing;
 use sluice_config::settings::Name;
 use sluice_waiting_room::{
-    page::{self, Form, PageInput, SentBy, Sort},
+    page::{self, Encoding, Form, PageInput, SentBy, Sort},
     status,
 };
 
@@ -65,7 +65,7 @@ impl Script {
 
     /// The next navigation gets the waiting page.
     pub(crate) fn waiting_page(self, standing: &Standing) -> Self {
-        let page = page::render(&input(standing, &queue()));
+        let page = page::render(&input(standing, &queue()), Encoding::Identity);
         self.page(page)
     }
 
@@ -77,7 +77,7 @@ impl Script {
     /// The next navigation gets the page of a form with these fields, if there are any.
     pub(crate) fn form_page_with(self, standing: &Standing, fields: Option<&[(String, String)]>) -> Self {
         let form = Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS };
-        let page = page::form_unsent(&input(standing, &queue()), &form);
+        let page = page::form_unsent(&input(standing, &queue()), &form, Encoding::Identity);
         self.page(page)
     }
 
@@ -182,7 +182,8 @@ impl Script {
             if self.watch.is_some() {
                 policy = policy.replace("script-src", "script-src 'self'");
                 let text = String::from_utf8(page).unwrap();
-                page = text.replace("<title>", "<script src=/watch.js></script><title>").into_bytes();
+                let before = if text.contains("<style>") { "<style>" } else { "<title>" };
+                page = text.replacen(before, &format!("<script src=/watch.js></script>{before}"), 1).into_bytes();
             }
             headers += &format!("\r\ncontent-security-policy: {policy}\r\nreferrer-policy: {}", page::REFERRER_POLICY);
         }

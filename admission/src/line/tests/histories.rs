@@ -1,10 +1,12 @@
 //! Thousands of random histories; a failing one is shrunk and printed.
 
+use std::num::NonZeroU32;
+
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use sluice_config::Mode;
 
 use super::{
-    super::{Ask, Batch, Known, Line, Newcomer, Reading, Rules, Seen},
+    super::{Ask, Batch, Change, Known, Line, Newcomer, Override, Reading, Revision, Rules, Seen},
     model::Model,
 };
 
@@ -60,6 +62,12 @@ enum Event {
     },
     Restart,
     Rules(Rules),
+    /// An operator sets something for a while or for good, perhaps without having heard of the last change.
+    Change {
+        set: Box<Override>,
+        for_ms: Option<u32>,
+        up_to_date: bool,
+    },
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -83,7 +91,25 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
         1 => changed_rules().prop_map(Event::Rules),
+        4 => (overrides(), proptest::option::of(0..100_000u32), any::<bool>())
+            .prop_map(|(set, for_ms, up_to_date)| Event::Change { set: Box::new(set), for_ms, up_to_date }),
     ]
+}
+
+fn overrides() -> impl Strategy<Value = Override> {
+    let some = |most: u32| proptest::option::of((1..most).prop_map(|n| NonZeroU32::new(n).unwrap()));
+    let modes = [Mode::Auto, Mode::Hold, Mode::Closed, Mode::Drain];
+    let mode = proptest::option::weighted(0.3, prop::sample::select(modes.to_vec()));
+    (some(600), some(50), some(40), some(200), mode).prop_map(
+        |(release_per_minute, burst, max_active, max_waiting, mode)| Override {
+            release_per_minute,
+            burst,
+            max_active,
+            max_waiting,
+            mode,
+            ..Override::default()
+        },
+    )
 }
 
 fn changed_rules() -> impl Strategy<Value = Rules> {
@@ -219,6 +245,13 @@ impl World {
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,
             Event::Restart => self.restart(),
             Event::Rules(rules) => self.rules = rules.clone(),
+            Event::Change { set, for_ms, up_to_date } => {
+                self.ids += 1;
+                let until_ms = for_ms.map(|ms| self.line.clock.now_ms + u64::from(ms));
+                let from = if *up_to_date { self.line.controlled.revision() } else { Revision::default() };
+                let set = Override { until_ms, ..Override::clone(set) };
+                batch.changes.push(Change { id: self.ids, from, set, ..Change::default() });
+            }
         }
         self.step(batch);
     }
@@ -245,8 +278,8 @@ impl World {
         let outcome = self.line.sync(&self.rules, Reading { wall_ms, slack_ms: 0, run: 0 }, &batch);
         self.model.follow(&self.line, &self.rules, &batch, &outcome, self.real_ms);
         self.anchor.get_or_insert((outcome.summary.now_ms, self.real_ms));
-        let Known { epoch, issued, head, floor, steps, life, .. } = self.line.known();
-        self.known = Known { epoch, issued, head, floor, steps, life, ..Known::default() };
+        let Known { epoch, issued, head, floor, steps, life, revision, .. } = self.line.known();
+        self.known = Known { epoch, issued, head, floor, steps, life, revision, ..Known::default() };
         // A browser that has ended its visit does not browse on in a retried batch.
         batch.inside.clear();
         self.last = batch;
@@ -264,7 +297,7 @@ impl World {
 }
 
 fn history() -> impl Strategy<Value = (Rules, Vec<Event>)> {
-    (changed_rules(), prop::collection::vec(event(), 1..60))
+    (changed_rules(), prop::collection::vec(event(), 1..80))
 }
 
 fn live(rules: Rules, events: &[Event]) -> World {
@@ -289,15 +322,20 @@ proptest! {
 fn histories_hold_newcomers_of_every_sort_in_numbers() {
     const HISTORIES: u64 = 300;
     let mut runner = TestRunner::deterministic();
-    let (mut turned_away, mut walked_in, mut out_of_turn, mut refused) = (0, 0, 0, 0);
+    let mut counts = [0; 7];
     for _ in 0..HISTORIES {
         let (rules, events) = history().new_tree(&mut runner).unwrap().current();
         let came = live(rules, &events).model.came;
-        turned_away += came.turned_away;
-        walked_in += came.walked_in;
-        out_of_turn += came.out_of_turn;
-        refused += came.refused;
+        let of_one = [
+            came.turned_away,
+            came.walked_in,
+            came.out_of_turn,
+            came.refused,
+            came.changed,
+            came.conflicts,
+            came.overridden,
+        ];
+        counts.iter_mut().zip(of_one).for_each(|(all, one)| *all += one);
     }
-    let counts = [turned_away, walked_in, out_of_turn, refused];
     assert!(counts.iter().all(|&count| count >= HISTORIES), "{counts:?} in {HISTORIES} histories");
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sluice_config::Mode;
 
-use super::super::{Batch, Line, Outcome, Rules, Verdict, presence, seats::Claim};
+use super::super::{Batch, Change, Changed, Line, Outcome, Override, Revision, Rules, Verdict, presence, seats::Claim};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
@@ -46,6 +46,8 @@ pub(super) struct Model {
     /// For how long the line could not be asked, in all.
     silent_ms: u64,
     floor: u64,
+    /// Every change that was made, by id.
+    changes: Vec<(u64, Override)>,
     pub(super) came: Came,
 }
 
@@ -60,6 +62,11 @@ pub(super) struct Came {
     pub(super) out_of_turn: u64,
     /// With a slip, to a line that was full or closed.
     pub(super) refused: u64,
+    /// Changes by an operator that were made, and that were not since another one came first.
+    pub(super) changed: u64,
+    pub(super) conflicts: u64,
+    /// Steps under rules that an operator has set.
+    pub(super) overridden: u64,
 }
 
 impl Model {
@@ -69,8 +76,10 @@ impl Model {
     }
 
     /// Follows a step of the real line and compares everything it did.
-    pub(super) fn follow(&mut self, line: &Line, rules: &Rules, batch: &Batch, outcome: &Outcome, real_ms: u64) {
+    pub(super) fn follow(&mut self, line: &Line, file: &Rules, batch: &Batch, outcome: &Outcome, real_ms: u64) {
         let now_ms = line.clock.now_ms;
+        self.control(batch, outcome);
+        let rules = &self.rules_in_force(file, now_ms);
         // It rises at the end of a step.
         let floor = self.floor;
         self.silence(now_ms);
@@ -104,6 +113,69 @@ impl Model {
         self.waiting = outcome.summary.waiting;
         self.last_ms = now_ms;
         self.floor(line.heads.floor(), now_ms);
+    }
+
+    /// Each change is made once, and only if nobody was faster.
+    fn control(&mut self, batch: &Batch, outcome: &Outcome) {
+        let answers = batch.changes.iter().map(|change| self.change(change)).collect::<Vec<_>>();
+        assert_eq!(outcome.changes, answers);
+        let revision = self.revision();
+        assert_eq!(outcome.summary.revision, revision);
+        match &outcome.control {
+            None => assert_eq!(batch.known.revision, revision, "the node does not learn of a change"),
+            Some(control) => {
+                assert!(control.revision == revision && batch.known.revision < revision);
+                assert_eq!(Some(&control.set), self.changes.last().map(|change| &change.1));
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        if let Some(at) = self.changes.iter().position(|made| made.0 == change.id) {
+            return Changed::Accepted(Revision { number: at as u64 + 1, id: change.id });
+        }
+        if change.from != self.revision() {
+            self.came.conflicts += 1;
+            return Changed::Conflict(self.revision());
+        }
+        self.came.changed += 1;
+        self.changes.push((change.id, change.set.clone()));
+        Changed::Accepted(self.revision())
+    }
+
+    fn revision(&self) -> Revision {
+        self.changes
+            .last()
+            .map_or_else(Revision::default, |last| Revision { number: self.changes.len() as u64, id: last.0 })
+    }
+
+    fn rules_in_force(&mut self, file: &Rules, now_ms: u64) -> Rules {
+        let mut rules = file.clone();
+        let Some((_, set)) = self.changes.last().filter(|last| last.1.until_ms.is_none_or(|until| until > now_ms))
+        else {
+            return rules;
+        };
+        let numbers = [
+            (set.release_per_minute, &mut rules.release_per_minute),
+            (set.burst, &mut rules.burst),
+            (set.max_waiting, &mut rules.max_waiting),
+        ];
+        for (number, rule) in numbers {
+            if let Some(number) = number {
+                *rule = number.get();
+            }
+        }
+        if let Some(seats) = set.max_active {
+            rules.max_active = Some(seats.get());
+        }
+        if let Some(mode) = set.mode {
+            rules.mode = mode;
+        }
+        if rules.burst > rules.release_per_minute {
+            rules.burst = rules.release_per_minute;
+        }
+        self.came.overridden += u64::from(rules != *file);
+        rules
     }
 
     /// P5: no number that was seen lately loses its right to be called.

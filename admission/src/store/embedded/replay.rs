@@ -253,8 +253,12 @@ impl Replay {
 
 /// Takes over counters that are higher. Those of an old epoch say nothing of the present one.
 fn merge(known: &mut Known, other: &Known) {
+    if other.revision > known.revision && other.control.is_some() {
+        (known.revision, known.control) = (other.revision, other.control.clone());
+    }
     if other.epoch > known.epoch {
-        *known = Known { epoch: other.epoch, ..Known::default() };
+        let (revision, control) = (known.revision, known.control.take());
+        *known = Known { epoch: other.epoch, revision, control, ..Known::default() };
     }
     if other.epoch == known.epoch {
         known.issued = known.issued.max(other.issued);

@@ -1,10 +1,12 @@
 //! The script's answers: flat lists of whole numbers.
 
+use std::num::NonZeroU32;
+
 use redis::Value;
 use sluice_config::Mode;
 
 use super::request::mode_code;
-use crate::line::{Blocks, Outcome, Rules, Summary, Verdict};
+use crate::line::{Blocks, Changed, Control, Outcome, Override, Revision, Rules, Summary, Verdict};
 
 /// What the script said.
 #[derive(Debug, PartialEq)]
@@ -39,6 +41,10 @@ pub(super) fn read(value: &Value, rules: &Rules, newcomers: usize, asks: usize) 
         _ => return Err(Malformed),
     };
     if numbers.0.next().is_some() { Err(Malformed) } else { Ok(reply) }
+}
+
+fn mode_of(code: u8) -> Option<Mode> {
+    Mode::ALL.iter().map(|mode| mode.1).find(|&mode| mode_code(mode) == code)
 }
 
 struct Numbers<'a>(std::slice::Iter<'a, Value>);
@@ -83,10 +89,11 @@ impl Numbers<'_> {
             rate_used_until_ms: self.next()?,
             ..Summary::default()
         };
-        summary.reason = summary.reason(rules);
-        let mode: u8 = self.next()?;
-        summary.mode = Mode::ALL.iter().map(|m| m.1).find(|&m| mode_code(m) == mode);
+        summary.mode = mode_of(self.next()?);
         let (start, late_start) = (self.next()?, self.next()?);
+        summary.revision = Revision { number: self.next()?, id: self.next()? };
+        let set = self.set()?;
+        summary.reason = summary.reason(&set.apply(rules, summary.now_ms));
         summary.blocks = Blocks { start, counts: self.list()? };
         summary.late_blocks = Blocks { start: late_start, counts: self.list()? };
         summary.gaps = self.pairs()?;
@@ -94,7 +101,47 @@ impl Numbers<'_> {
         let asks = self.answers(asks)?.into_iter().map(|answer| answer.1).collect();
         let due = self.pairs()?.into_iter().map(|(until_ms, number)| (number, until_ms)).collect();
         let ended = self.pairs()?;
-        Ok(Outcome { newcomers, asks, called, due, ended, summary })
+        let changes = self.changes()?;
+        let control = self.control(summary.revision, set)?;
+        Ok(Outcome { newcomers, asks, called, due, ended, changes, control, summary })
+    }
+
+    /// In the order of `SET` in control.lua; 0 is nothing.
+    fn set(&mut self) -> Result<Override, Malformed> {
+        let mut number = || Ok(NonZeroU32::new(self.next()?));
+        let (release_per_minute, burst) = (number()?, number()?);
+        let (max_active, max_waiting) = (number()?, number()?);
+        let mode = self.next::<u8>()?.checked_sub(1).and_then(mode_of);
+        let until_ms = Some(self.next()?).filter(|&until_ms| until_ms > 0);
+        Ok(Override { release_per_minute, burst, max_active, max_waiting, mode, message: None, until_ms })
+    }
+
+    fn changes(&mut self) -> Result<Vec<Changed>, Malformed> {
+        const CHANGE: usize = 3;
+        let mut changes = Vec::new();
+        for _ in 0..self.next::<usize>()? / CHANGE {
+            let (made, revision) = (self.signed()?, Revision { number: self.next()?, id: self.next()? });
+            changes.push(if made == 1 { Changed::Accepted(revision) } else { Changed::Conflict(revision) });
+        }
+        Ok(changes)
+    }
+
+    /// What is set, if its texts have come along: since when, the message, the reason, who.
+    fn control(&mut self, revision: Revision, set: Override) -> Result<Option<Box<Control>>, Malformed> {
+        if self.next::<usize>()? == 0 {
+            return Ok(None);
+        }
+        let since_ms = self.next()?;
+        let message = Some(self.text()?).filter(|message| !message.is_empty());
+        let (reason, actor) = (self.text()?, self.text()?);
+        Ok(Some(Box::new(Control { revision, set: Override { message, ..set }, reason, actor, since_ms })))
+    }
+
+    fn text(&mut self) -> Result<String, Malformed> {
+        match self.0.next() {
+            Some(Value::BulkString(bytes)) => String::from_utf8(bytes.clone()).map_err(|_| Malformed),
+            _ => Err(Malformed),
+        }
     }
 
     fn list<T: TryFrom<i64>>(&mut self) -> Result<Vec<T>, Malformed> {

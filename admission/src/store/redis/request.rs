@@ -15,7 +15,7 @@ use super::{
     marks::{Group, groups},
     script::{KEY_NAMES, SHA},
 };
-use crate::line::{Batch, Known, Newcomer, Rules};
+use crate::line::{Batch, Control, Known, Newcomer, Override, Rules};
 
 /// Most work in one call besides newcomers and asks, of which the caller's batch sets the bound. About a
 /// microsecond of server time each.
@@ -47,8 +47,8 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         let mut cmd = begin(keys, "sync", clock, rules);
         // What stands in the first call is merged already; the others need tell little.
         let known = &batch.known;
-        let (epoch, clock_ms, ended_ms) = (known.epoch, known.clock_ms, known.ended_ms);
-        let rest = Known { epoch, clock_ms, ended_ms, ..Known::default() };
+        let Known { epoch, clock_ms, ended_ms, revision, .. } = *known;
+        let rest = Known { epoch, clock_ms, ended_ms, revision, ..Known::default() };
         put_known(&mut cmd, if i == 0 { known } else { &rest });
         let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
         cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
@@ -56,6 +56,12 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         put_pairs(&mut cmd, if i == 0 { &known.calls } else { &[] });
         part.put(&mut cmd);
         if i == last {
+            cmd.arg(batch.changes.len());
+            for change in &batch.changes {
+                cmd.arg(change.id).arg(change.from.number).arg(change.from.id);
+                put_set(&mut cmd, &change.set);
+                put_texts(&mut cmd, &change.set, &change.reason, &change.actor);
+            }
             put_newcomers(&mut cmd, newcomers);
             cmd.arg(batch.asks.len());
             for ask in &batch.asks {
@@ -92,7 +98,7 @@ fn begin(keys: &Keys, what: &str, clock: Clock, rules: &Rules) -> Cmd {
     cmd.arg(rules.release_per_minute).arg(rules.burst);
     put_option(&mut cmd, rules.max_active.map(u64::from));
     cmd.arg(rules.max_waiting).arg(mode_code(rules.mode));
-    cmd.arg(rules.claim_within_ms).arg(rules.return_within_ms).arg(rules.seat_ms).arg(rules.tick_ms() * 4 / 5);
+    cmd.arg(rules.claim_within_ms).arg(rules.return_within_ms).arg(rules.seat_ms);
     cmd
 }
 
@@ -112,7 +118,28 @@ fn put_known(cmd: &mut Cmd, known: &Known) {
     put_option(cmd, known.clock_ms);
     cmd.arg(known.steps).arg(known.life);
     put_option(cmd, known.ended_ms);
+    cmd.arg(known.revision.number).arg(known.revision.id);
     put_pairs(cmd, &known.gaps);
+    cmd.arg(u8::from(known.control.is_some()));
+    if let Some(Control { revision, set, reason, actor, since_ms }) = known.control.as_deref() {
+        cmd.arg(revision.number).arg(revision.id);
+        put_set(cmd, set);
+        cmd.arg(*since_ms);
+        put_texts(cmd, set, reason, actor);
+    }
+}
+
+/// In the order of `SET` in control.lua.
+fn put_set(cmd: &mut Cmd, set: &Override) {
+    for number in [set.release_per_minute, set.burst, set.max_active, set.max_waiting] {
+        put_option(cmd, number.map(|number| number.get().into()));
+    }
+    put_option(cmd, set.mode.map(|mode| u64::from(mode_code(mode)) + 1));
+    put_option(cmd, set.until_ms);
+}
+
+fn put_texts(cmd: &mut Cmd, set: &Override, reason: &str, actor: &str) {
+    cmd.arg(set.message.as_deref().unwrap_or_default()).arg(reason).arg(actor);
 }
 
 fn put_option(cmd: &mut Cmd, value: Option<u64>) {

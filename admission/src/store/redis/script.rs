@@ -11,6 +11,7 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| format!("{}\n{MODULE
 const MODULES: &str = concat!(
     include_str!("lua/state.lua"),
     include_str!("lua/request.lua"),
+    include_str!("lua/control.lua"),
     include_str!("lua/clock.lua"),
     include_str!("lua/rate.lua"),
     include_str!("lua/bits.lua"),
@@ -23,7 +24,7 @@ const MODULES: &str = concat!(
 
 /// Version of the state's layout: rises when the meaning of anything that is kept changes. A state of another layout is
 /// left alone.
-pub(super) const LAYOUT: u32 = 6;
+pub(super) const LAYOUT: u32 = 7;
 
 /// The table `C`: the script's local variables are few, at most 200.
 fn constants() -> String {

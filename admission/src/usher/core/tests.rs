@@ -30,7 +30,7 @@ impl World {
         let now = Instant::now();
         let reading = Reading { wall_ms: START_MS, slack_ms: 0, run: 1 };
         let line = Line::new(&rules, reading, &Default::default());
-        let core = Core::new(Memory::default(), START_MS, now);
+        let core = Core::new(Memory::default(), START_MS, now, false);
         let (sent, answers, batches) = (None, Vec::new(), Vec::new());
         let mut world = Self { core, line, rules, start: now, now, sent, answers, batches };
         world.happens(Event::Wake);

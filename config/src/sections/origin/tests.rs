@@ -1,6 +1,6 @@
 use std::{net::SocketAddr, path::Path};
 
-use super::{Balance, ServerAddress, usable_addresses};
+use super::{Balance, Health, ServerAddress, usable_addresses};
 use crate::{
     diagnostics::Kind,
     limits::{SERVER_ADDRESSES_MAX, UNIX_PATH_BYTES_MAX},
@@ -121,6 +121,19 @@ fn servers_are_needed() {
     );
     let inline = Dir::tenant(&tenant(&["origin = \"127.0.0.1\"\n", TENANT, QUEUE])).mistakes();
     assert_eq!((inline[0].kind(), inline[0].help()), (Kind::WrongType, "write `[origin]`"));
+}
+
+#[test]
+fn checks_are_asked_for_by_their_table() {
+    let health = |lines: &str| Dir::tenant(&origin(&format!("[origin.health]\n{lines}"))).only_tenant().origin.health;
+    assert_eq!(health(""), Some(Health::default()));
+    assert_eq!(health("path = \"/up?deep=1\"").unwrap().path.as_deref(), Some("/up?deep=1"));
+    let wrong = |lines: &str, says: &str, advises: &str| {
+        Dir::tenant(&origin(&format!("[origin.health]\n{lines}"))).is_wrong(Kind::Malformed, says, advises);
+    };
+    wrong("path = «\"up\"»", "starts with `/`", "/health");
+    wrong("path = «\"/a b\"»", "not a path", "without spaces");
+    wrong("path = «\"/café\"»", "not a path", "ASCII");
 }
 
 #[test]

@@ -63,10 +63,7 @@ impl<C: Core> World<'_, C> {
 
     /// The operator changes the settings; they hold from each node's next step on.
     fn obey(&mut self, change: impl FnOnce(&mut Rules)) {
-        let rules = Arc::make_mut(&mut self.rules);
-        change(rules);
-        self.policy.mode = rules.mode;
-        self.policy.tick_ms = rules.tick_ms();
+        change(Arc::make_mut(&mut self.rules));
     }
 
     /// Phones are put away: this share of those who wait, all at once.

@@ -56,6 +56,36 @@ async fn a_drained_queue_serves_its_line_first_and_then_lets_everybody_pass() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_goes_by_what_an_operator_has_set_until_it_ends() {
+    let message = Some("Tickets from 40 EUR".to_owned());
+    let (world, mut inside, mut line) = World::with_a_line_of(1, Queue { message, ..queue() }).await;
+    let set = |mode, message: Option<&str>, for_ms: Option<u64>| {
+        let until_ms = for_ms.map(|ms| world.gate.usher.view().line_ms(now()) + ms);
+        let from = world.gate.usher.governed().control.revision;
+        let set = Override { mode: Some(mode), message: message.map(Into::into), until_ms, ..Override::default() };
+        world.gate.usher.change(Change { id: from.number + 1, from, set, ..Change::default() })
+    };
+    set(Mode::Hold, Some("Back at ten"), Some(60_000)).await.unwrap();
+    let standing = line[0].enters(&world).await.unwrap_err();
+    assert_eq!((standing.state, standing.reason), (State::Held, Some(Reason::Paused)));
+    assert_eq!((world.gate.mode(), world.gate.message().as_deref()), (Mode::Hold, Some("Back at ten")));
+    for _ in 0..31 {
+        sleep(Duration::from_secs(2)).await;
+        line[0].polls(&world).await;
+    }
+    assert_eq!(line[0].enters(&world).await, Ok(2), "it has ended");
+    assert_eq!((world.gate.mode(), world.gate.message().as_deref()), (Mode::Auto, Some("Tickets from 40 EUR")));
+
+    set(Mode::Open, None, None).await.unwrap();
+    let decision = world.asks_nobody(Visitor::default().asks(&world, Errand::Enter)).await;
+    assert_eq!((decision.parked, decision.inside), (None, None), "no visitor waits");
+    set(Mode::Closed, None, None).await.unwrap();
+    assert_eq!(Visitor::default().enters(&world).await.unwrap_err().state, State::Closed);
+    assert_eq!(inside.enters(&world).await, Ok(1), "the visit goes on");
+    sleep(SETTLES_WITHIN).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_closed_queue_gives_no_number_and_those_inside_stay() {
     let (world, mut inside, mut line) = World::with_a_line_of(3, queue()).await;
     let world = world.in_mode(Mode::Closed).await;

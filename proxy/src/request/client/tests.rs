@@ -87,6 +87,8 @@ fn the_scheme_is_the_one_of_the_clients_own_connection() {
     assert!(secure(&[("x-forwarded-proto", "https")]));
     assert!(secure(&[("x-forwarded-for", CLIENT), ("x-forwarded-proto", "HTTPS")]));
     assert!(secure(&[two, ("x-forwarded-proto", "https")]));
+    assert!(secure(&[("x-forwarded-proto", "wss")]) && secure(&[two, ("x-forwarded-proto", "WSS, http")]));
+    assert!(!resolve(ip("10.0.0.1"), true, &trusted(), &map(&[("x-forwarded-proto", "ws")])).secure);
     assert!(secure(&[two, ("x-forwarded-proto", "https, http")]));
     assert!(!secure(&[two, ("x-forwarded-proto", "https, http, http")]), "the leftmost is the client's own claim");
     assert!(!secure(&[("x-forwarded-for", CLIENT), ("x-forwarded-proto", "https, http")]));

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
+const MAX_AGE: Duration = Duration::from_secs(600);
 const SHOP: &str = "https://shop.example.com";
 
 fn cors(origins: &[&str], allow_credentials: bool) -> Cors {
@@ -20,7 +21,7 @@ fn text(fields: &Fields) -> Vec<String> {
 
 #[test]
 fn without_cors_nothing_is_said() {
-    assert_eq!(preflight(None, &asking(SHOP)), []);
+    assert_eq!(preflight(None, &asking(SHOP), MAX_AGE), []);
     assert_eq!(parked(None, &asking(SHOP)), []);
 }
 
@@ -46,7 +47,7 @@ fn other_origins_learn_nothing() {
         ["https://evil.example", "http://shop.example.com", "https://shop.example.com.evil.example", "null", "*", ""]
     {
         assert_eq!(text(&parked(Some(&cors), &asking(origin))), ["vary: Origin"], "{origin}");
-        assert_eq!(preflight(Some(&cors), &asking(origin)).len(), 1, "{origin}");
+        assert_eq!(preflight(Some(&cors), &asking(origin), MAX_AGE).len(), 1, "{origin}");
     }
     assert_eq!(text(&parked(Some(&cors), &HeaderMap::new())), ["vary: Origin"]);
     let mut twice = asking(SHOP);
@@ -60,7 +61,7 @@ fn a_preflight_allows_what_it_asks_for() {
     headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("PUT"));
     headers.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_static("content-type, sluice-ticket"));
     assert_eq!(
-        text(&preflight(Some(&cors(&[SHOP], false)), &headers)),
+        text(&preflight(Some(&cors(&[SHOP], false)), &headers, MAX_AGE)),
         [
             "vary: Origin, Access-Control-Request-Method, Access-Control-Request-Headers",
             "access-control-allow-origin: https://shop.example.com",
@@ -79,7 +80,7 @@ proptest! {
         let names = if long { names.repeat(100) } else { names };
         headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_str(&method).expect("ASCII"));
         headers.insert(header::ACCESS_CONTROL_REQUEST_HEADERS, HeaderValue::from_str(&names).expect("ASCII"));
-        for (name, value) in preflight(Some(&cors(&[SHOP], false)), &headers) {
+        for (name, value) in preflight(Some(&cors(&[SHOP], false)), &headers, MAX_AGE) {
             let echoed = value.as_bytes();
             let allowed = match name {
                 header::ACCESS_CONTROL_ALLOW_METHODS => Method::from_bytes(echoed).is_ok(),

@@ -32,7 +32,7 @@ pub(super) struct Pick<'p> {
     /// Not another server than the visitor's own, if that is up.
     pub(super) faithful: bool,
     /// How many requests had their turn before.
-    pub(super) turn: &'p dyn Fn() -> usize,
+    pub(super) turn: usize,
 }
 
 impl Servers {
@@ -48,12 +48,21 @@ impl Servers {
         self.members.len()
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Server>> {
+        self.members.iter().map(|member| &member.server)
+    }
+
     /// A place at a server.
     pub(super) fn pick(&self, pick: &Pick<'_>) -> Option<Turn> {
-        let is_tried = |member: &Member| pick.tried.contains(&member.server.id());
         // The only server may be tried again.
         let may_again = self.members.len() == 1;
-        let chosen = self.choose(pick, &|member| may_again || !is_tried(member))?;
+        let is_left = |member: &Member| may_again || !pick.tried.contains(&member.server.id());
+        let is_up = |member: &Member| member.server.health.is_up() && is_left(member);
+        let chosen = match self.choose(pick, &is_up) {
+            Some(chosen) => chosen,
+            // A server that is down may not be, and nobody is served without one.
+            None => self.choose(pick, &is_left).inspect(|chosen| chosen.server.known.panics())?,
+        };
         let enter = |member: &Member| member.server.enter(pick.in_flight_max).then(|| Turn::at(member.server.clone()));
         if let Some(turn) = enter(chosen) {
             return Some(turn);
@@ -61,12 +70,12 @@ impl Servers {
         if self.balance == Balance::Sticky && pick.faithful {
             return None;
         }
-        self.members.iter().filter(|member| !is_tried(member)).find_map(enter)
+        self.members.iter().filter(|member| is_up(member)).find_map(enter)
     }
 
     /// The server that a visitor keeps to.
     pub(super) fn own(&self, visitor: u64) -> Option<&Arc<Server>> {
-        let own = || self.highest(visitor, &|_| true);
+        let own = || self.highest(visitor, &|member| member.server.health.is_up());
         (self.balance == Balance::Sticky).then(own).flatten().map(|member| &member.server)
     }
 
@@ -74,7 +83,7 @@ impl Servers {
         match self.balance {
             _ if self.members.len() == 1 => self.members.first().filter(|only| may_be(only)),
             Balance::LeastInFlight => self.less_busy_of_two(may_be),
-            Balance::RoundRobin => self.next_in_turn((pick.turn)(), may_be),
+            Balance::RoundRobin => self.next_in_turn(pick.turn, may_be),
             Balance::Sticky => self.highest(pick.visitor, may_be),
         }
     }

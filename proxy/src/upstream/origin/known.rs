@@ -3,33 +3,101 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
-use sluice_config::Name;
+use sluice_config::{HostPattern, Name, Tenant};
 
 use super::{
     Origin, Settings,
+    budget::Budget,
+    health::now_ms,
+    names::Lookups,
     room::Room,
     server::{Endpoint, Server},
 };
 
 /// Which origin of a tenant it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct OriginId {
-    tenant: Name,
+pub(super) struct OriginId {
+    pub(super) tenant: Name,
+    /// The first path of its route; empty for the tenant's own.
+    pub(super) route: String,
 }
+
+/// After the first complaint the next ones of an origin are counted, and told once in this time.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of an origin.
 #[derive(Debug)]
 pub(super) struct Known {
+    pub(super) id: OriginId,
+    pub(super) budget: Budget,
+    /// One at a time ejects a server, so that no two of them are one too many.
+    pub(super) ejecting: Mutex<()>,
+    panics: AtomicU64,
+    complaints: Complaints,
+    unresolved: AtomicU64,
+    complaints_of_names: Complaints,
     pub(super) room: Room,
     servers: Mutex<HashMap<Endpoint, Weak<Server>>>,
 }
 
 impl Known {
-    pub(super) fn new() -> Self {
-        Self { room: Room::new(), servers: Mutex::default() }
+    pub(super) fn new(id: OriginId) -> Self {
+        Self {
+            id,
+            budget: Budget::default(),
+            ejecting: Mutex::default(),
+            panics: AtomicU64::new(0),
+            complaints: Complaints::default(),
+            unresolved: AtomicU64::new(0),
+            complaints_of_names: Complaints::default(),
+            room: Room::new(),
+            servers: Mutex::default(),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn of_nobody() -> Arc<Self> {
+        let Some(tenant) = Name::new("nobody") else { unreachable!("it is a name") };
+        Arc::new(Self::new(OriginId { tenant, route: String::new() }))
+    }
+
+    /// All servers are down, and one is asked all the same.
+    pub(super) fn panics(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often that was.
+    pub(super) fn panics_count(&self) -> u64 {
+        self.panics.load(Ordering::Relaxed)
+    }
+
+    /// A request has failed, at this server if it got to one.
+    pub(super) fn complain(&self, server: Option<&Server>, cause: &dyn std::fmt::Display) {
+        let Some(untold) = self.complaints.may_tell() else { return };
+        let OriginId { tenant, route } = &self.id;
+        let server = server.map(|server| server.endpoint.to_string()).unwrap_or_default();
+        tracing::warn!(%tenant, route, server, %cause, untold, "a request failed at its origin; the next ones within a minute are counted only");
+    }
+
+    /// A name did not resolve.
+    pub(super) fn unresolved(&self, host: &str, cause: &io::Error) {
+        self.unresolved.fetch_add(1, Ordering::Relaxed);
+        let Some(untold) = self.complaints_of_names.may_tell() else { return };
+        let OriginId { tenant, route } = &self.id;
+        tracing::warn!(%tenant, route, host, %cause, untold, "a server's name does not resolve; its last addresses are kept");
+    }
+
+    /// How often that was.
+    pub(super) fn unresolved_count(&self) -> u64 {
+        self.unresolved.load(Ordering::Relaxed)
     }
 
     /// The server there, or a new one.
@@ -45,22 +113,49 @@ impl Known {
     }
 }
 
+/// When something was told last, and how much has not been told since.
+#[derive(Debug, Default)]
+struct Complaints {
+    next_ms: AtomicU64,
+    untold: AtomicU64,
+}
+
+impl Complaints {
+    /// Whether this one is told, and how many before it were not.
+    fn may_tell(&self) -> Option<u64> {
+        let (now, next) = (now_ms(), self.next_ms.load(Ordering::Relaxed));
+        let after = now + u64::try_from(COMPLAIN_EVERY.as_millis()).unwrap_or(u64::MAX);
+        let may =
+            now >= next && self.next_ms.compare_exchange(next, after, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if !may {
+            self.untold.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        Some(self.untold.swap(0, Ordering::Relaxed))
+    }
+}
+
 /// Everything that a node knows of origins.
 #[derive(Debug, Default)]
-pub(crate) struct KnownOrigins(Mutex<HashMap<OriginId, Weak<Known>>>);
+pub(crate) struct KnownOrigins {
+    all: Mutex<HashMap<OriginId, Weak<Known>>>,
+    lookups: Lookups,
+}
 
 impl KnownOrigins {
     /// The origin of a tenant, with what is known of it already.
-    pub(crate) fn origin(&self, tenant: &Name, settings: &Settings) -> Arc<Origin> {
-        let id = OriginId { tenant: tenant.clone() };
+    pub(crate) fn origin(&self, tenant: &Tenant, settings: &Settings) -> Arc<Origin> {
+        let id = OriginId { tenant: tenant.name.clone(), route: String::new() };
         let known = {
-            let mut all = lock(&self.0);
-            let known = all.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Known::new()));
+            let mut all = lock(&self.all);
+            let known = all.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Known::new(id.clone())));
             forget_the_dead(&mut all);
             all.insert(id, Arc::downgrade(&known));
             known
         };
-        Arc::new(Origin::new(settings.clone(), known))
+        let host = tenant.hosts.first().map(HostPattern::to_string).unwrap_or_default();
+        let host = host.strip_prefix("*.").unwrap_or(&host).to_owned();
+        Arc::new(Origin::new(settings.clone(), known, host, self.lookups.clone()))
     }
 }
 
@@ -73,4 +168,21 @@ fn forget_the_dead<K: Eq + Hash, T>(all: &mut HashMap<K, Weak<T>>) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_complaint_is_told_then_one_a_minute() {
+        let complaints = Complaints::default();
+        assert_eq!(complaints.may_tell(), Some(0));
+        for _ in 0..1_000 {
+            assert_eq!(complaints.may_tell(), None);
+        }
+        tokio::time::advance(COMPLAIN_EVERY).await;
+        assert_eq!(complaints.may_tell(), Some(1_000));
+        assert_eq!(complaints.may_tell(), None);
+    }
 }

@@ -103,12 +103,14 @@ impl Room {
     fn free(server: Arc<Server>) {
         let room = &server.known.room;
         loop {
-            if room.waiting() > 0 && server.in_flight() <= room.in_flight_max() && room.hand_over(&server) {
+            let may_hand_over = server.in_flight() <= room.in_flight_max() && server.health.is_up();
+            if room.waiting() > 0 && may_hand_over && room.hand_over(&server) {
                 return;
             }
             server.leave();
             // One may have lined up meanwhile, and have seen no place yet.
-            let is_wanted = room.waiting() > 0 && room.line().iter().any(|waiting| waiting.takes(&server));
+            let is_wanted =
+                room.waiting() > 0 && server.health.is_up() && room.line().iter().any(|waiting| waiting.takes(&server));
             if !is_wanted || !server.enter(room.in_flight_max()) {
                 return;
             }

@@ -12,7 +12,7 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-use super::known::Known;
+use super::{health::Health, known::Known};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,8 +39,15 @@ pub(in crate::upstream) struct Server {
     /// The same on every node, for visitors who keep to their server.
     pub(super) mark: u64,
     pub(super) known: Arc<Known>,
+    pub(super) health: Health,
     /// On a line of its own: every request writes it.
-    in_flight: CachePadded<AtomicU32>,
+    load: CachePadded<Load>,
+}
+
+#[derive(Debug, Default)]
+struct Load {
+    in_flight: AtomicU32,
+    begun: AtomicU64,
 }
 
 impl Server {
@@ -48,12 +55,18 @@ impl Server {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let mark = super::balance::mark(endpoint.to_string().as_bytes());
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        Self { id, endpoint, mark, known, in_flight: CachePadded::default() }
+        Self { id, endpoint, mark, known, health: Health::default(), load: CachePadded::default() }
     }
 
     /// The server that is known there, or a new one.
     pub(super) fn of(known: &Arc<Known>, endpoint: Endpoint) -> Arc<Self> {
         known.server(&endpoint, || Self::new(endpoint.clone(), known.clone()))
+    }
+
+    /// One of an origin of which nothing else is known.
+    #[cfg(test)]
+    pub(in crate::upstream) fn alone(endpoint: Endpoint) -> Arc<Self> {
+        Self::of(&Known::of_nobody(), endpoint)
     }
 
     pub(in crate::upstream) fn id(&self) -> u64 {
@@ -62,20 +75,32 @@ impl Server {
 
     /// Requests under way there, of this node.
     pub(super) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        self.load.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Requests that have been begun there.
+    pub(super) fn begun(&self) -> u64 {
+        self.load.begun.load(Ordering::Relaxed)
+    }
+
+    /// It has answered a request.
+    pub(in crate::upstream) fn answered(&self) {
+        self.health.answered();
     }
 
     /// Takes a place, if there are fewer than this.
     pub(super) fn enter(&self, in_flight_max: u32) -> bool {
         // Ordered against those who line up: one of the two sees the other.
-        if self.in_flight.fetch_add(1, Ordering::SeqCst) < in_flight_max {
-            return true;
+        let has_room = self.load.in_flight.fetch_add(1, Ordering::SeqCst) < in_flight_max;
+        if has_room {
+            self.load.begun.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.load.in_flight.fetch_sub(1, Ordering::SeqCst);
         }
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        false
+        has_room
     }
 
     pub(super) fn leave(&self) {
-        self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        self.load.in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }

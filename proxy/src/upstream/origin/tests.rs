@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sluice_config::{Balance, Name, OriginServer};
+use sluice_config::{Name, OriginServer, Tenant};
 
 use super::*;
 
@@ -23,9 +23,13 @@ fn settings(balance: Balance, weights: &[u32]) -> Settings {
     Settings { balance, ..Settings::new((0..).zip(weights).map(server).collect()) }
 }
 
+fn tenant(name: &str, settings: &Settings) -> Tenant {
+    Tenant::new(Name::new(name).unwrap(), settings.clone())
+}
+
 fn origin(settings: &Settings) -> Arc<Origin> {
-    let origin = KnownOrigins::default().origin(&Name::new("shop").unwrap(), settings);
-    origin.start();
+    let origin = KnownOrigins::default().origin(&tenant("shop", settings), settings);
+    origin.start(&Handle::current());
     origin
 }
 
@@ -122,15 +126,16 @@ async fn no_server_is_begun_with_long_after_the_first_failure() {
 
 #[tokio::test]
 async fn what_is_under_way_is_known_over_a_reload() {
-    let (known, name) = (KnownOrigins::default(), Name::new("shop").unwrap());
+    let known = KnownOrigins::default();
     let settings = settings(Balance::LeastInFlight, &[1]);
-    let before = known.origin(&name, &settings);
+    let (shop, other) = (tenant("shop", &settings), tenant("other", &settings));
+    let before = known.origin(&shop, &settings);
     let turn = before.turn(0, &Tried::default()).await.unwrap();
-    let after = known.origin(&name, &settings);
+    let after = known.origin(&shop, &settings);
     let again = after.turn(0, &Tried::default()).await.unwrap();
     assert_eq!(again.server().id(), turn.server().id());
     assert_eq!(again.server().in_flight(), 2);
-    let other = known.origin(&Name::new("other").unwrap(), &settings);
+    let other = known.origin(&other, &settings);
     let turn_of_other = other.turn(0, &Tried::default()).await.unwrap();
     assert_ne!(turn_of_other.server().id(), turn.server().id(), "tenants share no server, nor connections");
 }
@@ -200,9 +205,84 @@ async fn requests_that_wait_have_their_turn_before_newcomers() {
     assert!(waits.await.unwrap().is_ok());
 }
 
+fn fail(origin: &Origin, server: &Server, times: u32) {
+    (0..times).for_each(|_| origin.failed(server, &Failure::Closed));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_fails_is_left_out_and_comes_back() {
+    let origin = origin(&settings(Balance::RoundRobin, &[1, 1]));
+    let first = origin.current()[0].clone();
+    fail(&origin, &first, 5);
+    for _ in 0..4 {
+        assert_eq!(port(&origin, 0).await, 1);
+    }
+    tokio::time::advance(Duration::from_millis(10_001)).await;
+    assert_eq!([port(&origin, 0).await, port(&origin, 0).await], [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn never_more_than_half_of_the_servers_are_ejected() {
+    for (servers, ejected) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)] {
+        let origin = origin(&settings(Balance::LeastInFlight, &vec![1; servers]));
+        origin.current().iter().for_each(|server| fail(&origin, server, 9));
+        let out = origin.current().iter().filter(|server| server.health.is_ejected()).count();
+        assert_eq!(out, ejected, "of {servers}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_servers_are_down_they_are_asked_all_the_same() {
+    let origin = origin(&settings(Balance::RoundRobin, &[1, 1]));
+    for server in origin.current() {
+        for _ in 0..3 {
+            server.health.checked(false);
+        }
+        assert!(!server.health.is_up());
+    }
+    assert_eq!([port(&origin, 0).await, port(&origin, 0).await].iter().sum::<u16>(), 1);
+    assert_eq!(origin.report().0.panics, 2);
+}
+
+#[tokio::test]
+async fn what_a_client_does_is_no_failure_of_a_server() {
+    let origin = origin(&settings(Balance::LeastInFlight, &[1, 1]));
+    let server = origin.current()[0].clone();
+    for _ in 0..20 {
+        origin.failed(&server, &Failure::NotTaken);
+        origin.failed(&server, &Failure::BodySilent);
+        origin.failed(&server, &Failure::ClientGone(std::io::ErrorKind::BrokenPipe.into()));
+    }
+    assert!(server.health.is_up());
+}
+
+#[tokio::test]
+async fn an_address_that_is_gone_gets_no_more_requests_and_a_failed_look_up_changes_nothing() {
+    let name = |addresses: Vec<std::net::SocketAddr>| OriginServer {
+        address: ServerAddress::Name { host: "app".into(), port: 80, addresses },
+        ..OriginServer::from(address(0))
+    };
+    let origin =
+        origin(&Settings { balance: Balance::RoundRobin, ..Settings::new(vec![name(vec![address(0), address(1)])]) });
+    let mut names = Resolved::of(&origin);
+    let under_way = origin.turn(0, &Tried::default()).await.unwrap();
+    let kept = origin.current()[1].id();
+    assert!(names[0].take(Err(std::io::ErrorKind::NotFound.into())).is_err());
+    assert!(names[0].take(Ok(Vec::new())).is_err());
+    assert!(!names[0].take(Ok(vec![address(1), address(0), address(1)])).unwrap(), "the same in another order");
+    assert!(names[0].take(Ok(vec![address(2), address(1)])).unwrap());
+    origin.take_addresses(&names);
+    let ports = [port(&origin, 0).await, port(&origin, 0).await];
+    assert!(ports == [1, 2] || ports == [2, 1], "{ports:?}");
+    assert_eq!(origin.current()[0].id(), kept, "what is known of a server that stays is kept");
+    drop(under_way);
+}
+
 /// Real threads: the bound holds at every moment, and no place is lost.
 #[test]
 fn places_are_neither_exceeded_nor_lost_between_threads() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _context = runtime.enter();
     let origin = bounded(Balance::LeastInFlight, 2, 2);
     let (most, over) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let threads: Vec<_> = (0..4)
@@ -239,7 +319,7 @@ fn places_are_neither_exceeded_nor_lost_between_threads() {
         origin
             .servers
             .load()
-            .pick(&Pick { visitor: 0, tried: &[], in_flight_max: 1, faithful: true, turn: &|| 0 })
+            .pick(&Pick { visitor: 0, tried: &[], in_flight_max: 1, faithful: true, turn: 0 })
             .is_some(),
         "every place is free again"
     );

@@ -6,7 +6,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::upstream::origin::Endpoint;
+use crate::upstream::origin::{Endpoint, Server as OriginServer};
 
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -25,7 +25,7 @@ impl Server {
 
     async fn connect(&self) -> (Link, TcpStream) {
         let endpoint = Endpoint::Tcp(self.listener.local_addr().unwrap());
-        let link = Link::open(&endpoint, IDLE).await.unwrap();
+        let link = Link::open(&OriginServer::alone(endpoint), IDLE).await.unwrap();
         (link, self.listener.accept().await.unwrap().0)
     }
 }

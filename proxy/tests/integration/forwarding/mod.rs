@@ -3,6 +3,7 @@
 
 mod answers;
 mod failures;
+mod health;
 mod memory;
 mod requests;
 mod servers;

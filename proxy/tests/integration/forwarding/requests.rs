@@ -77,6 +77,32 @@ async fn what_is_between_the_client_and_us_reaches_no_origin(protocol: Protocol)
     assert!(head.contains("\nx-kept: 2\r\n"), "{head}");
 }
 
+async fn what_comes_back_from_the_origin_is_refused_at_once(protocol: Protocol) {
+    let origin = Raw::start(|_| Reply::ok()).await;
+    let site = Site::of(protocol, origin.addr(), OPEN).await;
+    let of_others = Request::fetch("GET", "/").header("Via", "1.0 fred, 1.1 sluice-shop-of-others");
+    assert_eq!(site.client().await.ask(&of_others).await.status, 200);
+    let head = origin.heard()[0].head.clone();
+    let via = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("via: ").map(str::to_owned)).unwrap();
+    let version = if protocol == Protocol::Http2 { "2" } else { "1.1" };
+    assert!(via.starts_with(&format!("1.0 fred, 1.1 sluice-shop-of-others, {version} sluice-")), "{via}");
+    let again = Request::fetch("POST", "/").header("Via", via);
+    assert_eq!(site.client().await.ask(&again).await.status, 508);
+    assert_eq!(origin.heard().len(), 1);
+    assert!(site.node.metrics().await.sum("requests_rejected_total", &[("reason", "loop")]) == 1.0);
+}
+
+async fn options_goes_as_far_as_it_may(protocol: Protocol) {
+    let origin = Raw::start(|_| Reply::ok()).await;
+    let site = Site::of(protocol, origin.addr(), OPEN).await;
+    let options = |left| Request::new("OPTIONS", "/").header("Max-Forwards", left);
+    assert_eq!(site.client().await.ask(&options("0")).await.status, 204);
+    assert!(origin.heard().is_empty());
+    assert_eq!(site.client().await.ask(&options("3")).await.status, 200);
+    let head = origin.heard()[0].head.to_ascii_lowercase();
+    assert!(head.contains("\nmax-forwards: 2\r\n"), "{head}");
+}
+
 async fn a_client_cannot_take_away_what_says_who_it_is(protocol: Protocol) {
     let origin = Raw::start(|_| Reply::ok()).await;
     let site = Site::of(protocol, origin.addr(), OPEN).await;
@@ -197,4 +223,9 @@ on_protocol!(bytes_tls Http1Tls:
     what_is_between_the_client_and_us_reaches_no_origin,
     a_client_cannot_take_away_what_says_who_it_is,
 );
-on_every_protocol!(an_answer_that_comes_before_the_body_is_passed_on, requests_share_a_connection_to_the_origin);
+on_every_protocol!(
+    an_answer_that_comes_before_the_body_is_passed_on,
+    requests_share_a_connection_to_the_origin,
+    what_comes_back_from_the_origin_is_refused_at_once,
+    options_goes_as_far_as_it_may,
+);

@@ -24,6 +24,21 @@ async fn the_status_of_the_waiting_page_is_the_operators_choice(protocol: Protoc
     }
 }
 
+async fn a_page_comes_in_the_encoding_that_the_browser_likes_best(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
+    let plain = parked(&scene, &Request::navigation("/")).await;
+    assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("Accept-Encoding")));
+    for (accepts, encoding) in [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip")] {
+        let page = parked(&scene, &Request::navigation("/").header("Accept-Encoding", accepts)).await;
+        assert_page(&page, 503);
+        assert_eq!(page.header("content-encoding"), Some(encoding));
+        assert_eq!(page.header("content-length").unwrap().parse::<usize>().unwrap(), page.body.len());
+        assert!(page.body.len() * 10 < plain.body.len() * 7, "{} of {} bytes", page.body.len(), plain.body.len());
+    }
+    let problem = Request::new("GET", "/").header("Accept-Encoding", "br");
+    assert_eq!(parked(&scene, &problem).await.header("content-encoding"), None);
+}
+
 async fn a_head_request_gets_the_head_of_the_page_alone(protocol: Protocol) {
     let (scene, _inside) = one_seat(protocol).await;
     let request = Request::new("HEAD", "/").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
@@ -88,6 +103,7 @@ on_every_protocol!(
     a_navigation_gets_the_waiting_page,
     a_browser_without_fetch_metadata_gets_the_page_as_well,
     the_status_of_the_waiting_page_is_the_operators_choice,
+    a_page_comes_in_the_encoding_that_the_browser_likes_best,
     a_head_request_gets_the_head_of_the_page_alone,
     a_prefetch_is_refused_and_takes_no_number,
     a_called_visitors_next_navigation_goes_straight_in,

@@ -1,19 +1,28 @@
 //! Rows "fetch, XHR, app" and "preflight": what scripts and apps are told, and what a browser lets them read.
 
-use super::{assert_goes_on, assert_problem, one_seat, parked};
+use super::{assert_goes_on, assert_problem, one_seat, parked, shop};
 use crate::support::{Protocol, Request, Response, Scene, Tenant, client::on_every_protocol, scene::FAST};
 
 const APP: &str = "https://app.example.com";
 
-/// A shop with one seat that is taken, and one other origin whose scripts may read answers.
+/// A shop with one seat that is taken, by a visitor from somewhere else, and one other origin whose scripts may read
+/// answers.
 async fn with_cors(protocol: Protocol) -> Scene {
+    let scene = empty_with_cors(protocol).await;
+    let from_elsewhere = Request::navigation("/").header("X-Forwarded-For", ELSEWHERE);
+    assert!(scene.visitor("inside").await.ask(from_elsewhere).await.is_from_origin());
+    scene
+}
+
+const ELSEWHERE: &str = "192.0.2.1";
+
+/// The same before anybody has come.
+async fn empty_with_cors(protocol: Protocol) -> Scene {
     let furnish = |shop: Tenant| {
         let cors = format!("[cors]\nallowed_origins = [\"{APP}\"]\nallow_credentials = true\nmax_age = \"5m\"");
         shop.section(&cors).queue("shop", &format!("{FAST}\nmax_active = 1"))
     };
-    let scene = Scene::speaking(protocol, furnish, |setup| setup).await;
-    scene.visitor("inside").await.walk_in().await;
-    scene
+    Scene::speaking(protocol, furnish, |setup| setup.server("trusted_proxies = [\"127.0.0.0/8\"]")).await
 }
 
 fn allowed_origin(response: &Response) -> Option<&str> {
@@ -77,7 +86,7 @@ async fn a_preflight_is_answered_so_that_the_request_itself_can_be(protocol: Pro
     assert_eq!(allowed_origin(&answer), Some(APP));
     assert_eq!(answer.header("access-control-allow-methods"), Some("PUT"));
     assert_eq!(answer.header("access-control-allow-headers"), Some("x-basket"));
-    assert_eq!(answer.header("access-control-max-age"), Some("300"));
+    assert_eq!(answer.header("access-control-max-age"), Some("0"), "the next may be the origin's to answer");
     assert_eq!(answer.header("content-length"), None, "a 204 has none");
     assert_eq!(answer.header("set-cookie"), None, "a preflight is nobody's visit");
     assert_goes_on(&mut connection, &answer).await;
@@ -87,11 +96,34 @@ async fn a_preflight_is_answered_so_that_the_request_itself_can_be(protocol: Pro
 }
 
 async fn without_cors_a_preflight_allows_nothing(protocol: Protocol) {
-    let (scene, _inside) = one_seat(protocol).await;
+    let scene = shop(protocol, &format!("{FAST}\nmode = \"hold\"")).await;
     let mut connection = scene.client().await;
     let answer = connection.ask(&preflight(APP)).await;
     assert_eq!((answer.status, allowed_origin(&answer)), (204, None));
     assert_goes_on(&mut connection, &answer).await;
+}
+
+async fn a_preflight_is_the_origins_while_no_line_stands(protocol: Protocol) {
+    for scene in [empty_with_cors(protocol).await, shop(protocol, FAST).await] {
+        for origin in [APP, "https://evil.example"] {
+            let answer = scene.ask(&preflight(origin)).await;
+            assert!(answer.is_from_origin() && allowed_origin(&answer).is_none(), "{answer:?}");
+            assert_eq!(scene.origin.last_hit().method, "OPTIONS");
+            assert_eq!(answer.header("set-cookie"), None, "a preflight is nobody's visit");
+        }
+    }
+}
+
+async fn a_preflight_of_a_visitor_inside_is_the_origins_while_others_wait(protocol: Protocol) {
+    let scene = with_cors(protocol).await;
+    let theirs = preflight("https://evil.example").header("X-Forwarded-For", ELSEWHERE);
+    let answer = scene.ask(&theirs).await;
+    assert!(answer.is_from_origin() && allowed_origin(&answer).is_none(), "{answer:?}");
+    // Who comes from there and is not inside waits all the same.
+    assert!(!scene.ask(&Request::fetch("GET", "/cart").header("X-Forwarded-For", ELSEWHERE)).await.is_from_origin());
+    let (others, inside) = one_seat(protocol).await;
+    let with_a_pass = inside.browser.dress(preflight(APP));
+    assert!(others.ask(&with_a_pass).await.is_from_origin());
 }
 
 async fn the_status_document_can_be_read_by_the_named_origin(protocol: Protocol) {
@@ -110,5 +142,7 @@ on_every_protocol!(
     with_cors_the_named_origin_may_read_a_problem_and_no_other,
     a_preflight_is_answered_so_that_the_request_itself_can_be,
     without_cors_a_preflight_allows_nothing,
+    a_preflight_is_the_origins_while_no_line_stands,
+    a_preflight_of_a_visitor_inside_is_the_origins_while_others_wait,
     the_status_document_can_be_read_by_the_named_origin,
 );

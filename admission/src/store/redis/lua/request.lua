@@ -32,17 +32,27 @@ if not run then
   run = id and tonumber(id, 16) or 0
 end
 
-local rules = {
-  rate = number(), burst = number(), max_active = number(), max_waiting = number(), mode = number(),
-  claim_within = number(), return_within = number(), seat = number(), tick = number(),
-}
+-- The queue's settings, and the rules in force: the rest of these is set by `govern`.
+local file = { rate = number(), burst = number(), max_active = number(), max_waiting = number(), mode = number() }
+local rules = { claim_within = number(), return_within = number(), seat = number() }
 -- Modes in which nobody is called.
 local HOLD, CLOSED = 2, 4
 
 local known = {
   epoch = number(), issued = number(), head = number(), floor = number(), clock = number(), steps = number(),
-  life = number(), ended = number(), gaps = {},
+  life = number(), ended = number(), rev = number(), rev_id = number(), gaps = {},
 }
 for i = 1, number() * 2 do
   known.gaps[i] = number()
+end
+-- What an operator has set: numbers, 0 where nothing is.
+local function read_set()
+  local set = {}
+  for i = 1, 6 do
+    set[i] = number() or 0
+  end
+  return set
+end
+if number() == 1 then
+  known.control = { rev = number(), id = number(), set = read_set(), texts = { number(), text(), text(), text() } }
 end

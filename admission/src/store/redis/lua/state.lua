@@ -40,7 +40,7 @@ local SCALARS = {
   'epoch', 'issued', 'head', 'floor', 'now', 'wall', 'silent', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'running', 'runs', 'run', 'settle_from',
   'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'late_start',
-  'rate_used', 'mode',
+  'rate_used', 'mode', 'rev', 'rev_id', 'set_rate', 'set_burst', 'set_active', 'set_waiting', 'set_mode', 'set_until',
 }
 
 -- The scalars by name.

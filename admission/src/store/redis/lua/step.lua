@@ -227,17 +227,21 @@ end
 local OUTCOME = {
   'steps', 'life', 'now', 'epoch', 'issued', 'head', 'floor', 'waiting', 'late', 'due', 'inside', 'ended_dropped', 'standing',
   'called_last_minute', 'standing_since', 'called_standing', 'called_total', 'last_slot', 'last_count', 'began', 'quiet',
-  'settling', 'rate_used', 'mode', 'blocks_start', 'late_start',
+  'settling', 'rate_used', 'mode', 'blocks_start', 'late_start', 'rev', 'rev_id', 'set_rate', 'set_burst', 'set_active',
+  'set_waiting', 'set_mode', 'set_until',
 }
 
 -- An outcome: the scalars, then the blocks and the answers, each with its length in front.
-local function outcome(called, newcomers, asks, kept)
+local function outcome(called, newcomers, asks, kept, changed)
   local out = { DONE, called }
   s.settling = is_settling() and 1 or 0
   for _, name in ipairs(OUTCOME) do
     out[#out + 1] = s[name]
   end
-  for _, values in ipairs({ list('blocks'), list('late_blocks'), list('gaps'), newcomers, asks, kept, ended_since(known.ended) }) do
+  for _, values in ipairs({
+    list('blocks'), list('late_blocks'), list('gaps'), newcomers, asks, kept, ended_since(known.ended), changed,
+    control_news(),
+  }) do
     local n = #out + 1
     out[n] = #values
     for i = 1, #values do
@@ -251,7 +255,7 @@ end
 local function start(epoch)
   begin(epoch)
   start_clock()
-  s.credit, s.filled = rules.burst * C.CREDIT, s.now
+  s.credit, s.filled = file.burst * C.CREDIT, s.now
   -- Numbers may be high already; blocks are counted from where the line is.
   s.blocks_start = floor(known.head / C.BLOCK) * C.BLOCK
 end
@@ -288,6 +292,8 @@ local function sync()
     return refusal
   end
 
+  merge_control()
+  govern()
   local current, lost = merge(begins)
   local calls_from, calls_to = span_of(2)
   local due_from, due_to = span_of(2)
@@ -335,6 +341,8 @@ local function sync()
     save()
     return { DONE }
   end
+  local changes_made = make_changes()
+  govern()
 
   -- Whoever comes first in a tick does the calling; while nobody has to stand, everybody does. A node that was cut off
   -- may be so still, and hear nothing of whom it calls.
@@ -375,7 +383,7 @@ local function sync()
   summarise(tick, called, calls + called)
   call('DEL', KEY.scratch)
   save()
-  return outcome(called, to_newcomers, to_asks, kept)
+  return outcome(called, to_newcomers, to_asks, kept, changes_made)
 end
 
 -- The line as of its last step.
@@ -384,11 +392,11 @@ local function look()
   if found then
     return found == 0 and { NO_LINE } or { UNKNOWN_LAYOUT, found }
   end
-  return outcome(0, {}, {}, {})
+  return outcome(0, {}, {}, {}, {})
 end
 
--- A new epoch: every number, ticket and pass of the old one is void. The clock, the rate and the lives stay, so
--- that a reset is no way round them.
+-- A new epoch: every number, ticket and pass of the old one is void. The clock, the rate, the lives and what an operator
+-- has set stay, so that a reset is no way round them.
 local function reset()
   local found = load()
   if found and found ~= 0 then
@@ -398,19 +406,22 @@ local function reset()
   if found then
     start(1)
   end
-  local old, window = s, list('window')
+  local old, window, texts, changes = s, list('window'), rarely('control'), rarely('changes')
   begin(old.epoch + 1)
   for _, name in ipairs({ 'now', 'wall', 'silent', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'run', 'last_slot',
-    'last_count' }) do
+    'last_count', 'rev', 'rev_id', unpack(SET) }) do
     s[name] = old[name]
   end
   set_list('window', window)
+  set_list('control', texts)
+  set_list('changes', changes)
+  govern()
   s.ticked, s.rate_used = s.now, used_until()
   for i = 2, #window, 2 do
     s.called_last_minute = s.called_last_minute + window[i]
   end
   save()
-  return outcome(0, {}, {}, {})
+  return outcome(0, {}, {}, {}, {})
 end
 
 if what == 'sync' then

@@ -1,0 +1,89 @@
+//! Checks of servers, where `[origin.health]` asks for them: once per node, apart from the requests.
+
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use sluice_config::Health as Settings;
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use super::{Origin, balance::random, health::Turned, server::Server};
+use crate::upstream::link::Link;
+
+/// As much of an answer is read for its status.
+const STATUS_BYTES: usize = b"HTTP/1.1 200".len();
+
+/// Checks the servers of an origin for as long as it is in force. Every check comes up to a fifth earlier or later, so
+/// that those of many nodes do not meet.
+pub(super) async fn run(origin: Weak<Origin>, settings: Settings, host: String) {
+    let mut wait = jittered(settings.interval.min(Duration::from_secs(1)));
+    loop {
+        sleep(wait).await;
+        wait = jittered(settings.interval);
+        let Some(servers) = origin.upgrade().map(|origin| origin.current()) else { return };
+        let mut checks = JoinSet::new();
+        for server in servers {
+            let (settings, host) = (settings.clone(), host.clone());
+            checks.spawn(async move { judge(&server, &settings, &host).await });
+        }
+        while checks.join_next().await.is_some() {}
+    }
+}
+
+fn jittered(time: Duration) -> Duration {
+    let percent = u32::try_from(80 + random() % 41).unwrap_or(100);
+    time * percent / 100
+}
+
+async fn judge(server: &Arc<Server>, settings: &Settings, host: &str) {
+    let within = settings.timeout.min(settings.interval);
+    let checked = timeout(within, check(server, settings, host)).await;
+    let checked = checked.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")));
+    let id = &server.known.id;
+    match server.health.checked(checked.is_ok()) {
+        Some(Turned::Down) => {
+            let cause = checked.err().map(|error| error.to_string()).unwrap_or_default();
+            tracing::warn!(tenant = %id.tenant, route = id.route, server = %server.endpoint, cause, "a server is down by its checks");
+        }
+        Some(Turned::Up) => {
+            tracing::info!(tenant = %id.tenant, route = id.route, server = %server.endpoint, "a server is up again by its checks");
+        }
+        None => {}
+    }
+}
+
+/// Connects, and asks for a page if there is one to ask for.
+async fn check(server: &Server, settings: &Settings, host: &str) -> io::Result<()> {
+    let mut link = Link::open(server, settings.timeout).await.map_err(io::Error::other)?;
+    let Some(path) = &settings.path else { return Ok(()) };
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sluice\r\nConnection: close\r\n\r\n");
+    let mut left = request.as_bytes();
+    while !left.is_empty() {
+        match poll_fn(|cx| link.poll_write(cx, &[IoSlice::new(left)])).await? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => left = &left[written..],
+        }
+    }
+    poll_fn(|cx| link.poll_flush(cx)).await?;
+    let (mut answer, mut got) = ([0; STATUS_BYTES], 0);
+    while got < STATUS_BYTES {
+        match poll_fn(|cx| link.poll_read(cx, &mut answer[got..])).await? {
+            0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it closed without an answer")),
+            read => got += read,
+        }
+    }
+    match answer {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'2' | b'3', _, _] => Ok(()),
+        [b'H', b'T', b'T', b'P', .., a, b, c] => {
+            let status = [a, b, c];
+            Err(io::Error::other(format!("status {}", String::from_utf8_lossy(&status))))
+        }
+        _ => Err(io::Error::other("the answer is not HTTP")),
+    }
+}

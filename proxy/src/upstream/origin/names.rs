@@ -1,0 +1,95 @@
+//! Names of servers are resolved while the node runs. A name that does not resolve keeps its last addresses; an address
+//! that is gone gets no more requests, and those under way end as they would have.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use sluice_config::{ServerAddress, usable_addresses};
+use tokio::{
+    net::lookup_host,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+
+use super::{Origin, balance::random};
+
+/// How long the system may take for one name.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Names of all origins that are asked for at the same time: each keeps a thread waiting.
+const LOOKUPS_MAX: usize = 4;
+
+/// Places for look-ups.
+#[derive(Clone, Debug)]
+pub(super) struct Lookups(Arc<Semaphore>);
+
+impl Default for Lookups {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
+    }
+}
+
+/// A name, and what it resolved to last.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    host: String,
+    port: u16,
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+impl Resolved {
+    /// The names among the servers of an origin, in their order.
+    pub(super) fn of(origin: &Origin) -> Vec<Self> {
+        let names = origin.settings.servers.iter().filter_map(|server| match &server.address {
+            ServerAddress::Name { host, port, addresses } => {
+                Some(Self { host: host.clone(), port: *port, addresses: addresses.clone() })
+            }
+            _ => None,
+        });
+        names.collect()
+    }
+
+    /// Takes what the system says now. True: that is something else than before.
+    ///
+    /// # Errors
+    /// If it says nothing of use; the last addresses are kept.
+    pub(super) fn take(&mut self, said: io::Result<Vec<SocketAddr>>) -> io::Result<bool> {
+        let addresses = usable_addresses(said?);
+        if addresses.is_empty() {
+            return Err(io::Error::other("the name has no address"));
+        }
+        let has_changed = addresses != self.addresses;
+        self.addresses = addresses;
+        Ok(has_changed)
+    }
+}
+
+/// Resolves the names of an origin for as long as it is in force.
+pub(super) async fn run(origin: Weak<Origin>, mut names: Vec<Resolved>, every: Duration, lookups: Lookups) {
+    loop {
+        // Up to a fifth earlier or later, so that those of many tenants do not meet.
+        sleep(every * u32::try_from(80 + random() % 41).unwrap_or(100) / 100).await;
+        let mut has_changed = false;
+        for name in &mut names {
+            let said = {
+                let Ok(_place) = lookups.0.acquire().await else { return };
+                match timeout(ANSWER_WITHIN, lookup_host((name.host.as_str(), name.port))).await {
+                    Ok(said) => said.map(Iterator::collect),
+                    Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
+                }
+            };
+            let Some(origin) = origin.upgrade() else { return };
+            match name.take(said) {
+                Ok(changed) => has_changed |= changed,
+                Err(error) => origin.known.unresolved(&name.host, &error),
+            }
+        }
+        if has_changed {
+            let Some(origin) = origin.upgrade() else { return };
+            origin.take_addresses(&names);
+        }
+    }
+}
