@@ -19,7 +19,7 @@ use sluice_admission::{
     token::{Pass, QueueKeys},
     usher::{Mark, Usher, Word, now},
 };
-use sluice_config::{Mode, Queue, Tenant};
+use sluice_config::{Queue, Tenant};
 
 pub(crate) use self::counts::Counts;
 pub(crate) use self::tokens::SLUICE_PASS;
@@ -102,11 +102,6 @@ impl Gate {
     /// The line of a queue.
     pub(crate) fn line_of(tenant: &sluice_config::Name, queue: &Queue) -> LineId {
         LineId { tenant: tenant.clone(), queue: queue.name.clone(), lane: 0 }
-    }
-
-    /// What the queue does at this moment, by its file or an operator.
-    pub(crate) fn mode(&self) -> Mode {
-        self.usher.view().rules(&self.rules, now()).mode
     }
 
     /// The message to those who wait, that of an operator or of the file.

@@ -10,6 +10,9 @@
 //! each role, and of another tenant. A tenant that a principal does not see is answered as one that is not there.
 
 pub(crate) mod answer;
+mod change;
+mod files;
+mod foresee;
 mod me;
 pub(crate) mod pace;
 mod queues;
@@ -17,7 +20,10 @@ mod records;
 mod stream;
 mod visits;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
 
 use axum::{
     Router,
@@ -27,11 +33,13 @@ use axum::{
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
+use ring::rand::{SecureRandom as _, SystemRandom};
+use sluice_admission::{line::CHANGE_ID_MAX, store::LineId};
 use tokio::{net::TcpListener, sync::Semaphore};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::answer::Problem;
+use self::{answer::Problem, change::Made};
 use super::{
     access::{Access, session_cookie, token::SESSION_MAX},
     audit::Audit,
@@ -49,12 +57,33 @@ pub(crate) struct Api {
     pub(crate) audit: Audit,
     pub(crate) pace: pace::Pace,
     streams: Arc<Semaphore>,
+    /// The last change of each line that was made through this node.
+    made: Mutex<HashMap<LineId, Made>>,
 }
 
 impl Api {
     pub(crate) fn new(node: Arc<Node>, access: Arc<Access>, audit: Audit) -> Self {
         let streams = Arc::new(Semaphore::new(stream::STREAMS_MAX));
-        Self { node, access, audit, pace: pace::Pace::default(), streams }
+        Self { node, access, audit, pace: pace::Pace::default(), streams, made: Mutex::default() }
+    }
+
+    /// The last change of a line that was made through this node.
+    fn made(&self, line: &LineId) -> Option<Made> {
+        self.made.lock().ok()?.get(line).cloned()
+    }
+
+    fn remember(&self, line: &LineId, made: Made) {
+        if let Ok(mut all) = self.made.lock() {
+            all.insert(line.clone(), made);
+        }
+    }
+
+    /// For a change: 53 random bits.
+    fn change_id(&self) -> u64 {
+        let mut bytes = [0; 8];
+        // Without random bytes two changes of one number may look alike, which a line that was lost alone has.
+        let _ = SystemRandom::new().fill(&mut bytes);
+        u64::from_le_bytes(bytes) % CHANGE_ID_MAX
     }
 }
 
@@ -64,6 +93,7 @@ impl Api {
     tags(
         (name = "access", description = "Who asks"),
         (name = "queues", description = "Queues as configured, and as they are now"),
+        (name = "control", description = "What is set in place of a file, for a while"),
         (name = "verbs", description = "What is done once"),
         (name = "audit", description = "What operators did"),
     )
@@ -80,9 +110,13 @@ fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(queues::queue))
         .routes(routes!(queues::live))
         .routes(routes!(stream::stream))
+        .routes(routes!(change::set, change::clear))
+        .routes(routes!(change::undo))
+        .routes(routes!(change::preview))
         .routes(routes!(visits::reset))
         .routes(routes!(visits::end))
         .routes(routes!(records::records))
+        .routes(routes!(records::head))
         .split_for_parts()
 }
 
@@ -106,7 +140,10 @@ fn router(api: Arc<Api>) -> Router {
         let description = description.to_string();
         async move { ([(header::CONTENT_TYPE, "application/json")], description) }
     };
-    operations
+    let pages = files::FILES.into_iter().fold(operations, |router, (path, kind, text)| {
+        router.route(path, get(move || async move { files::file(kind, text) }))
+    });
+    pages
         .route("/v1/openapi.json", get(openapi))
         .route("/login", post(me::login))
         .route("/logout", post(me::logout))

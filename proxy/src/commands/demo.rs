@@ -12,14 +12,21 @@ use std::{
     time::Duration,
 };
 
-use sluice_admission::store::Embedded;
+use sluice_admission::{store::Embedded, token::Keyring};
 use sluice_config::{
-    Config, HostPattern, Keys, Name, NodeTls, Origin, Queue, Secret, Server, Store, Tenant, TenantTls,
+    Admin, Config, HostPattern, Keys, Name, NodeTls, Origin, Queue, Role, Secret, Server, Store, Tenant, TenantTls,
 };
 use tokio::time::sleep;
 
 use super::{Failed, keygen};
 use crate::{
+    admin::{
+        access::{
+            Signer,
+            token::{Claims, Kind},
+        },
+        time,
+    },
     console,
     life::{self, Life},
     node::Lines,
@@ -40,6 +47,9 @@ pub(super) struct Options {
     /// The port of health and metrics; 0 lets the system choose.
     #[arg(long, default_value_t = 9900)]
     admin_port: u16,
+    /// The port of the dashboard; 0 lets the system choose.
+    #[arg(long, default_value_t = 9901)]
+    dashboard_port: u16,
     /// Speak HTTPS and HTTP/2 as well, with a certificate made for the occasion.
     #[arg(long)]
     https: bool,
@@ -73,6 +83,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
         ));
         console::say("                                     the certificate, which was made a moment ago");
     }
+    if let Some((addr, _)) = &life.api {
+        let token = dashboard_token(&keys)?;
+        console::say(format_args!("  operate  http://localhost:{}/#t={token}", addr.port()));
+        console::say("                                     the operators' side of it, logged in, once");
+    }
     console::say(format_args!("  status   {url}/.sluice/status?queue={QUEUE}"));
     if let Some(admin) = life.admin {
         console::say(format_args!("  metrics  http://{admin}/metrics"));
@@ -102,6 +117,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     life.until(life::asked_to_end());
     console::say("\nstopped");
     Ok(())
+}
+
+/// Logs an operator in at the dashboard.
+fn dashboard_token(keys: &Keys) -> Result<String, Failed> {
+    let (life, now_ms) = (Duration::from_secs(60 * 60), time::now_ms());
+    let claims = Claims::new("you".into(), Role::Admin, None, life, now_ms)
+        .map_err(|_| Failed::Because("the system gives no random bytes".into()))?;
+    Ok(Signer::new(&Keyring::new(keys)?).sign(&claims, Kind::Token))
 }
 
 /// A state directory that goes with the demo.
@@ -166,7 +189,7 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
         },
         tls,
         store: Store::Embedded { state_dir: state.0.clone() },
-        admin: None,
+        admin: Some(Admin { listen: at(options.dashboard_port), hosts: Vec::new(), keys: Vec::new() }),
         keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),
         tenants: vec![Arc::new(tenant)],
     })

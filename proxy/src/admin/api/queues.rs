@@ -1,16 +1,20 @@
 //! Tenants and their queues, as configured and as they are now.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::extract::{Path, State};
 use serde::Serialize;
-use sluice_admission::{line::Rules, usher::now};
-use sluice_config::{Mode, Queue, Tenant};
+use sluice_admission::{
+    line::{Revision, Rules},
+    usher::now,
+};
+use sluice_config::{Mode, Tenant};
 use utoipa::ToSchema;
 
 use super::{
     Api,
     answer::{Answer, Problem},
+    change::OverrideDoc,
 };
 use crate::{
     admin::access::{Permission, Principal, Visitor},
@@ -39,6 +43,10 @@ pub(crate) struct QueueDoc {
     pub(crate) file: Settings,
     /// What holds now.
     pub(crate) effective: Settings,
+    /// What an operator has set in place of the file; `null`: nothing.
+    pub(crate) r#override: Option<OverrideDoc>,
+    /// Whether the last change can be taken back through this node.
+    pub(crate) undo: bool,
     pub(crate) live: Live,
 }
 
@@ -118,17 +126,13 @@ impl Settings {
             message,
         }
     }
-
-    pub(crate) fn of_file(queue: &Queue) -> Self {
-        Self::of(&Rules::of(queue), queue.message.clone())
-    }
 }
 
 impl Live {
     pub(crate) fn of(gate: &Gate) -> Self {
         let view = gate.usher.view();
         let summary = &view.summary;
-        let look = view.look(gate.queue.mode, now());
+        let look = view.look(&gate.usher.rules(), now());
         let joining = look.joining();
         Self {
             waiting: summary.waiting,
@@ -159,18 +163,30 @@ impl TenantDoc {
 }
 
 impl QueueDoc {
-    pub(crate) fn of(gate: &Gate) -> Self {
+    pub(crate) fn of(gate: &Gate, undo: bool) -> Self {
         let line = gate.usher.line();
-        let file = Settings::of_file(&gate.queue);
+        let governed = gate.usher.governed();
         Self {
             tenant: line.tenant.to_string(),
             queue: line.queue.to_string(),
             paths: gate.queue.paths.clone(),
-            effective: file.clone(),
-            file,
+            effective: Settings::of(&governed.rules, gate.message().map(Cow::into_owned)),
+            file: Settings::of(&governed.file, gate.queue.message.clone()),
+            r#override: OverrideDoc::of(&governed),
+            undo,
             live: Live::of(gate),
         }
     }
+}
+
+fn doc(api: &Api, gate: &Gate) -> QueueDoc {
+    let revision = gate.usher.governed().control.revision;
+    QueueDoc::of(gate, api.made(gate.usher.line()).is_some_and(|made| made.revision == revision))
+}
+
+/// A revision as an entity tag.
+pub(crate) fn tag(revision: Revision) -> String {
+    format!("\"{}.{:x}\"", revision.number, revision.id)
 }
 
 /// The site of a tenant that the principal sees.
@@ -235,7 +251,7 @@ pub(crate) async fn queues(
 ) -> Result<Answer<Vec<QueueDoc>>, Problem> {
     let site = site(&api, &visitor.principal, &tenant)?;
     allow(&visitor.principal, Permission::QueueRead)?;
-    Ok(Answer::of(site.gates().iter().map(|gate| QueueDoc::of(gate)).collect()))
+    Ok(Answer::of(site.gates().iter().map(|gate| doc(&api, gate)).collect()))
 }
 
 /// A queue
@@ -251,7 +267,8 @@ pub(crate) async fn queue(
     Path((tenant, queue)): Path<(String, String)>,
 ) -> Result<Answer<QueueDoc>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueRead, (&tenant, &queue))?;
-    Ok(Answer::of(QueueDoc::of(&gate)))
+    let etag = Some(tag(gate.usher.governed().control.revision));
+    Ok(Answer { etag, ..Answer::of(doc(&api, &gate)) })
 }
 
 /// A line now

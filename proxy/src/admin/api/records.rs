@@ -65,3 +65,21 @@ pub(crate) async fn records(
     let records = found.into_iter().filter(|(record, _)| seen(record)).map(|(record, hash)| Hashed { record, hash });
     Ok(Answer { next, ..Answer::of(records.collect()) })
 }
+
+/// The end of the log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Head {
+    /// The last record; 0: there is none.
+    seq: u64,
+    /// Of it and all before it. Kept elsewhere, it shows that none is missing: `sluice audit verify --contains HASH`.
+    hash: String,
+}
+
+/// The end of the audit log
+#[utoipa::path(get, path = "/v1/audit/head", tag = "audit", extensions(("x-permission" = json!("audit:read"))),
+    responses((status = 200, body = inline(super::answer::Envelope<Head>))))]
+pub(crate) async fn head(State(api): State<Arc<Api>>, visitor: Visitor) -> Result<Answer<Head>, Problem> {
+    allow(&visitor.principal, Permission::AuditRead)?;
+    let (seq, hash) = api.audit.head().await;
+    Ok(Answer::of(Head { seq, hash }))
+}

@@ -4,11 +4,11 @@ import { ask, Failure } from "/dashboard-api.js";
 import { element, span } from "/dashboard-parts.js";
 
 const MODES = {
-  auto: "automatic: a line when it is needed",
-  hold: "hold: no visitor is called",
-  drain: "drain: empty the line, then open",
-  closed: "closed: no visitor joins",
-  open: "open: everybody is let in",
+  auto: "auto: a line if needed",
+  hold: "hold: none is called",
+  drain: "drain, then open",
+  closed: "closed: none joins",
+  open: "open: all are let in",
 };
 const SPANS = { "30m": "30 minutes", "1h": "1 hour", "4h": "4 hours", "1d": "1 day", "7d": "7 days" };
 
@@ -48,7 +48,7 @@ export function changeBox({ path, name, may, changed }) {
   const box = element("section", {},
     element("h2", {}, "Change"),
     set,
-    element("div", { class: "row" }, hold, element("span", { class: "muted" }, "at once, without a question; h leads here")),
+    element("div", { class: "row" }, hold, element("span", { class: "muted" }, "Takes effect at once. Press h to come here.")),
     form);
 
   /** What the form asks for beyond what the file says. */

@@ -50,7 +50,7 @@ export function plot(title) {
       area.setAttribute("d", values.length ? `M0 ${HEIGHT} L${points} L${WIDTH} ${HEIGHT} Z` : "");
       bound.setAttribute("d", most === null || most === undefined ? "" : `M0 ${y(most)} L${WIDTH} ${y(most)}`);
       const highest = values.length ? Math.max(...values) : 0;
-      caption.textContent = `Most since ${span(values.length * 2)}: ${highest.toLocaleString()}${most ? `; bound ${most.toLocaleString()}` : ""}`;
+      caption.textContent = `Highest in the last ${span(values.length * 2)}: ${highest.toLocaleString()}${most ? `; bound ${most.toLocaleString()}` : ""}`;
       if (!(/** @type {HTMLDetailsElement} */ (table).open)) return;
       const shown = values.map((value, at) => [(values.length - 1 - at) * 2, value]).filter(([ago]) => ago % 60 < 2).reverse();
       rows.replaceChildren(...shown.map(([ago, value]) => element("tr", {}, element("td", {}, span(ago)), element("td", {}, value.toLocaleString()))));

@@ -68,13 +68,19 @@ async fn a_queue_goes_by_what_an_operator_has_set_until_it_ends() {
     set(Mode::Hold, Some("Back at ten"), Some(60_000)).await.unwrap();
     let standing = line[0].enters(&world).await.unwrap_err();
     assert_eq!((standing.state, standing.reason), (State::Held, Some(Reason::Paused)));
-    assert_eq!((world.gate.mode(), world.gate.message().as_deref()), (Mode::Hold, Some("Back at ten")));
+    assert_eq!(
+        (world.gate.usher.governed().rules.mode, world.gate.message().as_deref()),
+        (Mode::Hold, Some("Back at ten"))
+    );
     for _ in 0..31 {
         sleep(Duration::from_secs(2)).await;
         line[0].polls(&world).await;
     }
     assert_eq!(line[0].enters(&world).await, Ok(2), "it has ended");
-    assert_eq!((world.gate.mode(), world.gate.message().as_deref()), (Mode::Auto, Some("Tickets from 40 EUR")));
+    assert_eq!(
+        (world.gate.usher.governed().rules.mode, world.gate.message().as_deref()),
+        (Mode::Auto, Some("Tickets from 40 EUR"))
+    );
 
     set(Mode::Open, None, None).await.unwrap();
     let decision = world.asks_nobody(Visitor::default().asks(&world, Errand::Enter)).await;
