@@ -34,3 +34,5 @@ pub const CLIENT_CA_CERTIFICATES: RangeInclusive<usize> = 1..=100;
 pub const SERVER_ADDRESSES_MAX: usize = 100;
 /// Longest path of a Unix socket, in bytes: what the system has room for.
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
+/// Authorities that may sign certificates of an origin's servers.
+pub const ORIGIN_CA_CERTIFICATES: RangeInclusive<usize> = 1..=1000;

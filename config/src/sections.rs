@@ -9,6 +9,7 @@ pub(crate) mod keys;
 pub(crate) mod node;
 pub(crate) mod origin;
 pub(crate) mod queue;
+pub(crate) mod route;
 pub(crate) mod secret;
 pub(crate) mod server;
 pub(crate) mod store;

@@ -26,7 +26,7 @@ use crate::{
     routing::{Routes, Site},
     service::Insiders,
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
-    upstream::KnownOrigins,
+    upstream::{KnownOrigins, OriginTlsError},
 };
 
 /// Everything that outlives a request.
@@ -58,6 +58,8 @@ pub(crate) enum NodeError {
     Keys(#[from] KeyringError),
     #[error("tenant {0}: {1:?}")]
     Prefix(String, BadPrefix),
+    #[error("tenant {0}: {1}")]
+    OriginTls(String, OriginTlsError),
     #[error(transparent)]
     Tls(#[from] TlsError),
     #[error("metrics: {0}")]
@@ -126,8 +128,10 @@ impl Node {
                 kept.insert(line, served);
                 Arc::new(gate)
             });
-            let origin = self.origins.origin(tenant, &tenant.origin);
-            let site = Site::new(tenant.clone(), gates.collect(), Some(origin));
+            let gates = gates.collect();
+            let origins = self.origins.of_tenant(tenant);
+            let origins = origins.map_err(|error| NodeError::OriginTls(tenant.name.to_string(), error))?;
+            let site = Site::new(tenant.clone(), gates, origins);
             sites.push(Arc::new(site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?));
         }
         let answered = async {

@@ -43,8 +43,10 @@ pub(crate) struct Site<G = Gate> {
     pub(crate) tenant: Arc<Tenant>,
     gates: Vec<Arc<G>>,
     by_path: PrefixTable<Arc<G>>,
-    /// Where requests go; `None` where they are only explained.
-    origin: Option<Arc<Origin>>,
+    /// The route of a path, counted from 1; where there is none, 0 is the tenant's own origin.
+    routes: PrefixTable<usize>,
+    /// Where requests go, in that order; nothing where they are only explained.
+    origins: Vec<Arc<Origin>>,
     /// What the tenant wants on every answer.
     pub(crate) headers: TenantHeaders,
     /// For the tenant's forms that are on their way back.
@@ -52,15 +54,18 @@ pub(crate) struct Site<G = Gate> {
 }
 
 impl<G: Guard> Site<G> {
-    /// The gates must be those of the tenant's queues, and the origin the tenant's.
+    /// The gates must be those of the tenant's queues, and the origins the tenant's own and those of its routes.
     ///
     /// # Errors
     /// If two prefixes mean the same paths, or one means none.
-    pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<G>>, origin: Option<Arc<Origin>>) -> Result<Self, BadPrefix> {
+    pub(crate) fn new(tenant: Arc<Tenant>, gates: Vec<Arc<G>>, origins: Vec<Arc<Origin>>) -> Result<Self, BadPrefix> {
         let paths = gates.iter().flat_map(|gate| gate.queue().paths.iter().map(|path| (path.as_str(), gate.clone())));
         let by_path = PrefixTable::new(paths)?;
+        let routes = (1..).zip(&tenant.routes);
+        let routes = routes.flat_map(|(nth, route)| route.paths.iter().map(move |path| (path.as_str(), nth)));
+        let routes = PrefixTable::new(routes)?;
         let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
-        Ok(Self { tenant, gates, by_path, origin, headers, forms })
+        Ok(Self { tenant, gates, by_path, routes, origins, headers, forms })
     }
 
     /// The gate before a path, and the prefix that matched.
@@ -82,14 +87,19 @@ impl<G: Guard> Site<G> {
         &self.gates
     }
 
-    /// Where requests go.
-    pub(crate) fn origin(&self) -> Option<&Arc<Origin>> {
-        self.origin.as_ref()
+    /// The route of a path by its number, and the prefix that matched. 0: none, so the tenant's own origin.
+    pub(crate) fn route(&self, path: &NormalPath<'_>) -> (usize, &str) {
+        self.routes.find(path).map_or((0, ""), |(prefix, nth)| (*nth, prefix))
+    }
+
+    /// Where requests of a route go.
+    pub(crate) fn origin(&self, route: usize) -> Option<&Arc<Origin>> {
+        self.origins.get(route)
     }
 
     /// All places where requests go.
     pub(crate) fn origins(&self) -> impl Iterator<Item = &Arc<Origin>> {
-        self.origin.iter()
+        self.origins.iter()
     }
 }
 

@@ -54,6 +54,8 @@ impl Service {
 #[derive(Debug)]
 pub(crate) struct Passage {
     site: Option<Arc<Site>>,
+    /// Which of its origins serves the path.
+    route: usize,
     pub(crate) kind: Kind,
     recipient: Recipient,
     /// The client's address, of IPv6 the network.
@@ -78,6 +80,7 @@ impl Passage {
     pub(crate) fn begin(node: &Node) -> Self {
         Self {
             site: None,
+            route: 0,
             kind: Kind::Fetch,
             recipient: Recipient { secure: false, app: false },
             client: 0,
@@ -93,7 +96,8 @@ impl Passage {
 
     /// How long nothing of a body may come: what the client may take for a piece, and the origin for the one before.
     pub(crate) fn body_silence_max(&self) -> Duration {
-        READ_TIMEOUT + self.site.as_ref().map_or(Duration::ZERO, |site| site.tenant.origin.write_timeout)
+        let origin = self.site.as_ref().and_then(|site| site.origin(self.route));
+        READ_TIMEOUT + origin.map_or(Duration::ZERO, |origin| origin.settings.write_timeout)
     }
 
     /// Puts on an answer of ours what the visitor is handed, and what the tenant wants on every answer.

@@ -37,6 +37,8 @@ fn smallest_config_has_all_defaults() {
     assert_eq!(tenant.origin.in_flight_max, None);
     assert_eq!(tenant.origin.resolve_every, Duration::from_secs(30));
     assert_eq!(tenant.origin.health, None);
+    assert_eq!(tenant.origin.tls, None);
+    assert_eq!(tenant.routes, []);
     assert_eq!(tenant.origin.connect_timeout, Duration::from_secs(5));
     assert_eq!(tenant.origin.read_timeout, Duration::from_secs(60));
     assert_eq!(tenant.origin.write_timeout, Duration::from_secs(60));

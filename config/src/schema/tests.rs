@@ -55,6 +55,8 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
         .with_pair("shop", &Pair::new(&["shop.example.com"]))
         .with_pair("default", &Pair::new(&["shop.example.com"]));
     dir.with("tls/clients.pem", &Authority::root("Clients").pem())
+        .with("tls/origin-ca.pem", &Authority::root("Origin").pem())
+        .with_pair("client", &Pair::new(&["client.example.com"]))
 }
 
 fn samples() -> [Dir; 4] {
@@ -109,6 +111,8 @@ fn sections_readers_samples_and_manual_know_the_same_keys() {
     let (mut listed, mut described, mut headings) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for file in [&NODE_FILE, &TENANT_FILE] {
         file.top.walk(&[], &mut |path, section| {
+            // An origin of a route has the keys of any other.
+            let path = if path.starts_with(&["route", "origin"]) { &path[1..] } else { path };
             let here = if path.is_empty() { file.name.to_owned() } else { format!("{}:{}", file.name, path.join(".")) };
             for key in section.keys {
                 listed.insert((section.name, key.name()));
@@ -142,6 +146,7 @@ fn written_keys(file: &str, path: &str, value: &Value, keys: &mut BTreeSet<(Stri
                     keys.insert((here.clone(), key.clone()));
                 }
                 let below_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let below_path = below_path.strip_prefix("route.").unwrap_or(&below_path).to_owned();
                 written_keys(file, &below_path, below, keys);
             }
         }
@@ -170,6 +175,7 @@ impl Setting {
             ("tls", &tenant["properties"]["tls"]),
             ("cookies", &tenant["properties"]["cookies"]),
             ("queue", &tenant["properties"]["queue"]["items"]),
+            ("route", &tenant["properties"]["route"]["items"]),
         ];
         let settings = |(table, schema): (&str, &Value)| -> Vec<Self> {
             let properties = schema["properties"].as_object().unwrap_or_else(|| panic!("{table}: {schema:#}"));

@@ -4,11 +4,13 @@ mod health;
 mod servers;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{num::NonZeroU32, time::Duration};
 
 pub use health::Health;
 pub use servers::{OriginServer, ServerAddress, usable_addresses};
+pub use tls::OriginTls;
 
 use crate::{
     declare::{Choice, Count, Default, Key, Nested, Optional, Section, Table, Time},
@@ -29,7 +31,9 @@ pub struct Origin {
     pub resolve_every: Duration,
     /// How servers are checked; `None`: they are not.
     pub health: Option<Health>,
-    /// TCP connect.
+    /// How TLS is spoken to them; `None`: it is not.
+    pub tls: Option<OriginTls>,
+    /// TCP connect, and TLS handshake.
     pub connect_timeout: Duration,
     /// Between two reads of the answer.
     pub read_timeout: Duration,
@@ -48,6 +52,7 @@ impl Origin {
             in_flight_max: None,
             resolve_every: RESOLVE_EVERY.default(),
             health: None,
+            tls: None,
             connect_timeout: CONNECT_TIMEOUT.default(),
             read_timeout: READ_TIMEOUT.default(),
             write_timeout: WRITE_TIMEOUT.default(),
@@ -87,6 +92,10 @@ pub(crate) static SECTION: Section = Section {
         &READ_TIMEOUT,
         &WRITE_TIMEOUT,
         &IDLE_TIMEOUT,
+        &tls::TLS,
+        &tls::TLS_NAME,
+        &tls::TLS_CA_FILE,
+        &tls::TLS_CLIENT_CERTIFICATE,
         &HEALTH,
     ],
 };
@@ -128,7 +137,7 @@ static HEALTH: Key<Nested, Optional> = Key::table("health", &health::SECTION);
 
 static CONNECT_TIMEOUT: Key<Time, Default<Duration>> = Key {
     name: "connect_timeout",
-    doc: "How long a connect to a server may take",
+    doc: "How long a connect to a server may take, and the TLS handshake if there is one",
     kind: Time::from_ms(100..=60_000),
     absent: Default(|| Duration::from_secs(5)),
 };
@@ -158,6 +167,7 @@ static IDLE_TIMEOUT: Key<Time, Default<Duration>> = Key {
 
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
     let servers = table.read_with(&servers::SERVERS, |value| servers::read(value, outside));
+    let tls = tls::read(table, outside, &servers);
     let balance = table.read(&BALANCE);
     let in_flight_max = table.read(&IN_FLIGHT_MAX);
     let resolve_every = table.read(&RESOLVE_EVERY);
@@ -172,6 +182,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
         in_flight_max: in_flight_max?,
         resolve_every: resolve_every?,
         health: health?,
+        tls: tls?,
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
         write_timeout: write_timeout?,

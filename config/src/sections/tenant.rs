@@ -21,6 +21,7 @@ use crate::{
         cors::{self, Cors},
         origin::{self, Origin},
         queue::{self, NAME_TEXT, Queue},
+        route::{self, Route},
         tls::tenant::{self as tls, TenantTls},
     },
 };
@@ -32,8 +33,10 @@ pub struct Tenant {
     pub name: Name,
     /// Host names this tenant answers for.
     pub hosts: Vec<HostPattern>,
-    /// Where admitted requests go.
+    /// Where admitted requests go, unless a route says otherwise.
     pub origin: Origin,
+    /// Paths that other origins serve; unique within the tenant.
+    pub routes: Vec<Route>,
     /// Cross-origin answers for requests that may not enter; `None`: no CORS headers.
     pub cors: Option<Cors>,
     /// Certificates and what goes with them; `None`: no HTTPS of this node's own.
@@ -53,6 +56,7 @@ impl Tenant {
             name,
             hosts: Vec::new(),
             origin,
+            routes: Vec::new(),
             cors: None,
             tls: None,
             same_site: SameSite::default(),
@@ -64,9 +68,9 @@ impl Tenant {
 
 pub(crate) static SECTION: Section = Section {
     name: "the top of a tenant's file",
-    doc: "One tenant: its hosts, its origin and its queues",
+    doc: "One tenant: its hosts, its origins and its queues",
     may_hold_secrets: false,
-    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &QUEUE],
+    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &QUEUE, &ROUTE],
 };
 
 // What to write is suggested by the file's own name: see `name_help`.
@@ -118,6 +122,13 @@ static QUEUE: Key<List<Nested>> = Key {
     absent: Required("write `[[queue]]` and below it `name = \"main\"` and `release_per_minute = 600`"),
 };
 
+static ROUTE: Key<List<Nested>, Optional> = Key {
+    name: "route",
+    doc: route::SECTION.doc,
+    kind: List { entries: 1..=100, each: Nested { section: &route::SECTION, example: "[[route]]" } },
+    absent: Optional("all paths go to `[origin]`"),
+};
+
 /// What all tenants share: no two have the same name or host.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -148,10 +159,12 @@ pub(crate) fn read(
         let same_site = top.nested(&COOKIES, cookies::read);
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, is_store_shared));
+        let routes = top.read_with(&ROUTE, |value| routes(value, outside));
         Ok(Tenant {
             name: name?,
             hosts: hosts?,
             origin: origin?,
+            routes: routes?.unwrap_or_default(),
             cors: cors?,
             tls: tls?,
             same_site: same_site?,
@@ -174,6 +187,15 @@ fn queues(value: Value<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {
     QUEUE.kind.read_each(value, |entry| {
         QUEUE.kind.each.read(entry, |table| queue::read(table, is_store_shared, &mut siblings).map(Arc::new))
     })
+}
+
+fn routes(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Route>> {
+    if !value.is_list() {
+        return Err(value.wrong_type("a list of tables", "[[route]]"));
+    }
+    let mut taken = Claims::default();
+    let each = &ROUTE.kind.each;
+    ROUTE.kind.read_each(value, |entry| each.read(entry, |table| route::read(table, outside, &mut taken)))
 }
 
 /// Suggests the file's own name.

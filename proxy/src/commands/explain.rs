@@ -70,6 +70,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
         Ok(decision) => {
             tenant(&routes, &decision.facts.host);
             goes_to(&decision.site, &decision.goes_to, decision.facts.path, kind);
+            if matches!(decision.goes_to, GoesTo::Gate(_) | GoesTo::Origin) {
+                origin(&decision.site, decision.facts.path);
+            }
         }
         Err(stop) => stopped(&routes, &host, stop),
     }
@@ -79,7 +82,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
 fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
     let because = |error: &dyn std::fmt::Display| Failed::Because(error.to_string());
     let site = |tenant: &Arc<sluice_config::Tenant>| {
-        let site = Site::new(tenant.clone(), tenant.queues.clone(), None);
+        let site = Site::new(tenant.clone(), tenant.queues.clone(), Vec::new());
         site.map(Arc::new).map_err(|bad| Failed::Because(format!("tenant {}: {bad:?}", tenant.name)))
     };
     let sites = config.tenants.iter().map(site).collect::<Result<_, _>>()?;
@@ -160,6 +163,21 @@ fn goes_to(site: &Site<Queue>, goes_to: &GoesTo<Queue>, path: &[u8], kind: Kind)
     if queue.mode != Mode::Open {
         say(format_args!("parked   {}", parked(kind, queue.wait_status.code())));
     }
+}
+
+/// Which servers a request gets to if it passes.
+fn origin(site: &Site<Queue>, path: &[u8]) {
+    let Ok(path) = NormalPath::parse(path) else { return };
+    let (nth, prefix) = site.route(&path);
+    let routed = nth.checked_sub(1).and_then(|nth| site.tenant.routes.get(nth));
+    let (origin, why) = match routed {
+        Some(route) => (&route.origin, format!("[[route]], longest prefix \"{prefix}\"")),
+        None if site.tenant.routes.is_empty() => (&site.tenant.origin, "[origin]".to_owned()),
+        None => (&site.tenant.origin, format!("[origin], no route has a prefix of {path}")),
+    };
+    let scheme = if origin.tls.is_some() { "https" } else { "http" };
+    let servers: Vec<_> = origin.servers.iter().map(|server| server.address.to_string()).collect();
+    say(format_args!("origin   {} by {scheme} ({why})", servers.join(", ")));
 }
 
 fn mode(mode: Mode) -> &'static str {

@@ -8,7 +8,7 @@
 //!    One that has been here before for that tenant goes round in a circle.
 //! 3. A path with more than one reading is refused.
 //! 4. What has come over plain HTTP is led to HTTPS, if the tenant wants that.
-//! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin.
+//! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin of its route.
 
 use std::sync::Arc;
 
@@ -38,6 +38,8 @@ pub(crate) struct Decision<'r, G> {
     pub(crate) client: Client,
     pub(crate) site: Arc<Site<G>>,
     pub(crate) goes_to: GoesTo<G>,
+    /// The route of the path, by its number in the site: which origin serves it if it may pass.
+    pub(crate) route: usize,
 }
 
 /// Where a request goes.
@@ -111,7 +113,7 @@ pub(crate) fn decide<'r, G: Guard>(
     let path = NormalPath::parse(facts.path).map_err(Stop::Path)?;
     let client = client::resolve(connection.peer, connection.is_tls(), trusted_proxies, head.headers);
     if let Some(to) = redirect::to_https(&facts, &path, &client, site.tenant.tls.as_ref(), https_port) {
-        return Ok(Decision { facts, client, site: site.clone(), goes_to: GoesTo::Https(to) });
+        return Ok(Decision { facts, client, site: site.clone(), goes_to: GoesTo::Https(to), route: 0 });
     }
     let goes_to = match path.as_str().strip_prefix(OWN_PREFIX) {
         Some("status") => GoesTo::Own(Endpoint::Status),
@@ -119,7 +121,8 @@ pub(crate) fn decide<'r, G: Guard>(
         Some(_) => GoesTo::Own(Endpoint::Unknown),
         None => site.gate(&path).map_or(GoesTo::Origin, |(_, gate)| GoesTo::Gate(gate.clone())),
     };
-    Ok(Decision { facts, client, site: site.clone(), goes_to })
+    let (route, _) = site.route(&path);
+    Ok(Decision { facts, client, site: site.clone(), goes_to, route })
 }
 
 /// What the framing of HTTP/2 leaves to us of RFC 9113, 8.3.1. Where there is no `:authority` but a `Host` it keeps no

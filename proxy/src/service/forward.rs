@@ -44,7 +44,7 @@ impl Service {
         passage: &mut Passage,
     ) -> Result<(), Failure> {
         let Some(site) = passage.site.clone() else { unreachable!("what is forwarded has a site") };
-        let Some(origin) = site.origin() else { unreachable!("a site that serves has its origin") };
+        let Some(origin) = site.origin(passage.route) else { unreachable!("a site that serves has its origins") };
         let Asking { ask, asks_head } = asking;
         let forwarded = match ask {
             Ok(ask) => {

@@ -59,12 +59,13 @@ impl Service {
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Head { method, headers, version, .. } = head;
-        let Decision { facts, client, site, goes_to } = decision;
+        let Decision { facts, client, site, goes_to, route } = decision;
         passage.recipient = Recipient { secure: client.secure, app: is_app(passage.kind, headers) };
         passage.client = super::number_of(client.addr);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);
+        passage.route = route;
         let answer = match goes_to {
             GoesTo::Https(to) => Some(answer::moved(to)),
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),

@@ -18,9 +18,11 @@ use super::{
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
     link::Link,
+    origin::is_alert,
     with_buffer,
 };
 
+const SPEAKS_TLS: &str = "it is TLS: write `tls = true`, or name the port that speaks plain HTTP";
 /// Interim answers in front of an answer.
 const INTERIM_MAX: u8 = 32;
 
@@ -191,6 +193,9 @@ impl<'a, C: Client> Exchange<'a, C> {
     /// Sends what there is of the request.
     fn poll_up(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Result<(), Failure> {
         loop {
+            if self.up.kept.is_empty() && self.up.begun && !self.flushed(cx) {
+                return Ok(());
+            }
             if !self.up.kept.is_empty() {
                 let kept = std::mem::take(&mut self.up.kept);
                 let all_taken = self.send(cx, &[&kept]);
@@ -234,6 +239,28 @@ impl<'a, C: Client> Exchange<'a, C> {
         }
     }
 
+    /// Whether what was written is on its way: TLS keeps what the system does not take.
+    fn flushed(&mut self, cx: &mut Context<'_>) -> bool {
+        match self.link.poll_flush(cx) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(_)) => {
+                self.takes_nothing_more();
+                false
+            }
+            Poll::Pending => {
+                self.up.waits = Waits::Origin;
+                false
+            }
+        }
+    }
+
+    /// The origin has closed, perhaps behind an answer that says why.
+    fn takes_nothing_more(&mut self) {
+        self.up.broken = true;
+        self.up.waits = Waits::ForNothing;
+        self.down.moved = true;
+    }
+
     /// The request is with the origin; from here on it is the origin's turn.
     fn end_up(&mut self) -> Result<(), Failure> {
         self.up.waits = Waits::ForNothing;
@@ -255,10 +282,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                     IoSlice::advance_slices(&mut slices, bytes);
                 }
                 Poll::Ready(_) => {
-                    // It has closed, perhaps behind an answer that says why.
-                    self.up.broken = true;
-                    self.up.waits = Waits::ForNothing;
-                    self.down.moved = true;
+                    self.takes_nothing_more();
                     return false;
                 }
                 Poll::Pending => {
@@ -326,6 +350,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                 self.down.state = State::Ended;
                 self.client.write(cx, &[], Some(&[]))
             }
+            State::Head if is_alert(&self.down.head) => Err(BrokenHead(SPEAKS_TLS).into()),
             _ => Err(Failure::Closed),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{answer::BrokenHead, body::Malformed};
+use super::{answer::BrokenHead, body::Malformed, origin::TlsFailure};
 
 /// What went wrong.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +11,10 @@ pub(crate) enum Failure {
     NotConnected(#[source] io::Error),
     #[error("the origin did not accept a connection in time")]
     ConnectTimedOut,
+    #[error("the origin did not finish the TLS handshake in time")]
+    HandshakeTimedOut,
+    #[error("no TLS with the origin: {0}")]
+    Tls(#[from] TlsFailure),
     /// All servers have as much to do as they may have.
     #[error("the origin has no room: each server has `in_flight_max` requests under way")]
     Busy,
@@ -44,8 +48,10 @@ impl Failure {
             Self::Request(_) => Some(400),
             Self::BodySilent => Some(408),
             Self::Busy => Some(503),
-            Self::ConnectTimedOut | Self::Silent => Some(504),
-            Self::NotConnected(_) | Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some(502),
+            Self::ConnectTimedOut | Self::HandshakeTimedOut | Self::Silent => Some(504),
+            Self::NotConnected(_) | Self::Tls(_) | Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => {
+                Some(502)
+            }
         }
     }
 
@@ -60,7 +66,8 @@ impl Failure {
     /// What one of its servers is to blame for.
     pub(super) fn of_server(&self) -> Option<Cause> {
         match self {
-            Self::ConnectTimedOut | Self::Silent => Some(Cause::Timeout),
+            Self::ConnectTimedOut | Self::HandshakeTimedOut | Self::Silent => Some(Cause::Timeout),
+            Self::Tls(_) => Some(Cause::Tls),
             Self::NotConnected(_) => Some(Cause::Connect),
             Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some(Cause::BrokenAnswer),
             Self::Busy | Self::ClientGone(_) | Self::NotTaken | Self::BodySilent | Self::Request(_) => None,
@@ -73,17 +80,19 @@ impl Failure {
 pub(super) enum Cause {
     Connect,
     Timeout,
+    Tls,
     BrokenAnswer,
 }
 
 impl Cause {
-    pub(super) const ALL: [Self; 3] = [Self::Connect, Self::Timeout, Self::BrokenAnswer];
+    pub(super) const ALL: [Self; 4] = [Self::Connect, Self::Timeout, Self::Tls, Self::BrokenAnswer];
 
     /// A metric label.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Connect => "connect",
             Self::Timeout => "timeout",
+            Self::Tls => "tls",
             Self::BrokenAnswer => "broken_answer",
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -13,6 +13,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
     time::timeout,
 };
+use tokio_rustls::client::TlsStream;
 
 use super::{
     failure::Failure,
@@ -31,6 +32,7 @@ pub(crate) struct Link {
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 /// The same call of whichever socket it is.
@@ -39,6 +41,7 @@ macro_rules! of_socket {
         match $socket {
             Socket::Tcp($name) => $call,
             Socket::Unix($name) => $call,
+            Socket::Tls($name) => $call,
         }
     };
 }
@@ -47,16 +50,40 @@ impl Link {
     /// # Errors
     /// If the server cannot be reached within the limit. Nothing has been sent then.
     pub(super) async fn open(server: &Server, limit: Duration) -> Result<Self, Failure> {
-        match timeout(limit, Socket::connect(&server.endpoint)).await {
-            Ok(Ok(socket)) => Ok(Self { socket, reused: false }),
-            Ok(Err(error)) => Err(Failure::NotConnected(error)),
+        let mut shakes_hands = false;
+        let opened = timeout(limit, async {
+            let socket = Socket::connect(&server.endpoint).await.map_err(Failure::NotConnected)?;
+            match (&server.tls, socket) {
+                (Some(tls), Socket::Tcp(tcp)) => {
+                    shakes_hands = true;
+                    tls.connect(tcp).await.map(Socket::Tls).map_err(Failure::Tls)
+                }
+                (_, socket) => Ok(socket),
+            }
+        });
+        match opened.await {
+            Ok(opened) => Ok(Self { socket: opened?, reused: false }),
+            Err(_) if shakes_hands => Err(Failure::HandshakeTimedOut),
             Err(_) => Err(Failure::ConnectTimedOut),
         }
     }
 
     /// Whether there may be something to read, without reading it.
-    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        of_socket!(&self.socket, socket => socket.poll_read_ready(cx))
+    pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            Socket::Tcp(tcp) => tcp.poll_read_ready(cx),
+            Socket::Unix(unix) => unix.poll_read_ready(cx),
+            Socket::Tls(tls) => {
+                let (tcp, session) = tls.get_mut();
+                match session.process_new_packets() {
+                    Ok(state) if state.plaintext_bytes_to_read() == 0 && !state.peer_has_closed() => {
+                        tcp.poll_read_ready(cx)
+                    }
+                    // Something has been decrypted already, or reading tells what is wrong.
+                    _ => Poll::Ready(Ok(())),
+                }
+            }
+        }
     }
 
     /// Reads; 0: the server has closed.
@@ -80,10 +107,16 @@ impl Link {
     }
 
     /// Whether the server neither has closed nor said anything, though nothing was asked.
-    pub(super) fn is_quiet(&self) -> bool {
-        let peeked = of_socket!(&self.socket, socket => {
-            rustix::net::recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT)
-        });
+    pub(super) fn is_quiet(&mut self) -> bool {
+        let peeked = match &mut self.socket {
+            Socket::Tcp(tcp) => rustix::net::recv(tcp, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT),
+            Socket::Unix(unix) => rustix::net::recv(unix, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT),
+            Socket::Tls(tls) => {
+                // Tickets for later sessions come behind a handshake, and are nothing that was said.
+                let (mut byte, mut cx) = ([0; 1], Context::from_waker(Waker::noop()));
+                return Pin::new(tls).poll_read(&mut cx, &mut ReadBuf::new(&mut byte)).is_pending();
+            }
+        };
         matches!(peeked, Err(error) if error == rustix::io::Errno::AGAIN)
     }
 }

@@ -23,6 +23,7 @@ mod names;
 mod report;
 mod room;
 mod server;
+mod tls;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -30,6 +31,7 @@ use std::sync::{
 };
 
 use arc_swap::ArcSwap;
+use rustls::ClientConfig;
 use sluice_config::{Balance, Origin as Settings, ServerAddress};
 use tokio::{
     runtime::Handle,
@@ -41,14 +43,17 @@ use self::{
     balance::{Member, Pick, Servers},
     known::Known,
     names::{Lookups, Resolved},
+    tls::Tls,
 };
 pub(crate) use self::{
     known::KnownOrigins,
     report::{OfOrigin, OfServer},
+    tls::{OriginTlsError, TlsFailure},
 };
 pub(super) use self::{
     room::Turn,
     server::{Endpoint, Server},
+    tls::is_alert,
 };
 use super::failure::Failure;
 
@@ -66,6 +71,7 @@ pub(crate) struct Origin {
     /// The host that checks ask for.
     host: String,
     lookups: Lookups,
+    tls: Option<Arc<ClientConfig>>,
     /// What runs beside the requests while the origin is in force.
     beside: Mutex<Vec<AbortHandle>>,
 }
@@ -80,10 +86,11 @@ pub(super) struct Tried {
 
 impl Origin {
     /// `known` is what this node has known of the origin before.
-    fn new(settings: Settings, known: Arc<Known>, host: String, lookups: Lookups) -> Self {
-        let servers = ArcSwap::from_pointee(servers(&settings, &known, None));
+    fn new(settings: Settings, known: Arc<Known>, host: String, lookups: Lookups) -> Result<Self, OriginTlsError> {
+        let tls = settings.tls.as_ref().map(|tls| known.tls_config(tls)).transpose()?;
+        let servers = ArcSwap::from_pointee(servers(&settings, &known, tls.as_ref(), None)?);
         let (turns, beside) = (AtomicUsize::new(0), Mutex::default());
-        Self { settings, servers, known, turns, host, lookups, beside }
+        Ok(Self { settings, servers, known, turns, host, lookups, tls, beside })
     }
 
     /// The config that brought it is in force: checks and look-ups run from now on, on this runtime.
@@ -120,7 +127,8 @@ impl Origin {
 
     /// The names of servers have resolved to other addresses than before.
     fn take_addresses(&self, names: &[Resolved]) {
-        let new = servers(&self.settings, &self.known, Some(names));
+        // It has succeeded with the same names before.
+        let Ok(new) = servers(&self.settings, &self.known, self.tls.as_ref(), Some(names)) else { return };
         let (count, id) = (new.len(), &self.known.id);
         tracing::info!(tenant = %id.tenant, route = id.route, servers = count, "the names of an origin's servers resolve to other addresses");
         self.servers.store(Arc::new(new));
@@ -211,22 +219,36 @@ impl Origin {
 }
 
 /// The servers of an origin. `names` are its names, with other addresses than the config has.
-fn servers(settings: &Settings, known: &Arc<Known>, names: Option<&[Resolved]>) -> Servers {
+fn servers(
+    settings: &Settings,
+    known: &Arc<Known>,
+    tls: Option<&Arc<ClientConfig>>,
+    names: Option<&[Resolved]>,
+) -> Result<Servers, OriginTlsError> {
     let mut names = names.map(|names| names.iter());
     let mut members = Vec::new();
     for configured in &settings.servers {
+        let mut own_name = None;
         let endpoints = match &configured.address {
             ServerAddress::Ip(address) => vec![Endpoint::Tcp(*address)],
-            ServerAddress::Name { addresses, .. } => {
+            ServerAddress::Name { host, addresses, .. } => {
+                own_name = Some(host);
                 let now = names.as_mut().and_then(Iterator::next).map_or(addresses, |name| &name.addresses);
                 now.iter().copied().map(Endpoint::Tcp).collect()
             }
             ServerAddress::Unix(path) => vec![Endpoint::Unix(path.as_path().into())],
         };
+        let name = settings.tls.as_ref().and_then(|tls| tls.name.as_ref()).or(own_name);
+        let tls = match (tls, name) {
+            (Some(config), Some(name)) => Some(Tls::new(config.clone(), name)?),
+            (Some(_), None) => return Err(OriginTlsError::Name(configured.address.to_string())),
+            (None, _) => None,
+        };
         let weight = configured.weight.get();
-        members.extend(endpoints.into_iter().map(|endpoint| Member { server: Server::of(known, endpoint), weight }));
+        let member = |endpoint| Member { server: Server::of(known, endpoint, tls.clone()), weight };
+        members.extend(endpoints.into_iter().map(member));
     }
-    Servers::new(members, settings.balance)
+    Ok(Servers::new(members, settings.balance))
 }
 
 #[cfg(test)]

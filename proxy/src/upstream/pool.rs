@@ -50,7 +50,7 @@ impl Pool {
     /// Closes what has been idle for too long, and what the other end has closed.
     pub(super) fn sweep(&mut self, now: Instant) {
         for idle in self.idle.values_mut() {
-            idle.retain(|idle| now < idle.until && idle.link.is_quiet());
+            idle.retain_mut(|idle| now < idle.until && idle.link.is_quiet());
         }
         self.idle.retain(|_, idle| !idle.is_empty());
         self.count = self.idle.values().map(Vec::len).sum();

@@ -95,6 +95,7 @@ fn poll_up(
         way.take(written);
         return Poll::Ready(Ok(()));
     }
+    ready!(link.poll_flush(cx))?;
     if way.ended {
         ready!(link.poll_shutdown(cx))?;
         way.over = true;

@@ -4,7 +4,11 @@ use super::{Balance, Health, ServerAddress, usable_addresses};
 use crate::{
     diagnostics::Kind,
     limits::{SERVER_ADDRESSES_MAX, UNIX_PATH_BYTES_MAX},
-    testing::{Dir, QUEUE, TENANT, origin, tenant},
+    testing::{
+        Dir, QUEUE, TENANT,
+        certificates::{Authority, Pair},
+        origin, tenant,
+    },
 };
 
 fn servers(list: &str) -> Dir {
@@ -142,4 +146,39 @@ fn timeouts_have_bounds() {
     Dir::tenant(&origin("read_timeout = «\"1day\"»")).is_wrong(Kind::OutOfRange, "`read_timeout`", "1s to 1h");
     Dir::tenant(&origin("write_timeout = «\"0s\"»")).is_wrong(Kind::OutOfRange, "`write_timeout`", "1s to 1h");
     Dir::tenant(&origin("idle_timeout = «\"\"»")).is_wrong(Kind::Malformed, "empty", "\"90s\"");
+}
+
+fn tls(lines: &str) -> Dir {
+    let pair = Pair::new(&["app.internal"]);
+    Dir::tenant(&origin(lines)).with_pair("app", &pair).with("tls/ca.pem", &Authority::root("Origin").pem())
+}
+
+#[test]
+fn tls_has_a_name_and_those_who_vouch_for_it() {
+    let read = tls("tls = true\ntls_name = \"App.internal\"").only_tenant().origin.tls.unwrap();
+    assert_eq!((read.name.as_deref(), read.ca, read.client), (Some("app.internal"), None, None));
+    let read =
+        tls("tls = true\ntls_name = \"2001:DB8::1\"\ntls_ca_file = \"tls/ca.pem\"").only_tenant().origin.tls.unwrap();
+    assert_eq!((read.name.as_deref(), read.ca.map(|ca| ca.len())), (Some("2001:db8::1"), Some(1)));
+    let client = "tls_client_certificate = { chain = \"tls/app.pem\", key = { file = \"tls/app.key\" } }";
+    assert!(tls(&format!("tls = true\ntls_name = \"a\"\n{client}")).only_tenant().origin.tls.unwrap().client.is_some());
+    assert_eq!(tls("tls = false").only_tenant().origin.tls, None);
+    let named = tenant(&[TENANT, "[origin]\nservers = [\"two.example.com:443\"]\ntls = true\n", QUEUE]);
+    assert_eq!(Dir::tenant(&named).only_tenant().origin.tls.unwrap().name, None, "the server's own");
+}
+
+#[test]
+fn mistakes_of_tls_say_what_to_write() {
+    let address = tenant(&[TENANT, "«[origin]»\nservers = [\"192.0.2.1:443\"]\ntls = true\n", QUEUE]);
+    Dir::tenant(&address).is_wrong(Kind::Missing, "`tls_name` is missing", "tls_name = ");
+    tls("tls_name = «\"app.internal\"»").is_wrong(Kind::Conflict, "`tls_name` without TLS", "tls = true");
+    tls("tls_ca_file = «\"tls/ca.pem\"»").is_wrong(Kind::Conflict, "`tls_ca_file` without TLS", "tls = true");
+    tls("tls = true\ntls_name = «\"https://a\"»").is_wrong(Kind::Malformed, "not a URL", "\"a\"");
+    tls("tls = true\ntls_name = \"a\"\ntls_ca_file = «\"tls/none.pem\"»").is_wrong(
+        Kind::Unreadable,
+        "cannot be read",
+        "",
+    );
+    let unix = tenant(&[TENANT, "[origin]\nservers = [\"unix:/run/a\"]\ntls = «true»\ntls_name = \"a\"\n", QUEUE]);
+    Dir::tenant(&unix).is_wrong(Kind::Conflict, "Unix sockets", "port");
 }

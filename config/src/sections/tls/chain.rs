@@ -30,12 +30,21 @@ pub(super) struct Own {
     pub(super) not_after_s: u64,
 }
 
-/// Checks the chain that `value` names. With `hosts`, its first certificate covers at least one of them.
+/// What a certificate is for.
+#[derive(Clone, Copy)]
+pub(super) enum Purpose<'h> {
+    /// It is presented to clients, for hosts of which it covers at least one, if they are known.
+    Server(Option<&'h [HostPattern]>),
+    /// It is shown to servers.
+    Client,
+}
+
+/// Checks the chain that `value` names.
 pub(super) fn check(
     value: Value<'_>,
     chain: &[CertificateDer<'_>],
     outside: &Outside<'_>,
-    hosts: Option<&[HostPattern]>,
+    purpose: Purpose<'_>,
 ) -> Read<Own> {
     let wrong = |wrong| value.wrong(wrong);
     let parsed: Result<Vec<_>, _> = chain.iter().zip(1..).map(|(der, nth)| parse(der, nth)).collect();
@@ -53,7 +62,10 @@ pub(super) fn check(
     }
     let validity = validity(own, outside.now_s()).map_err(wrong);
     let order = order(&chain).map_err(wrong);
-    let names = names(own).and_then(|names| covering(names, hosts)).map_err(wrong);
+    let names = match purpose {
+        Purpose::Server(hosts) => names(own).and_then(|names| covering(names, hosts)).map_err(wrong),
+        Purpose::Client => Ok(names(own).unwrap_or_default()),
+    };
     let (not_before_s, not_after_s) = validity?;
     order?;
     Ok(Own { names: names?, not_before_s, not_after_s })

@@ -20,7 +20,10 @@ use crate::{
     outside::Outside,
     sections::{
         secret::Kept,
-        tls::{chain, pem::PemFile},
+        tls::{
+            chain::{self, Purpose},
+            pem::PemFile,
+        },
     },
 };
 
@@ -107,10 +110,19 @@ pub(super) fn read(
     outside: &Outside<'_>,
     hosts: Option<&[HostPattern]>,
 ) -> Read<Arc<Certificate>> {
+    read_for(value, pair, outside, Purpose::Server(hosts))
+}
+
+/// Reads the same for a client, whose certificate need not name a host.
+pub(crate) fn read_client(value: Value<'_>, pair: &Nested, outside: &Outside<'_>) -> Read<Arc<Certificate>> {
+    read_for(value, pair, outside, Purpose::Client)
+}
+
+fn read_for(value: Value<'_>, pair: &Nested, outside: &Outside<'_>, purpose: Purpose<'_>) -> Read<Arc<Certificate>> {
     pair.read(value, |table| {
         let chain = table.read_with(&CHAIN, |value| {
             let certificates = CHAIN.kind.certificates(value, outside)?;
-            let own = chain::check(value, &certificates, outside, hosts)?;
+            let own = chain::check(value, &certificates, outside, purpose)?;
             Ok((certificates, own))
         });
         let key = table.read_with(&KEY, |value| {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    io,
+    io, iter,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU64, Ordering},
@@ -11,7 +11,8 @@ use std::{
     time::Duration,
 };
 
-use sluice_config::{HostPattern, Name, Tenant};
+use rustls::ClientConfig;
+use sluice_config::{HostPattern, Name, OriginTls, Route, Tenant};
 
 use super::{
     Origin, Settings,
@@ -20,6 +21,7 @@ use super::{
     names::Lookups,
     room::Room,
     server::{Endpoint, Server},
+    tls::{self, OriginTlsError, Tls},
 };
 
 /// Which origin of a tenant it is.
@@ -46,6 +48,8 @@ pub(super) struct Known {
     complaints_of_names: Complaints,
     pub(super) room: Room,
     servers: Mutex<HashMap<Endpoint, Weak<Server>>>,
+    /// How TLS was spoken last, by these settings: sessions and servers outlive a reload that does not change it.
+    tls: Mutex<Option<(OriginTls, Arc<ClientConfig>)>>,
 }
 
 impl Known {
@@ -60,6 +64,7 @@ impl Known {
             complaints_of_names: Complaints::default(),
             room: Room::new(),
             servers: Mutex::default(),
+            tls: Mutex::default(),
         }
     }
 
@@ -100,10 +105,24 @@ impl Known {
         self.unresolved.load(Ordering::Relaxed)
     }
 
+    /// How TLS is spoken by these settings.
+    pub(super) fn tls_config(&self, settings: &OriginTls) -> Result<Arc<ClientConfig>, OriginTlsError> {
+        let mut last = lock(&self.tls);
+        if let Some((of, config)) = &*last
+            && of == settings
+        {
+            return Ok(config.clone());
+        }
+        let config = tls::config(settings)?;
+        *last = Some((settings.clone(), config.clone()));
+        Ok(config)
+    }
+
     /// The server there, or a new one.
-    pub(super) fn server(&self, endpoint: &Endpoint, new: impl FnOnce() -> Server) -> Arc<Server> {
+    pub(super) fn server(&self, endpoint: &Endpoint, tls: Option<&Tls>, new: impl FnOnce() -> Server) -> Arc<Server> {
         let mut servers = lock(&self.servers);
-        if let Some(server) = servers.get(endpoint).and_then(Weak::upgrade) {
+        let server = servers.get(endpoint).and_then(Weak::upgrade);
+        if let Some(server) = server.filter(|server| server.tls.as_ref() == tls) {
             return server;
         }
         let server = Arc::new(new());
@@ -143,9 +162,21 @@ pub(crate) struct KnownOrigins {
 }
 
 impl KnownOrigins {
-    /// The origin of a tenant, with what is known of it already.
-    pub(crate) fn origin(&self, tenant: &Tenant, settings: &Settings) -> Arc<Origin> {
-        let id = OriginId { tenant: tenant.name.clone(), route: String::new() };
+    /// The origins of a tenant, its own one first, then those of its routes; with what is known of them already.
+    ///
+    /// # Errors
+    /// If TLS to one of them cannot be set up.
+    pub(crate) fn of_tenant(&self, tenant: &Tenant) -> Result<Vec<Arc<Origin>>, OriginTlsError> {
+        let own = self.origin(tenant, String::new(), &tenant.origin);
+        let routed = |route: &Route| {
+            let name = route.paths.first().cloned().unwrap_or_default();
+            self.origin(tenant, name, &route.origin)
+        };
+        iter::once(own).chain(tenant.routes.iter().map(routed)).collect()
+    }
+
+    fn origin(&self, tenant: &Tenant, route: String, settings: &Settings) -> Result<Arc<Origin>, OriginTlsError> {
+        let id = OriginId { tenant: tenant.name.clone(), route };
         let known = {
             let mut all = lock(&self.all);
             let known = all.get(&id).and_then(Weak::upgrade).unwrap_or_else(|| Arc::new(Known::new(id.clone())));
@@ -153,9 +184,11 @@ impl KnownOrigins {
             all.insert(id, Arc::downgrade(&known));
             known
         };
-        let host = tenant.hosts.first().map(HostPattern::to_string).unwrap_or_default();
-        let host = host.strip_prefix("*.").unwrap_or(&host).to_owned();
-        Arc::new(Origin::new(settings.clone(), known, host, self.lookups.clone()))
+        let host = match tenant.hosts.first() {
+            Some(HostPattern::Exact(host) | HostPattern::Below(host)) => host.clone(),
+            None => String::new(),
+        };
+        Ok(Arc::new(Origin::new(settings.clone(), known, host, self.lookups.clone())?))
     }
 }
 

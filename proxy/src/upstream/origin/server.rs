@@ -12,7 +12,7 @@ use std::{
 
 use crossbeam_utils::CachePadded;
 
-use super::{health::Health, known::Known};
+use super::{health::Health, known::Known, tls::Tls};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +36,7 @@ pub(in crate::upstream) struct Server {
     /// No other server of this process has it, nor had it: connections are kept by it.
     id: u64,
     pub(in crate::upstream) endpoint: Endpoint,
+    pub(in crate::upstream) tls: Option<Tls>,
     /// The same on every node, for visitors who keep to their server.
     pub(super) mark: u64,
     pub(super) known: Arc<Known>,
@@ -51,22 +52,23 @@ struct Load {
 }
 
 impl Server {
-    pub(super) fn new(endpoint: Endpoint, known: Arc<Known>) -> Self {
+    pub(super) fn new(endpoint: Endpoint, tls: Option<Tls>, known: Arc<Known>) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let mark = super::balance::mark(endpoint.to_string().as_bytes());
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        Self { id, endpoint, mark, known, health: Health::default(), load: CachePadded::default() }
+        Self { id, endpoint, tls, mark, known, health: Health::default(), load: CachePadded::default() }
     }
 
-    /// The server that is known there, or a new one.
-    pub(super) fn of(known: &Arc<Known>, endpoint: Endpoint) -> Arc<Self> {
-        known.server(&endpoint, || Self::new(endpoint.clone(), known.clone()))
+    /// The server that is known there, or a new one. One that TLS is spoken to differently is another one: nothing that is
+    /// known of the old one holds, and its connections are verified by other rules.
+    pub(super) fn of(known: &Arc<Known>, endpoint: Endpoint, tls: Option<Tls>) -> Arc<Self> {
+        known.server(&endpoint, tls.as_ref(), || Self::new(endpoint.clone(), tls.clone(), known.clone()))
     }
 
     /// One of an origin of which nothing else is known.
     #[cfg(test)]
     pub(in crate::upstream) fn alone(endpoint: Endpoint) -> Arc<Self> {
-        Self::of(&Known::of_nobody(), endpoint)
+        Self::of(&Known::of_nobody(), endpoint, None)
     }
 
     pub(in crate::upstream) fn id(&self) -> u64 {

@@ -28,7 +28,7 @@ fn tenant(name: &str, settings: &Settings) -> Tenant {
 }
 
 fn origin(settings: &Settings) -> Arc<Origin> {
-    let origin = KnownOrigins::default().origin(&tenant("shop", settings), settings);
+    let origin = KnownOrigins::default().of_tenant(&tenant("shop", settings)).unwrap().remove(0);
     origin.start(&Handle::current());
     origin
 }
@@ -129,13 +129,13 @@ async fn what_is_under_way_is_known_over_a_reload() {
     let known = KnownOrigins::default();
     let settings = settings(Balance::LeastInFlight, &[1]);
     let (shop, other) = (tenant("shop", &settings), tenant("other", &settings));
-    let before = known.origin(&shop, &settings);
+    let before = known.of_tenant(&shop).unwrap().remove(0);
     let turn = before.turn(0, &Tried::default()).await.unwrap();
-    let after = known.origin(&shop, &settings);
+    let after = known.of_tenant(&shop).unwrap().remove(0);
     let again = after.turn(0, &Tried::default()).await.unwrap();
     assert_eq!(again.server().id(), turn.server().id());
     assert_eq!(again.server().in_flight(), 2);
-    let other = known.origin(&other, &settings);
+    let other = known.of_tenant(&other).unwrap().remove(0);
     let turn_of_other = other.turn(0, &Tried::default()).await.unwrap();
     assert_ne!(turn_of_other.server().id(), turn.server().id(), "tenants share no server, nor connections");
 }

@@ -31,7 +31,7 @@ impl Server {
 }
 
 /// Waits until what the server did has arrived.
-async fn until_heard(link: &Link) {
+async fn until_heard(link: &mut Link) {
     std::future::poll_fn(|cx| link.poll_readable(cx)).await.unwrap();
 }
 
@@ -42,10 +42,10 @@ async fn the_connection_used_last_is_used_first() {
     let (second, mut end_of_second) = server.connect().await;
     pool.put(server.id, first, IDLE, now);
     pool.put(server.id, second, IDLE, now);
-    let link = pool.take(server.id, now).unwrap();
+    let mut link = pool.take(server.id, now).unwrap();
     assert!(link.reused);
     end_of_second.write_all(b"x").await.unwrap();
-    until_heard(&link).await;
+    until_heard(&mut link).await;
     assert!(pool.take(server.id, now).unwrap().is_quiet());
     assert!(pool.take(server.id, now).is_none());
     drop(end_of_first);
@@ -54,12 +54,12 @@ async fn the_connection_used_last_is_used_first() {
 #[tokio::test]
 async fn a_connection_that_was_closed_or_that_spoke_unasked_is_not_used() {
     let (server, now, mut pool) = (Server::start().await, Instant::now(), Pool::default());
-    let (closed, end_of_closed) = server.connect().await;
-    let (talking, mut end_of_talking) = server.connect().await;
+    let (mut closed, end_of_closed) = server.connect().await;
+    let (mut talking, mut end_of_talking) = server.connect().await;
     drop(end_of_closed);
     end_of_talking.write_all(b"HTTP/1.1 408 Request Timeout\r\n\r\n").await.unwrap();
-    until_heard(&closed).await;
-    until_heard(&talking).await;
+    until_heard(&mut closed).await;
+    until_heard(&mut talking).await;
     pool.put(server.id, closed, IDLE, now);
     pool.put(server.id, talking, IDLE, now);
     assert!(pool.take(server.id, now).is_none());

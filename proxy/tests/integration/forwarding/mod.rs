@@ -2,10 +2,13 @@
 //! the same.
 
 mod answers;
+mod encrypted;
 mod failures;
 mod health;
 mod memory;
 mod requests;
+mod routes;
 mod servers;
 pub(crate) mod site;
+mod trouble;
 mod tunnels;

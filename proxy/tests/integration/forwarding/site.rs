@@ -6,14 +6,18 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, UnixListener},
     task::{AbortHandle, JoinSet},
+    time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 use crate::support::{
-    Authority, Client, Connection, HOST, Http2, Node, Protocol, Setup, Tenant, TlsClient, connection::Stream,
+    Authority, Client, Connection, HOST, Http2, Node, Protocol, SOON, Setup, Tenant, TlsClient, certificates::Pair,
+    connection::Stream,
 };
 
 /// Nobody waits.
@@ -101,6 +105,32 @@ impl Raw {
         Self::accepting(accept, answers)
     }
 
+    /// One that speaks TLS, as [`acceptor`] does. A connection on which no TLS is spoken is closed.
+    pub(crate) async fn start_encrypted(
+        pair: &Pair,
+        clients: Option<&Authority>,
+        answers: impl Fn(&Heard) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let shared = Arc::new((listener, acceptor(pair, clients)));
+        let accept = move || {
+            let shared = shared.clone();
+            async move {
+                loop {
+                    let (tcp, _) = shared.0.accept().await.ok()?;
+                    // One at a time will do.
+                    if let Ok(Ok(stream)) = timeout(SOON, shared.1.accept(tcp)).await {
+                        return Some(stream);
+                    }
+                }
+            }
+        };
+        let mut origin = Self::accepting(accept, answers);
+        origin.addr = Some(addr);
+        origin
+    }
+
     /// One that gets its connections from a function.
     pub(crate) fn accepting<S, F>(
         accept: impl Fn() -> F + Send + Sync + 'static,
@@ -137,6 +167,22 @@ impl Drop for Raw {
     fn drop(&mut self) {
         self.serving.abort();
     }
+}
+
+/// Shakes hands with this certificate; every client has to show one of `clients`, if there are any.
+pub(crate) fn acceptor(pair: &Pair, clients: Option<&Authority>) -> TlsAcceptor {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(authority.certificate.clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    Arc::new(builder.with_single_cert(vec![pair.certificate.clone()], pair.key()).unwrap()).into()
 }
 
 async fn serve(mut tcp: impl Stream, connection: usize, log: Arc<Mutex<Vec<Heard>>>, answers: Answers) -> Option<()> {
@@ -212,10 +258,15 @@ impl Site {
 
     /// The same for this tenant.
     pub(crate) async fn with(protocol: Protocol, tenant: Tenant) -> Self {
+        Self::set_up(protocol, tenant, |setup| setup).await
+    }
+
+    /// The same on a node as `prepare` makes it.
+    pub(crate) async fn set_up(protocol: Protocol, tenant: Tenant, prepare: impl FnOnce(Setup) -> Setup) -> Self {
         let authority = Authority::new("authority");
         let setup = Setup::new(tenant.presents(&["shop"], "")).https("").pair("shop", &authority.server(&[HOST]));
         // One worker, so that connections to the origin are used again.
-        let node = setup.server("threads = 1").start().await;
+        let node = prepare(setup.server("threads = 1")).start().await;
         Self { node, protocol, tls: TlsClient::new(&authority, None) }
     }
 

@@ -41,6 +41,15 @@ impl Authority {
         self.signs(KeyPair::generate().unwrap(), hosts, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
+    /// The same, and it was valid until a year ago.
+    pub(crate) fn expired_server(&self, hosts: &[&str]) -> Pair {
+        let until = |params: &mut CertificateParams| {
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        };
+        self.signs_with(KeyPair::generate().unwrap(), hosts, ExtendedKeyUsagePurpose::ServerAuth, until)
+    }
+
     /// The same with an RSA key, which the cryptography of the proxy signs with and does not make.
     pub(crate) fn rsa_server(&self, hosts: &[&str]) -> Pair {
         let made = Command::new("openssl").args(["genpkey", "-algorithm", "RSA", "-quiet"]).output();
@@ -55,11 +64,22 @@ impl Authority {
     }
 
     fn signs(&self, key: KeyPair, names: &[&str], usage: ExtendedKeyUsagePurpose) -> Pair {
+        self.signs_with(key, names, usage, |_| {})
+    }
+
+    fn signs_with(
+        &self,
+        key: KeyPair,
+        names: &[&str],
+        usage: ExtendedKeyUsagePurpose,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Pair {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names.clone()).unwrap();
         params.distinguished_name.push(DnType::CommonName, &names[0]);
         params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Pair {
             certificate: certificate.der().clone(),
