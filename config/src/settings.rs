@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub use crate::{
     forms::{host::HostPattern, name::Name},
     sections::{
-        cookies::SameSite,
+        cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,
         origin::{Balance, Origin, OriginServer, ServerAddress, usable_addresses},

@@ -80,6 +80,8 @@ pub(crate) struct Recipient {
     pub(crate) secure: bool,
     /// Tokens may be handed out in headers as well: the client is an app, no browser.
     pub(crate) app: bool,
+    /// Which of the tenant's [domains](Tenant::cookie_domains) the host shares its cookies under.
+    pub(crate) domain: Option<usize>,
 }
 
 impl Gate {
@@ -91,7 +93,7 @@ impl Gate {
         counts: Arc<Counts>,
     ) -> Self {
         debug_assert_eq!(usher.line(), &Self::line_of(&tenant.name, &queue));
-        let cookies = Cookies::new(queue.name.as_str(), tenant.same_site);
+        let cookies = Cookies::new(queue.name.as_str(), tenant);
         let policy = Policy::of(&queue);
         Self { queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id }
     }

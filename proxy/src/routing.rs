@@ -45,6 +45,8 @@ pub(crate) struct Site<G = Gate> {
     by_path: PrefixTable<Arc<G>>,
     /// Where requests go; `None` where they are only explained.
     origin: Option<Arc<Origin>>,
+    /// The names whose hosts share our cookies.
+    cookie_domains: Box<[String]>,
     /// What the tenant wants on every answer.
     pub(crate) headers: TenantHeaders,
     /// For the tenant's forms that are on their way back.
@@ -60,7 +62,13 @@ impl<G: Guard> Site<G> {
         let paths = gates.iter().flat_map(|gate| gate.queue().paths.iter().map(|path| (path.as_str(), gate.clone())));
         let by_path = PrefixTable::new(paths)?;
         let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
-        Ok(Self { tenant, gates, by_path, origin, headers, forms })
+        let cookie_domains = tenant.cookie_domains().into();
+        Ok(Self { tenant, gates, by_path, origin, cookie_domains, headers, forms })
+    }
+
+    /// Which of the tenant's cookie domains a host shares in.
+    pub(crate) fn shares_cookies(&self, host: &str) -> Option<usize> {
+        Tenant::shares_cookies(&self.cookie_domains, host)
     }
 
     /// The gate before a path, and the prefix that matched.

@@ -79,7 +79,7 @@ impl Passage {
         Self {
             site: None,
             kind: Kind::Fetch,
-            recipient: Recipient { secure: false, app: false },
+            recipient: Recipient { secure: false, app: false, domain: None },
             client: 0,
             upgrades: false,
             visits: Visits::none(),
