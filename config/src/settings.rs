@@ -10,7 +10,7 @@ pub use crate::{
     forms::{host::HostPattern, name::Name},
     sections::{
         admin::{Admin, AdminKey, Role},
-        cookies::SameSite,
+        cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,
         origin::{Balance, Health, Origin, OriginServer, OriginTls, ServerAddress, usable_addresses},

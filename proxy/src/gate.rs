@@ -83,6 +83,8 @@ pub(crate) struct Recipient {
     pub(crate) secure: bool,
     /// Tokens may be handed out in headers as well: the client is an app, no browser.
     pub(crate) app: bool,
+    /// Which of the tenant's [domains](Tenant::cookie_domains) the host shares its cookies under.
+    pub(crate) domain: Option<usize>,
 }
 
 impl Gate {
@@ -94,7 +96,7 @@ impl Gate {
         counts: Arc<Counts>,
     ) -> Self {
         debug_assert_eq!(usher.line(), &Self::line_of(&tenant.name, &queue));
-        let cookies = Cookies::new(queue.name.as_str(), tenant.same_site);
+        let cookies = Cookies::new(queue.name.as_str(), tenant);
         let (rules, policy) = (Rules::of(&queue), Policy::of(&queue));
         Self { rules, queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id }
     }

@@ -47,6 +47,8 @@ pub(crate) struct Site<G = Gate> {
     routes: PrefixTable<usize>,
     /// Where requests go, in that order; nothing where they are only explained.
     origins: Vec<Arc<Origin>>,
+    /// The names whose hosts share our cookies.
+    cookie_domains: Box<[String]>,
     /// What the tenant wants on every answer.
     pub(crate) headers: TenantHeaders,
     /// For the tenant's forms that are on their way back.
@@ -65,7 +67,13 @@ impl<G: Guard> Site<G> {
         let routes = routes.flat_map(|(nth, route)| route.paths.iter().map(move |path| (path.as_str(), nth)));
         let routes = PrefixTable::new(routes)?;
         let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
-        Ok(Self { tenant, gates, by_path, routes, origins, headers, forms })
+        let cookie_domains = tenant.cookie_domains().into();
+        Ok(Self { tenant, gates, by_path, routes, origins, cookie_domains, headers, forms })
+    }
+
+    /// Which of the tenant's cookie domains a host shares in.
+    pub(crate) fn shares_cookies(&self, host: &str) -> Option<usize> {
+        Tenant::shares_cookies(&self.cookie_domains, host)
     }
 
     /// The gate before a path, and the prefix that matched.

@@ -82,7 +82,7 @@ impl Passage {
             site: None,
             route: 0,
             kind: Kind::Fetch,
-            recipient: Recipient { secure: false, app: false },
+            recipient: Recipient { secure: false, app: false, domain: None },
             client: 0,
             upgrades: false,
             visits: Visits::none(),

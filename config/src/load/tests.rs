@@ -45,7 +45,7 @@ fn smallest_config_has_all_defaults() {
     assert_eq!(tenant.origin.idle_timeout, Duration::from_secs(50));
     assert_eq!(tenant.cors, None);
     assert_eq!(tenant.tls, None);
-    assert_eq!(tenant.same_site, SameSite::None);
+    assert_eq!(tenant.cookies.same_site, SameSite::None);
     assert!(!tenant.strict_headers);
 
     let [queue] = tenant.queues.as_slice() else { panic!("one queue") };

@@ -17,7 +17,7 @@ use crate::{
     outside::Outside,
     sections::{
         claims::Claims,
-        cookies::{self, SameSite},
+        cookies::{self, Cookies},
         cors::{self, Cors},
         origin::{self, Origin},
         queue::{self, NAME_TEXT, Queue},
@@ -41,8 +41,8 @@ pub struct Tenant {
     pub cors: Option<Cors>,
     /// Certificates and what goes with them; `None`: no HTTPS of this node's own.
     pub tls: Option<TenantTls>,
-    /// `SameSite` of our cookies over HTTPS.
-    pub same_site: SameSite,
+    /// How browsers treat our cookies.
+    pub cookies: Cookies,
     /// Whether answers get a preset of security headers, unless the origin sets them.
     pub strict_headers: bool,
     /// Queues; names and path prefixes are unique within the tenant.
@@ -59,10 +59,20 @@ impl Tenant {
             routes: Vec::new(),
             cors: None,
             tls: None,
-            same_site: SameSite::default(),
+            cookies: Cookies::default(),
             strict_headers: false,
             queues: Vec::new(),
         }
+    }
+
+    /// The names whose hosts share our cookies, the shortest first.
+    pub fn cookie_domains(&self) -> Vec<String> {
+        self.cookies.domain.of_hosts(&self.hosts)
+    }
+
+    /// Which of [these](Self::cookie_domains) a host shares cookies under.
+    pub fn shares_cookies(domains: &[impl AsRef<str>], host: &str) -> Option<usize> {
+        domains.iter().position(|domain| cookies::is_at_or_below(host, domain.as_ref()))
     }
 }
 
@@ -156,7 +166,8 @@ pub(crate) fn read(
         let origin = top.read_with(&ORIGIN, |value| ORIGIN.kind.read(value, |table| origin::read(table, outside)));
         let cors = top.read_with(&CORS, |value| CORS.kind.read(value, cors::read));
         let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
-        let same_site = top.nested(&COOKIES, cookies::read);
+        let known_hosts = hosts.as_ref().ok().map(Vec::as_slice);
+        let cookies = top.nested(&COOKIES, |table| cookies::read(table, known_hosts));
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, is_store_shared));
         let routes = top.read_with(&ROUTE, |value| routes(value, outside));
@@ -167,7 +178,7 @@ pub(crate) fn read(
             routes: routes?.unwrap_or_default(),
             cors: cors?,
             tls: tls?,
-            same_site: same_site?,
+            cookies: cookies?,
             strict_headers: strict_headers?,
             queues: queues?,
         })

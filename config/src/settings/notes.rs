@@ -11,7 +11,7 @@ use std::{
 use crate::{
     diagnostics::words,
     limits::NOTES_MAX,
-    settings::{Certificate, Config, HostPattern, Tenant, TenantTls},
+    settings::{Certificate, Config, CookieDomain, HostPattern, Tenant, TenantTls},
 };
 
 const DAY_S: u64 = 24 * 60 * 60;
@@ -35,6 +35,7 @@ impl Config {
         let mut notes = Vec::new();
         for tenant in &self.tenants {
             too_short(tenant, &mut notes);
+            apart(tenant, &mut notes);
         }
         if self.server.https.is_empty() {
             self.unused(&mut notes);
@@ -95,6 +96,39 @@ fn too_short(tenant: &Tenant, notes: &mut Vec<String>) {
             HIDDEN_ASKS_WITHIN.as_secs()
         ));
     }
+}
+
+/// Hosts on which a visitor stands in line once more.
+fn apart(tenant: &Tenant, notes: &mut Vec<String>) {
+    let domains = tenant.cookie_domains();
+    let name = |host: &HostPattern| match host {
+        HostPattern::Exact(name) | HostPattern::Below(name) => name.clone(),
+    };
+    let alone = |host: &&HostPattern| Tenant::shares_cookies(&domains, &name(host)).is_none();
+    let several = tenant.hosts.len() > 1 || matches!(tenant.hosts.first(), Some(HostPattern::Below(_)));
+    let apart: Vec<_> = tenant.hosts.iter().filter(alone).collect();
+    if !several || apart.is_empty() || tenant.cookies.domain == CookieDomain::Off {
+        return;
+    }
+    let shown = words::first(apart.iter().map(ToString::to_string), HOSTS_SHOWN_MAX);
+    let advice = match parent(tenant.hosts.iter().map(name)) {
+        Some(parent) => format!("write `domain = \"{parent}\"` in [cookies] if all hosts there may see the cookies"),
+        None => "browsers share no cookies between hosts without a name in common".to_owned(),
+    };
+    notes.push(format!(
+        "{}: a visitor who is inside on one host waits again on {shown}, and takes a seat there; {advice}",
+        tenant.name
+    ));
+}
+
+/// The longest name of at least two labels that all are at or below.
+fn parent(mut hosts: impl Iterator<Item = String>) -> Option<String> {
+    let first = hosts.next()?;
+    let rest: Vec<_> = hosts.collect();
+    let suffixes = std::iter::successors(Some(first.as_str()), |name| name.split_once('.').map(|(_, rest)| rest));
+    let is_above = |name: &&str| rest.iter().all(|host| Tenant::shares_cookies(&[name], host).is_some());
+    let is_shareable = |name: &&str| name.contains('.') && name.parse::<std::net::Ipv4Addr>().is_err();
+    suffixes.filter(is_shareable).find(is_above).map(str::to_owned)
 }
 
 /// A certificate's `*` is one label, a tenant's one or more.

@@ -5,6 +5,7 @@ mod carried_over;
 mod elsewhere;
 mod inside;
 mod modes;
+mod shared;
 mod trickle;
 mod waiting;
 
@@ -29,7 +30,7 @@ use sluice_admission::{
     standing::{Reason, State},
     usher::View,
 };
-use sluice_config::{Keys, Mode, Name, OnStoreLoss, Origin, Secret};
+use sluice_config::{HostPattern, Keys, Mode, Name, OnStoreLoss, Origin, Secret};
 use tokio::time::{Instant, sleep};
 
 use super::*;
@@ -179,6 +180,7 @@ impl World {
 struct Visitor {
     cookies: BTreeMap<String, String>,
     secure: bool,
+    domain: Option<usize>,
     hidden: bool,
 }
 
@@ -204,7 +206,7 @@ impl Visitor {
     }
 
     fn recipient(&self) -> Recipient {
-        Recipient { secure: self.secure, app: false }
+        Recipient { secure: self.secure, app: false, domain: self.domain }
     }
 
     async fn asks(&mut self, world: &World, errand: Errand) -> Decision {

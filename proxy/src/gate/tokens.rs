@@ -12,11 +12,11 @@ use sluice_admission::{
     token::{Binding, Kind, Pass, Refused, Slip, Ticket},
     usher::View,
 };
-use sluice_config::SameSite;
+use sluice_config::{SameSite, Tenant};
 
 use super::{Counts, Gate, HandedOut, Recipient, Request};
 use crate::request::{
-    cookies::{self, Candidates, CookieName, Keep, Token},
+    cookies::{self, Candidates, CookieName, Keep, Scope, Token},
     initiator::Initiator,
 };
 
@@ -34,33 +34,41 @@ pub(super) struct Cookies {
     ticket: CookieName,
     pass: CookieName,
     same_site: SameSite,
+    /// The names whose hosts share them.
+    domains: Box<[String]>,
 }
 
 impl Cookies {
-    pub(super) fn new(queue: &str, same_site: SameSite) -> Self {
+    pub(super) fn new(queue: &str, tenant: &Tenant) -> Self {
         let name = |token| CookieName::new(token, queue);
-        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass), same_site }
+        let (same_site, domains) = (tenant.cookies.same_site, tenant.cookie_domains().into());
+        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass), same_site, domains }
     }
 
     /// Makes the browser forget a pass, under each name that it may have come by.
     pub(super) fn forget_pass(&self, recipient: Recipient) -> HandedOut {
-        let names = if recipient.secure { &[true, false][..] } else { &[false] };
-        let cookies = names.iter().filter_map(|&prefixed| self.clear(Kind::Pass, prefixed));
+        let mut scopes = recipient.scopes().to_vec();
+        scopes.dedup();
+        // Of a domain that this host does not share in, none can be cleared.
+        scopes.retain(|&scope| scope != Scope::Domain || recipient.domain.is_some());
+        let cookies = scopes.into_iter().filter_map(|scope| self.clear(Kind::Pass, scope, recipient));
         cookies.map(|cookie| (header::SET_COOKIE, cookie)).collect()
     }
 
     /// Slips, tickets and passes, in this order.
-    fn find<'h>(&self, headers: &'h HeaderMap, secure: bool) -> [Candidates<'h>; 3] {
-        cookies::find(headers, Kind::ALL.map(|kind| self.name(kind).as_str(secure)))
+    fn find<'h>(&'h self, headers: &'h HeaderMap, scope: Scope) -> [Candidates<'h>; 3] {
+        cookies::find(headers, Kind::ALL.map(|kind| self.name(kind).as_str(scope)))
     }
 
-    fn set(&self, kind: Kind, token: &str, secure: bool, max_age: Duration) -> Option<HeaderValue> {
-        cookies::set_cookie(self.name(kind), token, Keep { secure, same_site: self.same_site, max_age })
+    fn set(&self, kind: Kind, token: &str, scope: Scope, to: Recipient, max_age: Duration) -> Option<HeaderValue> {
+        let domain = to.domain.filter(|_| scope != Scope::Host).and_then(|nth| self.domains.get(nth));
+        let keep = Keep { scope, domain: domain.map(String::as_str), same_site: self.same_site, max_age };
+        cookies::set_cookie(self.name(kind), token, keep)
     }
 
     /// Hands a token out, to an app in a header as well.
     fn hand_out(&self, kind: Kind, token: &str, keep: Duration, recipient: Recipient, handed_out: &mut HandedOut) {
-        let cookie = self.set(kind, token, recipient.secure, keep);
+        let cookie = self.set(kind, token, recipient.scope(), recipient, keep);
         handed_out.extend(cookie.map(|cookie| (header::SET_COOKIE, cookie)));
         if recipient.app {
             let name = if kind == Kind::Pass { SLUICE_PASS } else { SLUICE_TICKET };
@@ -72,8 +80,8 @@ impl Cookies {
         }
     }
 
-    fn clear(&self, kind: Kind, secure: bool) -> Option<HeaderValue> {
-        self.set(kind, "", secure, Duration::ZERO)
+    fn clear(&self, kind: Kind, scope: Scope, to: Recipient) -> Option<HeaderValue> {
+        self.set(kind, "", scope, to, Duration::ZERO)
     }
 
     fn name(&self, kind: Kind) -> &CookieName {
@@ -81,6 +89,23 @@ impl Cookies {
             Kind::Slip => &self.slip,
             Kind::Ticket => &self.ticket,
             Kind::Pass => &self.pass,
+        }
+    }
+}
+
+impl Recipient {
+    /// Where its cookies go, and are looked for first.
+    fn scope(self) -> Scope {
+        self.scopes()[0]
+    }
+
+    /// All scopes that its cookies may be of, in the order in which they are looked for: its own, then those of a time
+    /// before the site moved to HTTPS, or before its hosts shared cookies or ceased to.
+    fn scopes(self) -> [Scope; 3] {
+        match (self.secure, self.domain) {
+            (false, _) => [Scope::Plain; 3],
+            (true, None) => [Scope::Host, Scope::Domain, Scope::Plain],
+            (true, Some(_)) => [Scope::Domain, Scope::Host, Scope::Plain],
         }
     }
 }
@@ -107,7 +132,7 @@ pub(super) struct Jar<'a> {
     slips: Candidates<'a>,
     tickets: Candidates<'a>,
     passes: Candidates<'a>,
-    /// The cookies are those of plain HTTP, and the visitor has come over HTTPS: they are to be handed out anew.
+    /// The cookies are of another scope than the host's own: they are to be handed out anew.
     carried_over: bool,
     handed_out: HandedOut,
 }
@@ -115,20 +140,25 @@ pub(super) struct Jar<'a> {
 impl<'a> Jar<'a> {
     /// The tokens that a request brings.
     ///
-    /// Over HTTPS those under the prefixed names count. Where there is none, those of plain HTTP do, so that a visitor
-    /// keeps the place when a site moves to HTTPS. A page on a sibling domain can plant such a cookie; but a token is
+    /// Those of the host's own scope count. Where there is none, those of another do, so that a visitor keeps the place
+    /// when a site moves to HTTPS, or its hosts begin to share cookies. A page on a sibling domain can plant such a cookie; but a token is
     /// signed, so all it can give a visitor who has no place yet is a place of its own, once.
     pub(super) fn open(gate: &'a Gate, request: Request<'a>, view: &View, now: Instant) -> Self {
         let cookies = &gate.cookies;
-        let secure = request.recipient.secure;
-        let mut brought = cookies.find(request.headers, secure);
+        let to = request.recipient;
+        let mut brought = cookies.find(request.headers, to.scope());
         let mut handed_out = Vec::new();
         let speaks_for_the_visitor = request.initiator != Initiator::Embedded;
-        let carried_over = secure && speaks_for_the_visitor && brought.iter().all(Candidates::is_empty);
+        let brings_none = brought.iter().all(Candidates::is_empty);
+        let carried_over = to.secure && speaks_for_the_visitor && brings_none && cookies::any_of_ours(request.headers);
         if carried_over {
-            brought = cookies.find(request.headers, false);
-            let kinds = Kind::ALL.into_iter().zip(&brought).filter(|(_, candidates)| !candidates.is_empty());
-            handed_out.extend(kinds.filter_map(|(kind, _)| Some((header::SET_COOKIE, cookies.clear(kind, false)?))));
+            let others = to.scopes().into_iter().skip(1).map(|scope| (scope, cookies.find(request.headers, scope)));
+            if let Some((scope, found)) = { others }.find(|(_, found)| !found.iter().all(Candidates::is_empty)) {
+                brought = found;
+                let kinds = Kind::ALL.into_iter().zip(&brought).filter(|(_, candidates)| !candidates.is_empty());
+                let cleared = kinds.filter_map(|(kind, _)| Some((header::SET_COOKIE, cookies.clear(kind, scope, to)?)));
+                handed_out.extend(cleared);
+            }
         }
         let [slips, tickets, passes] = brought;
         let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.line_ms(now));
@@ -265,7 +295,7 @@ impl<'a> Jar<'a> {
             Kind::Pass => self.passes,
         };
         if !brought.is_empty() {
-            let cookie = self.gate.cookies.clear(kind, self.request.recipient.secure);
+            let cookie = self.gate.cookies.clear(kind, self.request.recipient.scope(), self.request.recipient);
             self.handed_out.extend(cookie.map(|c| (header::SET_COOKIE, c)));
         }
     }

@@ -1,10 +1,11 @@
 //! Our tokens among everybody's cookies, and none of them for the origin.
 //!
-//! A queue has three cookies ([`Token`]), each with two names: over HTTPS it carries the `__Host-` prefix, which
-//! browsers accept only from this very host, so that a page on a sibling domain cannot plant one. Over plain HTTP
-//! nothing prevents that, and a planted cookie may even come first; so [`find`] gives every candidate of a name, up
-//! to [`CANDIDATES_MAX`], and the caller takes the first that verifies. Over HTTPS, whoever brings nothing under the
-//! prefixed names is asked for the others as well, once: a site that moves to HTTPS takes its visitors along.
+//! A queue has three cookies ([`Token`]), each with a name for each [`Scope`]: over HTTPS it carries the `__Host-` prefix,
+//! which browsers accept only from this very host, so that a page on a sibling domain cannot plant one. Where hosts of a
+//! tenant share their cookies it is `__Secure-`, which any host below the shared name may set. Over plain HTTP nothing
+//! prevents anything, and a planted cookie may even come first; so [`find`] gives every candidate of a name, and the
+//! caller takes the first that verifies. Whoever brings nothing under the name of the scope is asked for the others as
+//! well, once: a site that moves to HTTPS, or begins to share cookies, takes its visitors along.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ use sluice_config::SameSite;
 
 use super::{Edit, scan::split};
 
-/// Values looked at under one name.
-pub(crate) const CANDIDATES_MAX: usize = 4;
+/// Values kept of one name; what comes after is looked for again when it is needed.
+const KEPT: usize = 4;
 
 /// The tokens that travel in cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,10 +28,22 @@ pub(crate) enum Token {
     Pass,
 }
 
-/// The two names of one queue's cookie for one token. Made once per configuration, not per request.
+/// Where a cookie comes from and goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Scope {
+    /// Over plain HTTP.
+    Plain,
+    /// Over HTTPS, this host alone.
+    Host,
+    /// Over HTTPS, all hosts that share it.
+    Domain,
+}
+
+/// The names of one queue's cookie for one token. Made once per configuration, not per request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CookieName {
-    with_prefix: Box<str>,
+    of_host: Box<str>,
+    of_domain: Box<str>,
 }
 
 impl CookieName {
@@ -41,26 +54,37 @@ impl CookieName {
             Token::Ticket => "ticket",
             Token::Pass => "pass",
         };
-        Self { with_prefix: format!("{HOST_PREFIX}{OURS}{token}_{queue}").into() }
+        let name = |prefix: &str| format!("{prefix}{OURS}{token}_{queue}").into();
+        Self { of_host: name(HOST_PREFIX), of_domain: name(SECURE_PREFIX) }
     }
 
-    /// The name as the browser sends it: with `__Host-` when the visitor's connection is `secure`.
-    pub(crate) fn as_str(&self, secure: bool) -> &str {
-        if secure { &self.with_prefix } else { &self.with_prefix[HOST_PREFIX.len()..] }
+    /// The name as the browser sends it.
+    pub(crate) fn as_str(&self, scope: Scope) -> &str {
+        match scope {
+            Scope::Plain => &self.of_host[HOST_PREFIX.len()..],
+            Scope::Host => &self.of_host,
+            Scope::Domain => &self.of_domain,
+        }
     }
 }
 
 /// The values found under one name, in the order in which they came.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidates<'a> {
-    values: [&'a [u8]; CANDIDATES_MAX],
+    values: [&'a [u8]; KEPT],
+    /// How many there are, those that are not kept included.
     len: usize,
+    headers: &'a HeaderMap,
+    name: &'a str,
 }
 
 impl<'a> Candidates<'a> {
     /// The values as they were sent: anything but `;`, perhaps empty, perhaps in quotes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.values.into_iter().take(self.len)
+        let kept = self.values.into_iter().take(self.len);
+        // Nearly nobody has more, and a head holds no more of them than are quickly verified.
+        let more = (self.len > KEPT).then(|| values(self.headers, self.name).skip(KEPT));
+        kept.chain(more.into_iter().flatten())
     }
 
     /// Whether the cookie was not sent at all.
@@ -71,21 +95,30 @@ impl<'a> Candidates<'a> {
     fn push(&mut self, value: &'a [u8]) {
         if let Some(free) = self.values.get_mut(self.len) {
             *free = value;
-            self.len += 1;
         }
+        self.len += 1;
     }
+}
+
+/// The values under one name.
+fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pairs(headers).filter_map(|pair| value_of(pair, name))
+}
+
+fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let after_name = pair.strip_prefix(name.as_bytes())?.trim_ascii_start();
+    after_name.strip_prefix(b"=").map(<[u8]>::trim_ascii_start)
 }
 
 /// The values of several cookies, found in one pass over all `Cookie` lines, without allocating.
 ///
 /// HTTP/2 clients send each cookie on a line of its own, so there may be many lines.
-pub(crate) fn find<'a, const N: usize>(headers: &'a HeaderMap, names: [&str; N]) -> [Candidates<'a>; N] {
-    let mut found = [Candidates::default(); N];
+pub(crate) fn find<'a, const N: usize>(headers: &'a HeaderMap, names: [&'a str; N]) -> [Candidates<'a>; N] {
+    let mut found = names.map(|name| Candidates { values: [b""; KEPT], len: 0, headers, name });
     for pair in pairs(headers) {
-        for (name, candidates) in names.iter().zip(&mut found) {
-            let after_name = pair.strip_prefix(name.as_bytes()).map(<[u8]>::trim_ascii_start);
-            if let Some(value) = after_name.and_then(|rest| rest.strip_prefix(b"=")) {
-                candidates.push(value.trim_ascii_start());
+        for candidates in &mut found {
+            if let Some(value) = value_of(pair, candidates.name) {
+                candidates.push(value);
             }
         }
     }
@@ -113,9 +146,11 @@ pub(crate) fn strip(headers: &HeaderMap, edits: &mut Vec<Edit>) {
 
 /// How a browser is to keep a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Keep {
-    /// Over HTTPS only, and under the prefixed name.
-    pub(crate) secure: bool,
+pub(crate) struct Keep<'a> {
+    /// Under which of its names, and with what goes with it.
+    pub(crate) scope: Scope,
+    /// The hosts at and below this name share it; not with [`Scope::Host`].
+    pub(crate) domain: Option<&'a str>,
     /// Whether it comes along with a form that another site posts. Over plain HTTP browsers take no `None`, so there
     /// it stays at home.
     pub(crate) same_site: SameSite,
@@ -125,23 +160,26 @@ pub(crate) struct Keep {
 
 /// A `Set-Cookie` value for a token of ours; `None` if `value` is not made of cookie characters. A `max_age` of zero
 /// makes the browser forget the cookie.
-pub(crate) fn set_cookie(name: &CookieName, value: &str, keep: Keep) -> Option<HeaderValue> {
+pub(crate) fn set_cookie(name: &CookieName, value: &str, keep: Keep<'_>) -> Option<HeaderValue> {
     // RFC 6265, 4.1.1. A `;` would start an attribute.
     let is_cookie_octet = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',' | b';' | b'\\');
     if !value.bytes().all(is_cookie_octet) {
         return None;
     }
-    let name = name.as_str(keep.secure);
-    let reach = match (keep.secure, keep.same_site) {
-        (true, SameSite::None) => "None; Secure",
-        (true, SameSite::Lax) => "Lax; Secure",
-        (false, _) => "Lax",
+    debug_assert!(keep.scope != Scope::Host || keep.domain.is_none(), "browsers would refuse it");
+    let name = name.as_str(keep.scope);
+    let reach = match (keep.scope, keep.same_site) {
+        (Scope::Plain, _) => "Lax",
+        (_, SameSite::None) => "None; Secure",
+        (_, SameSite::Lax) => "Lax; Secure",
     };
+    let domain = keep.domain.map_or_else(String::new, |domain| format!("; Domain={domain}"));
     let max_age = keep.max_age.as_secs();
-    HeaderValue::try_from(format!("{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite={reach}")).ok()
+    HeaderValue::try_from(format!("{name}={value}; Path=/{domain}; Max-Age={max_age}; HttpOnly; SameSite={reach}")).ok()
 }
 
 const HOST_PREFIX: &str = "__Host-";
+const SECURE_PREFIX: &str = "__Secure-";
 const OURS: &str = "sluice_";
 
 /// All cookie pairs of all lines, without the white space around them. The pieces between two `;`, so some are empty.
@@ -151,7 +189,8 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 
 /// Whether a pair, or a name without a value, starts like a cookie of ours.
 fn is_ours(pair: &[u8]) -> bool {
-    let pair = pair.strip_prefix(HOST_PREFIX.as_bytes()).unwrap_or(pair);
+    let prefixed = [HOST_PREFIX, SECURE_PREFIX].into_iter().find_map(|prefix| pair.strip_prefix(prefix.as_bytes()));
+    let pair = prefixed.unwrap_or(pair);
     pair.strip_prefix(OURS.as_bytes())
         .is_some_and(|rest| [&b"slip_"[..], b"ticket_", b"pass_"].iter().any(|token| rest.starts_with(token)))
 }

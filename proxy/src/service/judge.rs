@@ -60,7 +60,8 @@ impl Service {
     ) -> Option<Answer> {
         let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to, route } = decision;
-        passage.recipient = Recipient { secure: client.secure, app: is_app(passage.kind, headers) };
+        let app = is_app(passage.kind, headers);
+        passage.recipient = Recipient { secure: client.secure, app, domain: site.shares_cookies(&facts.host) };
         passage.client = super::number_of(client.addr);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);

@@ -3,7 +3,8 @@
 use crate::{
     servers::Reserved,
     support::{
-        Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser, scene::FAST,
+        Connection, HOST, Node, Origin, Request, Scene, Setup, Status, Tenant, Visitor, browser::Browser,
+        chromium::Chromium, scene::FAST, until,
     },
 };
 
@@ -105,6 +106,50 @@ async fn the_origin_learns_who_the_client_is_from_us_alone() {
     for name in ["forwarded", "x-real-ip", "x-original-url", "sluice-pass"] {
         assert_eq!(hit.header(name), None, "{name}");
     }
+}
+
+/// The browser is queued once, enters once and holds one seat.
+#[tokio::test]
+async fn a_browser_that_is_inside_on_one_host_of_a_tenant_is_inside_on_the_others() {
+    let origin = Origin::start().await;
+    let hosts = [HOST, "*.shop.example.com"];
+    let node = Setup::new(Tenant::new("shop", &hosts, origin.addr()).queue("shop", ONE_SEAT)).start().await;
+    let url = |host: &str, path: &str| format!("http://{host}:{}{path}", node.http.port());
+    let goes_to = |next: &str| format!("<!doctype html><title>Shop</title><script>location = {next:?}</script>");
+    origin.page("/first", goes_to(&url("www.shop.example.com", "/second")));
+    origin.page("/second", goes_to(&url(HOST, "/third")));
+    let mut inside = Visitor::new(&node, "inside").await;
+    inside.walk_in().await;
+    let _chromium = Chromium::open(&url(HOST, "/first"), node.http);
+    node.until_metrics("the browser stands in line", |m| m.line("waiting_visitors", "shop") == 1.0).await;
+    let mut waits = Visitor::new(&node, "waits").await;
+    waits.join().await;
+    inside.leave().await;
+    let last =
+        until("the browser has seen both hosts", async || origin.hits().into_iter().find(|hit| hit.target == "/third"));
+    assert_eq!(last.await.header("cookie"), None);
+    assert_eq!(waits.poll().await.state, "waiting");
+    let metrics = node.metrics().await;
+    assert_eq!((metrics.requests("shop", "entered"), metrics.line("inside_visitors", "shop")), (2.0, 1.0));
+}
+
+#[tokio::test]
+async fn over_https_hosts_of_a_tenant_share_cookies_that_only_https_sets() {
+    let origin = Origin::start().await;
+    let shop = Tenant::new("shop", &["example.com", "www.example.com", "shop.example.net"], origin.addr());
+    let setup = Setup::new(shop.queue("shop", ONE_SEAT)).server("trusted_proxies = [\"127.0.0.0/8\"]");
+    let node = setup.start().await;
+    let open = |host: &str| Request::navigation("/").host(host).header("X-Forwarded-Proto", "https");
+    let page = node.ask(&open("example.com")).await;
+    let cookie = page.header_values("set-cookie").find(|c| c.starts_with("__Secure-sluice_pass_shop=")).unwrap();
+    assert!(cookie.contains("; Domain=example.com;") && cookie.ends_with("; Secure"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    let elsewhere = node.ask(&open("www.example.com").header("Cookie", pair)).await;
+    assert!(elsewhere.is_from_origin(), "{elsewhere:?}");
+    assert_eq!(origin.last_hit().header("cookie"), None, "no token of ours reaches the origin");
+    let apart = node.ask(&open("shop.example.net")).await;
+    let slip = apart.header_values("set-cookie").next().unwrap();
+    assert!(slip.starts_with("__Host-") && !slip.contains("Domain"), "{slip}");
 }
 
 #[tokio::test]

@@ -10,6 +10,9 @@ use crate::testing::{Dir, ORIGIN, QUEUE, certificates::Pair, now};
 const HTTPS: &str = "[server]\nhttps = [\"127.0.0.1:8443\"]\n";
 const SHOP: &str = "certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]\n";
 
+/// Hosts share no cookies, and that is meant.
+const APART: &str = "[cookies]\ndomain = \"off\"\n";
+
 /// A node with a tenant that answers for these hosts, with a certificate for these names.
 fn serving(hosts: &str, lines: &str, pair: &Pair) -> Dir {
     let tenant = format!("name = \"shop\"\nhosts = [{hosts}]\n{ORIGIN}[tls]\n{SHOP}{lines}\n{QUEUE}");
@@ -53,7 +56,7 @@ fn certificates_without_https_do_nothing() {
 #[test]
 fn hosts_that_no_certificate_covers_are_named() {
     let hosts = "\"shop.example.com\", \"b.example.com\", \"*.example.org\"";
-    let notes = serving(hosts, "", &Pair::new(&["shop.example.com", "a.example.org"])).config().notes(now());
+    let notes = serving(hosts, APART, &Pair::new(&["shop.example.com", "a.example.org"])).config().notes(now());
     is_noted(&notes, &["shop: no certificate covers b.example.com and *.example.org"]);
 
     let other = format!("name = \"other\"\nhosts = [\"other.example.com\"]\n{ORIGIN}{QUEUE}");
@@ -66,8 +69,23 @@ fn hosts_that_no_certificate_covers_are_named() {
 
 #[test]
 fn a_star_of_a_certificate_is_one_label_and_a_tenants_is_more() {
-    let notes = serving("\"*.example.com\"", "", &Pair::new(&["*.example.com"])).config().notes(now());
+    let notes = serving("\"*.example.com\"", APART, &Pair::new(&["*.example.com"])).config().notes(now());
     is_noted(&notes, &["shop: ", "is one label", "*.example.com"]);
+}
+
+#[test]
+fn hosts_on_which_a_visitor_waits_again_are_named() {
+    let notes = |hosts: &str, lines: &str| {
+        let tenant = format!("name = \"shop\"\nhosts = [{hosts}]\n{ORIGIN}{lines}{QUEUE}");
+        Dir::new().with("tenants/shop.toml", &tenant).config().notes(now())
+    };
+    let (parent, siblings) = ("\"example.com\", \"www.example.com\"", "\"a.example.com\", \"b.example.com\"");
+    assert!(notes(parent, "").is_empty() && notes("\"example.com\"", "").is_empty());
+    is_noted(&notes(siblings, ""), &["waits again on a.example.com and b.example.com", "domain = \"example.com\""]);
+    is_noted(&notes("\"*.example.com\"", ""), &["waits again on *.example.com", "domain = \"example.com\""]);
+    is_noted(&notes(&format!("{parent}, \"example.net\""), ""), &["waits again on example.net", "no cookies between"]);
+    assert!(notes(siblings, "[cookies]\ndomain = \"example.com\"\n").is_empty());
+    assert!(notes(siblings, APART).is_empty());
 }
 
 #[test]

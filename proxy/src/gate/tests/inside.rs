@@ -84,7 +84,7 @@ async fn a_spent_ticket_joins_anew_and_always_as_the_same_newcomer() {
     let (world, _inside, line) = World::with_a_line_of(1, queue()).await;
     world.until(|view| view.summary.head == 2).await;
     assert_eq!(line[0].clone().enters(&world).await, Ok(2));
-    assert_eq!(world.gate.end_visit(2, Recipient { secure: false, app: false }).len(), 1);
+    assert_eq!(world.gate.end_visit(2, Recipient { secure: false, app: false, domain: None }).len(), 1);
     world.until(|view| view.summary.inside == 1).await;
     // Nobody else is there, and a place is free: the visitor is let in with the next number.
     assert_eq!(line[0].clone().enters(&world).await, Ok(3));

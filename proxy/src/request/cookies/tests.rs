@@ -23,10 +23,11 @@ fn set(value: &'static str) -> Vec<Edit> {
 #[test]
 fn names_carry_the_host_prefix_only_over_https() {
     let name = CookieName::new(Token::Ticket, "shop");
-    assert_eq!(name.as_str(true), "__Host-sluice_ticket_shop");
-    assert_eq!(name.as_str(false), "sluice_ticket_shop");
-    assert_eq!(CookieName::new(Token::Slip, "a-b").as_str(false), "sluice_slip_a-b");
-    assert_eq!(CookieName::new(Token::Pass, "a_b").as_str(false), "sluice_pass_a_b");
+    assert_eq!(name.as_str(Scope::Host), "__Host-sluice_ticket_shop");
+    assert_eq!(name.as_str(Scope::Domain), "__Secure-sluice_ticket_shop");
+    assert_eq!(name.as_str(Scope::Plain), "sluice_ticket_shop");
+    assert_eq!(CookieName::new(Token::Slip, "a-b").as_str(Scope::Plain), "sluice_slip_a-b");
+    assert_eq!(CookieName::new(Token::Pass, "a_b").as_str(Scope::Plain), "sluice_pass_a_b");
 }
 
 #[test]
@@ -43,10 +44,13 @@ fn values_are_found_over_all_lines_in_order() {
 }
 
 #[test]
-fn candidates_are_bounded() {
-    let headers = map(&[b"t=1; t=2; t=3; t=4; t=5; t=6"]);
-    let [candidates] = find(&headers, ["t"]);
-    assert_eq!(candidates.iter().collect::<Vec<_>>(), [b"1", b"2", b"3", b"4"]);
+fn a_value_is_found_behind_any_number_of_others() {
+    let many: Vec<String> = (0..500).map(|n| format!("t={n}")).collect();
+    let headers = map(&[b"t; t=; a=1", many[..300].join("; ").as_bytes(), many[300..].join(";").as_bytes()]);
+    let [candidates, none] = find(&headers, ["t", "u"]);
+    let expected = std::iter::once(String::new()).chain((0..500).map(|n| n.to_string()));
+    assert!(candidates.iter().map(|value| String::from_utf8_lossy(value).into_owned()).eq(expected));
+    assert!(none.is_empty() && none.iter().next().is_none());
 }
 
 #[test]
@@ -111,33 +115,46 @@ fn no_sluice_field_reaches_the_origin() {
 fn cookies_are_written_for_one_host_and_no_script() {
     let name = CookieName::new(Token::Pass, "shop");
     let hour = Duration::from_secs(3600);
-    let written = |value, secure, same_site, max_age| set_cookie(&name, value, Keep { secure, same_site, max_age });
-    for (secure, same_site, expected) in [
+    let written =
+        |value, scope, same_site, max_age| set_cookie(&name, value, Keep { scope, domain: None, same_site, max_age });
+    for (scope, same_site, expected) in [
         (
-            true,
+            Scope::Host,
             SameSite::None,
             "__Host-sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=None; Secure",
         ),
-        (true, SameSite::Lax, "__Host-sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure"),
-        (false, SameSite::None, "sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"),
-        (false, SameSite::Lax, "sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"),
+        (
+            Scope::Host,
+            SameSite::Lax,
+            "__Host-sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax; Secure",
+        ),
+        (Scope::Plain, SameSite::None, "sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"),
+        (Scope::Plain, SameSite::Lax, "sluice_pass_shop=a.b-c_d; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax"),
     ] {
-        assert_eq!(written("a.b-c_d", secure, same_site, hour).expect("cookie characters"), expected);
+        assert_eq!(written("a.b-c_d", scope, same_site, hour).expect("cookie characters"), expected);
     }
     assert_eq!(
-        written("", false, SameSite::None, Duration::ZERO).expect("empty"),
+        written("", Scope::Plain, SameSite::None, Duration::ZERO).expect("empty"),
         "sluice_pass_shop=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"
     );
+    let shared = |scope| Keep { scope, domain: Some("example.com"), same_site: SameSite::None, max_age: hour };
+    assert_eq!(
+        [Scope::Domain, Scope::Plain].map(|scope| set_cookie(&name, "a", shared(scope)).expect("cookie characters")),
+        [
+            "__Secure-sluice_pass_shop=a; Path=/; Domain=example.com; Max-Age=3600; HttpOnly; SameSite=None; Secure",
+            "sluice_pass_shop=a; Path=/; Domain=example.com; Max-Age=3600; HttpOnly; SameSite=Lax"
+        ]
+    );
     for bad in ["a;Domain=example.com", "a b", "a\n", "a,b", "\"a\"", "é"] {
-        assert_eq!(written(bad, true, SameSite::None, hour), None, "{bad:?}");
+        assert_eq!(written(bad, Scope::Host, SameSite::None, hour), None, "{bad:?}");
     }
 }
 
 fn cookie_pairs() -> impl Strategy<Value = Vec<String>> {
     let name = prop_oneof![
         3 => "[a-z_-]{1,8}",
-        2 => "(__Host-)?sluice_(slip|ticket|pass)_[a-z]{1,3}",
-        1 => "(__Host-)?sluice_[a-z]{0,6}",
+        2 => "(__Host-|__Secure-)?sluice_(slip|ticket|pass)_[a-z]{1,3}",
+        1 => "(__Host-|__Secure-)?sluice_[a-z]{0,6}",
     ];
     prop::collection::vec((name, "[!#-+--:<-\\[\\]-~]{0,6}").prop_map(|(name, value)| format!("{name}={value}")), 0..8)
 }
@@ -148,7 +165,7 @@ proptest! {
     fn stripping_removes_ours_and_nothing_else(lines in prop::collection::vec(cookie_pairs(), 0..4)) {
         let sent: Vec<String> = lines.iter().filter(|line| !line.is_empty()).map(|line| line.join("; ")).collect();
         let kept: Vec<&String> = lines.iter().flatten().filter(|pair| {
-            let name = pair.trim_start_matches("__Host-");
+            let name = pair.trim_start_matches("__Host-").trim_start_matches("__Secure-");
             !["sluice_slip_", "sluice_ticket_", "sluice_pass_"].iter().any(|prefix| name.starts_with(prefix))
         }).collect();
         let arrived = match stripped(&sent.iter().map(String::as_str).collect::<Vec<_>>()).as_slice() {
@@ -163,10 +180,11 @@ proptest! {
     /// Whatever `find` can find, `strip` removes.
     #[test]
     fn what_we_would_read_the_origin_never_sees(line in prop::collection::vec(prop_oneof![
-        "[ -~]{0,6}", Just("sluice_pass_a=1".to_owned()), Just("__Host-sluice_slip_a".to_owned()), Just(";".to_owned()),
+        "[ -~]{0,6}", Just("sluice_pass_a=1".to_owned()), Just("__Host-sluice_slip_a".to_owned()),
+        Just("__Secure-sluice_pass_a=".to_owned()), Just(";".to_owned()),
         Just("=".to_owned()), Just(" ".to_owned()), Just("\t".to_owned()),
     ], 0..10)) {
-        let names = ["sluice_pass_a", "__Host-sluice_pass_a", "__Host-sluice_slip_a"];
+        let names = ["sluice_pass_a", "__Host-sluice_pass_a", "__Host-sluice_slip_a", "__Secure-sluice_pass_a"];
         let headers = map(&[line.concat().as_bytes()]);
         let mut edits = Vec::new();
         strip(&headers, &mut edits);

@@ -85,7 +85,7 @@ fn authorities_of_clients_may_sign() {
 
 #[test]
 fn cookies_come_along_unless_told_otherwise() {
-    let same_site = |lines: &str| Dir::tenant(&queue(lines)).only_tenant().same_site;
+    let same_site = |lines: &str| Dir::tenant(&queue(lines)).only_tenant().cookies.same_site;
     assert_eq!(same_site(""), SameSite::None);
     assert_eq!(same_site("[cookies]\nsame_site = \"none\""), SameSite::None);
     assert_eq!(same_site("[cookies]\nsame_site = \"lax\""), SameSite::Lax);
