@@ -1,7 +1,7 @@
 # A fleet of Sluice in an AKS cluster that is there: Azure Managed Redis that evicts nothing, and the chart.
 #
-# Azure Cache for Redis is at the end of its life, so this is its successor. Its policy evicts unless it is told not to, and
-# its clustering policy is the one of a single endpoint, which `redis://` needs.
+# Azure Cache for Redis is at the end of its life, so this is its successor. Its policy evicts unless this says no, and its
+# clustering policy is the one of a single endpoint, which `redis://` needs.
 
 terraform {
   required_version = ">= 1.5"

