@@ -52,9 +52,10 @@ def free_ports(count):
 
 @contextlib.contextmanager
 def process(*command, log, env=None, cwd=None):
-    """A process that ends with the block."""
+    """A process that ends with the block, and with the check itself if that is cut short."""
+    bound = ["setpriv", "--pdeathsig", "TERM", *(str(part) for part in command)]
     with open(log, "wb") as out:
-        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out, env=env, cwd=cwd)
+        child = subprocess.Popen(bound, stdout=out, stderr=out, env=env, cwd=cwd)
     try:
         yield child
     finally:
