@@ -27,6 +27,8 @@ KEY = "A" * 43 + "="
 @functools.cache
 def built():
     """The final stage of the Containerfile with the debug binary, unpacked: its folder and the bytes that it holds."""
+    if os.geteuid() != 0:
+        raise Failed("runc and network namespaces need root: sudo ./x deploy-check image")
     folder = Path(tempfile.mkdtemp(prefix="image-"))
     atexit.register(shutil.rmtree, folder)
     folder.chmod(0o755)
