@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import tempfile
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -64,4 +65,20 @@ def configs():
             run(binary, "check", "--config", folder, env=dict(os.environ, SLUICE_KEY=key, SLUICE_STORE_PASSWORD="x" * 24))
 
 
-CHECKS = [compose, configs, files]
+def context():
+    """The builder gets every crate of the workspace: cargo reads it as cargo in the image would."""
+    lines = (FOLDER / "Containerfile.dockerignore").read_text().splitlines()
+    kept = [line[1:] for line in lines if line.startswith("!")]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        tracked = run("git", "ls-files", "--cached", "--others", "--exclude-standard", "--", *kept).split("\n")
+        for file in filter(None, tracked):
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / file, folder / file)
+        run("cargo", "metadata", "--locked", "--offline", "--no-deps", "--format-version", "1", cwd=folder)
+        for crate in tomllib.loads((ROOT / "Cargo.toml").read_text())["workspace"]["members"]:
+            if not (folder / crate / "Cargo.toml").exists():
+                raise Failed(f"Containerfile.dockerignore leaves the crate {crate} out")
+
+
+CHECKS = [compose, configs, files, context]
