@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from tools import Failed
 
 # Longest first: the others run beside it.
-MODULES = ["observe", "container", "kubernetes", "debian", "in_front", "texts"]
+MODULES = ["observe", "image", "container", "kubernetes", "debian", "in_front", "cloud", "texts"]
 AT_ONCE = 3
 
 
@@ -31,7 +31,7 @@ def judged(name, check):
 
 def main():
     chosen = sys.argv[1:]
-    checks = {f"{m}.{check.__name__}": check for m in MODULES for check in importlib.import_module(m).CHECKS}
+    checks = {f"{m}.{check.__name__}": check for m in MODULES for check in importlib.import_module(f"checks.{m}").CHECKS}
     checks = {name: check for name, check in checks.items() if not chosen or any(word in name for word in chosen)}
     failed = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:

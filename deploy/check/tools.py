@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import random
 import socket
 import subprocess
 import time
@@ -9,6 +10,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 COMMAND_S_MAX = 90
+# `next` of one iterator is safe between threads of CPython; no check runs long enough to use them all.
+CANDIDATES = iter(random.sample(range(20_000, 32_000), 1_000))
 
 
 class Failed(Exception):
@@ -42,19 +45,23 @@ def refuses(tool, check):
 
 
 def free_ports(count):
-    """Ports of loopback that are free now."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports of loopback that are free now, below those that the system gives to connections, and each given out once."""
+    found = []
+    while len(found) < count:
+        port = next(CANDIDATES)
+        with contextlib.suppress(OSError), socket.socket() as attempt:
+            attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            attempt.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 @contextlib.contextmanager
 def process(*command, log, env=None, cwd=None):
-    """A process that ends with the block."""
+    """A process that ends with the block, and with the check itself if that is cut short."""
+    bound = ["setpriv", "--pdeathsig", "TERM", *(str(part) for part in command)]
     with open(log, "wb") as out:
-        child = subprocess.Popen([str(part) for part in command], stdout=out, stderr=out, env=env, cwd=cwd)
+        child = subprocess.Popen(bound, stdout=out, stderr=out, env=env, cwd=cwd)
     try:
         yield child
     finally:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes dashboards/*.json: line, node, fleet. `--check` compares instead, and fails if they differ.
+"""Writes dashboards/*.json: line, node, origin, fleet. `--check` compares instead, and fails if they differ.
 
 A panel is one call below, so that units, descriptions and selectors are the same everywhere. Import the JSON files into
 Grafana as they are.
@@ -171,6 +171,45 @@ NODES = dashboard(
     ],
 )
 
+ROUTE = '{job=~"$job",tenant=~"$tenant"}'
+BY_SERVER = "{{tenant}} {{route}} {{server}}"
+BY_ROUTE = "{{tenant}} {{route}}"
+ORIGINS = dashboard(
+    "sluice-origin", "Sluice origin", "Servers of the origins: which are up, how busy they are, what fails.", [TENANT],
+    [
+        stat("Servers up", "Servers that at least one node sends requests to.", "short",
+             [(f"count(max by (tenant, route, server) (sluice_origin_server_up{ROUTE}) == 1) or vector(0)", "")]),
+        stat("Servers down", "Servers that every node leaves out.", "short",
+             [(f"count(max by (tenant, route, server) (sluice_origin_server_up{ROUTE}) == 0) or vector(0)", "")],
+             steps=[(None, "green"), (1, "red")]),
+        stat("Requests under way", "At all servers.", "short", [(f"sum(sluice_origin_server_requests_in_flight{ROUTE})", "")]),
+        stat("Requests that wait", "For a place at a server: `in_flight_max` is reached.", "short",
+             [(f"sum(sluice_origin_requests_waiting{ROUTE})", "")], steps=[(None, "green"), (1, "orange")]),
+        stat("Errors", "Requests a second that got no answer from the origin.", "reqps",
+             [(f"sum(rate(sluice_origin_errors_total{ROUTE}[$__rate_interval])) or vector(0)", "")],
+             steps=[(None, "green"), (0.1, "red")]),
+        stat("Sent although all were down", "Each second.", "reqps",
+             [(f"sum(rate(sluice_origin_panics_total{ROUTE}[$__rate_interval]))", "")], steps=[(None, "green"), (0.01, "red")]),
+        graph("Nodes that find a server up", "Of all nodes. 0: it is left out everywhere.", "short",
+              [(f"sum by (tenant, route, server) (sluice_origin_server_up{ROUTE})", BY_SERVER)]),
+        graph("Requests under way by server", "Uneven for long: a server is slow, or weights differ.", "short",
+              [(f"sum by (tenant, route, server) (sluice_origin_server_requests_in_flight{ROUTE})", BY_SERVER)]),
+        graph("Failures by server", "Also those that another server answered then.", "reqps",
+              [(rate_of("sluice_origin_server_failures_total", "tenant, route, server, reason", ROUTE), f"{BY_SERVER} {{{{reason}}}}")]),
+        graph("Ejections", "A server is left out for a while after five failed requests in a row.", "cps",
+              [(rate_of("sluice_origin_server_ejections_total", "tenant, route, server", ROUTE), BY_SERVER)]),
+        graph("Requests that wait", "For at most `connect_timeout`, then they get 503.", "short",
+              [(f"sum by (tenant, route) (sluice_origin_requests_waiting{ROUTE})", BY_ROUTE)]),
+        graph("Second attempts", "Made, and not made since too many were.", "reqps",
+              [(rate_of("sluice_origin_second_attempts_total", "tenant, route", ROUTE), f"{BY_ROUTE} made"),
+               (rate_of("sluice_origin_second_attempts_refused_total", "tenant, route", ROUTE), f"{BY_ROUTE} refused")]),
+        graph("Let in", "Requests that went on to the origin, by what they were.", "reqps",
+              [(rate_of("sluice_requests_total", "tenant, outcome", ROUTE, ',outcome=~"admitted|entered|trickled|passed_freely"'), "{{tenant}} {{outcome}}")]),
+        graph("Names that do not resolve", "The last addresses stay in use.", "cps",
+              [(rate_of("sluice_origin_names_unresolved_total", "tenant, route", ROUTE), BY_ROUTE)]),
+    ],
+)
+
 FLEET = dashboard(
     "sluice-fleet", "Sluice fleet", "Whether the nodes agree, and the store that they share.", [TENANT, QUEUES],
     [
@@ -207,7 +246,7 @@ FLEET = dashboard(
 
 def main():
     differ = []
-    for each in (LINE, NODES, FLEET):
+    for each in (LINE, NODES, ORIGINS, FLEET):
         path = FOLDER / f"{each['uid']}.json"
         text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
         if sys.argv[1:] == ["--check"]:

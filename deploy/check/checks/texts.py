@@ -10,7 +10,7 @@ def listed(*patterns):
 
 def yaml_is_clean():
     files = [f for f in listed("deploy/*.yaml", ".github/*.yaml", ".github/*.yml") if "/templates/" not in f and "/manifests/" not in f]
-    run("yamllint", "--strict", "-c", DEPLOY / "check/.yamllint", *files, cwd=ROOT)
+    run("yamllint", "--strict", "-c", DEPLOY / "check/pins/.yamllint", *files, cwd=ROOT)
     return f"{len(files)} files"
 
 

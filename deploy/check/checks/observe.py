@@ -168,7 +168,7 @@ def live():
             raise Failed("SluiceLineStandsStill fires while the line is called")
         fleet.write(mode="hold")
         until(lambda: f"SluiceLineStandsStill at the receiver, which has heard {sorted(set(Receiver.heard))}",
-              lambda: "SluiceLineStandsStill" in Receiver.heard, 100)
+              lambda: "SluiceLineStandsStill" in Receiver.heard, 150)
         return f"{len(queries)} queries and {len(names)} metrics returned data, a held line reached the receiver"
 
 

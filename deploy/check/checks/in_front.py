@@ -19,7 +19,7 @@ VISITOR = "127.0.0.5"
 
 
 class Origin(http.server.BaseHTTPRequestHandler):
-    """Says what it was told."""
+    """Repeats the headers that it got."""
 
     def do_GET(self):
         body = json.dumps({name.lower(): value for name, value in self.headers.items()}).encode()
