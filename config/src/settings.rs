@@ -7,12 +7,13 @@ mod notes;
 use std::sync::Arc;
 
 pub use crate::{
-    forms::{host::HostPattern, name::Name},
+    forms::{host::HostPattern, language::Language, name::Name},
     sections::{
         cookies::SameSite,
         cors::Cors,
         keys::Keys,
         origin::{Balance, Origin, OriginServer, ServerAddress, usable_addresses},
+        page::{Page, texts::TEXTS, texts::TextId},
         queue::{Mode, OnStoreLoss, Queue, WaitStatus},
         secret::Secret,
         server::Server,

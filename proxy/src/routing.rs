@@ -6,6 +6,7 @@ pub(crate) mod decision;
 use std::{collections::HashMap, sync::Arc};
 
 use sluice_config::{HostPattern, Queue, Tenant};
+use sluice_waiting_room::page::Pages;
 
 use crate::{
     gate::Gate,
@@ -44,6 +45,8 @@ pub(crate) struct Site<G = Gate> {
     origin: Option<Arc<Origin>>,
     /// What the tenant wants on every answer.
     pub(crate) headers: TenantHeaders,
+    /// What the tenant's visitors see while they wait.
+    pub(crate) pages: Arc<Pages>,
     /// For the tenant's forms that are on their way back.
     pub(crate) forms: FormRoom,
 }
@@ -57,7 +60,8 @@ impl<G: Guard> Site<G> {
         let paths = gates.iter().flat_map(|gate| gate.queue().paths.iter().map(|path| (path.as_str(), gate.clone())));
         let by_path = PrefixTable::new(paths)?;
         let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
-        Ok(Self { tenant, gates, by_path, origin, headers, forms })
+        let pages = Arc::new(Pages::new(tenant.page.clone()));
+        Ok(Self { tenant, gates, by_path, origin, headers, pages, forms })
     }
 
     /// The gate before a path, and the prefix that matched.

@@ -20,6 +20,7 @@ use crate::{
         cookies::{self, SameSite},
         cors::{self, Cors},
         origin::{self, Origin},
+        page::{self, Page},
         queue::{self, NAME_TEXT, Queue},
         tls::tenant::{self as tls, TenantTls},
     },
@@ -42,6 +43,8 @@ pub struct Tenant {
     pub same_site: SameSite,
     /// Whether answers get a preset of security headers, unless the origin sets them.
     pub strict_headers: bool,
+    /// What its visitors see while they wait.
+    pub page: Page,
     /// Queues; names and path prefixes are unique within the tenant.
     pub queues: Vec<Arc<Queue>>,
 }
@@ -57,6 +60,7 @@ impl Tenant {
             tls: None,
             same_site: SameSite::default(),
             strict_headers: false,
+            page: Page::default(),
             queues: Vec::new(),
         }
     }
@@ -66,7 +70,7 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of a tenant's file",
     doc: "One tenant: its hosts, its origin and its queues",
     may_hold_secrets: false,
-    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &QUEUE],
+    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &PAGE, &QUEUE],
 };
 
 // What to write is suggested by the file's own name: see `name_help`.
@@ -111,6 +115,8 @@ static CORS: Key<Nested, Optional> = Key::table("cors", &cors::SECTION);
 static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
 static COOKIES: Key<Nested, Optional> = Key::table("cookies", &cookies::SECTION);
 
+static PAGE: Key<Nested, Optional> = Key::table("page", &page::SECTION);
+
 static QUEUE: Key<List<Nested>> = Key {
     name: "queue",
     doc: "Lines of visitors",
@@ -146,6 +152,7 @@ pub(crate) fn read(
         let cors = top.read_with(&CORS, |value| CORS.kind.read(value, cors::read));
         let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
         let same_site = top.nested(&COOKIES, cookies::read);
+        let page = top.nested(&PAGE, page::read);
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, is_store_shared));
         Ok(Tenant {
@@ -156,6 +163,7 @@ pub(crate) fn read(
             tls: tls?,
             same_site: same_site?,
             strict_headers: strict_headers?,
+            page: page?,
             queues: queues?,
         })
     })

@@ -114,7 +114,7 @@ impl Service {
                 }
                 let decision = gate.leave(request, query.away);
                 take(passage, decision, None);
-                answer::left(&facts.host, page_wanted(passage.kind, headers))
+                answer::left(&site.pages, &facts.host, page_wanted(passage.kind, headers))
             }
             (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
             (Endpoint::Status | Endpoint::Leave, None) => {
@@ -183,9 +183,9 @@ async fn at_the_gate(
         (_, Some(host)) => SentBy::Site(host.to_owned()),
         (_, None) => SentBy::SomeSite,
     };
-    let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
+    let (pages, queue, kind, standing) = (&site.pages, &gate.queue, passage.kind, &standing);
     let wants = page_wanted(kind, headers).unwrap_or_default();
-    Some(answer::parked(Parked { queue, site, kind, standing, sent_by, wants }))
+    Some(answer::parked(Parked { pages, queue, site: &facts.host, kind, standing, sent_by, wants }))
 }
 
 /// The other queues of the tenant see their visitors wherever they are on the site.
