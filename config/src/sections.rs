@@ -8,6 +8,7 @@ pub(crate) mod cors;
 pub(crate) mod keys;
 pub(crate) mod node;
 pub(crate) mod origin;
+pub(crate) mod page;
 pub(crate) mod queue;
 pub(crate) mod route;
 pub(crate) mod secret;

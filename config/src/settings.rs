@@ -7,13 +7,14 @@ mod notes;
 use std::sync::Arc;
 
 pub use crate::{
-    forms::{host::HostPattern, name::Name},
+    forms::{host::HostPattern, language::Language, name::Name},
     sections::{
         admin::{Admin, AdminKey, Role},
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,
         origin::{Balance, Health, Origin, OriginServer, OriginTls, ServerAddress, usable_addresses},
+        page::{Page, texts::TEXTS, texts::TextId},
         queue::{Mode, OnStoreLoss, Queue, WaitStatus},
         route::Route,
         secret::Secret,

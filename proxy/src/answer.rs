@@ -8,7 +8,7 @@ use pingora_http::ResponseHeader;
 use sluice_admission::standing::{Reason, Standing, State};
 use sluice_config::Queue;
 use sluice_waiting_room::{
-    page::{self, Form, PageInput, Refusal, SentBy, Sort},
+    page::{self, Form, PageInput, Pages, Refusal, SentBy, Sort},
     problem, status,
 };
 
@@ -34,6 +34,7 @@ pub(crate) struct Answer {
 /// What the page of a form says that was stopped.
 #[derive(Debug)]
 pub(crate) struct Unsent {
+    pages: Arc<Pages>,
     queue: Arc<Queue>,
     site: String,
     message: Option<String>,
@@ -47,11 +48,11 @@ impl Answer {
     pub(crate) fn with_form(self, fields: Option<&[(String, String)]>) -> Self {
         let Self { mut head, body, closes, form } = self;
         let Some(unsent) = form else { return Self { head, body, closes, form: None } };
-        let Unsent { queue, site, message, standing, sent_by, wants } = *unsent;
+        let Unsent { pages, queue, site, message, standing, sent_by, wants } = *unsent;
         let message = message.as_deref();
-        let input = PageInput { site: &site, queue: &queue.name, standing: &standing, message };
+        let input = PageInput { reader: wants.read(&site), queue: &queue.name, standing: &standing, message };
         let line_path = queue.paths.first().map_or("/", String::as_str);
-        let body = page::form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path }, wants.encoding);
+        let body = pages.form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path });
         page_fields(&mut head, if fields.is_some() { Sort::HoldsForm } else { Sort::Shows }, wants);
         put_length(&mut head, &body);
         Self { head, body, closes, form: None }
@@ -66,6 +67,7 @@ impl Answer {
 /// What parking needs to know of the request.
 #[derive(Clone, Debug)]
 pub(crate) struct Parked<'a> {
+    pub(crate) pages: &'a Arc<Pages>,
     pub(crate) queue: &'a Arc<Queue>,
     pub(crate) site: &'a str,
     /// To those who wait.
@@ -79,11 +81,11 @@ pub(crate) struct Parked<'a> {
 
 /// The answer to a request that may not pass, by its kind.
 pub(crate) fn parked(parked: Parked<'_>) -> Answer {
-    let Parked { queue, site, message, kind, standing, sent_by, wants } = parked;
+    let Parked { pages, queue, site, message, kind, standing, sent_by, wants } = parked;
     let (code, content_type, body) = match kind {
         Kind::Navigation => {
-            let input = PageInput { site, queue: &queue.name, standing, message };
-            (queue.wait_status.code(), page::CONTENT_TYPE, page::render(&input, wants.encoding))
+            let input = PageInput { reader: wants.read(site), queue: &queue.name, standing, message };
+            (queue.wait_status.code(), page::CONTENT_TYPE, pages.waiting(&input))
         }
         Kind::FormPost => (429, page::CONTENT_TYPE, Bytes::new()),
         Kind::Prefetch => (503, "text/plain; charset=utf-8", Bytes::new()),
@@ -96,8 +98,9 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
     };
     let mut answer = answer(code, content_type, body);
     if kind == Kind::FormPost {
-        let (queue, site, message, standing) = (queue.clone(), site.to_owned(), message.map(str::to_owned), *standing);
-        answer.form = Some(Box::new(Unsent { queue, site, message, standing, sent_by, wants }));
+        let (pages, queue, site) = (pages.clone(), queue.clone(), site.to_owned());
+        let (message, standing) = (message.map(str::to_owned), *standing);
+        answer.form = Some(Box::new(Unsent { pages, queue, site, message, standing, sent_by, wants }));
     }
     let head = &mut answer.head;
     if kind == Kind::Navigation {
@@ -134,9 +137,9 @@ pub(crate) fn preflight() -> Answer {
 }
 
 /// The answer to somebody who has left: a page for a browser that wants it, nothing for a script.
-pub(crate) fn left(site: &str, wants: Option<Preferences>) -> Answer {
+pub(crate) fn left(pages: &Pages, site: &str, wants: Option<Preferences>) -> Answer {
     match wants {
-        Some(wants) => html(200, page::left(site, "/", wants.encoding), wants),
+        Some(wants) => html(200, pages.left(wants.read(site), "/"), wants),
         None => answer(204, "", Bytes::new()),
     }
 }
@@ -144,7 +147,7 @@ pub(crate) fn left(site: &str, wants: Option<Preferences>) -> Answer {
 /// The answer to a request that can be neither forwarded nor parked.
 pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, wants: Option<Preferences>) -> Answer {
     if let Some(wants) = wants {
-        return html(code, page::refused(site, refusal, wants.encoding), wants);
+        return html(code, Pages::of_no_tenant().refused(wants.read(site), refusal), wants);
     }
     let mut body = Vec::new();
     problem::refused(&mut body, refusal);
@@ -202,7 +205,8 @@ fn page_fields(head: &mut ResponseHeader, sort: Sort, wants: Preferences) {
     if let Some(name) = wants.encoding.name() {
         put(head, header::CONTENT_ENCODING, name);
     }
-    put(head, header::VARY, "Accept-Encoding");
+    put(head, header::VARY, "Accept-Encoding, Accept-Language, Cookie");
+
     put(head, header::CONTENT_SECURITY_POLICY, page::content_security_policy(sort));
     put(head, header::REFERRER_POLICY, page::REFERRER_POLICY);
 }

@@ -6,6 +6,7 @@ pub(crate) mod decision;
 use std::{collections::HashMap, sync::Arc};
 
 use sluice_config::{HostPattern, Queue, Tenant};
+use sluice_waiting_room::page::Pages;
 
 use crate::{
     gate::Gate,
@@ -51,6 +52,8 @@ pub(crate) struct Site<G = Gate> {
     cookie_domains: Box<[String]>,
     /// What the tenant wants on every answer.
     pub(crate) headers: TenantHeaders,
+    /// What the tenant's visitors see while they wait.
+    pub(crate) pages: Arc<Pages>,
     /// For the tenant's forms that are on their way back.
     pub(crate) forms: FormRoom,
 }
@@ -68,7 +71,8 @@ impl<G: Guard> Site<G> {
         let routes = PrefixTable::new(routes)?;
         let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
         let cookie_domains = tenant.cookie_domains().into();
-        Ok(Self { tenant, gates, by_path, routes, origins, cookie_domains, headers, forms })
+        let pages = Arc::new(Pages::new(tenant.page.clone()));
+        Ok(Self { tenant, gates, by_path, routes, origins, cookie_domains, headers, pages, forms })
     }
 
     /// Which of the tenant's cookie domains a host shares in.

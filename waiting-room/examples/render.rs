@@ -1,22 +1,21 @@
 //! Writes a page for each state into a directory, to look at or to show around.
 //!
 //! ```text
-//! cargo run -p sluice-waiting-room --example render -- DIR
+//! cargo run -p sluice-waiting-room --example render -- DIR [LANGUAGE]
 //! ```
 
 use std::{env, fs, io, path::PathBuf, process::ExitCode};
 
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
-use sluice_config::settings::Name;
-use sluice_waiting_room::page::{self, Encoding, Form, PageInput, Refusal, SentBy};
+use sluice_config::{Language, settings::Name};
+use sluice_waiting_room::page::{Encoding, Form, PageInput, Pages, Reader, Refusal, SentBy};
 
-const PLAIN: Encoding = Encoding::Identity;
 const SITE: &str = "shop.example.com";
 const MESSAGE: &str = "Tickets are still available.\nThe sale runs until Friday, 18:00.";
 
 fn main() -> ExitCode {
     let Some(dir) = env::args_os().nth(1).map(PathBuf::from) else {
-        eprintln!("usage: render DIR");
+        eprintln!("usage: render DIR [LANGUAGE]");
         return ExitCode::FAILURE;
     };
     match write_all(&dir) {
@@ -30,20 +29,23 @@ fn main() -> ExitCode {
 
 fn write_all(dir: &std::path::Path) -> io::Result<()> {
     fs::create_dir_all(dir)?;
+    let language = env::args().nth(2).and_then(|tag| Language::of(&tag));
+    let reader = |site| Reader { site, language, encoding: Encoding::Identity };
+    let pages = Pages::of_no_tenant();
     let queue = Name::new("shop").ok_or(io::ErrorKind::InvalidInput)?;
     for (name, standing, message) in standings() {
-        let input = PageInput { site: SITE, queue: &queue, standing: &standing, message };
-        fs::write(dir.join(format!("{name}.html")), page::render(&input, PLAIN))?;
+        let input = PageInput { reader: reader(SITE), queue: &queue, standing: &standing, message };
+        fs::write(dir.join(format!("{name}.html")), pages.waiting(&input))?;
         let fields = [("order".to_owned(), "4711".to_owned())];
         let held = Form { fields: Some(&fields), sent_by: &SentBy::Site("pay.example.net".into()), line_path: "/" };
-        fs::write(dir.join(format!("form-{name}.html")), page::form_unsent(&input, &held, PLAIN))?;
+        fs::write(dir.join(format!("form-{name}.html")), pages.form_unsent(&input, &held))?;
         let not_held = Form { fields: None, sent_by: &SentBy::ThisSite, line_path: "/" };
-        fs::write(dir.join(format!("form-before-{name}.html")), page::form_unsent(&input, &not_held, PLAIN))?;
+        fs::write(dir.join(format!("form-before-{name}.html")), pages.form_unsent(&input, &not_held))?;
     }
-    fs::write(dir.join("left.html"), page::left(SITE, "/", PLAIN))?;
+    fs::write(dir.join("left.html"), pages.left(reader(SITE), "/"))?;
     let refusal = Refusal::BadRequest("its path contains an encoded slash");
-    fs::write(dir.join("bad-request.html"), page::refused(SITE, refusal, PLAIN))?;
-    fs::write(dir.join("unknown-site.html"), page::refused("shop.example.org", Refusal::UnknownSite, PLAIN))
+    fs::write(dir.join("bad-request.html"), pages.refused(reader(SITE), refusal))?;
+    fs::write(dir.join("unknown-site.html"), pages.refused(reader("shop.example.org"), Refusal::UnknownSite))
 }
 
 type Example = (&'static str, Standing, Option<&'static str>);

@@ -1,7 +1,7 @@
 //! The pages visitors see: one self-contained HTML document each, nothing to fetch beside it.
 //!
-//! [`render`] makes the waiting page, [`form_unsent`] the answer to a form that may not pass,
-//! [`left`] and [`refused`] short notices. All of them are sent with [`CONTENT_TYPE`],
+//! [`Pages`] are those of one tenant, in every language: the waiting page, the answer to a form that may not pass, and
+//! short notices. All of them are sent with [`CONTENT_TYPE`],
 //! [`REFERRER_POLICY`] and the policy of their [`Sort`], which allows exactly the style and the
 //! script they carry.
 //!
@@ -12,16 +12,20 @@ mod assets;
 mod packed;
 mod shown;
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
 use askama::Template;
 use bytes::Bytes;
+use serde_json::json;
 use sluice_admission::standing::Standing;
-use sluice_config::settings::Name;
+use sluice_config::{
+    Language,
+    settings::{Name, Page as Settings},
+};
 
 use crate::{
     status,
-    words::{ENGLISH, Said, Words},
+    words::{self, Said, Words, locale},
 };
 use assets::ASSETS;
 pub use packed::Encoding;
@@ -35,11 +39,22 @@ pub const CONTENT_TYPE: &str = "text/html; charset=utf-8";
 /// which a browser keeps back the `Origin` of our own forms, too.
 pub const REFERRER_POLICY: &str = "same-origin";
 
+/// Who reads a page.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// The host the visitor asked for, shown so that they know they are in the right place.
+    pub site: &'a str,
+    /// The language the visitor reads; `None`: the tenant's.
+    pub language: Option<Language>,
+    /// How the page travels.
+    pub encoding: Encoding,
+}
+
 /// What a page tells one visitor.
 #[derive(Clone, Copy, Debug)]
 pub struct PageInput<'a> {
-    /// The host the visitor asked for, shown so that they know they are in the right place.
-    pub site: &'a str,
+    /// Who reads it.
+    pub reader: Reader<'a>,
     /// The queue they wait in.
     pub queue: &'a Name,
     /// Where they stand.
@@ -90,34 +105,103 @@ pub enum Refusal<'a> {
     UnknownSite,
 }
 
-/// The waiting page, the answer to a navigation (`GET`) that may not pass yet.
-pub fn render(input: &PageInput<'_>, encoding: Encoding) -> Bytes {
-    waiting_room(input, None, encoding)
+/// The pages of one tenant, in every language. What all visitors share of them is made when it is first asked for.
+#[derive(Debug)]
+pub struct Pages {
+    settings: Settings,
+    speaking: [OnceLock<Speaking>; Language::COUNT],
 }
 
-/// The answer to an HTML form that may not pass yet. It keeps the place in line and says when the form
-/// can be sent, from here if the page holds it, else by going back. It never sends it by itself, and
-/// does not say what has or has not come about elsewhere: the form may be the way back from a payment.
-///
-/// A form of another site that is sent on from here comes from the site itself, as far as the site can
-/// tell. That takes a visitor who presses a button below the name of the site that it came from, and
-/// nothing less.
-pub fn form_unsent(input: &PageInput<'_>, form: &Form<'_>, encoding: Encoding) -> Bytes {
-    waiting_room(input, Some(form), encoding)
+/// The pages of one tenant in one language.
+#[derive(Debug)]
+struct Speaking {
+    /// The tenant's own, if it has put texts in the place of ours.
+    words: Option<Box<Words>>,
+    language: Language,
+    head: Packed,
 }
 
-/// The answer to leaving the line. `line_path` is where it can be joined again.
-pub fn left(site: &str, line_path: &str, encoding: Encoding) -> Bytes {
-    let words = &ENGLISH;
-    let Said { heading, text } = words.notices.left;
-    whole(&Notice { site, heading, text, link: Some((line_path, words.notices.rejoin)) }, encoding)
+impl Pages {
+    /// The pages of a tenant with these settings.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, speaking: [const { OnceLock::new() }; Language::COUNT] }
+    }
+
+    /// The pages of a host that no tenant answers for.
+    pub fn of_no_tenant() -> &'static Self {
+        static PAGES: LazyLock<Pages> = LazyLock::new(|| Pages::new(Settings::default()));
+        &PAGES
+    }
+
+    /// The waiting page, the answer to a navigation (`GET`) that may not pass yet.
+    pub fn waiting(&self, input: &PageInput<'_>) -> Bytes {
+        self.waiting_room(input, None)
+    }
+
+    /// The answer to an HTML form that may not pass yet. It keeps the place in line and says when the form
+    /// can be sent, from here if the page holds it, else by going back. It never sends it by itself, and
+    /// does not say what has or has not come about elsewhere: the form may be the way back from a payment.
+    ///
+    /// A form of another site that is sent on from here comes from the site itself, as far as the site can
+    /// tell. That takes a visitor who presses a button below the name of the site that it came from, and
+    /// nothing less.
+    pub fn form_unsent(&self, input: &PageInput<'_>, form: &Form<'_>) -> Bytes {
+        self.waiting_room(input, Some(form))
+    }
+
+    /// The answer to leaving the line. `line_path` is where it can be joined again.
+    pub fn left(&self, reader: Reader<'_>, line_path: &str) -> Bytes {
+        let speaking = self.speaking(reader);
+        let notices = &speaking.words().notices;
+        let Said { heading, text } = &notices.left;
+        let link = Some((line_path, notices.rejoin.as_str()));
+        speaking.whole(&Notice { site: reader.site, heading, text, link }, reader.encoding)
+    }
+
+    /// The answer to a navigation that can be neither forwarded nor parked.
+    pub fn refused(&self, reader: Reader<'_>, refusal: Refusal<'_>) -> Bytes {
+        let speaking = self.speaking(reader);
+        let (heading, text) = refusal.said(speaking.words());
+        speaking.whole(&Notice { site: reader.site, heading, text: &text, link: None }, reader.encoding)
+    }
+
+    fn speaking(&self, reader: Reader<'_>) -> &Speaking {
+        let language = reader.language.unwrap_or(self.settings.language);
+        self.speaking[language.index()].get_or_init(|| {
+            let words = self.settings.texts.get(&language).map(|texts| Box::new(words::with(language, texts)));
+            let head = Packed::new(written(&Head::new(words.as_deref().unwrap_or_else(|| words::of(language)))));
+            Speaking { words, language, head }
+        })
+    }
+
+    fn waiting_room(&self, input: &PageInput<'_>, form: Option<&Form<'_>>) -> Bytes {
+        let PageInput { reader, queue, standing, message } = *input;
+        let speaking = self.speaking(reader);
+        let words = speaking.words();
+        let mut status = Vec::new();
+        status::write(&mut status, queue.as_str(), standing, None);
+        let page = WaitingRoom {
+            words,
+            site: reader.site,
+            queue,
+            message,
+            shown: Shown::new(words, reader.site, standing, form),
+            form,
+            reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
+            status: String::from_utf8_lossy(&status).into_owned(),
+        };
+        speaking.whole(&page, reader.encoding)
+    }
 }
 
-/// The answer to a navigation that can be neither forwarded nor parked.
-pub fn refused(site: &str, refusal: Refusal<'_>, encoding: Encoding) -> Bytes {
-    let words = &ENGLISH;
-    let (heading, text) = refusal.said(words);
-    whole(&Notice { site, heading, text: &text, link: None }, encoding)
+impl Speaking {
+    fn words(&self) -> &Words {
+        self.words.as_deref().unwrap_or_else(|| words::of(self.language))
+    }
+
+    fn whole(&self, own: &impl Template, encoding: Encoding) -> Bytes {
+        self.head.followed_by(written(own).as_bytes(), encoding)
+    }
 }
 
 /// The value of the `Content-Security-Policy` header: the same for every page of a sort and for the life
@@ -139,15 +223,15 @@ impl Refusal<'_> {
     }
 
     /// Heading and text, for the notice and the problem document alike.
-    pub(crate) fn said(self, words: &Words) -> (&'static str, String) {
+    pub(crate) fn said(self, words: &Words) -> (&str, String) {
         match self {
             Self::BadRequest(reason) => {
-                let Said { heading, text } = words.notices.bad_request;
+                let Said { heading, text } = &words.notices.bad_request;
                 (heading, text.replace("{reason}", reason))
             }
             Self::UnknownSite => {
-                let Said { heading, text } = words.notices.unknown_site;
-                (heading, text.to_owned())
+                let Said { heading, text } = &words.notices.unknown_site;
+                (heading, text.clone())
             }
         }
     }
@@ -164,17 +248,33 @@ const RELOAD_S: std::ops::RangeInclusive<u32> = 2..=60;
 #[derive(Template)]
 #[template(path = "head.html")]
 struct Head {
-    words: &'static Words,
+    lang: &'static str,
+    dir: &'static str,
+    /// What the script says, as JSON that may stand inside `<script type=application/json>`.
+    words: String,
+}
+
+impl Head {
+    fn new(words: &Words) -> Self {
+        let languages: Vec<_> = Language::all().map(|of| (of.tag(), words::of(of).name.as_str())).collect();
+        let mut said = json!(words);
+        said["languages"] = json!(languages);
+        Self {
+            lang: words.language.tag(),
+            dir: if locale::is_right_to_left(words.language) { "rtl" } else { "ltr" },
+            words: said.to_string().replace('<', "\\u003c"),
+        }
+    }
 }
 
 #[derive(Template)]
 #[template(path = "page.html")]
 struct WaitingRoom<'a> {
-    words: &'static Words,
+    words: &'a Words,
     site: &'a str,
     queue: &'a Name,
     message: Option<&'a str>,
-    shown: Shown,
+    shown: Shown<'a>,
     form: Option<&'a Form<'a>>,
     reload_s: u32,
     /// The script's first status document; the message it finds on the page.
@@ -187,8 +287,8 @@ impl WaitingRoom<'_> {
         let said = &self.words.form;
         match self.form?.sent_by {
             SentBy::ThisSite => None,
-            SentBy::Site(host) => Some(said.sent_by.replace("{site}", host)),
-            SentBy::SomeSite => Some(said.sent_by_some_site.to_owned()),
+            SentBy::Site(host) => Some(said.sender.replace("{site}", host)),
+            SentBy::SomeSite => Some(said.sender_unknown.clone()),
         }
     }
 }
@@ -200,29 +300,6 @@ struct Notice<'a> {
     heading: &'a str,
     text: &'a str,
     link: Option<(&'a str, &'a str)>,
-}
-
-fn waiting_room(input: &PageInput<'_>, form: Option<&Form<'_>>, encoding: Encoding) -> Bytes {
-    let PageInput { site, queue, standing, message } = *input;
-    let words = &ENGLISH;
-    let mut status = Vec::new();
-    status::write(&mut status, queue.as_str(), standing, None);
-    let page = WaitingRoom {
-        words,
-        site,
-        queue,
-        message,
-        shown: Shown::new(words, site, standing, form),
-        form,
-        reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
-        status: String::from_utf8_lossy(&status).into_owned(),
-    };
-    whole(&page, encoding)
-}
-
-fn whole(own: &impl Template, encoding: Encoding) -> Bytes {
-    static HEAD: LazyLock<Packed> = LazyLock::new(|| Packed::new(written(&Head { words: &ENGLISH })));
-    HEAD.followed_by(written(own).as_bytes(), encoding)
 }
 
 fn written(part: &impl Template) -> String {

@@ -4,8 +4,9 @@
 //! pointing anywhere; the status document of the sender stands in the member `sluice`.
 
 use sluice_admission::standing::{Standing, State};
+use sluice_config::Language;
 
-use crate::{json, page::Refusal, status, words::ENGLISH};
+use crate::{json, page::Refusal, status, words};
 
 /// Content type of problem documents.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -18,9 +19,9 @@ const LEN_TYPICAL: usize = 640;
 /// `http_status` is the status it is answered with, 429 as a rule. Type and title depend on the
 /// state alone.
 pub fn write(out: &mut Vec<u8>, http_status: u16, queue: &str, standing: &Standing, message: Option<&str>) {
-    let said = ENGLISH.problem(standing.state);
+    let (title, detail) = said(standing.state);
     out.reserve(LEN_TYPICAL + message.map_or(0, str::len));
-    open(out, standing.state.as_str(), said.heading, http_status, said.text);
+    open(out, standing.state.as_str(), title, http_status, detail);
     out.extend_from_slice(b",\"sluice\":");
     status::write(out, queue, standing, message);
     out.push(b'}');
@@ -28,7 +29,7 @@ pub fn write(out: &mut Vec<u8>, http_status: u16, queue: &str, standing: &Standi
 
 /// Appends the problem document of a request that can be neither forwarded nor parked.
 pub fn refused(out: &mut Vec<u8>, refusal: Refusal<'_>) {
-    let (title, detail) = refusal.said(&ENGLISH);
+    let (title, detail) = refusal.said(words::of(Language::ENGLISH));
     let kind = match refusal {
         Refusal::BadRequest(_) => "bad_request",
         Refusal::UnknownSite => "unknown_site",
@@ -41,7 +42,44 @@ pub fn refused(out: &mut Vec<u8>, refusal: Refusal<'_>) {
 ///
 /// Free of every byte that header would have to percent-encode.
 pub fn grpc_message(state: State) -> &'static str {
-    ENGLISH.problem(state).text
+    said(state).1
+}
+
+/// Title and detail of the problem of a state, for developers, so in English.
+const fn said(state: State) -> (&'static str, &'static str) {
+    match state {
+        State::Joining => (
+            "Joining the line",
+            "The request was not carried out. Its sender has no number in line yet: ask for the status document with \
+             the cookies of this answer to get one.",
+        ),
+        State::Waiting => (
+            "Waiting in line",
+            "The request was not carried out. Its sender waits in line: ask for the status document until the state is \
+             called, then send the request again.",
+        ),
+        State::Called => (
+            "Called, not yet inside",
+            "The request was not carried out. Its sender may enter now: send the request again.",
+        ),
+        State::Admitted => {
+            ("Inside", "The request was not carried out, but its sender is inside: send the request again.")
+        }
+        State::Held => (
+            "The line is on hold",
+            "The request was not carried out. Nobody is being let in for the moment; the sender's place is kept. Go on \
+             asking for the status document.",
+        ),
+        State::Closed => (
+            "The line is closed",
+            "The request was not carried out. Nobody is being let in and nobody can join the line.",
+        ),
+        State::Full => (
+            "The line is full",
+            "The request was not carried out. The line takes no more numbers for now: ask for the status document \
+             again later.",
+        ),
+    }
 }
 
 /// A problem document without its closing brace.

@@ -1,28 +1,32 @@
-//! Every sentence a visitor or an app developer can read, in one place.
+//! Every sentence a visitor can read, in each language.
 //!
-//! A language is one [`Words`] value; [`ENGLISH`] is the only one so far. The page's script gets
-//! those it needs as JSON, so a page kept up to date by the script reads like one made by the
-//! server; a browser test holds the two together.
+//! A language is a catalogue in `languages/`, read into one [`Words`]. The page's script gets those it needs as JSON, so
+//! a page kept up to date by the script reads like one made by the server; a browser test holds the two together.
 
-mod english;
+mod catalogue;
+pub mod locale;
 
-use serde::Serialize;
-use sluice_admission::standing::{Reason, State, WaitRange};
+use serde::{Deserialize, Serialize};
+use sluice_admission::standing::{Reason, Standing, State, WaitRange};
+use sluice_config::Language;
 
-pub use english::ENGLISH;
+pub use catalogue::{of, with};
+use locale::Plural;
 
 /// The words of one language.
 ///
 /// `{…}` in a text is a place the code fills. Fields named like a state or a reason carry the name
 /// it has in the status document, because the script looks them up by it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Words {
-    /// BCP 47 tag, for the `lang` attribute.
-    #[serde(skip)]
-    pub lang: &'static str,
-    /// Between groups of three digits.
-    pub thousands: &'static str,
-    /// Heading and text of each state.
+    /// The language.
+    #[serde(skip, default = "english")]
+    pub language: Language,
+    /// What the language calls itself.
+    #[serde(skip_serializing)]
+    pub name: String,
+    /// Heading and text of each state, and of what needs other words than its state.
     pub states: States,
     /// Why a line stands still.
     pub reasons: Reasons,
@@ -31,31 +35,37 @@ pub struct Words {
     /// The expected wait.
     pub wait: Wait,
     /// Where the page of a form that was stopped differs.
-    #[serde(skip)]
+    #[serde(skip_serializing)]
     pub form: Form,
     /// Labels and notes.
-    #[serde(skip)]
+    #[serde(skip_serializing)]
     pub page: Page,
     /// Whole short pages.
-    #[serde(skip)]
+    #[serde(skip_serializing)]
     pub notices: Notices,
-    /// Title and detail of the problem document of each state, for developers.
-    #[serde(skip)]
-    pub problems: States,
+    /// The board.
+    #[serde(skip_serializing)]
+    pub board: Board,
+}
+
+fn english() -> Language {
+    Language::ENGLISH
 }
 
 /// A heading and the sentence below it.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Said {
     /// A few words.
-    pub heading: &'static str,
+    pub heading: String,
     /// A sentence or two.
-    pub text: &'static str,
+    pub text: String,
 }
 
-/// A heading and a text for each state.
-#[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "named like the states")]
+/// A heading and a text for each face that the page can have.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "named like the states and faces")]
 pub struct States {
     pub joining: Said,
     pub waiting: Said,
@@ -64,88 +74,110 @@ pub struct States {
     pub held: Said,
     pub closed: Said,
     pub full: Said,
+    pub missed: Said,
+    pub not_open: Said,
+    pub sold_out: Said,
+    pub cookies: Said,
 }
 
-/// One text for each reason.
-#[derive(Debug, Serialize)]
+/// One text for each reason. Who has lapsed reads it in heading and text.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "named like the reasons")]
 pub struct Reasons {
-    pub paused: &'static str,
-    pub seats_taken: &'static str,
-    pub store_away: &'static str,
-    pub recovering: &'static str,
-    pub closed: &'static str,
-    pub line_full: &'static str,
-    pub rate_used: &'static str,
-    pub lapsed: &'static str,
+    pub paused: String,
+    pub seats_taken: String,
+    pub store_away: String,
+    pub recovering: String,
+    pub closed: String,
+    pub line_full: String,
+    pub rate_used: String,
 }
 
 /// The place in line. Labels follow a number that stands above them.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Place {
     /// Nobody is ahead.
-    pub next: &'static str,
-    /// Below the number 1.
-    pub one_ahead: &'static str,
-    /// Below any other number.
-    pub many_ahead: &'static str,
-    /// In the window's title; `{n}` people are ahead.
-    pub title: &'static str,
+    pub next: String,
+    /// Below the number of those ahead.
+    pub ahead: Counted,
+}
+
+/// A text for each plural form of the language.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "named like the forms")]
+pub struct Counted {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zero: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub two: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub few: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub many: Option<String>,
+    pub other: String,
 }
 
 /// The expected wait in words; see [`Words::wait_range`] for which is used when.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wait {
     /// At most a minute.
-    pub minute: &'static str,
-    /// `{high}` minutes at most.
-    pub minutes_up_to: &'static str,
-    /// `{high}` minutes.
-    pub minutes: &'static str,
-    /// `{low}` to `{high}` minutes.
-    pub minutes_between: &'static str,
-    /// `{high}` hours at most.
-    pub hours_up_to: &'static str,
-    /// `{high}` hours.
-    pub hours: &'static str,
-    /// `{low}` to `{high}` hours.
-    pub hours_between: &'static str,
+    pub minute: String,
+    /// `{high}` minutes at most; two or more.
+    pub minutes_up_to: String,
+    /// `{range}` minutes: two numbers, or one of two or more.
+    pub minutes: String,
+    /// `{high}` hours at most; three or more.
+    pub hours_up_to: String,
+    /// `{range}` hours: two numbers, or one of three or more.
+    pub hours: String,
     /// A day or more.
-    pub day: &'static str,
+    pub day: String,
     /// The line moves, how fast is not known yet.
-    pub unknown: &'static str,
+    pub unknown: String,
 }
 
 /// The page of a form that was stopped.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Form {
     /// What happened to the form.
-    pub said: Said,
+    pub heading: String,
+    /// Why.
+    pub text: String,
     /// Another site sent it: `{site}`.
-    pub sent_by: &'static str,
+    pub sender: String,
     /// Another site sent it that does not say which.
-    pub sent_by_some_site: &'static str,
+    pub sender_unknown: String,
+    /// What to consider before it is sent on.
+    pub sender_warning: String,
     /// The page holds the form.
     pub held: FormWay,
     /// The browser may still hold it, on the page before this one.
     pub before: FormWay,
+    /// Without JavaScript: how to be called. A link with the text [`Form::line`] follows.
+    pub no_script: String,
     /// The link to the line.
-    pub line: &'static str,
+    pub line: String,
 }
 
 /// How a form that was stopped is sent again.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct FormWay {
     /// Where the form is now.
-    pub kept: &'static str,
+    pub kept: String,
     /// Instead of the text of waiting.
-    pub waiting: &'static str,
+    pub waiting: String,
     /// Instead of the text of called and admitted.
-    pub called: &'static str,
+    pub called: String,
     /// The button.
-    pub button: &'static str,
-    /// Without JavaScript: how to be called. A link with the text [`Form::line`] follows.
-    pub no_script: &'static str,
+    pub button: String,
 }
 
 impl Form {
@@ -155,76 +187,130 @@ impl Form {
 }
 
 /// Labels and notes; the script shows and hides them and never changes them.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the values say it")]
 pub struct Page {
-    pub wait_label: &'static str,
-    pub progress_label: &'static str,
-    pub message_label: &'static str,
-    pub number_label: &'static str,
-    pub behind_label: &'static str,
-    pub updated_label: &'static str,
-    pub enter: &'static str,
-    pub offline: &'static str,
-    pub cookies: &'static str,
+    pub wait_label: String,
+    pub progress_label: String,
+    pub message_label: String,
+    pub number_label: String,
+    pub code_label: String,
+    pub behind_label: String,
+    pub updated_label: String,
+    pub opens_label: String,
+    pub time_left_label: String,
+    pub language_label: String,
+    pub enter: String,
+    pub offline: String,
     /// `{seconds}` until the page reloads.
-    pub no_script: &'static str,
-    pub keep: &'static str,
-    pub leave: &'static str,
-    pub leave_warning: &'static str,
-    pub leave_confirm: &'static str,
+    pub no_script: String,
+    pub keep: String,
+    pub leave: String,
+    pub leave_warning: String,
+    pub leave_confirm: String,
 }
 
 /// Whole short pages.
-#[derive(Debug)]
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Notices {
     /// After leaving the line.
     pub left: Said,
     /// The link back into the line.
-    pub rejoin: &'static str,
+    pub rejoin: String,
     /// No tenant answers for the host.
     pub unknown_site: Said,
     /// The request cannot be read one way only. `{reason}` says why.
     pub bad_request: Said,
 }
 
+/// The public board of a queue.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Board {
+    /// Above the number that is being called.
+    pub calling: String,
+    /// Above how many wait.
+    pub waiting: String,
+}
+
+/// What the page looks like: the state, or what needs other words than its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Face {
+    /// As the state is.
+    Of(State),
+    /// Called, and the turn has passed.
+    Missed,
+}
+
+impl Face {
+    /// The face of a standing.
+    pub fn of(standing: &Standing) -> Self {
+        match (standing.state, standing.reason) {
+            (State::Called, Some(Reason::Lapsed)) => Self::Missed,
+            (state, _) => Self::Of(state),
+        }
+    }
+
+    /// Its name: a key of the words, and a hook for the style.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Of(state) => state.as_str(),
+            Self::Missed => "missed",
+        }
+    }
+}
+
 impl Words {
-    /// Heading and text of a state.
-    pub fn state(&self, state: State) -> Said {
-        self.states.of(state)
-    }
-
-    /// Why the line stands still.
-    pub fn reason(&self, reason: Reason) -> &'static str {
-        match reason {
-            Reason::Paused => self.reasons.paused,
-            Reason::SeatsTaken => self.reasons.seats_taken,
-            Reason::StoreAway => self.reasons.store_away,
-            Reason::Recovering => self.reasons.recovering,
-            Reason::Closed => self.reasons.closed,
-            Reason::LineFull => self.reasons.line_full,
-            Reason::RateUsed => self.reasons.rate_used,
-            Reason::Lapsed => self.reasons.lapsed,
+    /// Heading and text of a face.
+    pub fn said(&self, face: Face) -> &Said {
+        let states = &self.states;
+        match face {
+            Face::Of(State::Joining) => &states.joining,
+            Face::Of(State::Waiting) => &states.waiting,
+            Face::Of(State::Called) => &states.called,
+            Face::Of(State::Admitted) => &states.admitted,
+            Face::Of(State::Held) => &states.held,
+            Face::Of(State::Closed) => &states.closed,
+            Face::Of(State::Full) => &states.full,
+            Face::Missed => &states.missed,
         }
     }
 
-    /// Title and detail of the problem document of a state.
-    pub fn problem(&self, state: State) -> Said {
-        self.problems.of(state)
+    /// Why the line stands still; none for what the heading says already.
+    pub fn reason(&self, reason: Reason) -> Option<&str> {
+        let reasons = &self.reasons;
+        Some(match reason {
+            Reason::Paused => &reasons.paused,
+            Reason::SeatsTaken => &reasons.seats_taken,
+            Reason::StoreAway => &reasons.store_away,
+            Reason::Recovering => &reasons.recovering,
+            Reason::Closed => &reasons.closed,
+            Reason::LineFull => &reasons.line_full,
+            Reason::RateUsed => &reasons.rate_used,
+            Reason::Lapsed => return None,
+        })
     }
 
-    /// A whole number with its digits in groups of three.
+    /// What stands below the number of those ahead.
+    pub fn ahead(&self, n: u64) -> &str {
+        let place = &self.place;
+        let form = match locale::plural(self.language, n) {
+            _ if n == 0 => return &place.next,
+            Plural::Zero => &place.ahead.zero,
+            Plural::One => &place.ahead.one,
+            Plural::Two => &place.ahead.two,
+            Plural::Few => &place.ahead.few,
+            Plural::Many => &place.ahead.many,
+            Plural::Other => &None,
+        };
+        form.as_ref().unwrap_or(&place.ahead.other)
+    }
+
+    /// A whole number as the language writes it.
     pub fn number(&self, n: u64) -> String {
-        let mut buffer = itoa::Buffer::new();
-        let digits = buffer.format(n);
-        let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
-        for (i, digit) in digits.chars().enumerate() {
-            if i > 0 && (digits.len() - i).is_multiple_of(3) {
-                grouped.push_str(self.thousands);
-            }
-            grouped.push(digit);
-        }
-        grouped
+        locale::number(self.language, n)
     }
 
     /// A wait in plain words, never narrower than the range itself.
@@ -234,20 +320,12 @@ impl Words {
     pub fn wait_range(&self, range: WaitRange) -> String {
         const HOUR_S: u32 = 3600;
         let words = &self.wait;
-        let fill = |text: &str, low: u32, high: u32| {
-            text.replace("{low}", &low.to_string()).replace("{high}", &high.to_string())
-        };
         let (low_s, high_s) = (range.low_s.min(range.high_s), range.high_s);
         if low_s >= 24 * HOUR_S {
-            return words.day.to_owned();
+            return words.day.clone();
         }
         if high_s > 2 * HOUR_S {
-            let (low, high) = (low_s / HOUR_S, high_s.div_ceil(HOUR_S));
-            return match low {
-                0 => fill(words.hours_up_to, low, high),
-                _ if low == high => fill(words.hours, low, high),
-                _ => fill(words.hours_between, low, high),
-            };
+            return self.between(&words.hours_up_to, &words.hours, low_s / HOUR_S, high_s.div_ceil(HOUR_S));
         }
         let low = match low_s / 60 {
             minutes @ ..20 => minutes,
@@ -257,25 +335,15 @@ impl Words {
             minutes @ ..=20 => minutes,
             minutes => minutes.next_multiple_of(5),
         };
-        match low {
-            _ if high <= 1 => words.minute.to_owned(),
-            0 => fill(words.minutes_up_to, low, high),
-            _ if low == high => fill(words.minutes, low, high),
-            _ => fill(words.minutes_between, low, high),
-        }
+        if high <= 1 { words.minute.clone() } else { self.between(&words.minutes_up_to, &words.minutes, low, high) }
     }
-}
 
-impl States {
-    fn of(&self, state: State) -> Said {
-        match state {
-            State::Joining => self.joining,
-            State::Waiting => self.waiting,
-            State::Called => self.called,
-            State::Admitted => self.admitted,
-            State::Held => self.held,
-            State::Closed => self.closed,
-            State::Full => self.full,
+    fn between(&self, up_to: &str, about: &str, low: u32, high: u32) -> String {
+        let high_shown = self.number(high.into());
+        match low {
+            0 => up_to.replace("{high}", &high_shown),
+            _ if low == high => about.replace("{range}", &high_shown),
+            _ => about.replace("{range}", &format!("{}–{high_shown}", self.number(low.into()))),
         }
     }
 }

@@ -27,8 +27,18 @@ let pollAfter = 5, failures = 0, joining = 0, entering = false;
 let timer, request, askedAt = 0, woken = false;
 let spoken;
 
-const digits = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, words.thousands);
-const between = (text, low, high) => text.replace("{low}", low).replace("{high}", high);
+const lang = document.documentElement.lang;
+// The same as `locale.rs`, from the browser's own data.
+let digits = String, plural = () => "other";
+try {
+  const format = new Intl.NumberFormat(lang), rules = new Intl.PluralRules(lang);
+  digits = (n) => format.format(n);
+  plural = (n) => rules.select(n);
+} catch (e) {
+  // A browser without them, or without the language: plain digits and the commonest form.
+}
+const between = (upTo, about, low, high) => low ? about.replace("{range}",
+  low === high ? digits(high) : digits(low) + "–" + digits(high)) : upTo.replace("{high}", digits(high));
 
 // The same rules as `Words::wait_range`: outwards, so that the words hold when the range does.
 function wait(range) {
@@ -36,14 +46,12 @@ function wait(range) {
   const low = Math.min(range.low, range.high), high = range.high;
   if (low >= 24 * HOUR) return w.day;
   if (high > 2 * HOUR) {
-    const from = Math.floor(low / HOUR), to = Math.ceil(high / HOUR);
-    return between(!from ? w.hours_up_to : from === to ? w.hours : w.hours_between, from, to);
+    return between(w.hours_up_to, w.hours, Math.floor(low / HOUR), Math.ceil(high / HOUR));
   }
   let from = Math.floor(low / 60), to = Math.ceil(high / 60);
   if (from >= 20) from -= from % 5;
   if (to > 20) to = Math.ceil(to / 5) * 5;
-  if (to <= 1) return w.minute;
-  return between(!from ? w.minutes_up_to : from === to ? w.minutes : w.minutes_between, from, to);
+  return to <= 1 ? w.minute : between(w.minutes_up_to, w.minutes, from, to);
 }
 
 // Sets a text, and hides its row when there is none.
@@ -62,8 +70,10 @@ function speak(state, text) {
 }
 
 // The same choices as `Shown::new`.
-function show(s) {
-  const said = words.states[s.state];
+function show(s, cookiesBlocked) {
+  const face = cookiesBlocked ? "cookies"
+    : s.state === "called" && s.reason === "lapsed" ? "missed" : s.state;
+  const said = words.states[face];
   const inLine = s.state === "waiting" || s.state === "held";
   const mayEnter = s.state === "called" || s.state === "admitted";
   if (s.number != null && s.number !== kept.number) {
@@ -74,16 +84,16 @@ function show(s) {
   const ahead = inLine ? kept.ahead : null;
   const count = ahead ? digits(ahead) : "";
   const label = ahead == null ? null
-    : words.place[ahead === 0 ? "next" : ahead === 1 ? "one_ahead" : "many_ahead"];
+    : ahead === 0 ? words.place.next
+    : words.place.ahead[plural(ahead)] || words.place.ahead.other;
   const range = s.state !== "waiting" ? null
     : s.wait_seconds ? wait(s.wait_seconds) : s.reason ? null : words.wait.unknown;
   const reason = words.reasons[s.reason];
 
-  document.body.dataset.state = s.state;
-  document.title = (count ? words.place.title.replace("{n}", count) : label || said.heading)
-    + " – " + site;
+  document.body.dataset.state = face;
+  document.title = ((count && count + " ") + (label || said.heading)) + " – " + site;
   fill("heading", said.heading);
-  fill("text", $("text").dataset[mayEnter ? "called" : s.state] || said.text);
+  fill("text", $("text").dataset[face === "admitted" ? "called" : face] || said.text);
   fill("ahead-label", label);
   $("ahead").textContent = count;
   $("progress").value = kept.progress;
@@ -93,7 +103,7 @@ function show(s) {
   fill("message", s.message);
   fill("number", s.number == null ? null : digits(s.number));
   fill("behind", inLine && s.behind != null ? digits(s.behind) : null);
-  fill("updated", new Date().toLocaleTimeString());
+  fill("updated", new Date().toLocaleTimeString(lang));
   $("place").hidden = s.number == null;
   $("keep").hidden = !inLine;
   const way = $(isForm ? "back" : "enter");
@@ -120,13 +130,12 @@ function enter() {
 // and gives that as its reason.
 function checkCookies(s) {
   joining = s.state === "joining" && !s.reason ? joining + 1 : 0;
-  $("cookies").hidden = joining < JOINING_MAX && navigator.cookieEnabled;
+  return joining >= JOINING_MAX || !navigator.cookieEnabled;
 }
 
 // Seconds until the next poll. A delay that is missing or absurd must neither stop nor flood.
 function answered(s) {
-  checkCookies(s);
-  show(s);
+  show(s, checkCookies(s));
   failures = 0;
   pollAfter = Math.min(Math.max(Number(s.poll_after_seconds) || pollAfter, 1), 600);
   return pollAfter * (0.9 + Math.random() / 5);
@@ -186,7 +195,26 @@ function wake() {
   }
 }
 
+// The visitor's own choice comes before what the browser asks for.
+function offerLanguages() {
+  const choice = $("language");
+  if (!choice) return;
+  for (const [tag, name] of words.languages) {
+    const option = new Option(name, tag, false, tag === lang);
+    option.lang = tag;
+    choice.append(option);
+  }
+  choice.closest(".row").hidden = false;
+  choice.onchange = () => {
+    // Secure where that is possible: over HTTPS.
+    document.cookie = "sluice_language=" + choice.value + "; path=/; max-age=31536000; samesite=lax"
+      + (location.protocol.length > 5 ? "; secure" : "");
+    location.reload();
+  };
+}
+
 try {
+  offerLanguages();
   const first = data("status");
   first.message = $("message").textContent || null;
   timer = setTimeout(poll, answered(first) * 1000);

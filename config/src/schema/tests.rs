@@ -142,7 +142,7 @@ fn written_keys(file: &str, path: &str, value: &Value, keys: &mut BTreeSet<(Stri
         Value::Object(table) => {
             let here = if path.is_empty() { file.to_owned() } else { format!("{file}:{path}") };
             for (key, below) in table {
-                if path != "keys.secrets" {
+                if path != "keys.secrets" && !path.starts_with("page.texts") {
                     keys.insert((here.clone(), key.clone()));
                 }
                 let below_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };

@@ -20,6 +20,7 @@ use crate::{
         cookies::{self, Cookies},
         cors::{self, Cors},
         origin::{self, Origin},
+        page::{self, Page},
         queue::{self, NAME_TEXT, Queue},
         route::{self, Route},
         tls::tenant::{self as tls, TenantTls},
@@ -45,6 +46,8 @@ pub struct Tenant {
     pub cookies: Cookies,
     /// Whether answers get a preset of security headers, unless the origin sets them.
     pub strict_headers: bool,
+    /// What its visitors see while they wait.
+    pub page: Page,
     /// Queues; names and path prefixes are unique within the tenant.
     pub queues: Vec<Arc<Queue>>,
 }
@@ -61,6 +64,7 @@ impl Tenant {
             tls: None,
             cookies: Cookies::default(),
             strict_headers: false,
+            page: Page::default(),
             queues: Vec::new(),
         }
     }
@@ -80,7 +84,7 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of a tenant's file",
     doc: "One tenant: its hosts, its origins and its queues",
     may_hold_secrets: false,
-    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &QUEUE, &ROUTE],
+    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &PAGE, &QUEUE, &ROUTE],
 };
 
 // What to write is suggested by the file's own name: see `name_help`.
@@ -125,6 +129,8 @@ static CORS: Key<Nested, Optional> = Key::table("cors", &cors::SECTION);
 static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
 static COOKIES: Key<Nested, Optional> = Key::table("cookies", &cookies::SECTION);
 
+static PAGE: Key<Nested, Optional> = Key::table("page", &page::SECTION);
+
 static QUEUE: Key<List<Nested>> = Key {
     name: "queue",
     doc: "Lines of visitors",
@@ -168,6 +174,7 @@ pub(crate) fn read(
         let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
         let known_hosts = hosts.as_ref().ok().map(Vec::as_slice);
         let cookies = top.nested(&COOKIES, |table| cookies::read(table, known_hosts));
+        let page = top.nested(&PAGE, page::read);
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, is_store_shared));
         let routes = top.read_with(&ROUTE, |value| routes(value, outside));
@@ -180,6 +187,7 @@ pub(crate) fn read(
             tls: tls?,
             cookies: cookies?,
             strict_headers: strict_headers?,
+            page: page?,
             queues: queues?,
         })
     })

@@ -12,7 +12,10 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header};
 use sluice_config::SameSite;
 
-use super::{Edit, scan::split};
+use super::{
+    Edit,
+    scan::{before, split},
+};
 
 /// Values kept of one name; what comes after is looked for again when it is needed.
 const KEPT: usize = 4;
@@ -125,9 +128,9 @@ pub(crate) fn find<'a, const N: usize>(headers: &'a HeaderMap, names: [&'a str; 
     found
 }
 
-/// Whether a request brings any cookie of ours, of whichever queue.
+/// Whether a request brings any token of ours, of whichever queue.
 pub(crate) fn any_of_ours(headers: &HeaderMap) -> bool {
-    pairs(headers).any(is_ours)
+    pairs(headers).any(is_token)
 }
 
 /// What must change before the origin sees these headers: it gets none of our cookies and no `Sluice-*` field.
@@ -178,6 +181,8 @@ pub(crate) fn set_cookie(name: &CookieName, value: &str, keep: Keep<'_>) -> Opti
     HeaderValue::try_from(format!("{name}={value}; Path=/{domain}; Max-Age={max_age}; HttpOnly; SameSite={reach}")).ok()
 }
 
+/// The language that a visitor has chosen on a page of ours. The page's script sets it; it is no token.
+pub(crate) const LANGUAGE: &str = "sluice_language";
 const HOST_PREFIX: &str = "__Host-";
 const SECURE_PREFIX: &str = "__Secure-";
 const OURS: &str = "sluice_";
@@ -187,8 +192,13 @@ fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(header::COOKIE).iter().flat_map(|line| split(b';', line.as_bytes())).map(<[u8]>::trim_ascii)
 }
 
-/// Whether a pair, or a name without a value, starts like a cookie of ours.
+/// Whether a pair, or a name without a value, is not for the origin.
 fn is_ours(pair: &[u8]) -> bool {
+    is_token(pair) || before(b'=', pair).trim_ascii_end() == LANGUAGE.as_bytes()
+}
+
+/// Whether a pair, or a name without a value, starts like a token of ours.
+fn is_token(pair: &[u8]) -> bool {
     let prefixed = [HOST_PREFIX, SECURE_PREFIX].into_iter().find_map(|prefix| pair.strip_prefix(prefix.as_bytes()));
     let pair = prefixed.unwrap_or(pair);
     pair.strip_prefix(OURS.as_bytes())

@@ -1,19 +1,27 @@
-//! Which form of an answer the client would rather have.
+//! Which form of a page the client would rather have.
 
 use http::{HeaderMap, HeaderName, header};
-use sluice_waiting_room::page::Encoding;
+use sluice_config::Language;
+use sluice_waiting_room::page::{Encoding, Reader};
 
-use super::{kind::weight, list::members, scan::before};
+use super::{cookies, kind::weight, list::members, scan::before};
 
 /// How a client wants the pages that it gets.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Preferences {
     pub(crate) encoding: Encoding,
+    /// `None`: none of those that there are.
+    pub(crate) language: Option<Language>,
 }
 
 impl Preferences {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self { encoding: encoding(headers) }
+        Self { encoding: encoding(headers), language: chosen(headers).or_else(|| asked_for(headers)) }
+    }
+
+    /// The reader of a page of this site.
+    pub(crate) fn read(self, site: &str) -> Reader<'_> {
+        Reader { site, language: self.language, encoding: self.encoding }
     }
 }
 
@@ -37,6 +45,25 @@ fn encoding(headers: &HeaderMap) -> Encoding {
         let weight = weight.unwrap_or(any);
         if weight > best.1 {
             best = (encoding, weight);
+        }
+    }
+    best.0
+}
+
+/// What the visitor has chosen on a page of ours. Whoever plants this cookie changes a language.
+fn chosen(headers: &HeaderMap) -> Option<Language> {
+    let [candidates] = cookies::find(headers, [cookies::LANGUAGE]);
+    candidates.iter().find_map(|tag| Language::of(str::from_utf8(tag).ok()?))
+}
+
+/// The language with the greatest weight among those that there are; of several, the first (RFC 9110, 12.5.4).
+fn asked_for(headers: &HeaderMap) -> Option<Language> {
+    let mut best = (None, 0);
+    for (range, weight) in weighted(headers, &header::ACCEPT_LANGUAGE) {
+        if weight > best.1
+            && let Some(language) = str::from_utf8(range).ok().and_then(Language::matching)
+        {
+            best = (Some(language), weight);
         }
     }
     best.0

@@ -127,7 +127,7 @@ impl Service {
                 }
                 let decision = gate.leave(request, query.away);
                 take(passage, decision, None);
-                answer::left(&facts.host, page_wanted(passage.kind, headers))
+                answer::left(&site.pages, &facts.host, page_wanted(passage.kind, headers))
             }
             (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
             (Endpoint::Status | Endpoint::Leave, None) => {
@@ -170,10 +170,11 @@ impl Service {
             (_, Some(host)) => SentBy::Site(host.to_owned()),
             (_, None) => SentBy::SomeSite,
         };
-        let (queue, site, kind, standing) = (&gate.queue, &*facts.host, passage.kind, &standing);
+        let (pages, queue, kind, standing) = (&site.pages, &gate.queue, passage.kind, &standing);
         let message = gate.message();
         let wants = page_wanted(kind, headers).unwrap_or_default();
-        Some(answer::parked(Parked { queue, site, message: message.as_deref(), kind, standing, sent_by, wants }))
+        let (site, message) = (&*facts.host, message.as_deref());
+        Some(answer::parked(Parked { pages, queue, site, message, kind, standing, sent_by, wants }))
     }
 
     /// The answer to a request that nothing is there to serve.

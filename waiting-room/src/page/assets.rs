@@ -1,4 +1,4 @@
-//! Style, script and words as they stand in every page, and the policy that allows just them.
+//! Style and script as they stand in every page, and the policy that allows just them.
 //!
 //! The policy names the SHA-256 of the inlined text instead of a nonce: the header is the same for
 //! every answer, and nothing an attacker could inject would run. For that the script must be the
@@ -8,16 +8,12 @@ use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::words::ENGLISH;
-
 /// The parts of a page that never differ.
 pub(super) struct Assets {
     /// Inside `<style>`, byte for byte.
     pub(super) style: String,
     /// Inside the one `<script>` that runs, byte for byte.
     pub(super) script: String,
-    /// The words the script needs, as JSON that may stand inside `<script type=application/json>`.
-    pub(super) words: String,
     /// Header value: a form may be sent to the page's own origin and go nowhere else.
     pub(super) policy: String,
     /// Header value of a page that holds a visitor's form. A browser holds `form-action` against redirects
@@ -37,8 +33,7 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
         )
     };
     let (policy, policy_with_form) = (policy("form-action 'self'; "), policy(""));
-    let words = serde_json::to_string(&ENGLISH).expect("structs of strings are always JSON").replace('<', "\\u003c");
-    Assets { style, script, words, policy, policy_with_form }
+    Assets { style, script, policy, policy_with_form }
 });
 
 /// A hash source as CSP level 2 defines it.

@@ -6,21 +6,25 @@
 use sluice_admission::standing::{Standing, State};
 
 use super::Form;
-use crate::{json, words::Words};
+use crate::{
+    json,
+    words::{Face, Words},
+};
 
 /// The texts of one page. What is `None` is hidden.
 #[derive(Debug, PartialEq)]
-pub(super) struct Shown {
-    pub(super) state: &'static str,
+pub(super) struct Shown<'w> {
+    /// The name of the face.
+    pub(super) face: &'static str,
     pub(super) title: String,
-    pub(super) heading: &'static str,
-    pub(super) text: &'static str,
+    pub(super) heading: &'w str,
+    pub(super) text: &'w str,
     /// How many are ahead, with a label; no number for the first in line.
-    pub(super) ahead: Option<(Option<String>, &'static str)>,
+    pub(super) ahead: Option<(Option<String>, &'w str)>,
     pub(super) wait: Option<String>,
     /// 0 to 1.
     pub(super) progress: Option<String>,
-    pub(super) reason: Option<&'static str>,
+    pub(super) reason: Option<&'w str>,
     pub(super) number: Option<String>,
     pub(super) behind: Option<String>,
     /// The visitor has a place and waits for it to come up.
@@ -33,40 +37,37 @@ pub(super) struct Shown {
     pub(super) updated: String,
 }
 
-impl Shown {
-    pub(super) fn new(words: &Words, site: &str, standing: &Standing, form: Option<&Form<'_>>) -> Self {
+impl<'w> Shown<'w> {
+    pub(super) fn new(words: &'w Words, site: &str, standing: &Standing, form: Option<&Form<'_>>) -> Self {
         let state = standing.state;
-        let said = words.state(state);
+        let face = Face::of(standing);
+        let said = words.said(face);
         let in_line = matches!(state, State::Waiting | State::Held);
         let may_enter = matches!(state, State::Called | State::Admitted);
         let ahead = standing.ahead.filter(|_| in_line);
         let wait = match standing.wait {
             Some(range) => Some(words.wait_range(range)),
-            None => standing.reason.is_none().then(|| words.wait.unknown.to_owned()),
+            None => standing.reason.is_none().then(|| words.wait.unknown.clone()),
         };
         let form_said = form.map(|form| words.form.way(form.fields.is_some()));
         Self {
-            state: state.as_str(),
+            face: face.as_str(),
             title: match ahead {
-                Some(n @ 1..) => words.place.title.replace("{n}", &words.number(n)),
-                Some(0) => words.place.next.to_owned(),
-                None => said.heading.to_owned(),
+                Some(0) => words.place.next.clone(),
+                Some(n) => format!("{} {}", words.number(n), words.ahead(n)),
+                None => said.heading.clone(),
             } + " – "
                 + site,
-            heading: said.heading,
-            text: match (state, form_said) {
-                (State::Waiting, Some(form)) => form.waiting,
-                (State::Called | State::Admitted, Some(form)) => form.called,
-                _ => said.text,
+            heading: &said.heading,
+            text: match (face, form_said) {
+                (Face::Of(State::Waiting), Some(form)) => &form.waiting,
+                (Face::Of(State::Called | State::Admitted), Some(form)) => &form.called,
+                _ => &said.text,
             },
-            ahead: ahead.map(|n| match n {
-                0 => (None, words.place.next),
-                1 => (Some(words.number(n)), words.place.one_ahead),
-                _ => (Some(words.number(n)), words.place.many_ahead),
-            }),
+            ahead: ahead.map(|n| ((n > 0).then(|| words.number(n)), words.ahead(n))),
             wait: wait.filter(|_| state == State::Waiting),
             progress: share(standing.progress.filter(|_| in_line)),
-            reason: standing.reason.map(|reason| words.reason(reason)),
+            reason: standing.reason.and_then(|reason| words.reason(reason)),
             number: standing.number.map(|n| words.number(n)),
             behind: standing.behind.filter(|_| in_line).map(|n| words.number(n)),
             in_line,

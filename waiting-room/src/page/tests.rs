@@ -3,10 +3,21 @@ use std::{collections::HashSet, str};
 use sluice_admission::standing::{Reason, Standing, State};
 
 use super::{assets::source_hash, *};
-use crate::samples::{STATES, WAITING, standing};
+use crate::{
+    samples::{STATES, WAITING, standing},
+    words::Face,
+};
 
-const PLAIN: Encoding = Encoding::Identity;
 const SITE: &str = "shop.example.com";
+const READER: Reader<'static> = Reader { site: SITE, language: None, encoding: Encoding::Identity };
+
+fn pages() -> &'static Pages {
+    Pages::of_no_tenant()
+}
+
+fn english() -> &'static Words {
+    words::of(Language::ENGLISH)
+}
 
 fn queue() -> Name {
     Name::new("shop").unwrap()
@@ -14,7 +25,7 @@ fn queue() -> Name {
 
 fn rendered(standing: &Standing, message: Option<&str>) -> String {
     let queue = queue();
-    text(&render(&PageInput { site: SITE, queue: &queue, standing, message }, PLAIN))
+    text(&pages().waiting(&PageInput { reader: READER, queue: &queue, standing, message }))
 }
 
 /// The page of a form that it does not hold.
@@ -32,7 +43,7 @@ fn form_of(standing: &Standing, message: Option<&str>, fields: Option<&[(&str, &
     let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
     let fields: Option<Vec<_>> = fields.map(|fields| fields.iter().map(owned).collect());
     let form = Form { fields: fields.as_deref(), sent_by, line_path: "/tickets" };
-    text(&form_unsent(&PageInput { site: SITE, queue: &queue, standing, message }, &form, PLAIN))
+    text(&pages().form_unsent(&PageInput { reader: READER, queue: &queue, standing, message }, &form))
 }
 
 fn text(page: &[u8]) -> String {
@@ -42,9 +53,9 @@ fn text(page: &[u8]) -> String {
 /// Every page for every state.
 fn all_pages() -> Vec<String> {
     let mut pages = vec![
-        text(&left(SITE, "/tickets", PLAIN)),
-        text(&refused(SITE, Refusal::UnknownSite, PLAIN)),
-        text(&refused(SITE, Refusal::BadRequest("its path has an encoded slash"), PLAIN)),
+        text(&pages().left(READER, "/tickets")),
+        text(&pages().refused(READER, Refusal::UnknownSite)),
+        text(&pages().refused(READER, Refusal::BadRequest("its path has an encoded slash"))),
     ];
     for standing in STATES.map(standing) {
         pages.push(rendered(&standing, None));
@@ -68,12 +79,12 @@ fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
 fn every_state_has_its_heading_and_text() {
     let mut seen = HashSet::new();
     for state in STATES {
-        let said = ENGLISH.state(state);
+        let said = english().said(Face::Of(state));
         let page = rendered(&standing(state), None);
-        assert!(page.contains(&format!("<h1 id=\"heading\">{}</h1>", escaped(said.heading))));
-        assert!(page.contains(&format!("<p id=\"text\">{}</p>", escaped(said.text))), "{state:?}");
+        assert!(page.contains(&format!("<h1 id=\"heading\">{}</h1>", escaped(&said.heading))));
+        assert!(page.contains(&format!("<p id=\"text\">{}</p>", escaped(&said.text))), "{state:?}");
         assert!(page.contains(&format!("data-state=\"{}\"", state.as_str())));
-        assert!(seen.insert(said.heading) && seen.insert(said.text), "{state:?}");
+        assert!(seen.insert(&said.heading) && seen.insert(&said.text), "{state:?}");
     }
 }
 
@@ -81,7 +92,7 @@ fn every_state_has_its_heading_and_text() {
 fn every_reason_is_told() {
     for reason in Reason::ALL {
         let page = rendered(&Standing { reason: Some(reason), ..WAITING }, None);
-        let told = escaped(ENGLISH.reason(reason));
+        let Some(told) = english().reason(reason).map(escaped) else { continue };
         assert!(page.contains(&format!("<p id=\"reason\" class=\"warning\">{told}</p>")), "{reason:?}");
     }
     assert!(rendered(&WAITING, None).contains("<p id=\"reason\" class=\"warning\" hidden></p>"));
@@ -91,10 +102,10 @@ fn every_reason_is_told() {
 fn the_place_in_line() {
     let page = rendered(&WAITING, Some("Still 400 seats."));
     for expected in [
-        "<title>812 ahead of you – shop.example.com</title>",
+        "<title>812 people ahead of you – shop.example.com</title>",
         "<strong id=\"ahead\">812</strong> <span id=\"ahead-label\">people ahead of you</span>",
         "<progress id=\"progress\" value=\"0.42\" aria-label=",
-        "<strong id=\"wait\">about 1 to 2 minutes</strong>",
+        "<strong id=\"wait\">about 1–2 minutes</strong>",
         "<dd id=\"number\">4,711</dd>",
         "<dd id=\"behind\">90</dd>",
         "<dd id=\"updated\">08:00:00 UTC</dd>",
@@ -121,18 +132,19 @@ fn what_others_wrote_is_text_and_nothing_else() {
     const EVIL: &str = "</script><script>alert(1)</script><!--<img src=x onerror='a'>\"&amp;";
     let queue = queue();
     let standing = WAITING;
-    let input = PageInput { site: EVIL, queue: &queue, standing: &standing, message: Some(EVIL) };
+    let evil = Reader { site: EVIL, ..READER };
+    let input = PageInput { reader: evil, queue: &queue, standing: &standing, message: Some(EVIL) };
     let fields = [(EVIL.to_owned(), EVIL.to_owned())];
     let form = Form { fields: Some(&fields), sent_by: &SentBy::Site(EVIL.into()), line_path: EVIL };
-    let pages = [render(&input, PLAIN), form_unsent(&input, &form, PLAIN), left(EVIL, EVIL, PLAIN)];
-    for page in pages.map(|page| text(&page)) {
+    let all = [pages().waiting(&input), pages().form_unsent(&input, &form), pages().left(evil, EVIL)];
+    for page in all.map(|page| text(&page)) {
         assert!(!page.contains("alert(1)</script>"));
         assert!(!page.contains("<img"));
         assert!(!page.contains("<!--"));
         assert!(!page.contains("'a'"));
     }
-    assert_eq!(text(&render(&input, PLAIN)).matches("<script").count(), 3);
-    let refused = text(&refused(EVIL, Refusal::BadRequest(EVIL), PLAIN));
+    assert_eq!(text(&pages().waiting(&input)).matches("<script").count(), 3);
+    let refused = text(&pages().refused(evil, Refusal::BadRequest(EVIL)));
     assert_eq!(refused.matches("<script").count(), 2);
     assert!(!refused.contains("<img"));
 }
@@ -256,9 +268,12 @@ fn a_form_that_the_page_holds_goes_to_where_it_was_sent_and_nowhere_else() {
 #[test]
 fn a_form_of_another_site_names_it_before_it_can_be_sent_on() {
     let of = |sent_by: &SentBy| form_of(&WAITING, None, Some(&[]), sent_by);
-    assert!(of(&SentBy::Site("pay.example.net".into())).contains("<p>It was sent by pay.example.net. "));
-    assert!(of(&SentBy::SomeSite).contains("<p>It was sent by another site. "));
-    assert!(!of(&SentBy::ThisSite).contains("It was sent by"));
+    assert!(
+        of(&SentBy::Site("pay.example.net".into()))
+            .contains("<strong>Sent by pay.example.net.</strong> If you have just paid")
+    );
+    assert!(of(&SentBy::SomeSite).contains("<strong>Sent by another site.</strong> "));
+    assert!(!of(&SentBy::ThisSite).contains("Sent by"));
 }
 
 #[test]
@@ -270,43 +285,94 @@ fn the_script_gets_its_data_as_json() {
         let words = between(&page, "id=\"words\">", "</script>");
         assert!(!words.contains('<'));
         let words: serde_json::Value = serde_json::from_str(words).unwrap();
-        assert_eq!(words, serde_json::to_value(&ENGLISH).unwrap());
+        assert_eq!(words["states"], serde_json::to_value(&english().states).unwrap());
+        assert_eq!(words["languages"].as_array().unwrap().len(), Language::COUNT);
     }
 }
 
-/// A first flight of ten packets: the page is whole after one round trip, with the longest message
-/// the config allows, in each encoding that browsers take; and in none it is much more.
+/// A first flight of ten packets: the page is whole after one round trip, in each encoding that browsers take, in each
+/// language, with the longest message that the config allows in it.
 #[test]
 fn every_page_is_under_14_kb_on_the_wire() {
-    let message = "m".repeat(500);
+    let message = "ம".repeat(500);
     let longest = Standing { ahead: Some(1_000_000), behind: Some(1_000_000), number: Some(10_000_000), ..WAITING };
     let queue = queue();
-    for state in STATES {
-        for reason in Reason::ALL {
+    let mut largest = 0;
+    for language in Language::all() {
+        for (state, reason) in STATES.into_iter().zip(Reason::ALL) {
             let standing = Standing { state, reason: Some(reason), ..longest };
-            let input = PageInput { site: SITE, queue: &queue, standing: &standing, message: Some(&message) };
             let fields = [("order".to_owned(), "4711".to_owned())];
             let sent_by = &SentBy::Site("pay.example.net".into());
-            for (encoding, most) in [(Encoding::Brotli, 10_000), (Encoding::Gzip, 10_000), (Encoding::Identity, 20_000)]
-            {
-                let form = |fields| form_unsent(&input, &Form { fields, sent_by, line_path: "/" }, encoding);
-                for page in [render(&input, encoding), form(None), form(Some(&fields))] {
-                    assert!(page.len() < most, "{} bytes, {encoding:?} {state:?} {reason:?}", page.len());
+            for encoding in [Encoding::Brotli, Encoding::Gzip] {
+                let reader = Reader { language: Some(language), encoding, ..READER };
+                let input = PageInput { reader, queue: &queue, standing: &standing, message: Some(&message) };
+                let form = |fields| pages().form_unsent(&input, &Form { fields, sent_by, line_path: "/" });
+                for page in [pages().waiting(&input), form(None), form(Some(&fields))] {
+                    largest = largest.max(page.len());
+                    assert!(page.len() < 14_000, "{} bytes, {language} {encoding:?} {state:?} {reason:?}", page.len());
                 }
             }
         }
     }
+    assert!(largest > 9_000, "the longest was among them: {largest} bytes");
 }
 
 /// What a visitor waits in, and what they send, must not show in the length of the page.
 #[test]
 fn nothing_of_a_visitor_stands_in_the_shared_part() {
     let shared = |site: &str, standing: &Standing| {
-        let queue = queue();
-        let page = text(&render(&PageInput { site, queue: &queue, standing, message: None }, Encoding::Identity));
+        let (reader, queue) = (Reader { site, ..READER }, queue());
+        let page = text(&pages().waiting(&PageInput { reader, queue: &queue, standing, message: None }));
         page.split_once("<title>").unwrap().0.to_owned()
     };
     let one = shared(SITE, &WAITING);
     assert_eq!(one, shared("other.example.com", &standing(State::Full)));
     assert!(one.len() > 8_000, "most of the page: {} bytes", one.len());
+}
+
+#[test]
+fn a_page_is_in_the_readers_language_else_in_the_tenants() {
+    let pages = Pages::new(Settings { language: Language::of("pl").unwrap(), ..Settings::default() });
+    let read = |tag: Option<&str>| {
+        let language = tag.map(|tag| Language::of(tag).unwrap());
+        let queue = queue();
+        let standing = Standing { ahead: Some(2), ..WAITING };
+        text(&pages.waiting(&PageInput {
+            reader: Reader { language, ..READER },
+            queue: &queue,
+            standing: &standing,
+            message: None,
+        }))
+    };
+    let polish = read(None);
+    assert!(polish.contains("<html lang=\"pl\" dir=\"ltr\">"));
+    assert!(polish.contains("<strong id=\"ahead\">2</strong> <span id=\"ahead-label\">osoby przed Tobą</span>"));
+    let arabic = read(Some("ar"));
+    assert!(arabic.contains("<html lang=\"ar\" dir=\"rtl\">") && arabic.contains("شخصان أمامك"));
+    // One language on a page, but for the names of the others.
+    assert!(!arabic.contains("People ahead") && !arabic.contains("osoby"));
+    for page in [pages.left(READER, "/"), pages.refused(READER, Refusal::UnknownSite)] {
+        assert!(text(&page).contains("<html lang=\"pl\""));
+    }
+}
+
+#[test]
+fn a_tenants_texts_stand_in_the_place_of_ours_in_their_language_alone() {
+    let german = Language::of("de").unwrap();
+    let texts =
+        [("states.waiting.heading", "Gleich <geht's> los"), ("place.ahead.one", "Gast"), ("place.ahead.two", "x")];
+    let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    let pages = Pages::new(Settings { texts: [(german, texts)].into(), ..Settings::default() });
+    let queue = queue();
+    let read = |language, ahead| {
+        let standing = Standing { ahead: Some(ahead), ..WAITING };
+        let reader = Reader { language: Some(language), ..READER };
+        text(&pages.waiting(&PageInput { reader, queue: &queue, standing: &standing, message: None }))
+    };
+    let page = read(german, 1);
+    assert!(page.contains("<h1 id=\"heading\">Gleich &#60;geht&#39;s&#62; los</h1>"));
+    assert!(page.contains("Gleich \\u003cgeht's> los"), "the script has it as well");
+    assert!(page.contains("<span id=\"ahead-label\">Gast</span>"));
+    assert!(read(german, 2).contains("Personen vor Ihnen"));
+    assert!(read(Language::ENGLISH, 1).contains("You are in line"));
 }

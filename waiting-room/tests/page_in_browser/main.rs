@@ -11,10 +11,11 @@ mod visit;
 use std::time::Duration;
 
 use browser::{visit, visit_without_javascript};
-use site::{ADDRESS, Answer, INSIDE, Policy, Script};
+use site::{ADDRESS, Answer, INSIDE, Policy, READER, Script};
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
-use sluice_config::settings::Name;
-use sluice_waiting_room::page::{self, Encoding, Form, PageInput, SentBy};
+use sluice_config::{Language, settings::Name};
+use sluice_waiting_room::page::{Form, PageInput, Pages, Reader, SentBy};
+use sluice_waiting_room::words::locale;
 use visit::{Visit, element, gaps};
 
 const WAITING: Standing = Standing {
@@ -131,10 +132,10 @@ fn the_position_never_rises_and_progress_never_falls() {
     assert_eq!(
         visit.changes(|shown| shown.title.clone()),
         [
-            "812 ahead of you – shop.example.com",
-            "100 ahead of you – shop.example.com",
-            "90 ahead of you – shop.example.com",
-            "1 ahead of you – shop.example.com",
+            "812 people ahead of you – shop.example.com",
+            "100 people ahead of you – shop.example.com",
+            "90 people ahead of you – shop.example.com",
+            "1 person ahead of you – shop.example.com",
             "You are next – shop.example.com",
         ]
     );
@@ -193,13 +194,15 @@ fn every_page_reads_the_same_before_and_after_the_script() {
     let mut pages = 0;
     for standing in &standings {
         let message = Some("First line.\nSecond line, <b>plain</b>.");
-        let input = PageInput { site: "shop.example.com", queue: &queue, standing, message };
+        // English, and a language in which both plural forms and digits differ.
+        let language = Language::of(["en", "fa", "pl", "ar"][pages % 4]);
+        let input = PageInput { reader: Reader { language, ..READER }, queue: &queue, standing, message };
         let fields = [("order".to_owned(), "4711".to_owned())];
         let form = |fields| {
             let form = Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS };
-            page::form_unsent(&input, &form, Encoding::Identity)
+            Pages::of_no_tenant().form_unsent(&input, &form)
         };
-        for page in [page::render(&input, Encoding::Identity), form(None), form(Some(&fields))] {
+        for page in [Pages::of_no_tenant().waiting(&input), form(None), form(Some(&fields))] {
             script = script.file(format!("/rendered/{pages}"), Policy::Sent, page);
             pages += 1;
         }
@@ -371,7 +374,7 @@ fn a_screen_reader_hears_changes_of_state_at_once_and_the_rest_now_and_then() {
     assert_eq!(regular.len(), 2, "{spoken:?}");
     assert!(regular[0].0 >= 30 && regular[1].0 >= regular[0].0 + 30, "{spoken:?}");
     assert!(regular[0].1.starts_with("You are in line. 7"), "{spoken:?}");
-    assert!(regular[0].1.ends_with(" people ahead of you. about 2 to 4 minutes"), "{spoken:?}");
+    assert!(regular[0].1.ends_with(" people ahead of you. about 2–4 minutes"), "{spoken:?}");
 }
 
 #[test]
@@ -384,8 +387,8 @@ fn a_form_that_was_stopped_tells_when_to_send_it_again_and_never_does_by_itself(
     assert_eq!(
         titles,
         [
-            "812 ahead of you – shop.example.com",
-            "500 ahead of you – shop.example.com",
+            "812 people ahead of you – shop.example.com",
+            "500 people ahead of you – shop.example.com",
             "It's your turn – shop.example.com",
         ]
     );
@@ -404,15 +407,17 @@ fn a_form_that_was_stopped_tells_when_to_send_it_again_and_never_does_by_itself(
 #[test]
 fn who_has_lapsed_reads_so_and_the_page_loads_once_at_most_with_a_form_never() {
     let lapsed = Answer::Standing(Standing { reason: Some(Reason::Lapsed), ..CALLED });
-    let says = "Your turn has passed. Load this page to be called again.";
+    let says = ("Your turn has passed", "Load this page again to be called once more.");
+    let read = |visit: &Visit| (visit.last().heading.clone().unwrap(), visit.last().text.clone().unwrap());
+    let says = (says.0.to_owned(), says.1.to_owned());
     let site = Script::default().form_page(&WAITING).polls([lapsed.clone(), lapsed.clone()]).watched("").serve();
     let visit = Visit::to(&site, 60);
-    assert_eq!(visit.last().reason.as_deref(), Some(says));
+    assert_eq!(read(&visit), says);
     assert_eq!(site.navigations(), 1);
     // What replaces no page: the visitor has to see it.
     let site = Script::default().waiting_page(&WAITING).no_page().polls([lapsed]).watched("").serve();
     let visit = Visit::to(&site, 60);
-    assert_eq!(visit.last().reason.as_deref(), Some(says));
+    assert_eq!(read(&visit), says);
     assert_eq!(site.navigations(), 2);
 }
 
@@ -459,4 +464,74 @@ fn a_standing_line_says_why_and_moves_on() {
     let visit = Visit::to(&site, 30);
     assert_eq!(visit.changes(|shown| shown.reason.is_some()), [false, true, false]);
     assert_eq!(visit.changes(|shown| shown.wait.is_some()), [true, false, true]);
+}
+
+/// What the server writes by itself is what the browser's data of CLDR say, wherever it has any.
+#[test]
+fn plural_forms_and_digits_are_those_of_cldr() {
+    const NUMBERS: [u64; 31] = [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        7,
+        8,
+        10,
+        11,
+        12,
+        14,
+        15,
+        19,
+        20,
+        21,
+        22,
+        24,
+        25,
+        100,
+        101,
+        102,
+        103,
+        110,
+        111,
+        121,
+        1234,
+        12_345,
+        1_000_000,
+        123_456_789,
+    ];
+    let ask = format!(
+        "<!doctype html><meta charset=utf-8><pre id=\"said\"></pre><script>
+        const said = [];
+        for (const tag of {tags:?}) {{
+          const known = Intl.NumberFormat.supportedLocalesOf(tag).length > 0;
+          const rules = new Intl.PluralRules(tag), format = new Intl.NumberFormat(tag);
+          for (const n of {NUMBERS:?}) {{
+            said.push(tag + \" \" + n + \" \" + rules.select(n) + \" \" + (known ? format.format(n) : \"?\"));
+          }}
+          said.push(tag + \" \" + rules.resolvedOptions().pluralCategories.slice().sort().join());
+        }}
+        document.getElementById(\"said\").textContent = said.join(\"\\n\");
+        </script>",
+        tags = Language::all().map(Language::tag).collect::<Vec<_>>(),
+    );
+    let site = Script::default().file("/cldr", Policy::Left, ask).serve();
+    let dom = visit(&site.url("/cldr"), Duration::from_secs(5));
+    let said = element(&dom, "said").unwrap().replace("&nbsp;", "\u{a0}");
+    let mut known = 0;
+    let mut lines = said.lines();
+    for language in Language::all() {
+        for n in NUMBERS {
+            let line = lines.next().unwrap();
+            let digits = if line.ends_with('?') { "?".to_owned() } else { locale::number(language, n) };
+            known += u32::from(digits != "?");
+            assert_eq!(line, format!("{language} {n} {} {digits}", locale::plural(language, n).name()));
+        }
+        let mut forms: Vec<_> = locale::plurals(language).iter().map(|form| form.name()).collect();
+        forms.sort_unstable();
+        assert_eq!(lines.next().unwrap(), format!("{language} {}", forms.join(",")));
+    }
+    assert!(known > 40 * 31, "the browser knows most of them");
 }

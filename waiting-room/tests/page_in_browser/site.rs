@@ -12,7 +12,7 @@ use std::{
 use sluice_admission::standing::Standing;
 use sluice_config::settings::Name;
 use sluice_waiting_room::{
-    page::{self, Encoding, Form, PageInput, SentBy, Sort},
+    page::{self, Encoding, Form, PageInput, Pages, Reader, SentBy, Sort},
     status,
 };
 
@@ -20,6 +20,10 @@ use sluice_waiting_room::{
 pub(crate) const ADDRESS: &str = "/tickets?event=7";
 /// What a visitor sees who got in.
 pub(crate) const INSIDE: &str = "<!doctype html><title>Inside</title><p id=inside>Welcome</p>";
+
+/// Reads in English.
+pub(crate) const READER: Reader<'static> =
+    Reader { site: "shop.example.com", language: None, encoding: Encoding::Identity };
 
 /// The answer to one poll.
 #[derive(Clone)]
@@ -65,7 +69,7 @@ impl Script {
 
     /// The next navigation gets the waiting page.
     pub(crate) fn waiting_page(self, standing: &Standing) -> Self {
-        let page = page::render(&input(standing, &queue()), Encoding::Identity);
+        let page = Pages::of_no_tenant().waiting(&input(standing, &queue()));
         self.page(page)
     }
 
@@ -77,7 +81,7 @@ impl Script {
     /// The next navigation gets the page of a form with these fields, if there are any.
     pub(crate) fn form_page_with(self, standing: &Standing, fields: Option<&[(String, String)]>) -> Self {
         let form = Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS };
-        let page = page::form_unsent(&input(standing, &queue()), &form, Encoding::Identity);
+        let page = Pages::of_no_tenant().form_unsent(&input(standing, &queue()), &form);
         self.page(page)
     }
 
@@ -214,7 +218,7 @@ fn queue() -> Name {
 }
 
 fn input<'a>(standing: &'a Standing, queue: &'a Name) -> PageInput<'a> {
-    PageInput { site: "shop.example.com", queue, standing, message: None }
+    PageInput { reader: READER, queue, standing, message: None }
 }
 
 fn nth<T>(script: &[T], n: usize) -> Option<&T> {

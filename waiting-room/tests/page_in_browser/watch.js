@@ -44,7 +44,7 @@
       ahead: text("ahead"),
       wait: text("wait"),
       reason: text("reason"),
-      cookies: text("cookies"),
+      cookies: document.body.dataset.state === "cookies" ? text("text") : null,
       offline: text("offline"),
       back: text("back"),
       enter: text("enter"),

@@ -69,7 +69,7 @@ async fn a_form_of_another_site_whose_cookies_stayed_at_home_is_sent_on_by_its_v
     let page = parked(&scene, &from_bank).await;
     assert_page(&page, 429);
     promises_nothing(&page);
-    assert!(is_held(&page) && page.text().contains("It was sent by bank.example."), "{page:?}");
+    assert!(is_held(&page) && page.text().contains("Sent by bank.example."), "{page:?}");
     // The button: the browser sends the same from our own origin, with its cookies.
     let again = form().header("Origin", format!("http://{HOST}")).body(URLENCODED, "PaRes=abc%3D&MD=7");
     assert!(inside.ask(again).await.is_from_origin());
@@ -81,10 +81,10 @@ async fn a_form_of_the_site_itself_is_not_called_somebody_elses(protocol: Protoc
     let (scene, _inside) = one_seat(protocol).await;
     for own in ["same-origin", "none"] {
         let page = parked(&scene, &form().header("Sec-Fetch-Site", own).body(URLENCODED, "a=1")).await;
-        assert!(is_held(&page) && !page.text().contains("It was sent by"), "{own}: {page:?}");
+        assert!(is_held(&page) && !page.text().contains("Sent by"), "{own}: {page:?}");
     }
     let nameless = form().header("Sec-Fetch-Site", "cross-site").header("Origin", "null").body(URLENCODED, "a=1");
-    assert!(parked(&scene, &nameless).await.text().contains("It was sent by another site."));
+    assert!(parked(&scene, &nameless).await.text().contains("Sent by another site."));
 }
 
 async fn a_form_goes_through_once_its_visitor_is_called(protocol: Protocol) {

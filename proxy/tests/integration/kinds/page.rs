@@ -1,7 +1,7 @@
 //! Rows "navigation" and "prefetch", and what becomes of a visitor who is called.
 
 use super::{assert_goes_on, assert_page, one_seat, one_seat_with, parked, shop};
-use crate::support::{Protocol, Request, Status, client::on_every_protocol};
+use crate::support::{Protocol, Request, Scene, Status, client::on_every_protocol, scene::FAST};
 
 async fn a_navigation_gets_the_waiting_page(protocol: Protocol) {
     let (scene, _inside) = one_seat(protocol).await;
@@ -27,7 +27,10 @@ async fn the_status_of_the_waiting_page_is_the_operators_choice(protocol: Protoc
 async fn a_page_comes_in_the_encoding_that_the_browser_likes_best(protocol: Protocol) {
     let (scene, _inside) = one_seat(protocol).await;
     let plain = parked(&scene, &Request::navigation("/")).await;
-    assert_eq!((plain.header("content-encoding"), plain.header("vary")), (None, Some("Accept-Encoding")));
+    assert_eq!(
+        (plain.header("content-encoding"), plain.header("vary")),
+        (None, Some("Accept-Encoding, Accept-Language, Cookie"))
+    );
     for (accepts, encoding) in [("gzip, deflate, br, zstd", "br"), ("gzip", "gzip")] {
         let page = parked(&scene, &Request::navigation("/").header("Accept-Encoding", accepts)).await;
         assert_page(&page, 503);
@@ -37,6 +40,26 @@ async fn a_page_comes_in_the_encoding_that_the_browser_likes_best(protocol: Prot
     }
     let problem = Request::new("GET", "/").header("Accept-Encoding", "br");
     assert_eq!(parked(&scene, &problem).await.header("content-encoding"), None);
+}
+
+async fn a_page_speaks_the_language_that_was_chosen_else_the_browsers_else_the_tenants(protocol: Protocol) {
+    let scene = Scene::speaking(
+        protocol,
+        |shop| shop.queue("shop", &format!("{FAST}\nmode = \"hold\"")).section("[page]\nlanguage = \"pl\""),
+        |setup| setup,
+    );
+    let scene = scene.await;
+    let mut client = scene.client().await;
+    for (fields, lang) in [
+        (&[][..], "lang=\"pl\" dir=\"ltr\""),
+        (&[("Accept-Language", "fa-IR, en;q=0.5")], "lang=\"fa\" dir=\"rtl\""),
+        (&[("Accept-Language", "fa-IR"), ("Cookie", "sluice_language=ja")], "lang=\"ja\" dir=\"ltr\""),
+    ] {
+        let request =
+            fields.iter().fold(Request::navigation("/"), |request, (name, value)| request.header(name, *value));
+        let page = client.ask(&request).await;
+        assert!(page.text().contains(lang), "{fields:?}: {page:?}");
+    }
 }
 
 async fn a_head_request_gets_the_head_of_the_page_alone(protocol: Protocol) {
@@ -104,6 +127,7 @@ on_every_protocol!(
     a_browser_without_fetch_metadata_gets_the_page_as_well,
     the_status_of_the_waiting_page_is_the_operators_choice,
     a_page_comes_in_the_encoding_that_the_browser_likes_best,
+    a_page_speaks_the_language_that_was_chosen_else_the_browsers_else_the_tenants,
     a_head_request_gets_the_head_of_the_page_alone,
     a_prefetch_is_refused_and_takes_no_number,
     a_called_visitors_next_navigation_goes_straight_in,
