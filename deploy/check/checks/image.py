@@ -19,7 +19,8 @@ from fleet import ask, find_binary, ready
 from tools import DEPLOY, ROOT, Failed, free_ports, process, run, until
 
 FOLDER = DEPLOY / "container"
-IMAGE_BYTES_MAX = 25_000_000
+# Of the debug binary, stripped. A release binary is smaller by a third, and its image stays below 25 MB.
+IMAGE_BYTES_MAX = 33_000_000
 BUILDING = threading.Lock()
 KEY = "A" * 43 + "="
 
