@@ -21,9 +21,11 @@ mod control;
 mod count;
 mod ended;
 mod gaps;
+mod issues;
 mod lives;
 mod marks;
 mod merge;
+mod minutes;
 mod presence;
 mod rate;
 mod rules;
@@ -46,6 +48,7 @@ pub use self::{
         ACTOR_BYTES_MAX, BadChange, CHANGE_ID_MAX, Change, Changed, Control, Override, Revision, TEXT_BYTES_MAX,
     },
     lives::SKIP,
+    minutes::{Histogram, MINUTES_KEPT, Minute},
     presence::HOLD_MS_MAX,
     rules::{CREDIT_PER_VISITOR, Rules},
     summary::{Blocks, Summary},
@@ -56,8 +59,10 @@ use self::{
     control::Controlled,
     ended::Ended,
     gaps::Gaps,
+    issues::Issues,
     lives::Lives,
     marks::Heads,
+    minutes::Minutes,
     presence::Presence,
     rate::Rate,
     seats::{Claim, Seats},
@@ -108,6 +113,10 @@ pub struct Line {
     lives: Lives,
     /// What an operator has set.
     controlled: Controlled,
+    /// When numbers were handed out.
+    issues: Issues,
+    /// What happened in each of the last minutes.
+    minutes: Minutes,
     /// The summary after the last step. What is counted over the whole line is as of the last tick.
     summary: Summary,
 }
@@ -139,6 +148,8 @@ impl Line {
             ticked_ms: 0,
             lives: Lives::default(),
             controlled: Controlled::default(),
+            issues: Issues::default(),
+            minutes: Minutes::begin(clock.now_ms),
             summary: Summary { blocks, ..Summary::default() },
             clock,
         }
@@ -152,6 +163,9 @@ impl Line {
         let moved = self.lives.step(reading.run);
         self.notice_silence(self.clock.now_ms - before_ms, batch.away_since_ms > 0);
         let now_ms = self.clock.now_ms;
+        if self.minutes.turn(now_ms) {
+            self.issues.thin(self.heads.floor(), now_ms);
+        }
         self.controlled.learn(&batch.known);
         let changes = batch.changes.iter().map(|change| self.controlled.change(change, now_ms)).collect();
         let rules = &self.controlled.rules(file, now_ms);
@@ -173,8 +187,7 @@ impl Line {
             let mut places = self.places(rules);
             called = self.call(rules, &mut places, &mut due);
             called += self.walk_in(rules, batch, &mut newcomers, &mut places);
-            self.rate.book(called, now_ms);
-            self.called_total += u64::from(called);
+            self.book(called);
         }
         self.heads.note(self.head, rules.return_within_ms, self.may_call(rules));
         self.rebase();
@@ -207,6 +220,7 @@ impl Line {
         self.rate = old.rate;
         self.lives = old.lives;
         self.controlled = old.controlled;
+        self.minutes = old.minutes;
         self.summarise(&self.controlled.rules(file, self.clock.now_ms), true, 0);
     }
 
@@ -272,11 +286,14 @@ impl Line {
         self.presence.expire(self.asked_ms(), now_ms);
         self.slips.expire(now_ms);
         self.inside.cut(now_ms + rules.seat_ms);
-        while self.inside.pop_lapsed(now_ms).is_some() {}
+        while let Some((_, seat)) = self.inside.pop_lapsed(now_ms) {
+            self.count_visit(seat.since_ms, seat.until_ms.saturating_sub(rules.seat_ms));
+        }
         self.ended.expire(now_ms, rules.seat_ms);
-        while let Some((number, claim)) = self.due.pop_lapsed(now_ms) {
+        while let Some((number, seat)) = self.due.pop_lapsed(now_ms) {
+            self.minutes.now.lapsed += 1;
             if let Some(offset) = self.offset(number) {
-                self.lapse(offset, claim);
+                self.lapse(offset, seat.of);
             }
         }
     }
@@ -309,10 +326,13 @@ impl Line {
                 return (0, Verdict::Refused);
             }
             if settling {
-                room -= u64::from(self.settling.write_down(newcomer.id, newcomer.arrived_ms, now_ms));
+                let is_new = self.settling.write_down(newcomer.id, newcomer.arrived_ms, now_ms);
+                self.minutes.now.arrived += u32::from(is_new);
+                room -= u64::from(is_new);
                 return (0, Verdict::Refused);
             }
             room -= 1;
+            self.minutes.now.arrived += 1;
             let number = self.issue(newcomer.id);
             self.see(number, newcomer.hold_ms);
             self.summary.count_newcomer(number);
@@ -322,9 +342,18 @@ impl Line {
     }
 
     fn issue(&mut self, id: u64) -> u64 {
+        self.issues.note(self.issued, self.clock.now_ms);
+        self.minutes.now.numbered += 1;
         self.issued += 1;
         self.slips.remember(id, self.issued);
         self.issued
+    }
+
+    /// Counts calls that were made.
+    fn book(&mut self, called: u32) {
+        self.rate.book(called, self.clock.now_ms);
+        self.called_total += u64::from(called);
+        self.minutes.now.called += called;
     }
 
     /// Numbers that are called are at or below the head.

@@ -13,7 +13,7 @@ pub use self::{
     embedded::Embedded,
     redis::{Condition, Redis},
 };
-use crate::line::{Batch, Outcome, Rules};
+use crate::line::{Batch, Minute, Outcome, Rules};
 
 /// Which line: the lane of a queue of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,4 +75,8 @@ pub trait Store: Send + Sync + 'static {
         rules: &Rules,
         batch: &Batch,
     ) -> impl Future<Output = Result<Outcome, StoreError>> + Send;
+
+    /// What happened in each minute from this one on, see [`Line::counts`](crate::line::Line::counts). Changes nothing;
+    /// nothing of a line in which no visitor has stood.
+    fn counts(&self, line: &LineId, since_minute: u64) -> impl Future<Output = Result<Vec<Minute>, StoreError>> + Send;
 }

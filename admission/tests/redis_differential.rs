@@ -406,6 +406,7 @@ fn every_history_has_the_same_outcomes() {
         for event in &events {
             world.happen(event);
         }
+        world.twins.compare_counts();
         steps.set(steps.get() + world.twins.steps);
         Ok(())
     });

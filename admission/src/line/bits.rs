@@ -32,6 +32,18 @@ impl Bits {
         self.words.get(word).is_some_and(|w| w & bit != 0)
     }
 
+    /// How many bits are set from one offset to another.
+    pub(super) fn count(&self, first: u64, last: u64) -> u64 {
+        let index = |offset: u64| usize::try_from(offset / 64).unwrap_or(usize::MAX);
+        let words = self.words.iter().enumerate().take(index(last).saturating_add(1)).skip(index(first));
+        let inside = |(at, &word): (usize, &u64)| {
+            let above = if at == index(first) { u64::MAX << (first % 64) } else { u64::MAX };
+            let below = if at == index(last) { u64::MAX >> (63 - last % 64) } else { u64::MAX };
+            u64::from((word & above & below).count_ones())
+        };
+        words.map(inside).sum()
+    }
+
     /// The word that holds the bits `64 * index ..`.
     pub(super) fn word(&self, index: usize) -> u64 {
         self.words.get(index).copied().unwrap_or(0)

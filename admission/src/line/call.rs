@@ -47,6 +47,7 @@ impl Line {
                 candidates &= candidates - 1;
                 let number = self.base + index as u64 * 64 + bit;
                 self.set_called(number);
+                self.count_wait(number);
                 // No visitor loses the seat before the poll that tells of it.
                 let until_ms = self.presence.until_ms(number - self.base).max(now_ms + rules.claim_within_ms);
                 self.due.hold(number, now_ms, until_ms, Claim::Open);
@@ -83,6 +84,10 @@ impl Line {
             self.due.hold(number, self.clock.now_ms, self.clock.now_ms + for_ms, claim);
             answer.0 = number;
             called += 1;
+        }
+        if called > 0 {
+            self.minutes.now.arrived += called;
+            self.minutes.now.waits.add(0, called);
         }
         *places -= called;
         called

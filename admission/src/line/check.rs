@@ -19,6 +19,8 @@ impl Line {
         let summary = &self.summary;
         assert_eq!((summary.epoch, summary.revision), (self.epoch, self.controlled.revision()));
         self.controlled.check();
+        self.issues.check(issued, self.clock.now_ms);
+        self.minutes.check();
         let seats = (self.due.len() + self.inside.len()) as u64;
         assert_eq!(summary.due + summary.inside, seats);
         if let Some(max) = rules.max_active.filter(|_| called > 0) {

@@ -1,12 +1,12 @@
 //! What the script that is this line over again, in Redis, must have in common with it.
 
 use super::{
-    PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call, control, ended, gaps, lives, marks, presence, rate,
-    rules, seats, settling, slips, summary,
+    PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call, control, ended, gaps, issues, lives, marks, minutes,
+    presence, rate, rules, seats, settling, slips, summary,
 };
 
 /// Constants by the names that they have in the script.
-pub(crate) const CONSTANTS: [(&str, u64); 35] = [
+pub(crate) const CONSTANTS: [(&str, u64); 42] = [
     ("FINE_MS", presence::FINE_MS),
     ("FINES", presence::FINE_GENERATIONS as u64),
     ("FINE_HOLD_MS_MAX", presence::FINE_HOLD_MS_MAX as u64),
@@ -42,4 +42,11 @@ pub(crate) const CONSTANTS: [(&str, u64); 35] = [
     ("TICK_MS_MAX", Rules::TICK_MS_MAX),
     ("TICK_MS_MIN", Rules::TICK_MS_MIN),
     ("CHANGES_KEPT", control::CHANGES_KEPT as u64),
+    ("MINUTE_MS", minutes::MINUTE_MS),
+    ("MINUTES_KEPT", minutes::MINUTES_KEPT),
+    ("STEPS", minutes::STEPS),
+    ("BUCKET_MAX", minutes::BUCKET_MAX),
+    ("STRETCH_MS", issues::STRETCH_MS),
+    ("STRETCHES_MAX", issues::STRETCHES_MAX as u64),
+    ("AGE_PARTS", issues::AGE_PARTS),
 ];

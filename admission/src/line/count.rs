@@ -85,7 +85,9 @@ impl Line {
             }
         }
         if let Some(passed) = passed {
+            let from = self.heads.floor();
             self.heads.settle(passed, lowest.flatten().map_or(u64::MAX, |lowest| lowest - 1));
+            self.count_left(from);
         }
         self.summary.late = late;
         self.summary.waiting = waiting + late;

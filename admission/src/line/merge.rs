@@ -9,6 +9,7 @@ impl Line {
     /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`Lives::step`].
     pub(super) fn merge(&mut self, batch: &Batch, moved: bool) -> bool {
         let known = &batch.known;
+        let issued = self.issued;
         let current = known.epoch == 0 || known.epoch >= self.epoch;
         let mut lost = moved;
         if current && known.epoch > 0 {
@@ -28,6 +29,9 @@ impl Line {
             self.issued += lives::SKIP;
             self.lives.begin(self.clock.now_ms);
             self.rate.drain(self.clock.now_ms);
+        }
+        if self.issued != issued {
+            self.issues.forget(self.issued);
         }
         // The base follows before any number is marked: a line that is healed begins at its floor, however high the
         // numbers are by now.
@@ -95,7 +99,7 @@ impl Line {
             if self.ended.contains(number) {
                 continue;
             }
-            self.take_in(number, now_ms, now_ms + rules.seat_ms);
+            self.enter(number, now_ms, now_ms + rules.seat_ms);
         }
         // After the line above: whoever is seen inside and then says good-bye, in one batch, has gone.
         self.book_ended(&batch.ended);
@@ -119,7 +123,9 @@ impl Line {
     fn book_ended(&mut self, ended: &[u64]) {
         for &number in ended {
             let uncounted = !self.is_gone(number);
-            self.inside.free(number);
+            if let Some(seat) = self.inside.free(number) {
+                self.count_visit(seat.since_ms, self.clock.now_ms);
+            }
             self.due.free(number);
             self.set_spent(number);
             self.ended.add(number, self.clock.now_ms, uncounted);
@@ -135,14 +141,13 @@ impl Line {
             called += u32::from(!self.is_gone(number) || self.ended.count(number));
             // The visit counts as a call even if it is over by now, as another node may have said; but it has no seat.
             if !self.ended.contains(number) {
-                self.take_in(number, now_ms, now_ms + rules.seat_ms);
+                self.enter(number, now_ms, now_ms + rules.seat_ms);
             } else {
                 self.due.free(number);
                 self.set_spent(number);
             }
         }
-        self.rate.book(called, now_ms);
-        self.called_total += u64::from(called);
+        self.book(called);
     }
 
     /// Marks a number as present. Bits of numbers that are called, or at or below the floor, mean nothing and

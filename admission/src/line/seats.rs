@@ -92,12 +92,12 @@ impl<T: Copy> Seats<T> {
     }
 
     /// Frees one seat that has lapsed at `now_ms`.
-    pub(super) fn pop_lapsed(&mut self, now_ms: u64) -> Option<(u64, T)> {
+    pub(super) fn pop_lapsed(&mut self, now_ms: u64) -> Option<(u64, Seat<T>)> {
         let &(until_ms, number) = self.by_time.first()?;
         if until_ms > now_ms {
             return None;
         }
-        self.free(number).map(|seat| (number, seat.of))
+        self.free(number).map(|seat| (number, seat))
     }
 }
 

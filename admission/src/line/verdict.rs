@@ -27,7 +27,7 @@ impl Line {
                     return Verdict::Called { until_ms };
                 }
             };
-            return inside(self.take_in(number, since_ms, now_ms + rules.seat_ms));
+            return inside(self.enter(number, since_ms, now_ms + rules.seat_ms));
         }
         match self.offset(number) {
             _ if !self.is_gone(number) => Verdict::Waiting,
@@ -39,6 +39,12 @@ impl Line {
     /// Whether a number has been called, or was passed over too long ago to be; below the base every number was.
     pub(super) fn is_gone(&self, number: u64) -> bool {
         number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
+    }
+
+    /// As [`Self::take_in`], of a visitor who is seen inside; a visit that begins is counted.
+    pub(super) fn enter(&mut self, number: u64, since_ms: u64, until_ms: u64) -> Seat<()> {
+        self.minutes.now.entered += u32::from(self.inside.get(number).is_none());
+        self.take_in(number, since_ms, until_ms)
     }
 
     /// Who is inside has been called, and has not lapsed.

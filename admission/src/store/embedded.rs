@@ -28,7 +28,7 @@ use self::{
     replay::Found,
 };
 use super::{Checkup, LineId, Severity, Store, StoreError};
-use crate::line::{Batch, Known, Line, Outcome, Reading, Rules, Summary};
+use crate::line::{Batch, Known, Line, Minute, Outcome, Reading, Rules, Summary};
 
 /// Lines in this process. A step is written to the line's journal before it is answered, so a killed process
 /// loses nothing; the journal reaches the disk within a second. Used on a tokio runtime.
@@ -98,9 +98,18 @@ impl Embedded {
     /// # Errors
     /// If its state cannot be read, or not all of it.
     pub async fn status(&self, line: &LineId) -> Result<Option<Summary>, StoreError> {
+        self.look(line, |line| line.summary().clone()).await
+    }
+
+    /// Looks at a line as of its last step; `None`: no visitor has stood in it.
+    async fn look<T: Send + 'static>(
+        &self,
+        line: &LineId,
+        at: impl FnOnce(&Line) -> T + Send + 'static,
+    ) -> Result<Option<T>, StoreError> {
         let slot = self.slot(line).lock_owned().await;
         if let Some(entry) = &*slot {
-            return Ok(Some(entry.line.summary().clone()));
+            return Ok(Some(at(&entry.line)));
         }
         let (disk, name) = (self.disk.clone(), line.to_string());
         off_the_runtime(line, self.place().await, move || {
@@ -108,7 +117,7 @@ impl Embedded {
             drop(slot);
             match found.damaged.first() {
                 Some(damaged) => Err(StoreError::State { line: name, source: damaged.told() }),
-                None => Ok(found.line.map(|line| line.summary().clone())),
+                None => Ok(found.line.map(|line| at(&line))),
             }
         })
         .await
@@ -257,5 +266,9 @@ impl Store for Embedded {
         })
         .await?;
         Ok(outcome)
+    }
+
+    async fn counts(&self, id: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
+        Ok(self.look(id, move |line| line.counts(since_minute)).await?.unwrap_or_default())
     }
 }

@@ -44,7 +44,7 @@ use self::{
     request::Clock,
 };
 use super::{Checkup, LineId, Store, StoreError};
-use crate::line::{Batch, Outcome, Rules, Summary};
+use crate::line::{Batch, Minute, Outcome, Rules, Summary};
 
 /// A step whose line is lost between its calls is made once more.
 const TORN_MAX: usize = 1;
@@ -248,6 +248,16 @@ impl Store for Redis {
 
     async fn sync(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
         self.step(line, rules, batch).await
+    }
+
+    async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
+        let keys = Keys::of(&self.prefix, line);
+        let value = self.run(&keys, &request::counts(&keys, since_minute)).await.map_err(|fault| error(line, fault))?;
+        match reply::minutes(&value) {
+            Ok(Ok(minutes)) => Ok(minutes),
+            Ok(Err(found)) => Err(StoreError::Layout { line: line.to_string(), found, known: script::LAYOUT }),
+            Err(malformed) => Err(StoreError::State { line: line.to_string(), source: io::Error::other(malformed) }),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{Mark, Unanswered, Usher, Word, now};
 use crate::{
-    line::{Ask, Batch, Newcomer, Outcome, Rules, Seen, Verdict},
+    line::{Ask, Batch, Minute, Newcomer, Outcome, Rules, Seen, Verdict},
     store::{Embedded, LineId, Store, StoreError},
 };
 
@@ -57,6 +57,11 @@ impl Store for Watched {
         let outcome = inner.sync(line, rules, batch).await?;
         let lost = self.lost_replies.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         if lost.is_ok() { Err(StoreError::Away("reply lost".into())) } else { Ok(outcome) }
+    }
+
+    async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
+        let inner = self.inner.lock().unwrap().clone();
+        inner.counts(line, since_minute).await
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 };
 
 use sluice_admission::{
-    line::{Ask, Batch, Change, Changed, Control, Known, Newcomer, Override, Revision, Rules, Seen, Verdict},
+    line::{Ask, Batch, Change, Changed, Control, Known, Minute, Newcomer, Override, Revision, Rules, Seen, Verdict},
     store::{LineId, Store},
 };
 use sluice_config::{Mode, Name};
@@ -198,6 +198,56 @@ pub async fn what_an_operator_sets_is_in_force_until_it_ends_and_survives_a_rest
     assert_eq!(outcome.summary.reason, Some(sluice_admission::standing::Reason::Paused));
 }
 
+pub async fn what_happens_is_counted_by_the_minute_and_once<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let store = world.open().await;
+    let minute = clock.now_ms() / 60_000;
+    assert_eq!(store.counts(&line("a"), 0).await.unwrap(), [], "no such line");
+    // The middle of a minute, so that none ends by chance.
+    clock.pass_ms(90_000 - clock.now_ms() % 60_000);
+    let rules = Rules { seat_ms: 8_000, ..rules() };
+    let twice = async |batch: Batch| {
+        for _ in 0..2 {
+            store.sync(&line("a"), &rules, &batch).await.unwrap();
+        }
+    };
+    twice(join(0..8)).await;
+    twice(ask(1, true)).await;
+    twice(ask(2, true)).await;
+    clock.pass_ms(5_000);
+    twice(Batch { ended: vec![1], ..Batch::default() }).await;
+    let mut expected =
+        Minute { minute: minute + 1, arrived: 8, numbered: 8, called: 8, entered: 2, ended: 1, ..Minute::default() };
+    let counts = store.counts(&line("a"), 0).await.unwrap();
+    let histogram = |of: &[(u8, u32)]| of.to_vec();
+    let [Minute { waits, visits, .. }] = &counts[..] else { panic!("{counts:?}") };
+    assert_eq!(waits.counts().collect::<Vec<_>>(), histogram(&[(0, 5), (5, 3)]));
+    assert_eq!(visits.counts().collect::<Vec<_>>(), histogram(&[(5, 1)]));
+    (expected.waits, expected.visits) = (waits.clone(), visits.clone());
+    assert_eq!(counts, [expected.clone()]);
+
+    clock.pass_ms(56_000);
+    drop(store);
+    let store = world.open().await;
+    // Claims run while the line is asked.
+    for _ in 0..60 {
+        store.sync(&line("a"), &rules, &Batch::default()).await.unwrap();
+        clock.pass_ms(1_000);
+    }
+    let counts = store.counts(&line("a"), minute + 1).await.unwrap();
+    assert_eq!(counts[0], expected, "a minute that is over does not change");
+    let later = &counts[1..];
+    let sum = |of: fn(&Minute) -> u64| later.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|m| m.lapsed.into()), 6, "who was called did not come");
+    assert_eq!((sum(|m| m.ended.into()), sum(|m| m.visits.total())), (1, 1), "the visit of 2 is over");
+    assert_eq!(sum(|m| u64::from(m.entered + m.arrived + m.numbered)), 0);
+    assert_eq!(store.counts(&line("a"), minute + 2).await.unwrap(), later);
+    clock.pass_ms(121 * 60_000);
+    store.sync(&line("a"), &rules, &Batch::default()).await.unwrap();
+    assert_eq!(store.counts(&line("a"), 0).await.unwrap().len(), 0, "kept for two hours");
+}
+
 /// Runs the suite over a [`World`].
 macro_rules! suite {
     ($world:ty) => {
@@ -209,6 +259,7 @@ macro_rules! suite {
             a_lost_line_is_healed_by_what_a_node_knows,
             seats_bound_the_line,
             what_an_operator_sets_is_in_force_until_it_ends_and_survives_a_restart,
+            what_happens_is_counted_by_the_minute_and_once,
         );
     };
     ($world:ty: $($behaviour:ident,)*) => {

@@ -18,6 +18,9 @@ use super::servers::Server;
 /// When the histories begin.
 pub const START_MS: u64 = 1_700_000_000_000;
 
+/// Counts are compared after every so many steps.
+const COUNTS_EVERY: usize = 5;
+
 /// Rules that let short histories reach every corner.
 pub fn rules() -> Rules {
     Rules {
@@ -82,7 +85,20 @@ impl<'a> Twins<'a> {
         let step = self.bench.store.sync(&self.id, &self.rules, batch);
         let outcome = self.bench.runtime.block_on(step).unwrap();
         assert_eq!(outcome, expected, "step {}", self.steps);
+        if self.steps % COUNTS_EVERY == 0 {
+            self.compare_counts();
+        }
         outcome
+    }
+
+    /// What both have counted since a minute ago, and in all.
+    pub fn compare_counts(&self) {
+        let Some(line) = &self.line else { return };
+        let now = line.summary().now_ms / 60_000;
+        for since in [now - 1, 0] {
+            let counts = self.bench.runtime.block_on(self.bench.store.counts(&self.id, since)).unwrap();
+            assert_eq!(counts, line.counts(since), "counts after step {}", self.steps);
+        }
     }
 
     fn reading(&self) -> Reading {

@@ -1,6 +1,7 @@
 //! The simulator itself: it finds what is there, and finds the same again.
 #![allow(clippy::unwrap_used)]
 
+mod counts;
 mod faulty;
 mod mutants;
 mod scenarios;

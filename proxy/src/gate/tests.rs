@@ -22,7 +22,7 @@ use std::{
 use http::header;
 use prometheus::IntCounter;
 use sluice_admission::{
-    line::{Batch, Change, Outcome, Override, Summary},
+    line::{Batch, Change, Minute, Outcome, Override, Summary},
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };
@@ -57,6 +57,10 @@ impl Store for Watched {
         }
         self.batches.lock().unwrap().push(batch.clone());
         self.inner.sync(line, rules, batch).await
+    }
+
+    async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
+        self.inner.counts(line, since_minute).await
     }
 }
 

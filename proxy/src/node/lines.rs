@@ -6,7 +6,7 @@ use std::{
 };
 
 use sluice_admission::{
-    line::{Batch, Outcome, Rules, Summary},
+    line::{Batch, Minute, Outcome, Rules, Summary},
     store::{Checkup, Condition, Embedded, LineId, Redis, Store, StoreError},
     usher::Keepsake,
 };
@@ -100,6 +100,13 @@ impl Store for Lines {
         match self {
             Self::Embedded(store) => store.sync(line, rules, batch).await,
             Self::Redis(store, _) => store.sync(line, rules, batch).await,
+        }
+    }
+
+    async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.counts(line, since_minute).await,
+            Self::Redis(store, _) => store.counts(line, since_minute).await,
         }
     }
 }

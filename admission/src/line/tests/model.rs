@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use sluice_config::Mode;
 
-use super::super::{Batch, Change, Changed, Line, Outcome, Override, Revision, Rules, Verdict, presence, seats::Claim};
+use super::super::{
+    Batch, Change, Changed, Line, Minute, Outcome, Override, Revision, Rules, Verdict, presence, seats::Claim,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
@@ -31,6 +33,7 @@ struct Visitor {
     seen: u64,
     /// Has lapsed once, and has not entered since.
     has_lapsed: bool,
+    numbered_ms: u64,
 }
 
 /// What the model knows, by number, plus the real time of every call.
@@ -48,8 +51,22 @@ pub(super) struct Model {
     floor: u64,
     /// Every change that was made, by id.
     changes: Vec<(u64, Override)>,
+    /// What happened in each minute; of histograms only how many there are.
+    minutes: BTreeMap<u64, Tally>,
+    /// The minute of this step.
+    minute: u64,
     pub(super) came: Came,
 }
+
+/// As [`Minute`]: arrived, numbered, called, entered, lapsed, left and ended.
+type Tally = [u32; 7];
+const ARRIVED: usize = 0;
+const NUMBERED: usize = 1;
+const CALLED: usize = 2;
+const ENTERED: usize = 3;
+const LAPSED: usize = 4;
+const LEFT: usize = 5;
+const ENDED: usize = 6;
 
 /// How often newcomers met with what the histories are there to show.
 #[derive(Default)]
@@ -78,6 +95,7 @@ impl Model {
     /// Follows a step of the real line and compares everything it did.
     pub(super) fn follow(&mut self, line: &Line, file: &Rules, batch: &Batch, outcome: &Outcome, real_ms: u64) {
         let now_ms = line.clock.now_ms;
+        self.minute = now_ms / 60_000;
         self.control(batch, outcome);
         let rules = &self.rules_in_force(file, now_ms);
         // It rises at the end of a step.
@@ -112,7 +130,31 @@ impl Model {
         assert_eq!(self.visitors.len() as u64, issued, "a number was skipped");
         self.waiting = outcome.summary.waiting;
         self.last_ms = now_ms;
+        self.tally(CALLED, outcome.called);
         self.floor(line.heads.floor(), now_ms);
+        self.minutes(line, now_ms);
+    }
+
+    fn tally(&mut self, what: usize, count: u32) {
+        self.minutes.entry(self.minute).or_default()[what] += count;
+    }
+
+    /// Every minute that is kept says what happened in it.
+    fn minutes(&mut self, line: &Line, now_ms: u64) {
+        let kept = self.minutes.iter().filter(|(minute, tally)| **minute + 120 >= now_ms / 60_000 && **tally != [0; 7]);
+        let expected: Vec<_> = kept.map(|(&minute, &tally)| (minute, tally)).collect();
+        let tally = |m: &Minute| [m.arrived, m.numbered, m.called, m.entered, m.lapsed, m.left, m.ended];
+        let counts = line.counts(0);
+        assert_eq!(counts.iter().map(|m| (m.minute, tally(m))).collect::<Vec<_>>(), expected);
+        for minute in &counts {
+            assert_eq!((minute.waits.total(), minute.visits.total()), (minute.called.into(), minute.ended.into()));
+        }
+        // When each number was handed out is known to a second, or a 64th of the time since.
+        for (&number, visitor) in self.visitors.range(self.floor + 1..) {
+            let told_ms = line.issues.at(number).unwrap();
+            let (off_ms, age_ms) = (visitor.numbered_ms - told_ms, now_ms - told_ms);
+            assert!(off_ms < 1_000 || off_ms * 64 <= age_ms, "{number}: {off_ms} of {age_ms}");
+        }
     }
 
     /// Each change is made once, and only if nobody was faster.
@@ -186,6 +228,8 @@ impl Model {
             let is_seen = visitor.seen + presence::WAITING_GENERATIONS as u64 > self.half_minute(now_ms);
             assert!(visitor.place != Place::Waiting || !is_seen, "the floor passed {number}");
         }
+        let left = self.visitors.range(self.floor + 1..floor + 1).filter(|v| v.1.place == Place::Waiting).count();
+        self.tally(LEFT, u32::try_from(left).unwrap());
         self.floor = floor;
     }
 
@@ -231,6 +275,15 @@ impl Model {
     }
 
     fn lapse(&mut self, rules: &Rules, now_ms: u64) {
+        let is_over = |v: &&Visitor| match v.place {
+            Place::Inside { until_ms, .. } => until_ms.min(now_ms + rules.seat_ms) <= now_ms,
+            _ => false,
+        };
+        let is_unused = |v: &&Visitor| matches!(v.place, Place::Due { until_ms, .. } if until_ms <= now_ms);
+        let (ended, lapsed) =
+            (self.visitors.values().filter(is_over).count(), self.visitors.values().filter(is_unused).count());
+        self.tally(ENDED, u32::try_from(ended).unwrap());
+        self.tally(LAPSED, u32::try_from(lapsed).unwrap());
         for visitor in self.visitors.values_mut() {
             if let Place::Inside { until_ms, .. } = &mut visitor.place {
                 *until_ms = (*until_ms).min(now_ms + rules.seat_ms);
@@ -256,12 +309,15 @@ impl Model {
                 // The seat is provisional, or lapsed in this very step: who holds a pass is inside all the same.
                 visitor.has_lapsed = false;
                 visitor.place = Place::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms };
+                self.tally(ENTERED, 1);
             }
         }
         for number in &batch.ended {
             let visitor = self.visitors.get_mut(number).unwrap();
+            let was_inside = matches!(visitor.place, Place::Inside { .. });
             visitor.place = Place::Spent;
             visitor.has_lapsed = false;
+            self.tally(ENDED, u32::from(was_inside));
         }
         let seen = batch.seen.iter().map(|s| (s.number, s.hold_ms));
         for (number, hold_ms) in seen.chain(batch.asks.iter().map(|a| (a.number, a.hold_ms))) {
@@ -332,8 +388,10 @@ impl Model {
 
     fn admit(&mut self, id: u64, number: u64, now_ms: u64) {
         assert_eq!(number, self.visitors.len() as u64 + 1, "numbers are not handed out in order of arrival");
-        self.visitors
-            .insert(number, Visitor { place: Place::Waiting, present_until_ms: 0, seen: 0, has_lapsed: false });
+        let (place, numbered_ms) = (Place::Waiting, now_ms);
+        self.visitors.insert(number, Visitor { place, present_until_ms: 0, seen: 0, has_lapsed: false, numbered_ms });
+        self.tally(ARRIVED, 1);
+        self.tally(NUMBERED, 1);
         self.slips.insert(id, (number, now_ms));
     }
 
@@ -399,6 +457,7 @@ impl Model {
         let asks = batch.asks.iter().zip(&outcome.asks).map(|(a, &verdict)| (a.number, a.enter, true, verdict));
         for (number, enter, is_back, verdict) in newcomers.chain(asks) {
             let visitor = self.visitors.get_mut(&number).unwrap();
+            let was_inside = matches!(visitor.place, Place::Inside { .. });
             match visitor.place {
                 Place::Due { claim: Claim::Provisional, until_ms } if is_back => {
                     let since_ms = (until_ms - rules.seat_ms.min(30_000)).min(now_ms);
@@ -425,6 +484,8 @@ impl Model {
                 Place::Waiting | Place::Lapsed | Place::Spent => Verdict::Spent,
             };
             assert_eq!(verdict, expected, "number {number}");
+            let is_inside = matches!(visitor.place, Place::Inside { .. });
+            self.tally(ENTERED, u32::from(is_inside && !was_inside));
         }
     }
 

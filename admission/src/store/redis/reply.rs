@@ -6,7 +6,7 @@ use redis::Value;
 use sluice_config::Mode;
 
 use super::request::mode_code;
-use crate::line::{Blocks, Changed, Control, Outcome, Override, Revision, Rules, Summary, Verdict};
+use crate::line::{Blocks, Changed, Control, Histogram, Minute, Outcome, Override, Revision, Rules, Summary, Verdict};
 
 /// What the script said.
 #[derive(Debug, PartialEq)]
@@ -41,6 +41,19 @@ pub(super) fn read(value: &Value, rules: &Rules, newcomers: usize, asks: usize) 
         _ => return Err(Malformed),
     };
     if numbers.0.next().is_some() { Err(Malformed) } else { Ok(reply) }
+}
+
+/// Reads what happened in each minute; nothing if there is no such line. The inner error is a layout that is not known.
+pub(super) fn minutes(value: &Value) -> Result<Result<Vec<Minute>, u32>, Malformed> {
+    let Value::Array(values) = value else { return Err(Malformed) };
+    let mut numbers = Numbers(values.iter());
+    let minutes = match numbers.signed()? {
+        0 => numbers.minutes()?,
+        -1 => return Ok(Err(u32::try_from(numbers.signed()?).unwrap_or(u32::MAX))),
+        -2 => Vec::new(),
+        _ => return Err(Malformed),
+    };
+    if numbers.0.next().is_some() { Err(Malformed) } else { Ok(Ok(minutes)) }
 }
 
 fn mode_of(code: u8) -> Option<Mode> {
@@ -142,6 +155,34 @@ impl Numbers<'_> {
             Some(Value::BulkString(bytes)) => String::from_utf8(bytes.clone()).map_err(|_| Malformed),
             _ => Err(Malformed),
         }
+    }
+
+    /// In the order of `minute_now` in minutes.lua.
+    fn minutes(&mut self) -> Result<Vec<Minute>, Malformed> {
+        let mut minutes = Vec::new();
+        for _ in 0..self.next::<usize>()? {
+            minutes.push(Minute {
+                minute: self.next()?,
+                arrived: self.next()?,
+                numbered: self.next()?,
+                called: self.next()?,
+                entered: self.next()?,
+                lapsed: self.next()?,
+                left: self.next()?,
+                ended: self.next()?,
+                waits: self.histogram()?,
+                visits: self.histogram()?,
+            });
+        }
+        Ok(minutes)
+    }
+
+    fn histogram(&mut self) -> Result<Histogram, Malformed> {
+        let mut histogram = Histogram::default();
+        for (bucket, count) in (0..=u8::MAX).zip(self.list::<u32>()?).filter(|&(_, count)| count > 0) {
+            histogram.add(bucket, count);
+        }
+        Ok(histogram)
     }
 
     fn list<T: TryFrom<i64>>(&mut self) -> Result<Vec<T>, Malformed> {

@@ -78,6 +78,24 @@ pub(super) fn look(keys: &Keys, rules: &Rules) -> Cmd {
     plain(keys, "look", Clock { wall_ms: None, slack_ms: 0, run: None }, rules)
 }
 
+/// A call that reads what happened in each minute from this one on.
+pub(super) fn counts(keys: &Keys, since_minute: u64) -> Cmd {
+    // No rule is of any account.
+    let rules = Rules {
+        release_per_minute: 1,
+        burst: 1,
+        max_active: None,
+        max_waiting: 1,
+        mode: Mode::Hold,
+        claim_within_ms: 1,
+        return_within_ms: 1,
+        seat_ms: 1,
+    };
+    let mut cmd = plain(keys, "counts", Clock { wall_ms: None, slack_ms: 0, run: None }, &rules);
+    cmd.arg(since_minute);
+    cmd
+}
+
 /// A call that begins a new epoch.
 pub(super) fn reset(keys: &Keys, clock: Clock, rules: &Rules) -> Cmd {
     plain(keys, "reset", clock, rules)

@@ -15,6 +15,7 @@ const MODULES: &str = concat!(
     include_str!("lua/clock.lua"),
     include_str!("lua/rate.lua"),
     include_str!("lua/bits.lua"),
+    include_str!("lua/minutes.lua"),
     include_str!("lua/seats.lua"),
     include_str!("lua/verdict.lua"),
     include_str!("lua/arrive.lua"),
@@ -24,7 +25,7 @@ const MODULES: &str = concat!(
 
 /// Version of the state's layout: rises when the meaning of anything that is kept changes. A state of another layout is
 /// left alone.
-pub(super) const LAYOUT: u32 = 7;
+pub(super) const LAYOUT: u32 = 8;
 
 /// The table `C`: the script's local variables are few, at most 200.
 fn constants() -> String {
@@ -37,10 +38,10 @@ fn constants() -> String {
 }
 
 /// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
-pub(super) const KEY_NAMES: [&str; 28] = [
+pub(super) const KEY_NAMES: [&str; 29] = [
     "line", "gone", "due", "inside", "since", "slips0", "slips1", "fine0", "fine1", "fine2", "fine3", "fine4", "fine5",
     "fine6", "coarse0", "coarse1", "coarse2", "coarse3", "coarse4", "coarse5", "seen0", "seen1", "seen2", "seen3",
-    "lapsed", "pool", "ended", "scratch",
+    "lapsed", "pool", "ended", "minutes", "scratch",
 ];
 
 /// What EVALSHA calls it by: the SHA-1 of the text, in hexadecimal.

@@ -41,6 +41,10 @@ impl Store for Shared {
             _ => self.inner.sync(line, rules, batch).await,
         }
     }
+
+    async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
+        self.inner.counts(line, since_minute).await
+    }
 }
 
 type Joining<'a> = Pin<Box<dyn Future<Output = Result<(u64, Verdict), Unanswered>> + Send + 'a>>;

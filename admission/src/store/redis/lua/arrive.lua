@@ -33,9 +33,11 @@ local by_slip = nil
 
 -- Hands out numbers to the slips in arguments `from` to `to`; returns the first.
 local function issue(from, to)
-  local first = s.issued + 1
+  note_issue()
+  local first, count = s.issued + 1, to - from + 1
+  s.m_arrived, s.m_numbered = s.m_arrived + count, s.m_numbered + count
   issued[#issued + 1] = { from, to, first }
-  s.issued = s.issued + to - from + 1
+  s.issued = s.issued + count
   for i = from, by_slip and to or 0 do
     by_slip[ARGV[i]] = first + i - from
   end
@@ -88,6 +90,8 @@ end
 local function settle()
   local due, first = due_in_pool(), s.issued + 1
   if due > 0 then
+    note_issue()
+    s.m_numbered = s.m_numbered + due
     local key, args = KEY.slips[s.slips % 2], {}
     for i, slip in ipairs(call('ZRANGE', KEY.pool, 0, due - 1)) do
       args[2 * i - 1], args[2 * i] = slip, s.issued + i
@@ -109,7 +113,7 @@ local function write_down(from, to, arrived, room, found)
       at_ms = min(max(at_ms, min(s.settle_from, s.now)), s.now)
       -- Who only moves up is not among those it counts.
       local new = call('ZADD', KEY.pool, 'LT', at_ms, ARGV[i])
-      s.pool, room = s.pool + new, room - new
+      s.pool, room, s.m_arrived = s.pool + new, room - new, s.m_arrived + new
     end
   end
   return room
@@ -220,6 +224,9 @@ local function walk_in(runs, most)
       local kind = run.enters and entering or others
       kind[#kind + 1] = run.number
     end
+  end
+  if #called > 0 then
+    tally('waits', 0, #called)
   end
   mark_called(called)
   hold_due(until_then(s.now + PROVISIONAL_MS, entering), PROVISIONAL)

@@ -146,6 +146,7 @@ local function call_front(most)
     count_late(numbers, max(s.head, last))
   end
   mark_called(numbers)
+  count_waits(numbers)
   local kept = seats_of_called(numbers)
   hold_due(kept, OPEN)
   return #numbers, last, kept
@@ -158,6 +159,7 @@ local function settle_floor(passed, lowest)
   if passed < lowest then
     set_list('heads', { unpack(list('heads'), 3) })
   end
+  count_left(paved)
   put_range({ KEY.gone }, paved + 1, s.floor)
 end
 

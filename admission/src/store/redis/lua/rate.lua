@@ -86,6 +86,7 @@ local function add(a, b)
 end
 
 local function book(count)
+  s.called_total, s.m_called = s.called_total + count, s.m_called + count
   if count > 0 then
     s.credit = max(s.credit - count * C.CREDIT, 0)
     set_calls(floor(s.now / C.SLOT_MS), count, add)

@@ -19,6 +19,9 @@ local function span_of(width)
   return first, at
 end
 
+-- Answers other than an outcome.
+local DONE, UNKNOWN_LAYOUT, NO_LINE, TORN = 0, -1, -2, -3
+
 local what = text()
 local wall, slack, run = number(), number(), number()
 if not wall then

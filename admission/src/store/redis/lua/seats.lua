@@ -29,6 +29,19 @@ local function until_then(until_ms, members, from, to)
   return kept
 end
 
+-- Since when those of some numbers are inside who are.
+local function sinces(members)
+  local found = {}
+  for first = 1, #members, ARGS_MAX do
+    local last = min(first + ARGS_MAX - 1, #members)
+    local some = call('HMGET', KEY.since, unpack(members, first, last))
+    for i = first, last do
+      found[members[i]] = tonumber(some[i - first + 1])
+    end
+  end
+  return found
+end
+
 -- Frees the seats that are due and have lapsed: `lapse` of verdict.rs.
 local function expire_due()
   local upto = s.now * 4 + 3
@@ -36,6 +49,7 @@ local function expire_due()
   if #found == 0 then
     return
   end
+  s.m_lapsed = s.m_lapsed + #found / 2
   call('ZREMRANGEBYSCORE', KEY.due, '-inf', upto)
   local again, once, twice = {}, {}, {}
   for i = 1, #found, 2 do
@@ -60,9 +74,16 @@ local function expire_seats()
   local longer = call('ZRANGEBYSCORE', KEY.inside, string.format('(%d', until_ms), '+inf')
   local cut = until_then(until_ms, longer)
   over(cut, 1, #cut, 'ZADD', KEY.inside)
-  local left = call('ZRANGEBYSCORE', KEY.inside, '-inf', s.now)
-  if #left > 0 then
+  local found, left = call('ZRANGEBYSCORE', KEY.inside, '-inf', s.now, 'WITHSCORES'), {}
+  if #found > 0 then
     call('ZREMRANGEBYSCORE', KEY.inside, '-inf', s.now)
+  end
+  for i = 1, #found, 2 do
+    left[#left + 1] = found[i]
+  end
+  local since = sinces(left)
+  for i = 1, #found, 2 do
+    count_visit(since[found[i]] or s.now, tonumber(found[i + 1]) - rules.seat)
   end
   over(left, 1, #left, 'HDEL', KEY.since)
   call('ZREMRANGEBYSCORE', KEY.ended, '-inf', (s.now - rules.seat) * 2 + 1)
@@ -112,20 +133,19 @@ local function mark_called(numbers)
   end
 end
 
--- Takes or extends seats inside; `from` says since when for those who have been there already, if it is given.
+-- Takes or extends seats inside; `from` says since when for those who have been there already, if it is given. Returns
+-- how many are new.
 local function enter(kept, from)
   local members, fresh, since = {}, {}, {}
   for i = 2, #kept, 2 do
     members[#members + 1] = kept[i]
   end
-  for first = 1, #members, ARGS_MAX do
-    local last = min(first + ARGS_MAX - 1, #members)
-    local old = call('HMGET', KEY.since, unpack(members, first, last))
-    for i = first, last do
-      if not old[i - first + 1] then
-        fresh[#fresh + 1] = tonumber(members[i])
-        since[2 * #fresh - 1], since[2 * #fresh] = members[i], from and from[members[i]] or s.now
-      end
+  local old = sinces(members)
+  for _, member in ipairs(members) do
+    if not old[member] then
+      fresh[#fresh + 1] = tonumber(member)
+      old[member] = from and from[member] or s.now
+      since[2 * #fresh - 1], since[2 * #fresh] = member, old[member]
     end
   end
   over(since, 1, #since, 'HSET', KEY.since)
@@ -134,4 +154,5 @@ local function enter(kept, from)
   -- Who was inside already was called long ago.
   mark_called(fresh)
   put_lapsed(fresh, 0)
+  return #fresh
 end

@@ -27,7 +27,8 @@ local KEY = {
   lapsed = KEYS[25], -- bitmap: called, heard of it, and did not enter
   pool = KEYS[26], -- sorted set: slips of those who came while a node was cut off, by time of arrival
   ended = KEYS[27], -- sorted set: whose visit has ended, by twice the time at which it ended, no two the same, and whether it is uncounted
-  scratch = KEYS[28], -- never outlives a step
+  minutes = KEYS[28], -- hash: what happened in each of the last minutes
+  scratch = KEYS[29], -- never outlives a step
 }
 local WAITINGS = C.WAITINGS
 local DOORS = C.FINES + C.COARSES
@@ -41,6 +42,7 @@ local SCALARS = {
   'settle_until', 'pool', 'base', 'span', 'live', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'lapsed', 'due', 'inside', 'called_total', 'ticked', 'ended_last', 'ended_dropped', 'standing', 'waiting', 'late',
   'called_last_minute', 'standing_since', 'called_standing', 'last_slot', 'last_count', 'blocks_start', 'late_start',
   'rate_used', 'mode', 'rev', 'rev_id', 'set_rate', 'set_burst', 'set_active', 'set_waiting', 'set_mode', 'set_until',
+  'minute', 'm_arrived', 'm_numbered', 'm_called', 'm_entered', 'm_lapsed', 'm_left', 'm_ended', 'unknown', 'open',
 }
 
 -- The scalars by name.
@@ -88,7 +90,7 @@ end
 -- Reads the state. Returns the layout found when it is not ours, 0 when there is no line, else nil.
 local function load()
   local found = call('HMGET', KEY.line, 'layout', 'scalars', 'heads', 'blocks', 'window', 'late_blocks',
-    'gaps')
+    'gaps', 'waits', 'visits')
   if not found[1] then
     return 0
   elseif tonumber(found[1]) ~= C.LAYOUT then
@@ -102,7 +104,7 @@ local function load()
     s[SCALARS[i]] = value
   end
   packed.heads, packed.blocks, packed.window = found[3], found[4], found[5]
-  packed.late_blocks, packed.gaps = found[6], found[7]
+  packed.late_blocks, packed.gaps, packed.waits, packed.visits = found[6], found[7], found[8], found[9]
   for i = 1, DOORS + WAITINGS do
     live[i] = floor(s.live / 2 ^ i) % 2 == 1
   end
@@ -123,7 +125,7 @@ local function claim()
   call('HSET', KEY.line, 'layout', C.LAYOUT)
 end
 
-local function save()
+local function save(stretches)
   s.due, s.inside, s.live = call('ZCARD', KEY.due), call('ZCARD', KEY.inside), 0
   for i = 1, DOORS + WAITINGS do
     s.live = s.live + (live[i] and 2 ^ i or 0)
@@ -135,6 +137,9 @@ local function save()
   local args = { 'layout', C.LAYOUT, 'scalars', cmsgpack.pack(scalars) }
   for name in pairs(changed) do
     args[#args + 1], args[#args + 2] = name, cmsgpack.pack(lists[name])
+  end
+  if stretches then
+    args[#args + 1], args[#args + 2] = 'stretches', stretches
   end
   call('HSET', KEY.line, unpack(args))
 end
@@ -152,4 +157,6 @@ local function begin(epoch)
   set_list('window', {})
   set_list('late_blocks', {})
   set_list('gaps', {})
+  set_list('waits', {})
+  set_list('visits', {})
 end

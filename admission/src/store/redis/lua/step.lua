@@ -1,8 +1,5 @@
 -- One step: `sync` of line.rs, in its order.
 
--- Answers other than an outcome.
-local DONE, UNKNOWN_LAYOUT, NO_LINE, TORN = 0, -1, -2, -3
-
 -- First, whether the batch's numbers are of an epoch that is not over; then, whether steps are missing.
 local function merge(begins)
   if known.epoch == 0 then
@@ -79,13 +76,12 @@ local function book_admitted(from, to)
     local there = ended[number] and left or here
     there[#there + 1] = number
   end
-  enter(until_then(s.now + rules.seat, here))
+  s.m_entered = s.m_entered + enter(until_then(s.now + rules.seat, here))
   over(left, 1, #left, 'ZREM', KEY.due)
   over(late, 1, #late, 'ZADD', KEY.ended)
   mark_called(left)
   put_lapsed(left, 0)
   book(called)
-  s.called_total = s.called_total + called
 end
 
 -- The visits of the numbers in arguments `from` to `to` have ended: ended.rs, and `book_ended` of merge.rs.
@@ -95,6 +91,10 @@ local function book_ended(from, to)
     local number = tonumber(ARGV[i])
     numbers[#numbers + 1] = number
     uncounted[number] = not is_gone(number)
+  end
+  local since = sinces(numbers)
+  for _, since_ms in pairs(since) do
+    count_visit(since_ms, s.now)
   end
   over(numbers, 1, #numbers, 'ZREM', KEY.inside)
   over(numbers, 1, #numbers, 'HDEL', KEY.since)
@@ -141,7 +141,7 @@ local function browse(from, to)
   for _, number in ipairs(numbers) do
     here[#here + 1] = not gone[number] and number or nil
   end
-  enter(until_then(s.now + rules.seat, here))
+  s.m_entered = s.m_entered + enter(until_then(s.now + rules.seat, here))
 end
 
 -- Marks the numbers in arguments `from` to `to`, which rise.
@@ -254,10 +254,12 @@ end
 -- A new line. It has been idle before, so its bucket is full.
 local function start(epoch)
   begin(epoch)
+  call('UNLINK', KEY.minutes)
   start_clock()
   s.credit, s.filled = file.burst * C.CREDIT, s.now
   -- Numbers may be high already; blocks are counted from where the line is.
   s.blocks_start = floor(known.head / C.BLOCK) * C.BLOCK
+  s.minute = floor(s.now / C.MINUTE_MS)
 end
 
 -- Opens the line and brings it up to date. Returns an answer if that is impossible.
@@ -276,18 +278,19 @@ local function open(begins, away_since)
   local before = s.now
   advance_clock()
   local moved = begins and count_step()
-  local paved = s.floor
+  turn_minute()
+  local paved, issued_before = s.floor, s.issued
   notice_silence(s.now - before, away_since > 0)
   expire_slips()
   expire_seats()
-  return nil, paved, moved
+  return nil, paved, moved, issued_before
 end
 
 local function sync()
   local begins, ends = number() == 1, number() == 1
   -- Highest number of the whole batch, how many newcomers there are, and since when the node could not ask.
   local top, newcomers, away_since = number(), number(), number()
-  local refusal, paved, moved = open(begins, away_since)
+  local refusal, paved, moved, issued_before = open(begins, away_since)
   if refusal then
     return refusal
   end
@@ -315,6 +318,9 @@ local function sync()
   if lost or moved then
     begin_life()
   end
+  if s.issued ~= issued_before then
+    forget_issues()
+  end
   if begins and away_since > 0 then
     begin_settling(away_since, newcomers)
   end
@@ -338,7 +344,7 @@ local function sync()
   mark_presence(current)
   if not ends then
     call('DEL', KEY.scratch)
-    save()
+    save(stretched and stretches)
     return { DONE }
   end
   local changes_made = make_changes()
@@ -364,7 +370,6 @@ local function sync()
     called, last_called, kept = call_front(free)
     called = called + walk_in(runs, free - called)
     book(called)
-    s.called_total = s.called_total + called
   else
     count_newcomers(settled_from, settled_to)
     for _, run in ipairs(runs) do
@@ -379,10 +384,10 @@ local function sync()
   local to_newcomers = answer_newcomers(runs, current and asks or {}, last_called)
   local to_asks = answer_asks(asks, current)
   over(notified, 1, #notified, 'ZADD', KEY.due)
-  enter(until_then(s.now + rules.seat, entered), since)
+  s.m_entered = s.m_entered + enter(until_then(s.now + rules.seat, entered), since)
   summarise(tick, called, calls + called)
   call('DEL', KEY.scratch)
-  save()
+  save(stretched and stretches)
   return outcome(called, to_newcomers, to_asks, kept, changes_made)
 end
 
@@ -407,11 +412,17 @@ local function reset()
     start(1)
   end
   local old, window, texts, changes = s, list('window'), rarely('control'), rarely('changes')
+  local waits, visits = list('waits'), list('visits')
   begin(old.epoch + 1)
   for _, name in ipairs({ 'now', 'wall', 'silent', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'run', 'last_slot',
-    'last_count', 'rev', 'rev_id', unpack(SET) }) do
+    'last_count', 'rev', 'rev_id', 'minute', unpack(SET) }) do
     s[name] = old[name]
   end
+  for _, name in ipairs(COUNTS) do
+    s[name] = old[name]
+  end
+  set_list('waits', waits)
+  set_list('visits', visits)
   set_list('window', window)
   set_list('control', texts)
   set_list('changes', changes)
@@ -420,12 +431,23 @@ local function reset()
   for i = 2, #window, 2 do
     s.called_last_minute = s.called_last_minute + window[i]
   end
-  save()
+  save(stretched and stretches)
   return outcome(0, {}, {}, {}, {})
+end
+
+-- What happened in each minute from one on.
+local function counts()
+  local found = load()
+  if found then
+    return found == 0 and { NO_LINE } or { UNKNOWN_LAYOUT, found }
+  end
+  return minutes_since(number())
 end
 
 if what == 'sync' then
   return sync()
+elseif what == 'counts' then
+  return counts()
 elseif what == 'look' then
   return look()
 end
