@@ -36,7 +36,7 @@ def terraform_is_formatted():
 
 
 def bare(name):
-    """hcl2 keeps the quotes of labels."""
+    """hcl2 keeps the quotes of labels: of resources, and of dynamic blocks."""
     return name.strip('"')
 
 
@@ -45,7 +45,7 @@ def arguments(block):
     for name, value in block.items():
         if name.startswith("__"):
             continue
-        yield name
+        yield bare(name)
         for each in value if isinstance(value, list) else []:
             if isinstance(each, dict):
                 yield from arguments(each)

@@ -62,6 +62,15 @@ resource "aws_lb" "sluice" {
   preserve_host_header       = true
   xff_header_processing_mode = "append"
   idle_timeout               = 60
+
+  dynamic "access_logs" {
+    for_each = var.access_log_bucket == null ? [] : [var.access_log_bucket]
+    content {
+      enabled = true
+      bucket  = access_logs.value
+      prefix  = var.name
+    }
+  }
 }
 
 resource "aws_lb_target_group" "sluice" {

@@ -111,6 +111,12 @@ variable "kms_key_arn" {
   description = "Key for logs, secrets and Redis. Default: the keys of AWS."
 }
 
+variable "access_log_bucket" {
+  type        = string
+  default     = null
+  description = "S3 bucket for the balancer's access logs, which may write there. They hold visitors' addresses: keep them briefly."
+}
+
 variable "alarm_topic_arns" {
   type        = list(string)
   default     = []
