@@ -9,6 +9,7 @@
 //! Every operation names the permission it needs in its description (`x-permission`), and a test asks each of them as
 //! each role, and of another tenant. A tenant that a principal does not see is answered as one that is not there.
 
+mod analytics;
 pub(crate) mod answer;
 mod change;
 mod files;
@@ -109,6 +110,7 @@ fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(queues::queues))
         .routes(routes!(queues::queue))
         .routes(routes!(queues::live))
+        .routes(routes!(analytics::read))
         .routes(routes!(stream::stream))
         .routes(routes!(change::set, change::clear))
         .routes(routes!(change::undo))

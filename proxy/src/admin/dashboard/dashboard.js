@@ -90,6 +90,7 @@ async function one(tenant, queue) {
   const waiting = plot("Waiting");
   const called = plot("Called in the last minute");
   const inside = plot("Called and inside");
+  const hour = element("dl", { class: "figures" });
   const records = element("ol", { class: "records" });
   const answer = await ask("GET", path);
   let effective = answer.data.effective;
@@ -123,9 +124,20 @@ async function one(tenant, queue) {
     element("section", {}, element("h1", {}, name), told, figures),
     element("div", { class: "columns" },
       element("section", {}, waiting.element), element("section", {}, called.element), element("section", {}, inside.element)),
+    element("section", {}, element("h2", {}, "The last hour"), hour),
     element("div", { class: "columns" }, box.element, element("section", {}, element("h2", {}, "What happened"), records)));
   box.show(answer);
   await happened();
+  const lastHour = async () => {
+    const { data } = await ask("GET", `${path}/analytics?minutes=60`);
+    const { totals } = data;
+    const seconds = (/** @type {any} */ of) => (of ? `half below ${span(of.p50)}, nine of ten below ${span(of.p90)}` : "none yet");
+    hour.replaceChildren(
+      figure("Came", totals.arrived.toLocaleString(), `${totals.numbered.toLocaleString()} numbers`),
+      figure("Entered", totals.entered.toLocaleString(), `${totals.called.toLocaleString()} called`),
+      figure("Left or did not enter", (totals.left + totals.lapsed).toLocaleString(), data.abandonment === null ? "" : `${(data.abandonment * 100).toFixed(1)} %`),
+      figure("Wait", totals.wait ? span(totals.wait.p50) : "–", seconds(totals.wait)));
+  };
   const figure = (/** @type {string} */ term, /** @type {string} */ value, /** @type {string} */ more) =>
     element("div", {}, element("dt", {}, term), element("dd", {}, value, element("small", {}, more)));
   refresh = () => {
@@ -147,6 +159,12 @@ async function one(tenant, queue) {
     inside.show(samples.map((live) => live.inside + live.called), effective.max_active);
   };
   refresh();
+  await lastHour();
+  const hash = location.hash;
+  const timer = setInterval(() => {
+    if (location.hash !== hash) clearInterval(timer);
+    else lastHour().catch(() => {});
+  }, 15000);
 }
 
 function loginPage(/** @type {string} */ message) {
