@@ -12,7 +12,8 @@
 //! | second attempts, of all requests of a second | a fifth, at least 10 | the first failure |
 //! | servers ejected at once | half of them | the next one stays |
 //! | servers that are down | all of them are | they are asked all the same |
-//! | look-ups of names at once | 4, each 30 s | they wait |
+//! | look-ups of names at once, of all origins | 4, each 30 s | they wait |
+//! | checks at once, of all origins | 64 | they wait |
 
 mod balance;
 mod budget;
@@ -41,8 +42,8 @@ use tokio::{
 
 use self::{
     balance::{Member, Pick, Servers},
-    known::Known,
-    names::{Lookups, Resolved},
+    known::{Known, Places},
+    names::Resolved,
     tls::Tls,
 };
 pub(crate) use self::{
@@ -70,7 +71,7 @@ pub(crate) struct Origin {
     turns: AtomicUsize,
     /// The host that checks ask for.
     host: String,
-    lookups: Lookups,
+    places: Places,
     tls: Option<Arc<ClientConfig>>,
     /// What runs beside the requests while the origin is in force.
     beside: Mutex<Vec<AbortHandle>>,
@@ -86,11 +87,11 @@ pub(super) struct Tried {
 
 impl Origin {
     /// `known` is what this node has known of the origin before.
-    fn new(settings: Settings, known: Arc<Known>, host: String, lookups: Lookups) -> Result<Self, OriginTlsError> {
+    fn new(settings: Settings, known: Arc<Known>, host: String, places: Places) -> Result<Self, OriginTlsError> {
         let tls = settings.tls.as_ref().map(|tls| known.tls_config(tls)).transpose()?;
         let servers = ArcSwap::from_pointee(servers(&settings, &known, tls.as_ref(), None)?);
         let (turns, beside) = (AtomicUsize::new(0), Mutex::default());
-        Ok(Self { settings, servers, known, turns, host, lookups, tls, beside })
+        Ok(Self { settings, servers, known, turns, host, places, tls, beside })
     }
 
     /// The config that brought it is in force: checks and look-ups run from now on, on this runtime.
@@ -99,14 +100,15 @@ impl Origin {
         let mut beside = self.beside();
         match &self.settings.health {
             Some(health) => {
-                let checks = check::run(Arc::downgrade(self), health.clone(), self.host.clone());
+                let (host, places) = (self.host.clone(), self.places.checks.clone());
+                let checks = check::run(Arc::downgrade(self), health.clone(), host, places);
                 beside.push(on.spawn(checks).abort_handle());
             }
             None => self.servers.load().all().for_each(|server| server.health.forget_checks()),
         }
         let names = Resolved::of(self);
         if !names.is_empty() {
-            let (every, lookups) = (self.settings.resolve_every, self.lookups.clone());
+            let (every, lookups) = (self.settings.resolve_every, self.places.lookups.clone());
             beside.push(on.spawn(names::run(Arc::downgrade(self), names, every, lookups)).abort_handle());
         }
     }

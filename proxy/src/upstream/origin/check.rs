@@ -9,6 +9,7 @@ use std::{
 
 use sluice_config::Health as Settings;
 use tokio::{
+    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -16,12 +17,18 @@ use tokio::{
 use super::{Origin, balance::random, health::Turned, server::Server};
 use crate::upstream::link::Link;
 
+/// Checks of all origins at the same time.
+pub(super) const CHECKS_MAX: usize = 64;
+/// The rest of an answer is read away for at most this long, and at most so many bytes of it, so that few servers see their
+/// client break off.
+const READ_AWAY_FOR: Duration = Duration::from_millis(200);
+const READ_AWAY_BYTES_MAX: usize = 64 << 10;
 /// As much of an answer is read for its status.
 const STATUS_BYTES: usize = b"HTTP/1.1 200".len();
 
 /// Checks the servers of an origin for as long as it is in force. Every check comes up to a fifth earlier or later, so
 /// that those of many nodes do not meet.
-pub(super) async fn run(origin: Weak<Origin>, settings: Settings, host: String) {
+pub(super) async fn run(origin: Weak<Origin>, settings: Settings, host: String, places: Arc<Semaphore>) {
     let mut wait = jittered(settings.interval.min(Duration::from_secs(1)));
     loop {
         sleep(wait).await;
@@ -29,8 +36,12 @@ pub(super) async fn run(origin: Weak<Origin>, settings: Settings, host: String) 
         let Some(servers) = origin.upgrade().map(|origin| origin.current()) else { return };
         let mut checks = JoinSet::new();
         for server in servers {
-            let (settings, host) = (settings.clone(), host.clone());
-            checks.spawn(async move { judge(&server, &settings, &host).await });
+            let (settings, host, places) = (settings.clone(), host.clone(), places.clone());
+            checks.spawn(async move {
+                if let Ok(_place) = places.acquire().await {
+                    judge(&server, &settings, &host).await;
+                }
+            });
         }
         while checks.join_next().await.is_some() {}
     }
@@ -78,6 +89,8 @@ async fn check(server: &Server, settings: &Settings, host: &str) -> io::Result<(
             read => got += read,
         }
     }
+    // What it said first counts, however it ends.
+    let _ = timeout(READ_AWAY_FOR, read_away(&mut link)).await;
     match answer {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'2' | b'3', _, _] => Ok(()),
         [b'H', b'T', b'T', b'P', .., a, b, c] => {
@@ -85,5 +98,15 @@ async fn check(server: &Server, settings: &Settings, host: &str) -> io::Result<(
             Err(io::Error::other(format!("status {}", String::from_utf8_lossy(&status))))
         }
         _ => Err(io::Error::other("the answer is not HTTP")),
+    }
+}
+
+async fn read_away(link: &mut Link) {
+    let (mut rest, mut got) = ([0; 1 << 10], 0);
+    while got < READ_AWAY_BYTES_MAX {
+        match poll_fn(|cx| link.poll_read(cx, &mut rest)).await {
+            Ok(read) if read > 0 => got += read,
+            _ => return,
+        }
     }
 }

@@ -13,12 +13,14 @@ use std::{
 
 use rustls::ClientConfig;
 use sluice_config::{HostPattern, Name, OriginTls, Route, Tenant};
+use tokio::sync::Semaphore;
 
 use super::{
     Origin, Settings,
     budget::Budget,
+    check::CHECKS_MAX,
     health::now_ms,
-    names::Lookups,
+    names::LOOKUPS_MAX,
     room::Room,
     server::{Endpoint, Server},
     tls::{self, OriginTlsError, Tls},
@@ -158,7 +160,20 @@ impl Complaints {
 #[derive(Debug, Default)]
 pub(crate) struct KnownOrigins {
     all: Mutex<HashMap<OriginId, Weak<Known>>>,
-    lookups: Lookups,
+    places: Places,
+}
+
+/// Places for what runs beside the requests, of all origins.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    pub(super) lookups: Arc<Semaphore>,
+    pub(super) checks: Arc<Semaphore>,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self { lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)), checks: Arc::new(Semaphore::new(CHECKS_MAX)) }
+    }
 }
 
 impl KnownOrigins {
@@ -188,7 +203,7 @@ impl KnownOrigins {
             Some(HostPattern::Exact(host) | HostPattern::Below(host)) => host.clone(),
             None => String::new(),
         };
-        Ok(Arc::new(Origin::new(settings.clone(), known, host, self.lookups.clone())?))
+        Ok(Arc::new(Origin::new(settings.clone(), known, host, self.places.clone())?))
     }
 }
 

@@ -20,17 +20,7 @@ use super::{Origin, balance::random};
 /// How long the system may take for one name.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Names of all origins that are asked for at the same time: each keeps a thread waiting.
-const LOOKUPS_MAX: usize = 4;
-
-/// Places for look-ups.
-#[derive(Clone, Debug)]
-pub(super) struct Lookups(Arc<Semaphore>);
-
-impl Default for Lookups {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(LOOKUPS_MAX)))
-    }
-}
+pub(super) const LOOKUPS_MAX: usize = 4;
 
 /// A name, and what it resolved to last.
 #[derive(Debug)]
@@ -68,14 +58,14 @@ impl Resolved {
 }
 
 /// Resolves the names of an origin for as long as it is in force.
-pub(super) async fn run(origin: Weak<Origin>, mut names: Vec<Resolved>, every: Duration, lookups: Lookups) {
+pub(super) async fn run(origin: Weak<Origin>, mut names: Vec<Resolved>, every: Duration, lookups: Arc<Semaphore>) {
     loop {
         // Up to a fifth earlier or later, so that those of many tenants do not meet.
         sleep(every * u32::try_from(80 + random() % 41).unwrap_or(100) / 100).await;
         let mut has_changed = false;
         for name in &mut names {
             let said = {
-                let Ok(_place) = lookups.0.acquire().await else { return };
+                let Ok(_place) = lookups.acquire().await else { return };
                 match timeout(ANSWER_WITHIN, lookup_host((name.host.as_str(), name.port))).await {
                     Ok(said) => said.map(Iterator::collect),
                     Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
