@@ -58,6 +58,21 @@ impl Answer {
         Self { head, body, closes, form: None }
     }
 
+    /// The same with a page in the place of its body.
+    pub(crate) fn with_page(mut self, body: Bytes) -> Self {
+        put(&mut self.head, header::CONTENT_TYPE, page::CONTENT_TYPE);
+        put(&mut self.head, header::CONTENT_SECURITY_POLICY, page::content_security_policy(Sort::Shows));
+        put(&mut self.head, header::REFERRER_POLICY, page::REFERRER_POLICY);
+        put_length(&mut self.head, &body);
+        Self { body, ..self }
+    }
+
+    /// The same, and says which methods there are.
+    pub(crate) fn allowing(mut self, methods: &'static str) -> Self {
+        put(&mut self.head, header::ALLOW, methods);
+        self
+    }
+
     /// The same, and the connection is closed behind it.
     pub(crate) fn closing(self) -> Self {
         Self { closes: true, ..self }
@@ -156,6 +171,20 @@ pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, wants: Option
 
 /// The answer to a request that cannot be read. `reason` is a fixed word: nothing of the request comes back in it.
 pub(crate) fn malformed(code: u16, reason: &'static str, wants: Option<Preferences>) -> Answer {
+    // The document for programs is about 400.
+    let text = match code {
+        _ if wants.is_some() => None,
+        405 => Some("The method is refused.\n"),
+        408 => Some("The request did not come in time.\n"),
+        414 => Some("The target is too long.\n"),
+        431 => Some("The fields of the request are too many or too long.\n"),
+        501 => Some("The method or the coding is unknown.\n"),
+        505 => Some("The version is unknown.\n"),
+        _ => None,
+    };
+    if let Some(text) = text {
+        return plain(code, text);
+    }
     refused(code, "", Refusal::BadRequest(&reason.replace('_', " ")), wants)
 }
 
@@ -176,6 +205,11 @@ pub(crate) fn busy() -> Answer {
 /// Says that what is full now is so for a moment.
 pub(crate) fn try_again_soon(answer: &mut Answer) {
     put_number(&mut answer.head, header::RETRY_AFTER, BUSY_RETRY_AFTER_S);
+}
+
+/// The answer to a load balancer that asks whether visitors may be sent here.
+pub(crate) fn health(ready: bool) -> Answer {
+    if ready { plain(200, "ready\n") } else { plain(503, "not ready\n") }
 }
 
 /// A short plain answer, for what no visitor meets.

@@ -72,7 +72,7 @@ impl Life {
         // Apart from the workers: ticks of the lines must not wait behind a rush of requests.
         let lines_run_on = runtime("line")?;
         let node = Arc::new(Node::new(Arc::new(store), lines_run_on.handle().clone())?);
-        let leaving = Arc::new(AtomicBool::new(false));
+        let leaving = node.leaving.clone();
         let (server, admin_listener) = {
             let _context = lines_run_on.enter();
             let server = Server::bind(node.clone(), &config.server, &config.tls).map_err(StartError::Listen)?;

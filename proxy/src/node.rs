@@ -4,7 +4,10 @@ mod lines;
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -33,6 +36,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) metrics: Metrics,
+    /// It is on its way out: load balancers should send nobody here any more.
+    pub(crate) leaving: Arc<AtomicBool>,
     /// From where visitors have been inside lately.
     pub(crate) insiders: Insiders,
     routes: ArcSwap<Routes>,
@@ -70,6 +75,7 @@ impl Node {
     pub(crate) fn new(store: Arc<Lines>, ushers_run_on: Handle) -> Result<Self, NodeError> {
         Ok(Self {
             metrics: Metrics::new()?,
+            leaving: Arc::default(),
             insiders: Insiders::default(),
             routes: ArcSwap::default(),
             store,
@@ -150,8 +156,9 @@ impl Node {
         sites.iter().flat_map(|site| site.origins()).for_each(|origin| origin.start(&self.ushers_run_on));
         self.wrapping.take(&keyring);
         *lines = kept;
+        let health_path = config.server.health_path.as_deref();
         let fleet = keyring.secrets_for("via").first().map_or_else(Fleet::default, |secret| Fleet::of(secret));
-        self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet)));
+        self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet).with_health_path(health_path)));
         Ok(())
     }
 
@@ -163,6 +170,13 @@ impl Node {
             usher: Usher::start_with(line.clone(), rules, self.store.clone(), wall_ms, self.store.keepsake(line)),
             counts: Arc::new(self.metrics.gate(line)),
         }
+    }
+
+    /// Whether visitors may be sent here: it is not leaving, and has heard of each of its lines since its start.
+    pub(crate) fn is_ready(&self) -> bool {
+        let routes = self.routes();
+        let mut gates = routes.sites().iter().flat_map(|site| site.gates());
+        !self.leaving.load(Ordering::Relaxed) && gates.all(|gate| gate.usher.has_heard())
     }
 
     /// The lines of this node of which something holds.

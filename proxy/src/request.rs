@@ -4,6 +4,7 @@
 //! the rooms in this order, each trusting what the one before it has refused:
 //!
 //! 1. [`wire`]: the bytes of a connection, before the parser under us has smoothed them over.
+//!    [`mend`] escapes what the parser would refuse without need.
 //! 2. [`strict`]: what RFC 9110 and 9112 demand of a request head. Gives the host, the path and the framing.
 //! 3. [`client`]: who is really at the other end, and what the origin is told about it.
 //! 4. [`path`]: the one form of a path that queues are matched on, or a refusal.
@@ -23,6 +24,7 @@ pub(crate) mod form;
 pub(crate) mod initiator;
 pub(crate) mod kind;
 pub(crate) mod list;
+pub(crate) mod mend;
 pub(crate) mod path;
 pub(crate) mod preferences;
 pub(crate) mod redirect;

@@ -11,7 +11,7 @@ use sluice_waiting_room::page::Pages;
 use crate::{
     gate::Gate,
     request::{
-        path::{BadPrefix, NormalPath, PrefixTable},
+        path::{Ambiguous, BadPrefix, NormalPath, PrefixTable},
         via::Fleet,
     },
     service::{FormRoom, TenantHeaders},
@@ -81,8 +81,11 @@ impl<G: Guard> Site<G> {
     }
 
     /// The gate before a path, and the prefix that matched.
-    pub(crate) fn gate(&self, path: &NormalPath<'_>) -> Option<(&str, &Arc<G>)> {
-        self.by_path.find(path)
+    ///
+    /// # Errors
+    /// If origins may read the path so that another queue covers it, or none.
+    pub(crate) fn gate(&self, path: &NormalPath<'_>) -> Result<Option<(&str, &Arc<G>)>, Ambiguous> {
+        self.by_path.find_agreed(path, Arc::ptr_eq)
     }
 
     /// The gate of a queue by its name; without a name, of the only queue.
@@ -100,8 +103,12 @@ impl<G: Guard> Site<G> {
     }
 
     /// The route of a path by its number, and the prefix that matched. 0: none, so the tenant's own origin.
-    pub(crate) fn route(&self, path: &NormalPath<'_>) -> (usize, &str) {
-        self.routes.find(path).map_or((0, ""), |(prefix, nth)| (*nth, prefix))
+    ///
+    /// # Errors
+    /// If origins may read the path so that it has another route.
+    pub(crate) fn route(&self, path: &NormalPath<'_>) -> Result<(usize, &str), Ambiguous> {
+        let found = self.routes.find_agreed(path, usize::eq)?;
+        Ok(found.map_or((0, ""), |(prefix, nth)| (*nth, prefix)))
     }
 
     /// Where requests of a route go.
@@ -122,6 +129,7 @@ pub(crate) struct Routes<G = Gate> {
     sites: Vec<Arc<Site<G>>>,
     certificates: Certificates,
     fleet: Fleet,
+    health_path: Option<Box<str>>,
 }
 
 impl<G> Default for Routes<G> {
@@ -131,6 +139,7 @@ impl<G> Default for Routes<G> {
             sites: Vec::new(),
             certificates: Certificates::default(),
             fleet: Fleet::default(),
+            health_path: None,
         }
     }
 }
@@ -138,12 +147,22 @@ impl<G> Default for Routes<G> {
 impl<G> Routes<G> {
     pub(crate) fn new(sites: Vec<Arc<Site<G>>>, certificates: Certificates) -> Self {
         let hosts = sites.iter().flat_map(|site| site.tenant.hosts.iter().map(move |host| (host, site.clone())));
-        Self { by_host: HostTable::new(hosts), sites, certificates, fleet: Fleet::default() }
+        Self { by_host: HostTable::new(hosts), sites, certificates, fleet: Fleet::default(), health_path: None }
     }
 
     /// The same as nodes of this fleet serve them.
     pub(crate) fn in_fleet(self, fleet: Fleet) -> Self {
         Self { fleet, ..self }
+    }
+
+    /// The same with a path for health checks.
+    pub(crate) fn with_health_path(self, path: Option<&str>) -> Self {
+        Self { health_path: path.map(Into::into), ..self }
+    }
+
+    /// Whether a path is the one for health checks.
+    pub(crate) fn is_for_health(&self, path: &[u8]) -> bool {
+        self.health_path.as_ref().is_some_and(|health| health.as_bytes() == path)
     }
 
     /// The name of the fleet.

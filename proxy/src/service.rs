@@ -1,8 +1,10 @@
 //! What becomes of a request: it is judged, and then answered here or forwarded.
 
 mod body;
+mod caching;
 mod form;
 mod forward;
+mod frameworks;
 mod headers;
 mod insiders;
 mod judge;
@@ -70,6 +72,8 @@ pub(crate) struct Passage {
     can_wait: bool,
     /// To be changed in what the origin is asked.
     edits: Vec<Edit>,
+    /// A page fetches it to show or run it.
+    is_asset: bool,
     /// How the request's body is framed.
     pub(crate) body: Body,
     _in_flight: InFlight,
@@ -89,6 +93,7 @@ impl Passage {
             handed_out: HandedOut::new(),
             can_wait: false,
             edits: Vec::new(),
+            is_asset: false,
             body: Body::None,
             _in_flight: InFlight::begin(node),
         }

@@ -34,6 +34,12 @@ pub(crate) fn prefix(written: &str) -> Result<String, Wrong> {
             write(&written[..end]),
         ));
     }
+    if let Some(before) = written.strip_suffix("/*") {
+        return Err(Wrong::malformed(
+            "`*` stands for itself, so that the path matches no page",
+            format!("{}: it matches all that is below, too", write(if before.is_empty() { "/" } else { before })),
+        ));
+    }
     if written.contains("//") {
         let merged = written.split('/').filter(|segment| !segment.is_empty()).collect::<Vec<_>>();
         return Err(Wrong::malformed("`//` is not in normal form", write(&format!("/{}", merged.join("/")))));

@@ -257,14 +257,14 @@ fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
     let Some(value) = table.value(&PATHS) else {
         let default = PATHS.default();
         for path in &default {
-            claims.claim(path.clone(), Owner::At(table.place()), "path").map_err(|wrong| {
+            claims.claim(path.to_ascii_lowercase(), Owner::At(table.place()), "path").map_err(|wrong| {
                 let message = format!("without `paths` a queue has `{path}`: {}", wrong.message);
                 table.wrong(Wrong::new(wrong.kind, message, "write which `paths` this queue is for"))
             })?;
         }
         return Ok(default);
     };
-    PATHS.kind.check_each(value, |entry, path| claims.claim_for(path.clone(), entry, "path"))
+    PATHS.kind.check_each(value, |entry, path| claims.claim_for(path.to_ascii_lowercase(), entry, "path"))
 }
 
 /// Ten seconds' worth.

@@ -51,7 +51,7 @@ static ORIGIN: Key<Nested> = Key {
 /// Reads a route. `taken` are the paths of those before it.
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>, taken: &mut Claims<String>) -> Read<Route> {
     let paths = table.read_with(&PATHS, |value| {
-        PATHS.kind.check_each(value, |entry, path| taken.claim_for(path.clone(), entry, "path"))
+        PATHS.kind.check_each(value, |entry, path| taken.claim_for(path.to_ascii_lowercase(), entry, "path"))
     });
     let origin = table.read_with(&ORIGIN, |value| ORIGIN.kind.read(value, |table| origin::read(table, outside)));
     Ok(Route { paths: paths?, origin: origin? })

@@ -18,7 +18,7 @@ use crate::{
         Value, json,
     },
     diagnostics::{Read, Wrong},
-    forms::address,
+    forms::{address, path},
     outside::Outside,
     sections::claims::{Claims, Owner},
 };
@@ -42,6 +42,8 @@ pub struct Server {
     pub connections_max: usize,
     /// Whether HTTP/2 is offered on the `https` listeners.
     pub http2: bool,
+    /// Where health checks are answered that ask for no tenant's host.
+    pub health_path: Option<String>,
     /// Most requests under way at once, over all connections; the next one is refused.
     pub requests_max: usize,
 }
@@ -57,6 +59,7 @@ impl std::default::Default for Server {
             drain_timeout: DRAIN_TIMEOUT.default(),
             connections_max: CONNECTIONS_MAX.default() as usize,
             http2: HTTP2.default(),
+            health_path: None,
             requests_max: REQUESTS_MAX.default() as usize,
         }
     }
@@ -76,6 +79,7 @@ pub(crate) static SECTION: Section = Section {
         &DRAIN_TIMEOUT,
         &CONNECTIONS_MAX,
         &HTTP2,
+        &HEALTH_PATH,
         &REQUESTS_MAX,
         &STATE_DIR,
     ],
@@ -147,6 +151,14 @@ static HTTP2: Key<Switch, Default<bool>> = Key {
     absent: Default(|| true),
 };
 
+static HEALTH_PATH: Key<Text<String>, Optional> = Key {
+    name: "health_path",
+    doc: "Where load balancers get an answer on the listeners of visitors, without `Host` over HTTP/1.0 or with one that \
+          is no tenant's, such as the node's address: 200, or 503 when visitors are to be sent to other nodes",
+    kind: Text { parse: path::prefix, looks: Looks::Pattern(path::PATTERN, "") },
+    absent: Optional("such requests are refused"),
+};
+
 static REQUESTS_MAX: Key<Number, Default<u32>> = Key {
     name: "requests_max",
     doc: "Most requests under way at once, over all connections; the next one is refused",
@@ -178,6 +190,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
     let drain_timeout = table.read(&DRAIN_TIMEOUT);
     let connections_max = table.read(&CONNECTIONS_MAX);
     let http2 = table.read(&HTTP2);
+    let health_path = table.read(&HEALTH_PATH);
     let requests_max = table.read(&REQUESTS_MAX);
     let state_dir = table.read(&STATE_DIR);
     listening?;
@@ -190,6 +203,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         drain_timeout: drain_timeout?,
         connections_max: connections_max? as usize,
         http2: http2?,
+        health_path: health_path?,
         requests_max: requests_max? as usize,
     };
     Ok((server, outside.dir.join(state_dir?)))

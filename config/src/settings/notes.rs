@@ -4,6 +4,7 @@
 mod tests;
 
 use std::{
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -11,7 +12,7 @@ use std::{
 use crate::{
     diagnostics::words,
     limits::NOTES_MAX,
-    settings::{Certificate, Config, CookieDomain, HostPattern, Tenant, TenantTls},
+    settings::{Certificate, Config, CookieDomain, HostPattern, ServerAddress, Tenant, TenantTls},
 };
 
 const DAY_S: u64 = 24 * 60 * 60;
@@ -36,6 +37,8 @@ impl Config {
         for tenant in &self.tenants {
             too_short(tenant, &mut notes);
             apart(tenant, &mut notes);
+            half_protected(tenant, &mut notes);
+            self.leads_here(tenant, &mut notes);
         }
         if self.server.https.is_empty() {
             self.unused(&mut notes);
@@ -68,6 +71,33 @@ impl Config {
         }
     }
 
+    /// An origin that is one of this node's own listeners: each request would come back.
+    fn leads_here(&self, tenant: &Tenant, notes: &mut Vec<String>) {
+        let listeners = || self.server.http.iter().chain(&self.server.https);
+        let is_own = |address: &SocketAddr| {
+            let is_here = address.ip().is_loopback() || address.ip().is_unspecified();
+            listeners().any(|listener| {
+                let any_address = listener.ip().is_unspecified() && is_here;
+                listener.port() == address.port() && (listener.ip() == address.ip() || any_address)
+            })
+        };
+        let routed = tenant.routes.iter().flat_map(|route| &route.origin.servers);
+        for server in tenant.origin.servers.iter().chain(routed) {
+            let addresses = match &server.address {
+                ServerAddress::Ip(address) => std::slice::from_ref(address),
+                ServerAddress::Name { addresses, .. } => addresses,
+                ServerAddress::Unix(_) => &[],
+            };
+            if addresses.iter().any(is_own) {
+                notes.push(format!(
+                    "{}: the origin's server {} is a listener of this node, so that every request would come back and get \
+                     508; write where the site itself is",
+                    tenant.name, server.address
+                ));
+            }
+        }
+    }
+
     fn tenant(&self, tenant: &Tenant, now_s: u64, notes: &mut Vec<String>) {
         let own = tenant.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
         let all: Vec<_> = own.iter().chain(&self.tls.default_certificate).map(AsRef::as_ref).collect();
@@ -95,6 +125,23 @@ fn too_short(tenant: &Tenant, notes: &mut Vec<String>) {
             queue.return_within.as_secs(),
             HIDDEN_ASKS_WITHIN.as_secs()
         ));
+    }
+}
+
+/// Prefixes that leave out the page that they seem to name.
+fn half_protected(tenant: &Tenant, notes: &mut Vec<String>) {
+    let all = || tenant.queues.iter().flat_map(|queue| &queue.paths);
+    for queue in &tenant.queues {
+        for path in &queue.paths {
+            let Some(page) = path.strip_suffix('/').filter(|page| !page.is_empty()) else { continue };
+            if !all().any(|other| other.eq_ignore_ascii_case(page)) {
+                notes.push(format!(
+                    "{}: `{path}` of queue {} is before what is below it, and not before {page} itself; write \
+                     \"{page}\" for both",
+                    tenant.name, queue.name
+                ));
+            }
+        }
     }
 }
 

@@ -27,6 +27,8 @@ use crate::{
     },
 };
 
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {
     /// The directory that holds sluice.toml and tenants/*.toml.
@@ -55,6 +57,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             HeaderValue::from_str(authority.as_str()).map_err(|e| Failed::Because(e.to_string()))?,
         );
     }
+    // What no header says is what a browser would say.
+    let is_browser = ![header::ACCEPT, SEC_FETCH_MODE].iter().any(|name| headers.contains_key(name));
+    if is_browser {
+        headers.insert(header::ACCEPT, HeaderValue::from_static("text/html"));
+    }
     let kind = kind::classify(&options.method, Version::HTTP_11, &headers);
     let target = options.url.path_and_query().map_or("/", |target| target.as_str());
     let head = Head {
@@ -73,6 +80,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             if matches!(decision.goes_to, GoesTo::Gate(_) | GoesTo::Origin) {
                 origin(&decision.site, decision.facts.path);
             }
+            if is_browser && kind == Kind::Navigation {
+                say("client   a browser is assumed; `-H 'Accept: */*'` is a program");
+            }
         }
         Err(stop) => stopped(&routes, &host, stop),
     }
@@ -89,7 +99,8 @@ fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
     let tickets = Arc::new(TicketKeys::new().map_err(|e| because(&e))?);
     let tenants = config.tenants.iter().map(|tenant| &**tenant);
     let certificates = Certificates::new(&config.tls, config.server.http2, tenants, &tickets);
-    Ok(Routes::new(sites, certificates.map_err(|e| because(&e))?))
+    Ok(Routes::new(sites, certificates.map_err(|e| because(&e))?)
+        .with_health_path(config.server.health_path.as_deref()))
 }
 
 /// The connection that a request for this URL would come on; `None`: there is none, which has been said.
@@ -134,6 +145,7 @@ fn stopped(routes: &Routes<Queue>, host: &str, stop: Stop<'_>) {
             tenant(routes, host);
             say(format_args!("path     refused with 400, {}", ambiguous.reason()));
         }
+        Stop::Health => say("request  is a health check, and the answer says whether the node is ready"),
         Stop::AboutServer => say("request  is about this server, so the answer is 204"),
     }
 }
@@ -151,12 +163,17 @@ fn goes_to(site: &Site<Queue>, goes_to: &GoesTo<Queue>, path: &[u8], kind: Kind)
             return;
         }
         GoesTo::Origin => {
-            say(format_args!("queue    none: no queue has a prefix of {path}, so everybody is forwarded"));
+            match site.gate(&path).ok().flatten() {
+                Some(_) => {
+                    say(format_args!("queue    none: {path} is for programs, and waits only in a queue that names it"))
+                }
+                None => say(format_args!("queue    none: no queue has a prefix of {path}, so everybody is forwarded")),
+            }
             return;
         }
         GoesTo::Gate(queue) => queue,
     };
-    let prefix = site.gate(&path).map_or("", |(prefix, _)| prefix);
+    let prefix = site.gate(&path).ok().flatten().map_or("", |(prefix, _)| prefix);
     say(format_args!("queue    {} (path {path}, longest prefix \"{prefix}\")", queue.name));
     say(format_args!("mode     {}", mode(queue.mode)));
     say(format_args!("kind     {}", kind.name()));
@@ -168,7 +185,7 @@ fn goes_to(site: &Site<Queue>, goes_to: &GoesTo<Queue>, path: &[u8], kind: Kind)
 /// Which servers a request gets to if it passes.
 fn origin(site: &Site<Queue>, path: &[u8]) {
     let Ok(path) = NormalPath::parse(path) else { return };
-    let (nth, prefix) = site.route(&path);
+    let Ok((nth, prefix)) = site.route(&path) else { return };
     let routed = nth.checked_sub(1).and_then(|nth| site.tenant.routes.get(nth));
     let (origin, why) = match routed {
         Some(route) => (&route.origin, format!("[[route]], longest prefix \"{prefix}\"")),

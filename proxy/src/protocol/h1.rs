@@ -17,7 +17,7 @@ use pingora_http::RequestHeader;
 pub(crate) use self::downstream::Downstream;
 use self::{
     client::{Client, Request},
-    downstream::HEAD_WITHIN,
+    downstream::{HEAD_TOO_SLOW, HEAD_WITHIN},
     poll::may_be_poll,
 };
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
@@ -97,12 +97,24 @@ impl Driver {
         };
         match read {
             Ok(Some(_)) => {}
-            Ok(None) => return None,
+            // The parser has waited as long as it may, or the client is gone.
+            Ok(None) => {
+                let mut client = Downstream::from_stream(session.into_inner());
+                if client.is_late() {
+                    refuse(&mut client, HEAD_TOO_SLOW).await;
+                    client.close().await;
+                }
+                return None;
+            }
             Err(error) => {
                 let mut client = Downstream::from_stream(session.into_inner());
-                if matches!(error.etype(), ErrorType::InvalidHTTPHeader) {
-                    let answer = answer::malformed(400, "malformed_head", None);
-                    let _ = client.answer(poll::write(answer, None, true)).await;
+                let refusal = match error.etype() {
+                    ErrorType::InvalidHTTPHeader => client.refusal().or(Some((400, "malformed_head"))),
+                    ErrorType::ReadTimedout => Some(HEAD_TOO_SLOW),
+                    _ => None,
+                };
+                if let Some(refusal) = refusal {
+                    refuse(&mut client, refusal).await;
                     client.close().await;
                 }
                 return None;
@@ -146,6 +158,12 @@ impl Driver {
         }
         Judged::Answered(next(*session).await)
     }
+}
+
+/// Says why a head is not read any further, behind which the connection ends.
+async fn refuse(client: &mut Downstream, (status, reason): (u16, &'static str)) {
+    let answer = answer::malformed(status, reason, None);
+    let _ = client.answer(poll::write(answer, None, true)).await;
 }
 
 /// The connection behind an answer, if it goes on; the body is read away then.

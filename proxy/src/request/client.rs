@@ -133,7 +133,7 @@ enum Sender {
 
 fn who_may_send(name: &str) -> Sender {
     // All names below start with one of these; most others do not.
-    if !name.starts_with(['x', 'f', 't', 'c']) {
+    if !name.starts_with(['x', 'f', 't', 'c', 'p', 'r', 's', 'w']) {
         return Sender::Anybody;
     }
     // What CGI-like origins take for a name with `-`. No proxy worth its trust sends these.
@@ -146,6 +146,37 @@ fn who_may_send(name: &str) -> Sender {
         // Says the same in other words; two that may differ are worse than one.
         "forwarded" => Sender::Nobody,
         "x-original-url" | "x-rewrite-url" => Sender::Nobody,
+        // What CGI takes for the address of a proxy of the origin's own.
+        "proxy" => Sender::Nobody,
+        // What frameworks and servers take for the path, the host, the way through themselves, or for a file's place.
+        "x-original-uri"
+        | "x-original-path"
+        | "x-rewrite-uri"
+        | "x-rewrite-path"
+        | "x-request-uri"
+        | "x-real-uri"
+        | "x-override-url"
+        | "x-replaced-path"
+        | "x-envoy-original-path"
+        | "x-envoy-original-host"
+        | "x-envoy-original-dst-host"
+        | "x-matched-path"
+        | "x-invoke-path"
+        | "x-invoke-query"
+        | "x-invoke-output"
+        | "x-now-route-matches"
+        | "x-middleware-subrequest"
+        | "x-http-host-override"
+        | "x-host-override"
+        | "x-backend-host"
+        | "x-base-url"
+        | "x-script-name"
+        | "script-name"
+        | "path-info"
+        | "path-translated"
+        | "request-uri"
+        | "x-sendfile-type"
+        | "x-accel-mapping" => Sender::TrustedProxy,
         "x-real-ip"
         | "x-client-ip"
         | "x-cluster-client-ip"
@@ -158,6 +189,19 @@ fn who_may_send(name: &str) -> Sender {
         | "cf-connecting-ip"
         | "fastly-client-ip"
         | "client-ip"
+        | "cf-connecting-ipv6"
+        | "cf-pseudo-ipv4"
+        | "proxy-client-ip"
+        | "wl-proxy-client-ip"
+        | "x-remote-ip"
+        | "x-remote-addr"
+        | "x-originating-ip"
+        | "x-azure-clientip"
+        | "x-azure-socketip"
+        | "x-appengine-user-ip"
+        | "x-proxyuser-ip"
+        | "x-scheme"
+        | "x-arr-ssl"
         | "front-end-https" => Sender::TrustedProxy,
         _ if name.starts_with("x-forwarded") => Sender::TrustedProxy,
         _ => Sender::Anybody,

@@ -108,7 +108,7 @@ impl<'a> Fields<'a> {
             match name.as_str() {
                 "sec-fetch-mode" => _ = fields.mode.get_or_insert(value.as_bytes()),
                 "sec-fetch-dest" => _ = fields.destination.get_or_insert(value.as_bytes()),
-                "sec-purpose" | "purpose" | "x-moz" => fields.purpose = true,
+                "sec-purpose" | "purpose" | "x-moz" | "x-sec-purpose" | "next-router-prefetch" => fields.purpose = true,
                 "upgrade" => fields.upgrade = true,
                 _ => {}
             }
@@ -140,15 +140,17 @@ fn is_preflight(headers: &HeaderMap) -> bool {
     headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// `Sec-Purpose` is the standard; `Purpose` and `X-Moz` are what browsers sent before it.
+/// `Sec-Purpose` is the standard; `Purpose` and `X-Moz` are what browsers sent before it, and libraries send still. Turbo
+/// and Next.js have fields of their own.
 fn is_prefetch(headers: &HeaderMap) -> bool {
-    [&SEC_PURPOSE, &PURPOSE, &X_MOZ].into_iter().any(|name| {
-        members(headers, name).any(|member| {
-            // `prefetch;prerender`, `prefetch;anonymous-client-ip`: parameters only narrow it down.
-            let purpose = before(b';', member).trim_ascii_end();
-            purpose.eq_ignore_ascii_case(b"prefetch") || purpose.eq_ignore_ascii_case(b"prerender")
+    headers.get(&NEXT_ROUTER_PREFETCH).is_some_and(|value| !matches!(value.as_bytes(), b"" | b"0"))
+        || [&SEC_PURPOSE, &PURPOSE, &X_MOZ, &X_SEC_PURPOSE].into_iter().any(|name| {
+            members(headers, name).any(|member| {
+                // `prefetch;prerender`, `prefetch;anonymous-client-ip`: parameters only narrow it down.
+                let purpose = before(b';', member).trim_ascii_end();
+                purpose.eq_ignore_ascii_case(b"prefetch") || purpose.eq_ignore_ascii_case(b"prerender")
+            })
         })
-    })
 }
 
 /// RFC 6455 over HTTP/1.1. An `Upgrade` to anything else is not followed, so the request is what it is without it.
@@ -255,6 +257,8 @@ impl ContentType {
 
 static SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
 static PURPOSE: HeaderName = HeaderName::from_static("purpose");
+static X_SEC_PURPOSE: HeaderName = HeaderName::from_static("x-sec-purpose");
+static NEXT_ROUTER_PREFETCH: HeaderName = HeaderName::from_static("next-router-prefetch");
 static X_MOZ: HeaderName = HeaderName::from_static("x-moz");
 static X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 

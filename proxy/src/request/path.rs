@@ -3,31 +3,43 @@
 //! A queue protects a prefix of the path, and the origin, not this proxy, decides which page a path means. An origin
 //! may decode percent-encodings, cut off path parameters (`/checkout;v=1`), or fold `//` into `/`. If it folds two
 //! spellings into one page and we match only one of them, the other one is a way round the queue. So every spelling
-//! is brought to one [`NormalPath`], and what an origin might fold in a way that cannot be foreseen is [`Ambiguous`]
-//! and refused. The origin is sent the path as the visitor spelt it: the normal form is for matching only.
+//! is brought to one [`NormalPath`]. The origin is sent the path as the visitor spelt it: the normal form is for
+//! matching only.
+//!
+//! What origins read in ways that differ has [`readings`] beside its normal form. A path all of whose readings meet
+//! the same queue is forwarded as it is; one of which some reading meets another queue, or none, is refused.
 //!
 //! | in the path | here | because |
 //! |---|---|---|
 //! | printable ASCII, encoded (`%63`, `%2B`, `%3B`) | decoded | an origin that decodes once sees the same |
-//! | anything else, encoded (`%20`, `%c3%a9`, `%3f`) | kept, hex in upper case | there is no other safe spelling |
+//! | anything else, encoded (`%20`, `%c3%a9`, `%3f`) or above 127 | kept, hex in upper case | there is no other safe spelling |
+//! | upper and lower case | alike | many routers and file systems take them so |
 //! | `;v=1` at the end of a segment | cut off | servlet containers cut it off; others have no page of that name |
 //! | `//` inside | folded to `/` | most origins fold it; the rest have no page of that name |
-//! | `//` in front | refused | a URL parser reads `//checkout/pay` as host `checkout`, path `/pay` |
-//! | `.` and `..`, plain, encoded or with parameters | refused | who resolves them, and when, differs |
-//! | `%2f`, `%5c`, `\` | refused | a separator to some, a letter to others |
-//! | `%25` with two hex digits behind it | refused | a second decoder makes another character of it |
+//! | `//` in front | folded; another reading | a URL parser reads `//checkout/pay` as host `checkout`, path `/pay` |
+//! | `%2f`, `%5c` | kept; another reading | a separator to some, a letter to others |
+//! | `%25` with two hex digits behind it | kept; another reading | a second decoder makes another character of it |
+//! | `%3f`, `%23` | kept; another reading | who decodes first cuts the query off there |
+//! | a space at either end of a segment, dots at its end | kept; another reading | some file systems and routers drop them |
+//! | bytes above 127, however spelt | kept; other readings | some decoders drop what is no UTF-8 or no ASCII, or narrow it |
+//! | `.` and `..`, plain, encoded or with parameters, in any reading | refused | who resolves them, and when, differs |
+//! | `\` | refused | a separator to some, a letter to others; no client means it |
 //! | `%c0%af`, `%e0%80%af` (overlong UTF-8) | refused | old decoders make `/` of it |
-//! | control bytes, `%00`…`%1f`, `%7f`, `%`, `%zz`, `%u002f`, raw bytes above 127 | refused | not a path at all |
-//!
-//! Letters keep their case. An origin that takes `/Checkout` for `/checkout` (a case-blind file system) needs its
-//! queue on `/`, which no spelling escapes.
+//! | control bytes, `%00`…`%1f`, `%7f`, `%`, `%zz`, `%u002f` | refused | not a path at all |
+
+mod readings;
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// A path in its normal form: ASCII, starts with `/`, no dot segment, no empty segment except at the end.
+/// A path in its normal form: ASCII, starts with `/`, no dot segment, no empty segment except at the end. Upper and lower
+/// case are as they came.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct NormalPath<'a>(Cow<'a, str>);
+pub(crate) struct NormalPath<'a> {
+    text: Cow<'a, str>,
+    /// What else origins may read, in normal form, and why.
+    others: Vec<(Ambiguous, String)>,
+}
 
 /// Why a path has no normal form. The answer is 400.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,8 +60,16 @@ pub(crate) enum Ambiguous {
     BadEscape,
     /// An overlong UTF-8 encoding of an ASCII character.
     Overlong,
-    /// A byte that no path may hold: control, space, DEL, `?`, `#`, or above 127; or an encoded control byte.
+    /// A byte that no path may hold: control, space, DEL, `?` or `#`; or an encoded control byte.
     ForbiddenByte,
+    /// An encoded `?` or `#`.
+    EncodedDelimiter,
+    /// A segment with spaces at its ends, or dots at the end.
+    SegmentEnd,
+    /// Bytes above 127.
+    NonAscii,
+    /// More readings than are worth a look.
+    TooManyReadings,
 }
 
 impl Ambiguous {
@@ -65,6 +85,10 @@ impl Ambiguous {
             Self::BadEscape => "path_bad_escape",
             Self::Overlong => "path_overlong",
             Self::ForbiddenByte => "path_forbidden_byte",
+            Self::EncodedDelimiter => "path_encoded_delimiter",
+            Self::SegmentEnd => "path_segment_end",
+            Self::NonAscii => "path_non_ascii",
+            Self::TooManyReadings => "path_too_many_readings",
         }
     }
 }
@@ -81,33 +105,34 @@ impl<'a> NormalPath<'a> {
             return Err(Ambiguous::NotRooted);
         }
         let glance = Glance::at(raw);
-        if glance.needs_rewriting {
-            return rewrite(raw);
-        }
-        if glance.dot_after_slash && has_dot_segment(raw) {
+        let text = if glance.needs_rewriting {
+            Cow::Owned(rewrite(raw)?)
+        } else if glance.dot_after_slash && has_dot_segment(raw) {
             return Err(Ambiguous::DotSegment);
-        }
-        // It is printable ASCII: this cannot fail.
-        let text = str::from_utf8(raw).map_err(|_| Ambiguous::ForbiddenByte)?;
-        Ok(Self(Cow::Borrowed(text)))
+        } else {
+            // It is printable ASCII: this cannot fail.
+            Cow::Borrowed(str::from_utf8(raw).map_err(|_| Ambiguous::ForbiddenByte)?)
+        };
+        let others = if glance.needs_rewriting || glance.dot_at_end { other_readings(raw, &text)? } else { Vec::new() };
+        Ok(Self { text, others })
     }
 
     /// The normal form.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
 impl fmt::Display for NormalPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 /// Path prefixes, each with what it stands for; the longest one that matches wins.
 ///
 /// `/sale` matches `/sale` and everything below it, but not `/salesman`; `/sale/` matches only what is below `/sale`;
-/// `/` matches every path. A linear scan, longest first: a tenant has a handful of prefixes.
+/// `/` matches every path. Upper and lower case are alike. A linear scan, longest first: a tenant has a handful of prefixes.
 #[derive(Clone, Debug)]
 pub(crate) struct PrefixTable<T> {
     longest_first: Vec<(Box<str>, T)>,
@@ -132,11 +157,9 @@ impl<T> PrefixTable<T> {
         let mut longest_first: Vec<(Box<str>, T)> = Vec::new();
         for (prefix, value) in prefixes {
             let prefix = prefix.as_ref();
-            let encoded = encode(prefix);
-            let normal = NormalPath::parse(encoded.as_bytes())
-                .map_err(|ambiguous| BadPrefix::Ambiguous(prefix.to_owned(), ambiguous))?;
-            let normal: Box<str> = normal.as_str().into();
-            if longest_first.iter().any(|(other, _)| *other == normal) {
+            let normal: Box<str> =
+                normal_prefix(prefix).map_err(|ambiguous| BadPrefix::Ambiguous(prefix.to_owned(), ambiguous))?.into();
+            if longest_first.iter().any(|(other, _)| other.eq_ignore_ascii_case(&normal)) {
                 return Err(BadPrefix::Repeated(normal.into()));
             }
             longest_first.push((normal, value));
@@ -145,12 +168,42 @@ impl<T> PrefixTable<T> {
         Ok(Self { longest_first })
     }
 
-    /// The longest prefix that matches, in its normal form, and what it stands for.
+    /// The longest prefix that matches the normal form, and what it stands for. Other readings are not looked at.
     pub(crate) fn find(&self, path: &NormalPath<'_>) -> Option<(&str, &T)> {
-        let path = path.as_str();
+        self.longest(path.as_str())
+    }
+
+    /// The same if what all readings of the path meet is `alike`.
+    ///
+    /// # Errors
+    /// What makes origins read the path differently, if the readings meet different things.
+    pub(crate) fn find_agreed(
+        &self,
+        path: &NormalPath<'_>,
+        alike: impl Fn(&T, &T) -> bool,
+    ) -> Result<Option<(&str, &T)>, Ambiguous> {
+        let found = self.find(path);
+        for (why, reading) in &path.others {
+            let agrees = match (found, self.longest(reading)) {
+                (Some((_, one)), Some((_, other))) => alike(one, other),
+                (None, None) => true,
+                // A queue on `/café` is not to be shut to those who read well, and whoever drops letters meets no queue.
+                (Some(_), None) => *why == Ambiguous::NonAscii,
+                (None, Some(_)) => false,
+            };
+            if !agrees {
+                return Err(*why);
+            }
+        }
+        Ok(found)
+    }
+
+    fn longest(&self, path: &str) -> Option<(&str, &T)> {
         let (prefix, value) = self.longest_first.iter().find(|(prefix, _)| {
-            path.strip_prefix(&**prefix)
-                .is_some_and(|rest| rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'))
+            path.split_at_checked(prefix.len()).is_some_and(|(start, rest)| {
+                start.eq_ignore_ascii_case(prefix)
+                    && (rest.is_empty() || prefix.ends_with('/') || rest.starts_with('/'))
+            })
         })?;
         Some((prefix, value))
     }
@@ -163,6 +216,8 @@ struct Glance {
     needs_rewriting: bool,
     /// A segment that starts with a dot: `..`, or just `.well-known`.
     dot_after_slash: bool,
+    /// A segment that ends with a dot.
+    dot_at_end: bool,
 }
 
 fn has_dot_segment(path: &[u8]) -> bool {
@@ -179,13 +234,27 @@ impl Glance {
             let special = (at == b'%') | (at == b';') | (at == b'\\') | (at == b'?') | (at == b'#');
             glance.needs_rewriting |= special | !at.is_ascii_graphic() | ((before == b'/') & (at == b'/'));
             glance.dot_after_slash |= (before == b'/') & (at == b'.');
+            glance.dot_at_end |= (before == b'.') & (at == b'/');
         }
+        glance.dot_at_end |= raw.last() == Some(&b'.');
         glance
     }
 }
 
+/// What else origins may make of a path whose normal form is this.
+fn other_readings(raw: &[u8], normal: &str) -> Result<Vec<(Ambiguous, String)>, Ambiguous> {
+    let mut others: Vec<(Ambiguous, String)> = Vec::new();
+    for (why, reading) in readings::of(raw)? {
+        let reading = rewrite(&reading)?;
+        if reading != normal && others.iter().all(|(_, other)| *other != reading) {
+            others.push((why, reading));
+        }
+    }
+    Ok(others)
+}
+
 /// The slow way: a path that is not in its normal form, or has none.
-fn rewrite(raw: &[u8]) -> Result<NormalPath<'static>, Ambiguous> {
+fn rewrite(raw: &[u8]) -> Result<String, Ambiguous> {
     let mut normal = String::with_capacity(raw.len());
     let mut segments = raw[1..].split(|&b| b == b'/').peekable();
     while let Some(segment) = segments.next() {
@@ -193,43 +262,40 @@ fn rewrite(raw: &[u8]) -> Result<NormalPath<'static>, Ambiguous> {
         let start = normal.len();
         push_segment(segment, &mut normal)?;
         match &normal[start..] {
-            // `/a/` keeps its slash; `/a//b` loses one; `//b` is refused.
+            // `/a/` keeps its slash, `/a//b` loses one.
             "" if segments.peek().is_none() => {}
-            "" if start == 1 => return Err(Ambiguous::DoubleSlash),
             "" => normal.truncate(start - 1),
             "." | ".." => return Err(Ambiguous::DotSegment),
             _ => {}
         }
     }
-    Ok(NormalPath(Cow::Owned(normal)))
+    Ok(normal)
 }
 
 /// Appends one raw segment, decoded and without its parameters. The parameters are checked all the same.
 fn push_segment(raw: &[u8], normal: &mut String) -> Result<(), Ambiguous> {
-    let start = normal.len();
     let mut end = None;
     let mut rest = raw;
     while let [byte, tail @ ..] = rest {
         let decoded = match CLASS[usize::from(*byte)] {
+            Class::Percent | Class::High if is_overlong(rest) => return Err(Ambiguous::Overlong),
             Class::Percent => {
                 let [high, low, tail @ ..] = tail else { return Err(Ambiguous::BadEscape) };
-                if is_overlong(rest) {
-                    return Err(Ambiguous::Overlong);
-                }
                 rest = tail;
                 unhex(*high, *low)?
             }
             Class::Backslash => return Err(Ambiguous::Backslash),
             Class::Forbidden => return Err(Ambiguous::ForbiddenByte),
-            Class::Plain | Class::Slash | Class::Semicolon => {
+            Class::Plain | Class::Slash | Class::Semicolon | Class::High => {
                 rest = tail;
                 *byte
             }
         };
         match CLASS[usize::from(decoded)] {
-            Class::Slash | Class::Backslash => return Err(Ambiguous::EncodedSeparator),
             Class::Forbidden if decoded < b' ' || decoded == DEL => return Err(Ambiguous::ForbiddenByte),
-            Class::Forbidden | Class::Percent => push_escape(decoded, normal),
+            Class::Slash | Class::Backslash | Class::Forbidden | Class::High | Class::Percent => {
+                push_escape(decoded, normal);
+            }
             Class::Plain => normal.push(char::from(decoded)),
             Class::Semicolon => {
                 end.get_or_insert(normal.len());
@@ -237,29 +303,18 @@ fn push_segment(raw: &[u8], normal: &mut String) -> Result<(), Ambiguous> {
             }
         }
     }
-    if has_double_encoding(&normal.as_bytes()[start..]) {
-        return Err(Ambiguous::DoubleEncoding);
-    }
     normal.truncate(end.unwrap_or(normal.len()));
     Ok(())
 }
 
-/// Whether the decoded segment holds `%25` (an encoded `%`) and then two hex digits: what a second decoder would take
-/// for an escape. Looked for after decoding, so that `%25%34%31` is caught too.
-fn has_double_encoding(segment: &[u8]) -> bool {
-    segment.windows(5).any(|w| w.starts_with(b"%25") && w[3].is_ascii_hexdigit() && w[4].is_ascii_hexdigit())
-}
-
-/// Whether escapes at the start of `rest` spell an ASCII character in two, three or four bytes of UTF-8.
+/// Whether bytes at the start of `rest`, escaped or not, spell an ASCII character in two, three or four bytes of UTF-8.
 ///
 /// Only that: other bytes that are not UTF-8 are Latin-1 or Shift-JIS on many an old site, and mean no separator.
 fn is_overlong(rest: &[u8]) -> bool {
     let mut bytes = [0; 4];
     let mut length = 0;
-    for (escape, byte) in rest.chunks_exact(3).zip(&mut bytes) {
-        let [b'%', high, low] = escape else { break };
-        let Ok(decoded) = unhex(*high, *low) else { break };
-        *byte = decoded;
+    for (piece, byte) in readings::pieces(rest).zip(&mut bytes) {
+        *byte = piece.byte();
         length += 1;
     }
     const TAIL: std::ops::RangeInclusive<u8> = 0x80..=0xbf;
@@ -269,6 +324,12 @@ fn is_overlong(rest: &[u8]) -> bool {
         [0xf0, 0x80, 0x80 | 0x81, a] => TAIL.contains(&a),
         _ => false,
     }
+}
+
+/// The normal form of a prefix, as a person may write it in a config.
+fn normal_prefix(prefix: &str) -> Result<String, Ambiguous> {
+    let encoded = encode(prefix);
+    if encoded.starts_with('/') { rewrite(encoded.as_bytes()) } else { Err(Ambiguous::NotRooted) }
 }
 
 /// Encodes what a person may write in a config but a path may not hold.
@@ -315,6 +376,8 @@ enum Class {
     Percent,
     Semicolon,
     Backslash,
+    /// Above 127: one letter or another, or none.
+    High,
     Forbidden,
 }
 
@@ -330,6 +393,11 @@ static CLASS: [Class; 256] = {
             b'?' | b'#' => Class::Forbidden,
             _ => Class::Plain,
         };
+        byte += 1;
+    }
+    let mut byte = 0x80;
+    while byte < classes.len() {
+        classes[byte] = Class::High;
         byte += 1;
     }
     classes

@@ -11,7 +11,7 @@ use sluice_config::TenantTls;
 use super::{client::Client, path::NormalPath, strict::Facts};
 
 /// A certificate authority asks for these over plain HTTP, to see who answers for a host.
-const ACME_PREFIX: &str = "/.well-known/acme-challenge/";
+pub(crate) const ACME_PREFIX: &str = "/.well-known/acme-challenge/";
 /// Where HTTPS is if nothing is said about it.
 const HTTPS_PORT: u16 = 443;
 

@@ -17,7 +17,7 @@
 //! | equal `Content-Length`s, `5, 5` | merges them | here |
 //! | `Transfer-Encoding: gzip, chunked`, `chunked, chunked`, on several lines | looks at the last member only | here |
 //! | no or an empty `Host`, any bytes in it | takes it | here |
-//! | `Upgrade` without `Connection: upgrade` | takes it for an upgrade | here |
+//! | `Upgrade` without `Connection: upgrade` | takes it for an upgrade | here: ignored |
 //!
 //! HTTP/2 has its own framing, and the `h2` crate enforces RFC 9113's rules on pseudo-headers, connection-specific
 //! fields and `content-length`; the rest of the checks apply to it all the same.
@@ -35,8 +35,8 @@ pub(crate) use target::Form;
 
 /// Most header fields. The cookie lines of HTTP/2 count as one.
 pub(crate) const FIELDS_MAX: usize = 100;
-/// Longest field value in bytes.
-pub(crate) const VALUE_BYTES_MAX: usize = 16 * 1024;
+/// Longest field value in bytes: a Kerberos ticket is as long as this.
+pub(crate) const VALUE_BYTES_MAX: usize = 48 * 1024;
 /// Most bytes of all names and values together.
 pub(crate) const FIELDS_BYTES_MAX: usize = 64 * 1024;
 /// Longest request target in bytes.
@@ -121,7 +121,8 @@ pub(crate) enum Violation {
     MethodTooLong,
     /// Longer than [`TARGET_BYTES_MAX`].
     TargetTooLong,
-    /// A control, space, DEL or non-ASCII byte, or a fragment, in the target.
+    /// A control, space or DEL, or a fragment, in the target. Bytes above 127 are no part of a URI, and browsers of old and
+    /// many a program send them all the same: what they may mean in a path is judged there.
     TargetBytes,
     /// A target that is none of the forms its method may have.
     TargetForm,
@@ -153,7 +154,7 @@ pub(crate) enum Violation {
     CodingUnknown,
     /// `Transfer-Encoding` with a value that is no coding, or in a version that has none.
     CodingMalformed,
-    /// `Upgrade` without `Connection: upgrade`.
+    /// HTTP/2: an `Upgrade`.
     UpgradeUnannounced,
     /// A WebSocket handshake with a body.
     UpgradeWithBody,

@@ -38,6 +38,11 @@ impl Fleet {
             Version::HTTP_10 => "1.0",
             _ => "1.1",
         };
+        if !headers.contains_key(header::VIA) {
+            let via = HeaderValue::try_from(format!("{protocol} {}", self.name(tenant)));
+            edits.extend(via.ok().map(|via| Edit::Set(header::VIA, via)));
+            return;
+        }
         let mut via = Vec::new();
         for line in headers.get_all(header::VIA).iter().filter(|line| !line.is_empty()) {
             via.extend_from_slice(line.as_bytes());

@@ -14,6 +14,9 @@ use super::{
 
 /// Longest head, white space and line ends included. More than [`strict`](super::strict) lets pass.
 const HEAD_BYTES_MAX: usize = FIELDS_BYTES_MAX + TARGET_BYTES_MAX + 8 * 1024;
+/// Most lines of a head: as many fields as the parser has room for. Fewer are enough for
+/// [`strict`](super::strict).
+const LINES_MAX: u16 = 255;
 /// Longest chunk-size line with its extensions, and longest trailer line.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Most trailer lines.
@@ -67,6 +70,8 @@ struct Head {
     empty_lines: usize,
     /// The request line has been seen.
     begun: bool,
+    /// Lines behind it.
+    fields: u16,
     framing: Framing,
 }
 
@@ -197,6 +202,10 @@ impl Head {
             }
             return Ok(false);
         }
+        self.fields = self.fields.saturating_add(1);
+        if self.fields > LINES_MAX {
+            return Err(Violation::FieldCount);
+        }
         // The first letter decides about most names.
         let framing = match line.first() {
             None => return Ok(true),
@@ -241,7 +250,7 @@ fn check_request_line(line: &[u8]) -> Result<(), Violation> {
     let mut words = split(b' ', line).skip(1);
     let target = words.next().unwrap_or_default();
     // No early exit, so that the compiler can take many bytes at a time.
-    let bad_bytes = target.iter().fold(false, |found, &b| found | !b.is_ascii_graphic() | (b == b'#'));
+    let bad_bytes = target.iter().fold(false, |found, &b| found | (b <= b' ') | (b == 0x7f) | (b == b'#'));
     if target.is_empty() || bad_bytes || words.nth(1).is_some() { Err(Violation::TargetBytes) } else { Ok(()) }
 }
 

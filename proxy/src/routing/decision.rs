@@ -6,13 +6,13 @@
 //! 1. A head with more than one reading is refused.
 //! 2. The host names the tenant; a connection that was promised another one is misdirected.
 //!    One that has been here before for that tenant goes round in a circle.
-//! 3. A path with more than one reading is refused.
+//! 3. A path is refused if its readings meet different queues, or different routes.
 //! 4. What has come over plain HTTP is led to HTTPS, if the tenant wants that.
 //! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin of its route.
 
 use std::sync::Arc;
 
-use http::{HeaderValue, Uri, Version};
+use http::{HeaderValue, Method, Uri, Version, header};
 use ipnet::IpNet;
 
 use super::{Guard, Routes, Site};
@@ -28,6 +28,8 @@ use crate::{
     transport::connection::Connection,
 };
 
+/// What search engines may read.
+const ROBOTS: &str = "/robots.txt";
 /// Ours, on every tenant's host.
 const OWN_PREFIX: &str = "/.sluice/";
 
@@ -69,10 +71,12 @@ pub(crate) enum Endpoint {
 pub(crate) enum Stop<'r> {
     /// The head is not in order. Where the next request of an HTTP/1 connection would start is in doubt.
     Head(Violation),
-    /// The path has more than one reading.
+    /// The path has readings that meet different queues, or one that no path may have.
     Path(Ambiguous),
     /// `OPTIONS *`, or one that may go no further: about this server, and no more is said.
     AboutServer,
+    /// A load balancer asks whether this node is well.
+    Health,
     /// No tenant answers for the host.
     UnknownHost(Facts<'r>),
     /// The connection is not one for this host: another certificate, or another rule about clients' certificates.
@@ -94,14 +98,20 @@ pub(crate) fn decide<'r, G: Guard>(
     routes: &Routes<G>,
 ) -> Result<Decision<'r, G>, Stop<'r>> {
     debug_assert_eq!(kind, kind::classify(head.method, head.version, head.headers));
-    let facts = strict::check(head).map_err(Stop::Head)?;
+    let facts = strict::check(head).map_err(|violation| match violation {
+        Violation::HostMissing if is_health_check(head, target_path(head.target), routes) => Stop::Health,
+        other => Stop::Head(other),
+    })?;
     if head.version == Version::HTTP_2 {
         check_pseudo_fields(head.uri, connection).map_err(Stop::Head)?;
     }
     if facts.form == Form::Asterisk || via::max_forwards(head.method, head.headers) == Some(0) {
         return Err(Stop::AboutServer);
     }
-    let Some((_, site)) = routes.find(&facts.host) else { return Err(Stop::UnknownHost(facts)) };
+    let Some((_, site)) = routes.find(&facts.host) else {
+        let is_health_check = is_health_check(head, facts.path, routes);
+        return Err(if is_health_check { Stop::Health } else { Stop::UnknownHost(facts) });
+    };
     if let Some(presented) = &connection.tls
         && !presented.covers(&facts.host, site.tenant.tls.as_ref().and_then(|tls| tls.client_ca.as_ref()))
     {
@@ -119,10 +129,41 @@ pub(crate) fn decide<'r, G: Guard>(
         Some("status") => GoesTo::Own(Endpoint::Status),
         Some("leave") => GoesTo::Own(Endpoint::Leave),
         Some(_) => GoesTo::Own(Endpoint::Unknown),
-        None => site.gate(&path).map_or(GoesTo::Origin, |(_, gate)| GoesTo::Gate(gate.clone())),
+        None => {
+            let gate = site.gate(&path).map_err(Stop::Path)?;
+            let gate = gate.filter(|(prefix, _)| !is_for_programs(head.method, facts.path, prefix));
+            gate.map_or(GoesTo::Origin, |(_, gate)| GoesTo::Gate(gate.clone()))
+        }
     };
-    let (route, _) = site.route(&path);
+    let (route, _) = site.route(&path).map_err(Stop::Path)?;
     Ok(Decision { facts, client, site: site.clone(), goes_to, route })
+}
+
+/// Whether a program asks for it on behalf of the whole site: what search engines may read, and what shows a certificate
+/// authority who answers for the host. It waits in no line, unless a queue has it as its own prefix.
+fn is_for_programs(method: &Method, path: &[u8], prefix: &str) -> bool {
+    let is_token = |token: &[u8]| {
+        !token.is_empty() && token.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    // As it is spelt, so that origins have no choice.
+    let is_meant =
+        path == ROBOTS.as_bytes() || path.strip_prefix(redirect::ACME_PREFIX.as_bytes()).is_some_and(is_token);
+    let is_own_prefix = [ROBOTS, redirect::ACME_PREFIX.trim_end_matches('/')]
+        .iter()
+        .any(|place| prefix.get(..place.len()).is_some_and(|start| start.eq_ignore_ascii_case(place)));
+    matches!(*method, Method::GET | Method::HEAD) && is_meant && !is_own_prefix
+}
+
+/// Whether a request that no tenant answers for is a health check: over HTTP/1.0 it may have no host.
+fn is_health_check<G>(head: Head<'_>, path: &[u8], routes: &Routes<G>) -> bool {
+    let is_safe = matches!(*head.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let is_in_order = head.version != Version::HTTP_11 || head.headers.contains_key(header::HOST);
+    is_safe && is_in_order && routes.is_for_health(path)
+}
+
+/// The path of a target in origin form.
+fn target_path(target: &[u8]) -> &[u8] {
+    target.split(|&b| b == b'?').next().unwrap_or_default()
 }
 
 /// What the framing of HTTP/2 leaves to us of RFC 9113, 8.3.1. Where there is no `:authority` but a `Host` it keeps no

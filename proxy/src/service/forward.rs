@@ -3,12 +3,12 @@
 use std::future::poll_fn;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, header};
+use http::Method;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::time::timeout;
 
 use super::{
-    Passage, READ_TIMEOUT, STREAM_WRITE_TIMEOUT, Service, headers,
+    Passage, READ_TIMEOUT, STREAM_WRITE_TIMEOUT, Service, caching, headers,
     visits::{self, Visits, Word},
 };
 use crate::{
@@ -107,9 +107,13 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
 fn from_origin(head: &mut ResponseHeader, passage: &mut Passage, visits: &Visits) {
     obey(head, passage, visits);
     // Fails only for more fields than a head may have; the origin's own are bounded well below.
+    if passage.can_wait && (passage.is_asset || caching::is_to_be_kept(head)) {
+        // The line has heard of the visitor. The pass is handed out with the next page or call.
+        passage.handed_out.clear();
+    }
     if !passage.handed_out.is_empty() {
         // A pass is one visitor's: no cache on the way may keep an answer that carries it.
-        let _ = head.insert_header(header::CACHE_CONTROL, HeaderValue::from_static("no-store, private"));
+        caching::keep_private(head);
         for (name, value) in passage.handed_out.drain(..) {
             let _ = head.append_header(name, value);
         }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, Method, Version};
 use sluice_admission::standing::Standing;
 use sluice_waiting_room::page::{Refusal, SentBy};
 
-use super::{Passage, Service};
+use super::{Passage, Service, caching, frameworks};
 use crate::{
     answer::{self, Answer, Parked},
     gate::{self, Errand, Gate, Recipient, Request},
@@ -28,6 +28,9 @@ use crate::{
     routing::decision::{Decision, Endpoint, GoesTo, Stop, decide},
     transport::connection::Connection,
 };
+
+/// What no request is refused for.
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
@@ -63,6 +66,7 @@ impl Service {
         let app = is_app(passage.kind, headers);
         passage.recipient = Recipient { secure: client.secure, app, domain: site.shares_cookies(&facts.host) };
         passage.client = super::number_of(client.addr);
+        passage.is_asset = caching::is_asset(headers);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
         passage.site = Some(site);
@@ -72,6 +76,7 @@ impl Service {
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
                 let answer = self.at_the_gate(&gate, headers, &facts, client.addr, passage).await;
+                let answer = answer.map(|answer| frameworks::dress(answer, passage.kind, method, headers, &facts));
                 if answer.is_none() {
                     pass_by(Some(&gate), headers, &facts, passage);
                 }
@@ -129,7 +134,8 @@ impl Service {
                 take(passage, decision, None);
                 answer::left(&site.pages, &facts.host, page_wanted(passage.kind, headers))
             }
-            (Endpoint::Status | Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n"),
+            (Endpoint::Status, Some(_)) => answer::plain(405, "Method not allowed.\n").allowing("GET, HEAD, OPTIONS"),
+            (Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n").allowing("POST, OPTIONS"),
             (Endpoint::Status | Endpoint::Leave, None) => {
                 answer::plain(404, "No such queue: name it with ?queue=NAME.\n")
             }
@@ -181,10 +187,12 @@ impl Service {
     fn stop(&self, stop: Stop<'_>, wants: Option<Preferences>) -> Answer {
         let (reason, answer) = match stop {
             Stop::AboutServer => return answer::preflight(),
+            Stop::Health => return answer::health(self.node.is_ready()),
             Stop::Head(violation) => {
                 let reason = violation.reason();
                 // Where the next request would start is in doubt.
-                (reason, answer::malformed(violation.status(), reason, wants).closing())
+                let refused = answer::malformed(violation.status(), reason, wants).closing();
+                (reason, if violation.status() == 405 { refused.allowing(METHODS) } else { refused })
             }
             Stop::Path(ambiguous) => (ambiguous.reason(), answer::malformed(400, ambiguous.reason(), wants)),
             Stop::UnknownHost(facts) => {

@@ -177,7 +177,11 @@ fn a_secret_never_shows_in_a_message() {
 fn explain_says_which_tenant_queue_and_rule_and_why() {
     let folder = good();
     for (args, expected) in [
-        (&["http://shop.example.com/"][..], &["tenant   shop", "queue    shop", "prefix \"/\"", "429"][..]),
+        (
+            &["http://shop.example.com/"][..],
+            &["tenant   shop", "queue    shop", "prefix \"/\"", "503", "a browser"][..],
+        ),
+        (&["http://shop.example.com/", "-H", "Accept: */*"], &["kind     fetch", "429"]),
         (&["http://shop.example.com/", "-H", "Accept: text/html"], &["kind     navigation", "503"]),
         (&["http://a.shop.example.com/sale/x"], &["*.shop.example.com", "queue    sale", "prefix \"/sale\""]),
         (&["http://shop.example.com/news"], &["queue    news", "mode     open"]),
@@ -193,7 +197,8 @@ fn explain_says_which_tenant_queue_and_rule_and_why() {
             ],
             &["preflight"],
         ),
-        (&["http://shop.example.com/a%2fb"], &["refused with 400"]),
+        (&["http://shop.example.com/a%2fb"], &["queue    shop", "a%2Fb"]),
+        (&["http://shop.example.com/sale%2fb"], &["refused with 400", "path_encoded_separator"]),
         (&["http://shop.example.com/.sluice/status"], &["answered by Sluice itself"]),
         (&["http://other.example.com/"], &["421"]),
     ] {

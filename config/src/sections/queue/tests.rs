@@ -167,5 +167,8 @@ fn paths_are_counted_and_checked() {
     wrong("paths = [«\"a\"»]", Kind::Malformed, "starts with `/`", "\"/a\"");
     wrong("paths = [\"/a\", «\"/a;b\"»]", Kind::Malformed, "`;` begins parameters", "\"/a\"");
     wrong("paths = [\"/a+b\", «\"/a%2Bb\"»]", Kind::Malformed, "`%2B` is a plain character", "\"/a+b\"");
+    wrong("paths = [«\"/checkout/*\"»]", Kind::Malformed, "`*` stands for itself", "write \"/checkout\"");
+    wrong("paths = [«\"/*\"»]", Kind::Malformed, "`*` stands for itself", "write \"/\"");
+    wrong("paths = [\"/sale\", «\"/Sale\"»]", Kind::Duplicate, "path is taken", "");
     wrong("paths = [«1»]", Kind::WrongType, "`paths` must be a string", "");
 }

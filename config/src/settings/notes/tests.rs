@@ -89,6 +89,29 @@ fn hosts_on_which_a_visitor_waits_again_are_named() {
 }
 
 #[test]
+fn a_prefix_that_leaves_out_the_page_it_names_is_noted() {
+    let notes = |paths: &str| {
+        let queue = format!("[[queue]]\nname = \"shop\"\nrelease_per_minute = 60\npaths = [{paths}]\n");
+        let tenant = format!("name = \"shop\"\nhosts = [\"a.example\"]\n{ORIGIN}{queue}");
+        Dir::new().with("tenants/shop.toml", &tenant).config().notes(now())
+    };
+    is_noted(&notes("\"/checkout/\""), &["`/checkout/` of queue shop", "write \"/checkout\""]);
+    assert!(notes("\"/\", \"/checkout\"").is_empty() && notes("\"/Checkout/\", \"/checkout\"").is_empty());
+}
+
+#[test]
+fn an_origin_that_is_a_listener_of_the_node_is_noted() {
+    let notes = |http: &str, server: &str| {
+        let node = format!("[server]\nhttp = [\"{http}\"]\n");
+        let tenant = format!("name = \"a\"\nhosts = [\"a.example\"]\n[origin]\nservers = [\"{server}\"]\n{QUEUE}");
+        Dir::node(&node).with("tenants/shop.toml", &tenant).config().notes(now())
+    };
+    is_noted(&notes("127.0.0.1:8080", "127.0.0.1:8080"), &["127.0.0.1:8080 is a listener of this node", "508"]);
+    is_noted(&notes("0.0.0.0:80", "127.0.0.1:80"), &["is a listener of this node"]);
+    assert!(notes("0.0.0.0:80", "192.0.2.1:80").is_empty() && notes("127.0.0.1:80", "127.0.0.1:81").is_empty());
+}
+
+#[test]
 fn a_certificate_that_ends_soon_is_noted() {
     is_noted(&shop("", &between((1, 1), (6, 14))), &["shop.example.com ends on 2026-06-14 00:00 UTC", "renew"]);
     assert!(shop("", &between((1, 1), (6, 15))).is_empty());

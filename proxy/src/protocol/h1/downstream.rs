@@ -23,7 +23,10 @@ use tokio::{
 };
 
 use crate::{
-    request::wire::{REFUSAL, Wire},
+    request::{
+        mend,
+        wire::{REFUSAL, Wire},
+    },
     transport::{
         connection::Connection,
         socket::{Socket, pingora_stream},
@@ -32,6 +35,8 @@ use crate::{
 
 /// A request's head must be whole within this, however it trickles in.
 pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(20);
+/// What the answer to one that is not says.
+pub(super) const HEAD_TOO_SLOW: (u16, &str) = (408, "head_too_slow");
 /// So many bytes of a request are read ahead of the parser at most: more than the head of a poll has.
 const AHEAD_BYTES: usize = 4 << 10;
 /// Writes are handed to the kernel once so much has gathered.
@@ -47,6 +52,8 @@ pub(crate) struct Downstream {
     socket: Socket,
     connection: Connection,
     wire: Wire,
+    /// Status and reason of what was refused.
+    refusal: Option<(u16, &'static str)>,
     /// What has been read ahead, and looked at.
     ahead: Vec<u8>,
     /// How far the head has come that the parser is given. It gets nothing of what follows: whoever reads the body takes it
@@ -76,6 +83,7 @@ impl Downstream {
             socket,
             connection,
             wire: Wire::default(),
+            refusal: None,
             ahead: Vec::new(),
             head: HeadEnd::default(),
             head_since: None,
@@ -110,6 +118,9 @@ impl Downstream {
         // A client may have sent it along with the one before.
         if !self.ahead.is_empty() {
             self.head_since = self.wire.in_head().then(Instant::now);
+            if let Some(mended) = mend::target(&self.ahead) {
+                self.ahead = mended;
+            }
             return Poll::Ready(Ok(()));
         }
         ready!(self.poll_ahead(cx))?;
@@ -127,8 +138,11 @@ impl Downstream {
         ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
         let bytes = read.filled();
         if !bytes.is_empty() {
-            let for_parser = if self.look(bytes) { bytes } else { REFUSAL };
-            self.ahead = for_parser.to_vec();
+            let begins = self.wire.is_between_requests();
+            self.ahead = match self.look(bytes) {
+                true => begins.then(|| mend::target(bytes)).flatten().unwrap_or_else(|| bytes.to_vec()),
+                false => REFUSAL.to_vec(),
+            };
         }
         Poll::Ready(Ok(()))
     }
@@ -226,21 +240,34 @@ impl Downstream {
     /// Looks at what has come in. False: it is refused, and the parser is to get [`REFUSAL`] instead, which it answers with
     /// 400.
     fn look(&mut self, bytes: &[u8]) -> bool {
-        let mut refused = self.wire.feed(bytes).err().map(|violation| violation.reason());
+        let violation = self.wire.feed(bytes).err();
+        let mut refused = violation.map(|violation| (violation.status(), violation.reason()));
         if self.wire.in_head() {
             let since = *self.head_since.get_or_insert_with(Instant::now);
             if since.elapsed() > HEAD_WITHIN {
-                refused = Some("head_too_slow");
+                refused = Some(HEAD_TOO_SLOW);
             }
         } else {
             self.head_since = None;
         }
-        if let Some(reason) = refused {
+        if let Some((_, reason)) = refused {
+            self.refusal = refused;
             self.rejected.inc();
             tracing::debug!(reason, "malformed request");
             self.refused = Refused::Told;
         }
         refused.is_none()
+    }
+
+    /// Whether a head has not become whole in time, and its client is still there.
+    pub(super) fn is_late(&self) -> bool {
+        let since = self.head_since.filter(|_| self.refused == Refused::No && self.wire.in_head());
+        since.is_some_and(|since| since.elapsed() >= HEAD_WITHIN)
+    }
+
+    /// With which status what came is to be answered, if it is refused, and the word for it.
+    pub(super) fn refusal(&self) -> Option<(u16, &'static str)> {
+        self.refusal
     }
 
     /// Hands what has gathered to the kernel.

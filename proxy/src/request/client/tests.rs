@@ -188,3 +188,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_by_which_an_origin_learns_another_path_or_host_are_a_trusted_proxys_alone() {
+    let names =
+        ["x-original-uri", "x-envoy-original-path", "x-matched-path", "x-invoke-path", "script-name", "path-info"];
+    let more = ["x-middleware-subrequest", "x-sendfile-type", "x-accel-mapping", "wl-proxy-client-ip", "x-scheme"];
+    for name in names.into_iter().chain(more) {
+        let from = |peer: &str| sent(&resolve(ip(peer), false, &trusted(), &HeaderMap::new()), &[(name, "/x")]);
+        assert!(from(CLIENT).contains(&format!("-{name}")), "{name}");
+        assert!(!from(PEER).contains(&format!("-{name}")), "{name}");
+    }
+    for name in ["proxy", "x-original-url", "x-rewrite-url", "x_original_uri", "path_info", "request_uri"] {
+        let from = |peer: &str| sent(&resolve(ip(peer), false, &trusted(), &HeaderMap::new()), &[(name, "/x")]);
+        assert!(from(CLIENT).contains(&format!("-{name}")) && from(PEER).contains(&format!("-{name}")), "{name}");
+    }
+    // What merely begins alike is the site's own.
+    for name in ["prefer", "priority", "range", "save-data", "want-digest", "proxy-authorization", "x-api-key"] {
+        let from = sent(&resolve(ip(CLIENT), false, &trusted(), &HeaderMap::new()), &[(name, "x")]);
+        assert!(!from.contains(&format!("-{name}")), "{name}");
+    }
+}

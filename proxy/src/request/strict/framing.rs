@@ -97,12 +97,13 @@ fn read_coding(version: Version, field: One<'_>) -> Result<bool, Violation> {
 
 /// What a request with an `Upgrade` asks for.
 pub(super) fn read_upgrade(version: Version, headers: &HeaderMap, body: Body) -> Result<Option<Upgrade>, Violation> {
-    // RFC 9110, 7.8: to be ignored in HTTP/1.0. Pingora does so as well.
+    // RFC 9110, 7.8: to be ignored in HTTP/1.0, and where a hop before us has dropped `Connection`.
     if version == Version::HTTP_10 {
         return Ok(None);
     }
     if !members(headers, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade")) {
-        return Err(Violation::UpgradeUnannounced);
+        // An HTTP/2 request may have no such field at all.
+        return if version == Version::HTTP_2 { Err(Violation::UpgradeUnannounced) } else { Ok(None) };
     }
     let mut protocols = members(headers, &header::UPGRADE);
     let websocket = protocols.next().is_some_and(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));

@@ -32,9 +32,20 @@ pub(super) fn read<'a>(
     };
     let authority = target.or(uri.map(|authority| authority.as_str().as_bytes())).map(parse);
     match (authority.transpose()?, field.transpose()?) {
-        (Some(authority), Some(field)) if authority != field => Err(Violation::HostConflict),
+        (Some(authority), Some(field)) if !authority.is(&field) => Err(Violation::HostConflict),
         (Some(host), _) | (None, Some(host)) => Ok(host),
         (None, None) => Err(Violation::HostMissing),
+    }
+}
+
+impl Host<'_> {
+    /// Whether the two are one host. A port that is meant if none is written is as good as none.
+    fn is(&self, other: &Self) -> bool {
+        let written = |port: Option<u16>| port.filter(|port| !matches!(port, 80 | 443));
+        let same_port = self.port == other.port || (written(self.port).is_none() && written(other.port).is_none());
+        // `:80` and `:443` are two.
+        let two_defaults = self.port.is_some() && other.port.is_some() && self.port != other.port;
+        self.name == other.name && same_port && !two_defaults
     }
 }
 
@@ -63,13 +74,17 @@ fn parse(text: &[u8]) -> Result<Host<'_>, Violation> {
     Ok(Host { name, port })
 }
 
-/// `None` if there is a port and it is not one of 1 to 65535 in at most five plain digits.
+/// `None` if there is a port and it is not one of 1 to 65535 in at most five plain digits. An empty one is none (RFC 3986,
+/// 3.2.3).
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     let after_brackets = if text.starts_with('[') { text.rfind(']').map_or(0, |at| at + 1) } else { 0 };
     let Some(colon) = find(b':', &text.as_bytes()[after_brackets..]).map(|at| at + after_brackets) else {
         return Some((text, None));
     };
     let (name, digits) = (&text[..colon], &text[colon + 1..]);
+    if digits.is_empty() {
+        return Some((name, None));
+    }
     if digits.len() > 5 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }

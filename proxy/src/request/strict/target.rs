@@ -26,13 +26,15 @@ pub(super) struct Target<'a> {
     pub(super) query: Option<&'a [u8]>,
 }
 
+const DEL: u8 = 0x7f;
+
 /// Takes a target apart.
 pub(super) fn read<'a>(method: &Method, target: &'a [u8]) -> Result<Target<'a>, Violation> {
     if target.len() > TARGET_BYTES_MAX {
         return Err(Violation::TargetTooLong);
     }
     // No early exit, so that the compiler can take many bytes at a time.
-    let is_bad = |b: u8| !b.is_ascii_graphic() || b == b'#';
+    let is_bad = |b: u8| b <= b' ' || b == DEL || b == b'#';
     if target.iter().fold(false, |found, &b| found | is_bad(b)) {
         return Err(Violation::TargetBytes);
     }

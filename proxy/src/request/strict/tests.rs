@@ -127,7 +127,7 @@ fn targets() {
     ] {
         assert_eq!(Request::new(target).violation(), Some(Violation::TargetForm), "{target}");
     }
-    for target in ["/a b", "/\0", "/a\tb", "/a\u{7f}", "/é", "/a#b", "http://shop.example.com/#"] {
+    for target in ["/a b", "/\0", "/a\tb", "/a\u{7f}", "/a#b", "http://shop.example.com/#"] {
         assert_eq!(Request::new(target).violation(), Some(Violation::TargetBytes), "{target:?}");
     }
     assert_eq!(Request::new(&format!("/{}", "a".repeat(TARGET_BYTES_MAX))).violation(), Some(Violation::TargetTooLong));
@@ -145,6 +145,7 @@ fn hosts() {
         ("[::1]", "[::1]", None),
         ("[2001:DB8::1]:443", "[2001:db8::1]", Some(443)),
         ("localhost", "localhost", None),
+        ("shop.example.com:", "shop.example.com", None),
     ] {
         Request::new("/").host(value).facts(|facts| assert_eq!((&*facts.host, facts.port), (name, port), "{value}"));
     }
@@ -157,7 +158,6 @@ fn hosts() {
         "user@a.example",
         "user:x@a.example",
         ":80",
-        "a:",
         "a:0",
         "a:65536",
         "a:000080",
@@ -204,7 +204,8 @@ fn hosts() {
 #[test]
 fn hosts_in_two_places_must_agree() {
     assert_eq!(Request::new("http://other.example/").violation(), Some(Violation::HostConflict));
-    assert_eq!(Request::new("http://shop.example.com:80/").violation(), Some(Violation::HostConflict));
+    assert_eq!(Request::new("http://shop.example.com:80/").violation(), None, "the port that is meant anyway");
+    assert_eq!(Request::new("http://shop.example.com:8080/").violation(), Some(Violation::HostConflict));
     assert_eq!(Request::new("http://u@shop.example.com/").violation(), Some(Violation::HostMalformed));
     assert_eq!(Request::new("http:///x").violation(), Some(Violation::HostEmpty));
     assert_eq!(Request::new("http://shop.example.com/").host("bad,host").violation(), Some(Violation::HostMalformed));
@@ -279,9 +280,11 @@ fn upgrades() {
     asking("websocket").version(Version::HTTP_10).facts(|facts| assert_eq!(facts.upgrade, None));
     assert_eq!(asking("websocket").field("content-length", "5").violation(), Some(Violation::UpgradeWithBody));
     assert_eq!(asking("websocket").field("transfer-encoding", "chunked").violation(), Some(Violation::UpgradeWithBody));
-    let unannounced = Request::new("/").field("upgrade", "websocket");
-    assert_eq!(unannounced.violation(), Some(Violation::UpgradeUnannounced));
-    assert_eq!(unannounced.field("connection", "close").violation(), Some(Violation::UpgradeUnannounced));
+    // A hop in between has dropped `Connection`, as it should, and left the other.
+    let unannounced = Request::new("/").field("upgrade", "h2c");
+    unannounced.facts(|facts| assert_eq!(facts.upgrade, None));
+    unannounced.clone().field("connection", "close").facts(|facts| assert_eq!(facts.upgrade, None));
+    assert_eq!(unannounced.version(Version::HTTP_2).violation(), Some(Violation::UpgradeUnannounced));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod body;
 mod form;
+mod library;
 mod page;
 mod path;
 mod script;

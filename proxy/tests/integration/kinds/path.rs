@@ -3,32 +3,70 @@
 use super::{assert_goes_on, shop};
 use crate::support::{Protocol, Request, Scene, Tenant, client::on_every_protocol, scene::FAST};
 
-/// Two readings, each of them.
-const AMBIGUOUS: [&str; 14] = [
-    "/a%2fb",
-    "/a%2Fb",
-    "/a%5cb",
+/// What no origin should have to read, whatever the queues are.
+const REFUSED: [&str; 11] = [
     "/a\\b",
     "/./a",
     "/a/../b",
     "/a/%2e%2e/b",
     "/a/%2E/b",
     "/a/..;x=1/b",
-    "/a%252fb",
+    "/a/..%2fb",
     "/a%00b",
     "/a%0d%0ab",
     "/%zz",
-    "//a",
+    "/a%c0%afb",
+];
+
+/// What some origin takes for `/checkout`, and another does not.
+const AMBIGUOUS: [&str; 14] = [
+    "/checkout%2fpay",
+    "/a/%2f/checkout%2F..",
+    "/checkout%5cpay",
+    "//checkout",
+    "//x/checkout",
+    "/%2563heckout",
+    "/checkout%252fpay",
+    "/checkout%3fx",
+    "/checkout%23x",
+    "/checkout%20",
+    "/checkout.",
+    "/%80checkout",
+    "/check%c3%a9out",
+    "/%EF%BD%83heckout",
+];
+
+/// What origins read in many ways, all of which lie in one queue, or in none.
+const ODD: [&str; 10] = [
+    "/api/v4/projects/group%2Fproject",
+    "//wp-json/wp/v2/posts",
+    "/job/feature%252Fx/",
+    "/100%25acrylic",
+    "/caf%c3%a9",
+    "/caf%e9",
+    "/wiki/Was%3F",
+    "/a%5cb",
+    "/file.%20",
+    "/p?filter=%7B%22a%22:1%7D",
 ];
 
 /// Spellings that some origin takes for `/checkout`.
-const SPELLINGS: [&str; 7] =
-    ["/checkout", "/check%6fut", "/%63heckout", "/checkout;v=1", "/checkout/", "/checkout/pay", "/checkout?x=/"];
+const SPELLINGS: [&str; 9] = [
+    "/checkout",
+    "/Checkout",
+    "/CHECK%4FUT/pay",
+    "/check%6fut",
+    "/%63heckout",
+    "/checkout;v=1",
+    "/checkout/",
+    "/checkout/pay",
+    "/checkout?x=/",
+];
 
-async fn an_ambiguous_path_is_refused_and_the_connection_goes_on(protocol: Protocol) {
+async fn a_path_that_no_origin_should_read_is_refused_and_the_connection_goes_on(protocol: Protocol) {
     let scene = shop(protocol, FAST).await;
     let mut connection = scene.client().await;
-    for path in AMBIGUOUS {
+    for path in REFUSED {
         let refused = connection.ask(&Request::navigation(path)).await;
         assert_eq!(refused.status, 400, "{path}: {refused:?}");
         assert_eq!(refused.header("cache-control"), Some("no-store, private"), "{path}");
@@ -36,6 +74,31 @@ async fn an_ambiguous_path_is_refused_and_the_connection_goes_on(protocol: Proto
         assert_goes_on(&mut connection, &refused).await;
     }
     assert_eq!(scene.origin.hit_count(), 0);
+}
+
+async fn a_path_is_refused_where_origins_would_read_different_queues(protocol: Protocol) {
+    let hold = "paths = [\"/checkout\"]\nrelease_per_minute = 1\nmode = \"hold\"";
+    let scene = Scene::speaking(protocol, |shop| shop.queue("sale", hold), |setup| setup).await;
+    let mut connection = scene.client().await;
+    for path in AMBIGUOUS {
+        let refused = connection.ask(&Request::navigation(path)).await;
+        assert_eq!(refused.status, 400, "{path}: {refused:?}");
+        assert_goes_on(&mut connection, &refused).await;
+    }
+    assert_eq!(scene.origin.hit_count(), 0);
+}
+
+async fn an_odd_path_is_forwarded_untouched_where_all_readings_meet_the_same(protocol: Protocol) {
+    let hold = "paths = [\"/checkout\"]\nrelease_per_minute = 1\nmode = \"hold\"";
+    let beside = Scene::speaking(protocol, |shop| shop.queue("sale", hold), |setup| setup).await;
+    let within = shop(protocol, FAST).await;
+    for path in ODD {
+        for scene in [&beside, &within] {
+            let answer = scene.ask(&Request::navigation(path)).await;
+            assert!(answer.is_from_origin(), "{path}: {answer:?}");
+            assert_eq!(scene.origin.last_hit().target, path);
+        }
+    }
 }
 
 async fn a_script_is_told_of_an_ambiguous_path_in_json(protocol: Protocol) {
@@ -91,7 +154,9 @@ async fn the_longest_prefix_wins(protocol: Protocol) {
 }
 
 on_every_protocol!(
-    an_ambiguous_path_is_refused_and_the_connection_goes_on,
+    a_path_that_no_origin_should_read_is_refused_and_the_connection_goes_on,
+    a_path_is_refused_where_origins_would_read_different_queues,
+    an_odd_path_is_forwarded_untouched_where_all_readings_meet_the_same,
     a_script_is_told_of_an_ambiguous_path_in_json,
     a_refused_path_does_not_come_back_in_the_answer,
     no_spelling_of_a_path_is_a_way_round_its_queue,

@@ -143,7 +143,7 @@ async fn nobody_who_comes_when_a_seat_is_free_overtakes_the_line() {
 }
 
 #[tokio::test]
-async fn one_good_ticket_among_four_cookies_of_its_name_is_found() {
+async fn one_good_ticket_behind_any_number_of_cookies_of_its_name_is_found() {
     let (scene, _inside) = Scene::one_seat().await;
     let mut visitor = scene.visitor("ann").await;
     visitor.join().await;
@@ -154,9 +154,9 @@ async fn one_good_ticket_among_four_cookies_of_its_name_is_found() {
         let answer = scene.node.ask(&with_cookies(&cookies)).await;
         assert_eq!(answer.json()["number"], 2, "as cookie {place} of four");
     }
-    let mut flood = vec!["garbage"; 4];
+    let mut flood = vec!["garbage"; 200];
     flood.push(&ticket);
-    assert_eq!(scene.node.ask(&with_cookies(&flood)).await.json()["state"], "joining", "four are looked at");
+    assert_eq!(scene.node.ask(&with_cookies(&flood)).await.json()["number"], 2, "as the last of many");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `/end…` | 200 with `Sluice-Session: end`: the visit is over |
 //! | `/renew…` | 200 with `Sluice-Session: renew`: the visit goes on from now |
+//! | `/kept…` | 200 that anybody may keep |
 //! | `/slow…` | 200, once the test says [`Origin::go_on`] |
 //! | `/events…` | an event stream: one event, then silence |
 //! | `/socket…` | 101, then every byte comes back |
@@ -184,6 +185,9 @@ async fn answer(mut request: http::Request<Incoming>, shared: Arc<Shared>) -> Re
     answer.headers_mut().insert("x-origin", HeaderValue::from_static("yes"));
     if path.starts_with("/end") {
         answer.headers_mut().insert("sluice-session", HeaderValue::from_static("end"));
+    } else if path.starts_with("/kept") {
+        answer.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"));
+        answer.headers_mut().insert("cdn-cache-control", HeaderValue::from_static("max-age=600"));
     } else if path.starts_with("/renew") {
         answer.headers_mut().insert("sluice-session", HeaderValue::from_static("renew"));
     } else if path.starts_with("/cookie") {

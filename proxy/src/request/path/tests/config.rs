@@ -11,8 +11,8 @@ use crate::request::path::PrefixTable;
 /// Prefixes made of what is easily taken for something else.
 fn prefixes() -> impl Strategy<Value = Vec<String>> {
     let piece = prop::sample::select(vec![
-        "a", "a", "b", "/", "/", "+", "%2B", "=", "%3D", ";", "%3B", "%3b", ";v=1", "|", "%7C", "%22", ".", "%2E",
-        "%20", "%3F", "%23", "%25", "41", "%C3%A9", "%C0", "%AF", "%E0", "%80", "é", "%5C", "%2f", "%00", "~",
+        "a", "a", "A", "b", "/", "/", "*", "+", "%2B", "=", "%3D", ";", "%3B", "%3b", ";v=1", "|", "%7C", "%22", ".",
+        "%2E", "%20", "%3F", "%23", "%25", "41", "%C3%A9", "%C0", "%AF", "%E0", "%80", "é", "%5C", "%2f", "%00", "~",
     ]);
     let prefix = prop::collection::vec(piece, 0..5).prop_map(|pieces| format!("/{}", pieces.concat()));
     prop::collection::vec(prefix, 1..4)
