@@ -77,6 +77,8 @@ impl<S: Store> Desk<S> {
                 return;
             }
             self.flight = None;
+            // Dropped, operators learn that the line could not be asked.
+            self.operators.clear();
             let mut actions = Vec::new();
             self.core.begin_anew(now(), &mut actions);
             if let Some(usher) = self.usher.upgrade() {

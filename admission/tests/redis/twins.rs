@@ -85,7 +85,7 @@ impl<'a> Twins<'a> {
         let step = self.bench.store.sync(&self.id, &self.rules, batch);
         let outcome = self.bench.runtime.block_on(step).unwrap();
         assert_eq!(outcome, expected, "step {}", self.steps);
-        if self.steps % COUNTS_EVERY == 0 {
+        if self.steps.is_multiple_of(COUNTS_EVERY) {
             self.compare_counts();
         }
         outcome

@@ -129,3 +129,17 @@ fn of_two_memories_the_later_change_counts() {
         assert_eq!(line.summary().mode, Some(Mode::Drain));
     }
 }
+
+/// P2: while the store is unavailable it may end, and the minute then is one of the file's rate.
+#[test]
+fn a_head_that_goes_on_by_time_is_no_faster_than_with_or_without_it() {
+    let set = Override { release_per_minute: some(600), max_active: some(7), ..Override::default() };
+    let slower = |set: &Override| set.apply(&rules(), 1).slower(&rules());
+    let of_set = slower(&set);
+    assert_eq!((of_set.release_per_minute, of_set.burst, of_set.max_active), (60, 5, Some(7)));
+    let modes = [(Mode::Hold, Mode::Auto, Mode::Hold), (Mode::Auto, Mode::Hold, Mode::Hold)];
+    for (of_operator, of_file, expected) in modes {
+        let (operator, file) = (Rules { mode: of_operator, ..rules() }, Rules { mode: of_file, ..rules() });
+        assert_eq!(operator.slower(&file).mode, expected);
+    }
+}
