@@ -119,8 +119,8 @@ static BALANCE: Key<Choice<Balance, 3>, Default<Balance>> = Key {
 
 static IN_FLIGHT_MAX: Key<Count, Optional> = Key {
     name: "in_flight_max",
-    doc: "Most requests under way at each server, for each node. Further ones wait for at most `connect_timeout`, then \
-          get 503 and keep their place",
+    doc: "Most requests under way at each server, for each node; WebSockets and streams count for as long as they last. \
+          Further ones wait for at most `connect_timeout`, then get 503 and keep their place",
     kind: Count(1..=1_000_000),
     absent: Optional("no bound"),
 };
