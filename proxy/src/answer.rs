@@ -8,7 +8,7 @@ use pingora_http::ResponseHeader;
 use sluice_admission::standing::{Reason, Standing, State};
 use sluice_config::Queue;
 use sluice_waiting_room::{
-    page::{self, Form, PageInput, Pages, Refusal, SentBy, Sort},
+    page::{self, Board, Form, PageInput, Pages, Refusal, SentBy, Sort},
     problem, status,
 };
 
@@ -50,10 +50,16 @@ impl Answer {
         let Some(unsent) = form else { return Self { head, body, closes, form: None } };
         let Unsent { pages, queue, site, message, standing, sent_by, wants } = *unsent;
         let message = message.as_deref();
-        let input = PageInput { reader: wants.read(&site), queue: &queue.name, standing: &standing, message };
+        let input = PageInput {
+            reader: wants.read(&site),
+            queue: &queue.name,
+            closed_as: queue.closed_as,
+            standing: &standing,
+            message,
+        };
         let line_path = queue.paths.first().map_or("/", String::as_str);
         let body = pages.form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path });
-        page_fields(&mut head, if fields.is_some() { Sort::HoldsForm } else { Sort::Shows }, wants);
+        page_fields(&mut head, &pages, if fields.is_some() { Sort::HoldsForm } else { Sort::Shows }, wants);
         put_length(&mut head, &body);
         Self { head, body, closes, form: None }
     }
@@ -99,7 +105,13 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
     let Parked { pages, queue, site, message, kind, standing, sent_by, wants } = parked;
     let (code, content_type, body) = match kind {
         Kind::Navigation => {
-            let input = PageInput { reader: wants.read(site), queue: &queue.name, standing, message };
+            let input = PageInput {
+                reader: wants.read(site),
+                queue: &queue.name,
+                closed_as: queue.closed_as,
+                standing,
+                message,
+            };
             (queue.wait_status.code(), page::CONTENT_TYPE, pages.waiting(&input))
         }
         Kind::FormPost => (429, page::CONTENT_TYPE, Bytes::new()),
@@ -119,7 +131,7 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
     }
     let head = &mut answer.head;
     if kind == Kind::Navigation {
-        page_fields(head, Sort::Shows, wants);
+        page_fields(head, pages, Sort::Shows, wants);
     }
     state(head, standing);
     put_number(head, header::RETRY_AFTER, standing.poll_after_s);
@@ -146,6 +158,11 @@ pub(crate) fn status_document(queue: &Queue, standing: &Standing, message: Optio
     Answer { head, body, closes: false, form: None }
 }
 
+/// The public board of a line.
+pub(crate) fn board(pages: &Pages, site: &str, board: &Board<'_>, wants: Preferences) -> Answer {
+    html(200, pages.board(wants.read(site), board), pages, wants)
+}
+
 /// The answer to a CORS preflight; what it allows is added by the caller.
 pub(crate) fn preflight() -> Answer {
     answer(204, "", Bytes::new())
@@ -154,7 +171,7 @@ pub(crate) fn preflight() -> Answer {
 /// The answer to somebody who has left: a page for a browser that wants it, nothing for a script.
 pub(crate) fn left(pages: &Pages, site: &str, wants: Option<Preferences>) -> Answer {
     match wants {
-        Some(wants) => html(200, pages.left(wants.read(site), "/"), wants),
+        Some(wants) => html(200, pages.left(wants.read(site), "/"), pages, wants),
         None => answer(204, "", Bytes::new()),
     }
 }
@@ -162,7 +179,8 @@ pub(crate) fn left(pages: &Pages, site: &str, wants: Option<Preferences>) -> Ans
 /// The answer to a request that can be neither forwarded nor parked.
 pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, wants: Option<Preferences>) -> Answer {
     if let Some(wants) = wants {
-        return html(code, Pages::of_no_tenant().refused(wants.read(site), refusal), wants);
+        let pages = Pages::of_no_tenant();
+        return html(code, pages.refused(wants.read(site), refusal), pages, wants);
     }
     let mut body = Vec::new();
     problem::refused(&mut body, refusal);
@@ -228,20 +246,20 @@ fn grpc(standing: &Standing) -> Answer {
     answer
 }
 
-fn html(code: u16, body: Bytes, wants: Preferences) -> Answer {
+fn html(code: u16, body: Bytes, pages: &Pages, wants: Preferences) -> Answer {
     let mut answer = answer(code, page::CONTENT_TYPE, body);
-    page_fields(&mut answer.head, Sort::Shows, wants);
+    page_fields(&mut answer.head, pages, Sort::Shows, wants);
     answer
 }
 
 /// What pages of ours carry beside.
-fn page_fields(head: &mut ResponseHeader, sort: Sort, wants: Preferences) {
+fn page_fields(head: &mut ResponseHeader, pages: &Pages, sort: Sort, wants: Preferences) {
     if let Some(name) = wants.encoding.name() {
         put(head, header::CONTENT_ENCODING, name);
     }
     put(head, header::VARY, "Accept-Encoding, Accept-Language, Cookie");
-
-    put(head, header::CONTENT_SECURITY_POLICY, page::content_security_policy(sort));
+    // Fails only for bytes that no header may hold; a policy is words and hashes.
+    let _ = head.insert_header(header::CONTENT_SECURITY_POLICY, pages.content_security_policy(sort));
     put(head, header::REFERRER_POLICY, page::REFERRER_POLICY);
 }
 

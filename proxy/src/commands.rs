@@ -42,6 +42,11 @@ enum Command {
     Audit(audit::Options),
     /// Print a new master secret.
     Keygen,
+    /// Print the number that a visitor's code stands for.
+    Number {
+        /// As the visitor reads it out, such as `4K7-S`.
+        code: String,
+    },
     /// Print the JSON Schema of a config file, for editors.
     Schema {
         /// Which file.
@@ -75,6 +80,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Admin(options) => admin::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Keygen => keygen::run(),
+        Command::Number { code } => number(&code),
         Command::Schema { file } => schema(file),
     };
     match result {
@@ -112,6 +118,12 @@ impl<E: std::error::Error> From<E> for Failed {
 
 fn load(dir: &std::path::Path) -> Result<Config, Failed> {
     sluice_config::load(dir).map_err(Failed::Config)
+}
+
+fn number(code: &str) -> Result<(), Failed> {
+    let wrong = || Failed::Because(format!("{code} is no code: a character was misheard, or is missing"));
+    console::say(sluice_waiting_room::code::number(code).ok_or_else(wrong)?);
+    Ok(())
 }
 
 fn schema(file: SchemaFile) -> Result<(), Failed> {

@@ -7,7 +7,7 @@
 use std::{env, fs, io, path::PathBuf, process::ExitCode};
 
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
-use sluice_config::{Language, settings::Name};
+use sluice_config::{ClosedAs, Language, settings::Name};
 use sluice_waiting_room::page::{Encoding, Form, PageInput, Pages, Reader, Refusal, SentBy};
 
 const SITE: &str = "shop.example.com";
@@ -34,7 +34,13 @@ fn write_all(dir: &std::path::Path) -> io::Result<()> {
     let pages = Pages::of_no_tenant();
     let queue = Name::new("shop").ok_or(io::ErrorKind::InvalidInput)?;
     for (name, standing, message) in standings() {
-        let input = PageInput { reader: reader(SITE), queue: &queue, standing: &standing, message };
+        let input = PageInput {
+            reader: reader(SITE),
+            queue: &queue,
+            closed_as: ClosedAs::Closed,
+            standing: &standing,
+            message,
+        };
         fs::write(dir.join(format!("{name}.html")), pages.waiting(&input))?;
         let fields = [("order".to_owned(), "4711".to_owned())];
         let held = Form { fields: Some(&fields), sent_by: &SentBy::Site("pay.example.net".into()), line_path: "/" };

@@ -9,6 +9,7 @@
 //! | [`page`] | the waiting page, the page of a form that was stopped, and short notices (HTML) | people |
 //! | [`status`] | where one visitor stands (JSON) | the page's own script, apps |
 //! | [`problem`] | why a request was not carried out (RFC 9457), the gRPC message | programs |
+//! | [`code`] | the short code of a number | the telephone |
 //! | [`words`] | every sentence in all of the above | translators |
 //!
 //! ```
@@ -32,6 +33,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has told its tale"))]
 
+pub mod code;
 mod json;
 pub mod page;
 pub mod problem;

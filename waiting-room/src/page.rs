@@ -9,6 +9,7 @@
 //! status document, keeps itself up to date and enters when called; `templates/page.js` says how.
 
 mod assets;
+mod face;
 mod packed;
 mod shown;
 
@@ -19,8 +20,8 @@ use bytes::Bytes;
 use serde_json::json;
 use sluice_admission::standing::Standing;
 use sluice_config::{
-    Language,
-    settings::{Name, Page as Settings},
+    ClosedAs, Language,
+    settings::{Link, Name, Page as Settings},
 };
 
 use crate::{
@@ -57,10 +58,23 @@ pub struct PageInput<'a> {
     pub reader: Reader<'a>,
     /// The queue they wait in.
     pub queue: &'a Name,
+    /// What the queue is called when it is closed.
+    pub closed_as: ClosedAs,
     /// Where they stand.
     pub standing: &'a Standing,
     /// The operator's plain text.
     pub message: Option<&'a str>,
+}
+
+/// What a board shows: of the whole line, of no visitor.
+#[derive(Clone, Copy, Debug)]
+pub struct Board<'a> {
+    /// The highest number called, as visitors see it; 0: none yet.
+    pub calling: u64,
+    /// Visitors in line.
+    pub waiting: u64,
+    /// Where a newcomer would stand.
+    pub newcomer: &'a Standing,
 }
 
 /// A form that was stopped on its way to the site.
@@ -109,6 +123,10 @@ pub enum Refusal<'a> {
 #[derive(Debug)]
 pub struct Pages {
     settings: Settings,
+    /// The tenant's own.
+    style: String,
+    policy: String,
+    policy_with_form: String,
     speaking: [OnceLock<Speaking>; Language::COUNT],
 }
 
@@ -124,7 +142,11 @@ struct Speaking {
 impl Pages {
     /// The pages of a tenant with these settings.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, speaking: [const { OnceLock::new() }; Language::COUNT] }
+        let style = face::style(&settings);
+        let policy = |holds_form| assets::policy(&style, holds_form);
+        let (policy, policy_with_form) = (policy(false), policy(true));
+        let speaking = [const { OnceLock::new() }; Language::COUNT];
+        Self { settings, style, policy, policy_with_form, speaking }
     }
 
     /// The pages of a host that no tenant answers for.
@@ -149,43 +171,78 @@ impl Pages {
         self.waiting_room(input, Some(form))
     }
 
+    /// The public board of a queue.
+    pub fn board(&self, reader: Reader<'_>, board: &Board<'_>) -> Bytes {
+        let speaking = self.speaking(reader);
+        let words = speaking.words();
+        let Board { calling, waiting, newcomer } = *board;
+        let wait = newcomer.wait.map_or_else(|| words.wait.unknown.clone(), |range| words.wait_range(range));
+        let page = BoardPage {
+            words,
+            site: self.name(reader),
+            calling: if calling == 0 { "–".to_owned() } else { words.number(calling) },
+            waiting: words.number(waiting),
+            wait,
+            reason: newcomer.reason.and_then(|reason| words.reason(reason)),
+            time: shown::time_of_day(newcomer.server_time_s),
+        };
+        speaking.whole(&page, reader.encoding)
+    }
+
     /// The answer to leaving the line. `line_path` is where it can be joined again.
     pub fn left(&self, reader: Reader<'_>, line_path: &str) -> Bytes {
         let speaking = self.speaking(reader);
         let notices = &speaking.words().notices;
         let Said { heading, text } = &notices.left;
         let link = Some((line_path, notices.rejoin.as_str()));
-        speaking.whole(&Notice { site: reader.site, heading, text, link }, reader.encoding)
+        speaking.whole(&Notice { site: self.name(reader), heading, text, link }, reader.encoding)
     }
 
     /// The answer to a navigation that can be neither forwarded nor parked.
     pub fn refused(&self, reader: Reader<'_>, refusal: Refusal<'_>) -> Bytes {
         let speaking = self.speaking(reader);
         let (heading, text) = refusal.said(speaking.words());
-        speaking.whole(&Notice { site: reader.site, heading, text: &text, link: None }, reader.encoding)
+        speaking.whole(&Notice { site: self.name(reader), heading, text: &text, link: None }, reader.encoding)
+    }
+
+    /// The value of the `Content-Security-Policy` header of the pages of a sort.
+    pub fn content_security_policy(&self, sort: Sort) -> &str {
+        match sort {
+            Sort::Shows => &self.policy,
+            Sort::HoldsForm => &self.policy_with_form,
+        }
+    }
+
+    /// What the site is called.
+    fn name<'a>(&'a self, reader: Reader<'a>) -> &'a str {
+        self.settings.look.name.as_deref().unwrap_or(reader.site)
     }
 
     fn speaking(&self, reader: Reader<'_>) -> &Speaking {
         let language = reader.language.unwrap_or(self.settings.language);
         self.speaking[language.index()].get_or_init(|| {
             let words = self.settings.texts.get(&language).map(|texts| Box::new(words::with(language, texts)));
-            let head = Packed::new(written(&Head::new(words.as_deref().unwrap_or_else(|| words::of(language)))));
+            let head =
+                Packed::new(written(&Head::new(words.as_deref().unwrap_or_else(|| words::of(language)), &self.style)));
             Speaking { words, language, head }
         })
     }
 
     fn waiting_room(&self, input: &PageInput<'_>, form: Option<&Form<'_>>) -> Bytes {
-        let PageInput { reader, queue, standing, message } = *input;
+        let PageInput { reader, queue, closed_as, standing, message } = *input;
         let speaking = self.speaking(reader);
         let words = speaking.words();
         let mut status = Vec::new();
         status::write(&mut status, queue.as_str(), standing, None);
         let page = WaitingRoom {
             words,
-            site: reader.site,
+            site: self.name(reader),
+            links: &self.settings.look.links,
             queue,
+            closed_as: closed_as.as_str(),
             message,
-            shown: Shown::new(words, reader.site, standing, form),
+            shown: Shown::new(words, self.name(reader), input, form),
+            longest: words.longest(),
             form,
             reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
             status: String::from_utf8_lossy(&status).into_owned(),
@@ -201,15 +258,6 @@ impl Speaking {
 
     fn whole(&self, own: &impl Template, encoding: Encoding) -> Bytes {
         self.head.followed_by(written(own).as_bytes(), encoding)
-    }
-}
-
-/// The value of the `Content-Security-Policy` header: the same for every page of a sort and for the life
-/// of the process.
-pub fn content_security_policy(sort: Sort) -> &'static str {
-    match sort {
-        Sort::Shows => &ASSETS.policy,
-        Sort::HoldsForm => &ASSETS.policy_with_form,
     }
 }
 
@@ -247,21 +295,24 @@ const RELOAD_S: std::ops::RangeInclusive<u32> = 2..=60;
 /// What all pages begin with.
 #[derive(Template)]
 #[template(path = "head.html")]
-struct Head {
+struct Head<'a> {
     lang: &'static str,
     dir: &'static str,
+    /// The tenant's own.
+    style: &'a str,
     /// What the script says, as JSON that may stand inside `<script type=application/json>`.
     words: String,
 }
 
-impl Head {
-    fn new(words: &Words) -> Self {
+impl<'a> Head<'a> {
+    fn new(words: &Words, style: &'a str) -> Self {
         let languages: Vec<_> = Language::all().map(|of| (of.tag(), words::of(of).name.as_str())).collect();
         let mut said = json!(words);
         said["languages"] = json!(languages);
         Self {
             lang: words.language.tag(),
             dir: if locale::is_right_to_left(words.language) { "rtl" } else { "ltr" },
+            style,
             words: said.to_string().replace('<', "\\u003c"),
         }
     }
@@ -272,9 +323,13 @@ impl Head {
 struct WaitingRoom<'a> {
     words: &'a Words,
     site: &'a str,
+    links: &'a [Link],
     queue: &'a Name,
+    closed_as: &'static str,
     message: Option<&'a str>,
     shown: Shown<'a>,
+    /// Of the headings and texts that may come to stand in its place.
+    longest: (&'a str, &'a str),
     form: Option<&'a Form<'a>>,
     reload_s: u32,
     /// The script's first status document; the message it finds on the page.
@@ -291,6 +346,18 @@ impl WaitingRoom<'_> {
             SentBy::SomeSite => Some(said.sender_unknown.clone()),
         }
     }
+}
+
+#[derive(Template)]
+#[template(path = "board.html")]
+struct BoardPage<'a> {
+    words: &'a Words,
+    site: &'a str,
+    calling: String,
+    waiting: String,
+    wait: String,
+    reason: Option<&'a str>,
+    time: String,
 }
 
 #[derive(Template)]

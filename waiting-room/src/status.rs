@@ -5,13 +5,13 @@
 
 use sluice_admission::standing::Standing;
 
-use crate::json;
+use crate::{code, json};
 
 /// Content type of the status document.
 pub const CONTENT_TYPE: &str = "application/json";
 
 /// Room for a document without a message, so that the buffer grows at most once.
-const LEN_TYPICAL: usize = 320;
+const LEN_TYPICAL: usize = 340;
 
 /// Appends the status document of one visitor to `out`.
 ///
@@ -51,6 +51,11 @@ pub fn write(out: &mut Vec<u8>, queue: &str, standing: &Standing, message: Optio
     json::string_or_null(out, message);
     out.extend_from_slice(b",\"server_time\":");
     json::integer(out, standing.server_time_s);
+    out.extend_from_slice(b",\"code\":");
+    match standing.number {
+        Some(number) => json::string(out, code::of(number).as_str()),
+        None => json::null(out),
+    }
     out.push(b'}');
 }
 

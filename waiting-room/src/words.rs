@@ -8,7 +8,7 @@ pub mod locale;
 
 use serde::{Deserialize, Serialize};
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
-use sluice_config::Language;
+use sluice_config::{ClosedAs, Language};
 
 pub use catalogue::{of, with};
 use locale::Plural;
@@ -242,15 +242,31 @@ pub enum Face {
     Of(State),
     /// Called, and the turn has passed.
     Missed,
+    /// Closed until it opens.
+    NotOpen,
+    /// Closed because nothing is left.
+    SoldOut,
 }
 
 impl Face {
-    /// The face of a standing.
-    pub fn of(standing: &Standing) -> Self {
-        match (standing.state, standing.reason) {
-            (State::Called, Some(Reason::Lapsed)) => Self::Missed,
-            (state, _) => Self::Of(state),
+    /// The face of a standing in a queue that is called so when it is closed.
+    pub fn of(standing: &Standing, closed_as: ClosedAs) -> Self {
+        match (standing.state, standing.reason, closed_as) {
+            (State::Called, Some(Reason::Lapsed), _) => Self::Missed,
+            (State::Closed, _, ClosedAs::NotOpen) | (State::Joining, Some(Reason::Closed), ClosedAs::NotOpen) => {
+                Self::NotOpen
+            }
+            (State::Closed, _, ClosedAs::SoldOut) | (State::Joining, Some(Reason::Closed), ClosedAs::SoldOut) => {
+                Self::SoldOut
+            }
+            (State::Joining, Some(Reason::Closed), ClosedAs::Closed) => Self::Of(State::Closed),
+            (state, ..) => Self::Of(state),
         }
+    }
+
+    /// Whether its heading says that the queue is closed, and why.
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Of(State::Closed) | Self::NotOpen | Self::SoldOut)
     }
 
     /// Its name: a key of the words, and a hook for the style.
@@ -258,6 +274,8 @@ impl Face {
         match self {
             Self::Of(state) => state.as_str(),
             Self::Missed => "missed",
+            Self::NotOpen => "not_open",
+            Self::SoldOut => "sold_out",
         }
     }
 }
@@ -275,7 +293,29 @@ impl Words {
             Face::Of(State::Closed) => &states.closed,
             Face::Of(State::Full) => &states.full,
             Face::Missed => &states.missed,
+            Face::NotOpen => &states.not_open,
+            Face::SoldOut => &states.sold_out,
         }
+    }
+
+    /// The longest heading and the longest text that one place may come to have, so that room can be kept for them.
+    pub fn longest(&self) -> (&str, &str) {
+        let s = &self.states;
+        let all = [
+            &s.joining,
+            &s.waiting,
+            &s.called,
+            &s.admitted,
+            &s.held,
+            &s.closed,
+            &s.full,
+            &s.missed,
+            &s.not_open,
+            &s.sold_out,
+            &s.cookies,
+        ];
+        let longest = |of: fn(&Said) -> &str| all.map(of).into_iter().max_by_key(|text| text.chars().count());
+        (longest(|said| &said.heading).unwrap_or_default(), longest(|said| &said.text).unwrap_or_default())
     }
 
     /// Why the line stands still; none for what the heading says already.

@@ -8,11 +8,21 @@
 document.addEventListener("DOMContentLoaded", () => {
 "use strict";
 const $ = (id) => document.getElementById(id);
-// A notice has no line behind it.
+const lang = document.documentElement.lang;
+// The board loads itself anew; between, its clock goes on, in the time of the place where it hangs.
+const clock = $("clock");
+if (clock) {
+  const tick = () => {
+    clock.textContent = new Date().toLocaleTimeString(lang, { hour: "numeric", minute: "2-digit" });
+  };
+  tick();
+  setInterval(tick, 1000);
+}
+// Nor has a notice a line behind it.
 if (!$("status")) return;
 const data = (id) => JSON.parse($(id).textContent);
 const words = data("words");
-const { queue, site, form } = document.body.dataset;
+const { queue, site, form, closed } = document.body.dataset;
 const isForm = form !== undefined;
 const url = "/.sluice/status?queue=" + encodeURIComponent(queue);
 const ANSWER_MS = 15000;
@@ -27,7 +37,6 @@ let pollAfter = 5, failures = 0, joining = 0, entering = false;
 let timer, request, askedAt = 0, woken = false;
 let spoken;
 
-const lang = document.documentElement.lang;
 // The same as `locale.rs`, from the browser's own data.
 let digits = String, plural = () => "other";
 try {
@@ -71,7 +80,8 @@ function speak(state, text) {
 
 // The same choices as `Shown::new`.
 function show(s, cookiesBlocked) {
-  const face = cookiesBlocked ? "cookies"
+  const isClosed = s.state === "closed" || s.state === "joining" && s.reason === "closed";
+  const face = isClosed ? closed : cookiesBlocked ? "cookies"
     : s.state === "called" && s.reason === "lapsed" ? "missed" : s.state;
   const said = words.states[face];
   const inLine = s.state === "waiting" || s.state === "held";
@@ -88,20 +98,23 @@ function show(s, cookiesBlocked) {
     : words.place.ahead[plural(ahead)] || words.place.ahead.other;
   const range = s.state !== "waiting" ? null
     : s.wait_seconds ? wait(s.wait_seconds) : s.reason ? null : words.wait.unknown;
-  const reason = words.reasons[s.reason];
+  // What the heading says already is no news.
+  const reason = isClosed && s.reason === "closed" ? undefined : words.reasons[s.reason];
 
   document.body.dataset.state = face;
   document.title = ((count && count + " ") + (label || said.heading)) + " – " + site;
   fill("heading", said.heading);
   fill("text", $("text").dataset[face === "admitted" ? "called" : face] || said.text);
-  fill("ahead-label", label);
-  $("ahead").textContent = count;
+  fill("ahead", count || null);
+  fill("ahead-label", count ? label : null);
+  $("next").hidden = ahead !== 0;
   $("progress").value = kept.progress;
   $("progress").parentNode.hidden = !inLine || s.progress == null;
   fill("wait", range);
   fill("reason", reason);
   fill("message", s.message);
   fill("number", s.number == null ? null : digits(s.number));
+  fill("code", s.code);
   fill("behind", inLine && s.behind != null ? digits(s.behind) : null);
   fill("updated", new Date().toLocaleTimeString(lang));
   $("place").hidden = s.number == null;

@@ -54,6 +54,7 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
         .with_env("SLUICE_KEY_OLD", crate::testing::KEY)
         .with_pair("shop", &Pair::new(&["shop.example.com"]))
         .with_pair("default", &Pair::new(&["shop.example.com"]));
+    let dir = dir.with_bytes("shop.svg", b"<svg/>").with_bytes("shop.css", b"h1 { font-style: italic }\n");
     dir.with("tls/clients.pem", &Authority::root("Clients").pem())
         .with("tls/origin-ca.pem", &Authority::root("Origin").pem())
         .with_pair("client", &Pair::new(&["client.example.com"]))

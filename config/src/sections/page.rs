@@ -1,5 +1,7 @@
 //! `[page]` of a tenant: what its visitors see while they wait.
 
+pub(crate) mod colors;
+pub(crate) mod look;
 #[cfg(test)]
 mod tests;
 pub(crate) mod texts;
@@ -7,10 +9,13 @@ pub(crate) mod texts;
 use std::collections::BTreeMap;
 
 use crate::{
-    declare::{Default as Absent, Key, Looks, Optional, Section, Table, Text},
+    declare::{Default as Absent, Key, Looks, Nested, Optional, Section, Table, Text},
     diagnostics::Read,
     forms::language::{self, Language},
+    outside::Outside,
 };
+use colors::Colors;
+use look::Look;
 use texts::TextsByLanguage;
 
 /// `[page]` of a tenant: what its visitors see while they wait.
@@ -20,11 +25,23 @@ pub struct Page {
     pub language: Language,
     /// Texts in the place of ours, by language and name.
     pub texts: BTreeMap<Language, BTreeMap<String, String>>,
+    /// Name, logo, font, style and links.
+    pub look: Look,
+    /// Colours by day.
+    pub light: Colors,
+    /// Colours by night.
+    pub dark: Colors,
 }
 
 impl Default for Page {
     fn default() -> Self {
-        Self { language: LANGUAGE.default(), texts: BTreeMap::new() }
+        Self {
+            language: LANGUAGE.default(),
+            texts: BTreeMap::new(),
+            look: Look::default(),
+            light: Colors::LIGHT,
+            dark: Colors::DARK,
+        }
     }
 }
 
@@ -32,7 +49,7 @@ pub(crate) static SECTION: Section = Section {
     name: "[page]",
     doc: "What visitors see while they wait",
     may_hold_secrets: false,
-    keys: &[&LANGUAGE, &TEXTS],
+    keys: &[&look::NAME, &look::LOGO, &look::FONT, &look::CSS, &look::LINKS, &LANGUAGE, &TEXTS, &LIGHT, &DARK],
 };
 
 static LANGUAGE: Key<Text<Language>, Absent<Language>> = Key {
@@ -50,8 +67,14 @@ static TEXTS: Key<TextsByLanguage, Optional> = Key {
     absent: Optional("ours"),
 };
 
-pub(crate) fn read(table: &Table<'_>) -> Read<Page> {
+static LIGHT: Key<Nested, Optional> = Key::table("light", &colors::LIGHT);
+static DARK: Key<Nested, Optional> = Key::table("dark", &colors::DARK);
+
+pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Page> {
+    let look = look::read(table, outside);
     let language = table.read(&LANGUAGE);
     let texts = table.read_with(&TEXTS, |value| TEXTS.kind.read(value));
-    Ok(Page { language: language?, texts: texts?.unwrap_or_default() })
+    let light = table.nested(&LIGHT, |table| colors::read(table, Colors::LIGHT));
+    let dark = table.nested(&DARK, |table| colors::read(table, Colors::DARK));
+    Ok(Page { language: language?, texts: texts?.unwrap_or_default(), look: look?, light: light?, dark: dark? })
 }

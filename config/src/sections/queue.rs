@@ -8,12 +8,12 @@ use std::{num::NonZeroU32, time::Duration};
 
 use serde_json::{Value as JsonValue, json};
 
-pub use modes::{Mode, OnStoreLoss, WaitStatus};
+pub use modes::{ClosedAs, Mode, OnStoreLoss, WaitStatus};
 
 use crate::{
     declare::{
-        Choice, Count, Default, Form, Json, Key, List, Looks, Optional, Readable, Required, Section, Table, Text, Time,
-        Value, json,
+        Choice, Count, Default, Form, Json, Key, List, Looks, Optional, Readable, Required, Section, Switch, Table,
+        Text, Time, Value, json,
     },
     diagnostics::{Kind, Read, Wrong, words},
     forms::{
@@ -55,6 +55,10 @@ pub struct Queue {
     pub wait_status: WaitStatus,
     /// Shown to everybody in line, as plain text; at most 500 characters.
     pub message: Option<String>,
+    /// What the page of the closed queue says.
+    pub closed_as: ClosedAs,
+    /// Whether there is a public board of the line.
+    pub board: bool,
 }
 
 impl Queue {
@@ -75,6 +79,8 @@ impl Queue {
             on_store_loss: None,
             wait_status: WAIT_STATUS.default(),
             message: None,
+            closed_as: CLOSED_AS.default(),
+            board: BOARD.default(),
         }
     }
 }
@@ -98,6 +104,8 @@ pub(crate) static SECTION: Section = Section {
         &ON_STORE_LOSS,
         &WAIT_STATUS,
         &MESSAGE,
+        &CLOSED_AS,
+        &BOARD,
     ],
 };
 
@@ -213,6 +221,20 @@ static MESSAGE: Key<Text<String>, Optional> = Key {
     absent: Optional("none"),
 };
 
+static CLOSED_AS: Key<Choice<ClosedAs, 3>, Default<ClosedAs>> = Key {
+    name: "closed_as",
+    doc: "What the page says while `mode` is `closed`",
+    kind: Choice { words: &ClosedAs::ALL, meanings: ClosedAs::MEANINGS },
+    absent: Default(ClosedAs::default),
+};
+
+static BOARD: Key<Switch, Default<bool>> = Key {
+    name: "board",
+    doc: "Whether `/.sluice/board/NAME` shows everybody how far the line is, for a screen in a lobby",
+    kind: Switch,
+    absent: Default(|| true),
+};
+
 /// What the queues of one tenant share: no two have the same name or path.
 #[derive(Default)]
 pub(super) struct Siblings {
@@ -235,6 +257,8 @@ pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Sibl
     let on_store_loss = on_store_loss(table, is_store_shared);
     let wait_status = table.read(&WAIT_STATUS);
     let message = table.read(&MESSAGE);
+    let closed_as = table.read(&CLOSED_AS);
+    let board = table.read(&BOARD);
     Ok(Queue {
         name: name?,
         paths: paths?,
@@ -250,6 +274,8 @@ pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Sibl
         on_store_loss: on_store_loss?,
         wait_status: wait_status?,
         message: message?,
+        closed_as: closed_as?,
+        board: board?,
     })
 }
 

@@ -174,7 +174,7 @@ pub(crate) fn read(
         let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
         let known_hosts = hosts.as_ref().ok().map(Vec::as_slice);
         let cookies = top.nested(&COOKIES, |table| cookies::read(table, known_hosts));
-        let page = top.nested(&PAGE, page::read);
+        let page = top.nested(&PAGE, |table| page::read(table, outside));
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, is_store_shared));
         let routes = top.read_with(&ROUTE, |value| routes(value, outside));

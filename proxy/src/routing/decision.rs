@@ -62,6 +62,8 @@ pub(crate) enum GoesTo<G> {
 pub(crate) enum Endpoint {
     Status,
     Leave,
+    /// The public board of the queue that the path names.
+    Board,
     /// None of that name.
     Unknown,
 }
@@ -128,6 +130,7 @@ pub(crate) fn decide<'r, G: Guard>(
     let goes_to = match path.as_str().strip_prefix(OWN_PREFIX) {
         Some("status") => GoesTo::Own(Endpoint::Status),
         Some("leave") => GoesTo::Own(Endpoint::Leave),
+        Some(rest) if rest.starts_with("board/") => GoesTo::Own(Endpoint::Board),
         Some(_) => GoesTo::Own(Endpoint::Unknown),
         None => {
             let gate = site.gate(&path).map_err(Stop::Path)?;

@@ -7,8 +7,8 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, Method, Version};
-use sluice_admission::standing::Standing;
-use sluice_waiting_room::page::{Refusal, SentBy};
+use sluice_admission::{standing::Standing, usher::now};
+use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
 use super::{Passage, Service, caching, frameworks};
 use crate::{
@@ -25,7 +25,10 @@ use crate::{
         strict::{Facts, Head, Upgrade},
         via,
     },
-    routing::decision::{Decision, Endpoint, GoesTo, Stop, decide},
+    routing::{
+        Site,
+        decision::{Decision, Endpoint, GoesTo, Stop, decide},
+    },
     transport::connection::Connection,
 };
 
@@ -112,6 +115,9 @@ impl Service {
             passage.handed_out = cors::preflight(cors_settings, headers, max_age);
             return answer::preflight();
         }
+        if endpoint == Endpoint::Board {
+            return board(&site, method, headers, facts);
+        }
         let query = Query::read(facts.query);
         let gate = site.gate_named(query.queue);
         match (endpoint, gate) {
@@ -139,7 +145,7 @@ impl Service {
             (Endpoint::Status | Endpoint::Leave, None) => {
                 answer::plain(404, "No such queue: name it with ?queue=NAME.\n")
             }
-            (Endpoint::Unknown, _) => answer::plain(404, "Not found.\n"),
+            (Endpoint::Board | Endpoint::Unknown, _) => answer::plain(404, "Not found.\n"),
         }
     }
 
@@ -279,6 +285,23 @@ fn take(passage: &mut Passage, decision: gate::Decision, gate: Option<&Arc<Gate>
     }
     (passage.handed_out, passage.can_wait) = (decision.handed_out, decision.can_wait);
     decision.parked
+}
+
+/// The public board of a queue, unless it is switched off.
+fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -> Answer {
+    let name = facts.path.strip_prefix(b"/.sluice/board/").and_then(|name| str::from_utf8(name).ok());
+    let Some(gate) = site.gates().iter().find(|gate| gate.queue.board && Some(gate.queue.name.as_str()) == name) else {
+        return answer::plain(404, "No board of that name.\n");
+    };
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return answer::plain(405, "Method not allowed.\n");
+    }
+    let view = gate.usher.view();
+    let summary = &view.summary;
+    let newcomer = view.look(&gate.usher.rules(), now()).joining();
+    let calling = summary.shown_number(summary.head);
+    let board = Board { calling, waiting: summary.waiting, newcomer: &newcomer };
+    answer::board(&site.pages, &facts.host, &board, Preferences::of(headers))
 }
 
 /// How a page is wanted, by a browser that would show one.

@@ -14,32 +14,34 @@ pub(super) struct Assets {
     pub(super) style: String,
     /// Inside the one `<script>` that runs, byte for byte.
     pub(super) script: String,
-    /// Header value: a form may be sent to the page's own origin and go nowhere else.
-    pub(super) policy: String,
-    /// Header value of a page that holds a visitor's form. A browser holds `form-action` against redirects
-    /// as well, and after a payment or a sign-on the site may well lead on to another host.
-    pub(super) policy_with_form: String,
 }
 
 pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     // A script needs its line breaks, where they stand for semicolons; a style needs none.
     let style = compact(include_str!("../../templates/page.css"), "", separates_in_style);
     let script = compact(include_str!("../../templates/page.js"), "\n", separates_in_script);
-    let policy = |form_action: &str| {
-        let (style, script) = (source_hash(&style), source_hash(&script));
-        format!(
-            "default-src 'none'; style-src '{style}'; script-src '{script}'; connect-src 'self'; img-src data:; \
-             base-uri 'none'; {form_action}frame-ancestors 'self'"
-        )
-    };
-    let (policy, policy_with_form) = (policy("form-action 'self'; "), policy(""));
-    Assets { style, script, policy, policy_with_form }
+    Assets { style, script }
 });
+
+/// Header value for a page that also has a style of its tenant.
+///
+/// A form may be sent to the page's own origin and go nowhere else, unless the page holds a visitor's form: a browser
+/// holds `form-action` against redirects as well, and after a payment or a sign-on the site may well lead on to another
+/// host.
+pub(super) fn policy(tenant_style: &str, holds_form: bool) -> String {
+    let (style, script) = (source_hash(&ASSETS.style), source_hash(&ASSETS.script));
+    let tenants = if tenant_style.is_empty() { String::new() } else { format!(" {}", source_hash(tenant_style)) };
+    let form_action = if holds_form { "" } else { "form-action 'self'; " };
+    format!(
+        "default-src 'none'; style-src {style}{tenants}; script-src {script}; connect-src 'self'; img-src data:; \
+         base-uri 'none'; {form_action}frame-ancestors 'self'"
+    )
+}
 
 /// A hash source as CSP level 2 defines it.
 pub(super) fn source_hash(inline: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, inline.as_bytes());
-    format!("sha256-{}", STANDARD.encode(digest))
+    format!("'sha256-{}'", STANDARD.encode(digest))
 }
 
 /// Drops what a browser does not need: comment lines, indentation, empty lines and spaces that

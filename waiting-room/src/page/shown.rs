@@ -3,16 +3,16 @@
 //! `show` in `templates/page.js` makes the same choices in the browser; a browser test compares
 //! the two, element by element.
 
-use sluice_admission::standing::{Standing, State};
+use sluice_admission::standing::{Reason, State};
 
-use super::Form;
+use super::{Form, PageInput};
 use crate::{
-    json,
+    code, json,
     words::{Face, Words},
 };
 
 /// The texts of one page. What is `None` is hidden.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Shown<'w> {
     /// The name of the face.
     pub(super) face: &'static str,
@@ -26,6 +26,7 @@ pub(super) struct Shown<'w> {
     pub(super) progress: Option<String>,
     pub(super) reason: Option<&'w str>,
     pub(super) number: Option<String>,
+    pub(super) code: Option<code::Code>,
     pub(super) behind: Option<String>,
     /// The visitor has a place and waits for it to come up.
     pub(super) in_line: bool,
@@ -38,9 +39,10 @@ pub(super) struct Shown<'w> {
 }
 
 impl<'w> Shown<'w> {
-    pub(super) fn new(words: &'w Words, site: &str, standing: &Standing, form: Option<&Form<'_>>) -> Self {
+    pub(super) fn new(words: &'w Words, site: &str, input: &PageInput<'_>, form: Option<&Form<'_>>) -> Self {
+        let standing = input.standing;
         let state = standing.state;
-        let face = Face::of(standing);
+        let face = Face::of(standing, input.closed_as);
         let said = words.said(face);
         let in_line = matches!(state, State::Waiting | State::Held);
         let may_enter = matches!(state, State::Called | State::Admitted);
@@ -67,14 +69,26 @@ impl<'w> Shown<'w> {
             ahead: ahead.map(|n| ((n > 0).then(|| words.number(n)), words.ahead(n))),
             wait: wait.filter(|_| state == State::Waiting),
             progress: share(standing.progress.filter(|_| in_line)),
-            reason: standing.reason.and_then(|reason| words.reason(reason)),
+            // What the heading says already is no news.
+            reason: standing
+                .reason
+                .filter(|reason| *reason != Reason::Closed || !face.is_closed())
+                .and_then(|reason| words.reason(reason)),
             number: standing.number.map(|n| words.number(n)),
+            code: standing.number.map(code::of),
             behind: standing.behind.filter(|_| in_line).map(|n| words.number(n)),
             in_line,
             enter: may_enter && form.is_none(),
             back: may_enter && form.is_some_and(|form| form.fields.is_none()),
             updated: time_of_day(standing.server_time_s),
         }
+    }
+}
+
+impl Shown<'_> {
+    /// Nobody is ahead.
+    pub(super) fn is_next(&self) -> bool {
+        matches!(self.ahead, Some((None, _)))
     }
 }
 
@@ -86,7 +100,7 @@ fn share(progress: Option<f32>) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
-fn time_of_day(unix_s: u64) -> String {
+pub(super) fn time_of_day(unix_s: u64) -> String {
     let day_s = unix_s % 86_400;
     format!("{:02}:{:02}:{:02} UTC", day_s / 3600, day_s / 60 % 60, day_s % 60)
 }

@@ -16,7 +16,7 @@ fn the_documented_example_byte_for_byte() {
     let expected = concat!(
         r#"{"queue":"shop","state":"waiting","number":4711,"ahead":812,"behind":90,"#,
         r#""wait_seconds":{"low":70,"high":110},"progress":0.42,"poll_after_seconds":8,"#,
-        r#""reason":null,"message":null,"server_time":1763712000}"#
+        r#""reason":null,"message":null,"server_time":1763712000,"code":"4K7-S"}"#
     );
     assert_eq!(written("shop", &WAITING, None), expected);
 }
@@ -26,7 +26,7 @@ fn what_is_not_known_is_null() {
     let expected = concat!(
         r#"{"queue":"shop","state":"joining","number":null,"ahead":null,"behind":null,"#,
         r#""wait_seconds":null,"progress":null,"poll_after_seconds":2,"#,
-        r#""reason":null,"message":null,"server_time":0}"#
+        r#""reason":null,"message":null,"server_time":0,"code":null}"#
     );
     let joining = Standing { poll_after_s: 2, server_time_s: 0, ..standing(State::Joining) };
     assert_eq!(written("shop", &joining, None), expected);
@@ -82,6 +82,7 @@ proptest! {
             "reason": standing.reason.map(Reason::as_str),
             "message": message,
             "server_time": standing.server_time_s,
+            "code": standing.number.map(|number| code::of(number).to_string()),
         }));
     }
 }

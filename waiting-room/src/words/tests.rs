@@ -177,7 +177,7 @@ fn waits_in_plain_words() {
 #[test]
 fn the_script_finds_every_state_and_reason() {
     let words = serde_json::to_value(english()).unwrap();
-    for face in STATES.map(Face::Of).into_iter().chain([Face::Missed]) {
+    for face in STATES.map(Face::Of).into_iter().chain([Face::Missed, Face::NotOpen, Face::SoldOut]) {
         let said = english().said(face);
         assert_eq!(words["states"][face.as_str()]["heading"], said.heading);
         assert_eq!(words["states"][face.as_str()]["text"], said.text);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use browser::{visit, visit_without_javascript};
 use site::{ADDRESS, Answer, INSIDE, Policy, READER, Script};
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
-use sluice_config::{Language, settings::Name};
+use sluice_config::{ClosedAs, Language, settings::Name};
 use sluice_waiting_room::page::{Form, PageInput, Pages, Reader, SentBy};
 use sluice_waiting_room::words::locale;
 use visit::{Visit, element, gaps};
@@ -126,7 +126,7 @@ fn the_position_never_rises_and_progress_never_falls() {
     let answers = [ahead(100, 0.5), ahead(120, 0.45), ahead(90, 0.6), ahead(95, 0.55), ahead(1, 0.9), ahead(0, 0.99)];
     let site = Script::default().waiting_page(&WAITING).polls(answers).watched("").serve();
     let visit = Visit::to(&site, 60);
-    let shown = visit.changes(|shown| shown.ahead.clone().unwrap());
+    let shown = visit.changes(|shown| shown.ahead.clone().unwrap_or_default());
     assert_eq!(shown, ["812", "100", "90", "1", ""]);
     assert_eq!(visit.changes(|shown| shown.progress), [0.4, 0.5, 0.6, 0.9, 0.99]);
     assert_eq!(
@@ -196,7 +196,13 @@ fn every_page_reads_the_same_before_and_after_the_script() {
         let message = Some("First line.\nSecond line, <b>plain</b>.");
         // English, and a language in which both plural forms and digits differ.
         let language = Language::of(["en", "fa", "pl", "ar"][pages % 4]);
-        let input = PageInput { reader: Reader { language, ..READER }, queue: &queue, standing, message };
+        let input = PageInput {
+            reader: Reader { language, ..READER },
+            queue: &queue,
+            closed_as: ClosedAs::SoldOut,
+            standing,
+            message,
+        };
         let fields = [("order".to_owned(), "4711".to_owned())];
         let form = |fields| {
             let form = Form { fields, sent_by: &SentBy::SomeSite, line_path: ADDRESS };
@@ -534,4 +540,41 @@ fn plural_forms_and_digits_are_those_of_cldr() {
         assert_eq!(lines.next().unwrap(), format!("{language} {}", forms.join(",")));
     }
     assert!(known > 40 * 31, "the browser knows most of them");
+}
+
+/// From joining to one's turn, through a pause and a lost connection: what comes and goes has room of its own.
+#[test]
+fn nothing_on_the_page_moves_whatever_happens() {
+    let held = Standing { state: State::Held, wait: None, reason: Some(Reason::Paused), ..WAITING };
+    let next = Standing { ahead: Some(0), behind: Some(1_000), poll_after_s: 3, ..WAITING };
+    let polls = [
+        Answer::Standing(Standing { ahead: Some(1_000), ..WAITING }),
+        ahead(999, 0.4),
+        Answer::Standing(held),
+        BROKEN,
+        BROKEN,
+        Answer::Standing(next),
+        Answer::Standing(Standing { state: State::Closed, reason: Some(Reason::Closed), ..WAITING }),
+        Answer::Standing(Standing { state: State::Full, reason: Some(Reason::LineFull), ..WAITING }),
+        Answer::Standing(CALLED),
+    ];
+    for first in [JOINING, WAITING] {
+        let site = Script::default().waiting_page(&first).no_page().polls(polls.clone()).watched("").serve();
+        let visit = Visit::to(&site, 120);
+        assert!(visit.changes(|shown| shown.heading.clone()).len() >= 5, "the visitor has seen all of it");
+        let (shifted, what) = visit.shifted();
+        assert!(shifted < 0.001, "{shifted}: {what:?}");
+    }
+}
+
+/// The measure above finds what moves.
+#[test]
+fn a_page_that_moves_is_found() {
+    let then = r#"setInterval(() => {
+        const bar = document.createElement("p");
+        bar.style.height = "50px";
+        document.body.prepend(bar);
+    }, 2000);"#;
+    let site = Script::default().waiting_page(&WAITING).polls([ahead(800, 0.4)]).watched(then).serve();
+    assert!(Visit::to(&site, 20).shifted().0 > 0.01);
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use sluice_admission::standing::Standing;
-use sluice_config::settings::Name;
+use sluice_config::{ClosedAs, settings::Name};
 use sluice_waiting_room::{
     page::{self, Encoding, Form, PageInput, Pages, Reader, SentBy, Sort},
     status,
@@ -182,7 +182,7 @@ impl Script {
         if policy == Policy::Sent {
             let holds_form = page.windows(9).any(|text| text == b"id=\"send\"");
             let sort = if holds_form { Sort::HoldsForm } else { Sort::Shows };
-            let mut policy = page::content_security_policy(sort).to_owned();
+            let mut policy = Pages::of_no_tenant().content_security_policy(sort).to_owned();
             if self.watch.is_some() {
                 policy = policy.replace("script-src", "script-src 'self'");
                 let text = String::from_utf8(page).unwrap();
@@ -218,7 +218,7 @@ fn queue() -> Name {
 }
 
 fn input<'a>(standing: &'a Standing, queue: &'a Name) -> PageInput<'a> {
-    PageInput { reader: READER, queue, standing, message: None }
+    PageInput { reader: READER, queue, closed_as: ClosedAs::Closed, standing, message: None }
 }
 
 fn nth<T>(script: &[T], n: usize) -> Option<&T> {

@@ -17,6 +17,10 @@ pub(crate) struct Entry {
     pub(crate) shown: Option<Shown>,
     pub(crate) went_back: Option<bool>,
     pub(crate) blocked: Option<String>,
+    /// A layout shift, as browsers measure it.
+    pub(crate) shifted: Option<f64>,
+    /// What moved.
+    pub(crate) moved: Option<String>,
 }
 
 /// What the visitor sees; hidden is `None`.
@@ -57,6 +61,12 @@ impl Visit {
 
     pub(crate) fn shown(&self) -> impl Iterator<Item = &Shown> {
         self.0.iter().filter_map(|entry| entry.shown.as_ref())
+    }
+
+    /// How much has moved on the page by itself, and what.
+    pub(crate) fn shifted(&self) -> (f64, Vec<&str>) {
+        let sum = self.0.iter().filter_map(|entry| entry.shifted).sum();
+        (sum, self.0.iter().filter_map(|entry| entry.moved.as_deref()).collect())
     }
 
     pub(crate) fn last(&self) -> &Shown {

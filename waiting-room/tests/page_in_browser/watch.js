@@ -62,6 +62,10 @@
     new MutationObserver(look).observe(document.body, all);
     look();
   });
+  // Whatever moves on the page without the visitor's doing.
+  new PerformanceObserver((list) => {
+    for (const shift of list.getEntries()) note({ shifted: shift.value, moved: shift.sources.map((s) => s.node && (s.node.id || s.node.className || s.node.nodeName || s.node.textContent)).join() });
+  }).observe({ type: "layout-shift", buffered: true });
   // How long each document of this visit lived; the log itself does not outlive one.
   addEventListener("pagehide", () => {
     const lived = JSON.parse(sessionStorage.getItem("lived") || "[]");

@@ -52,8 +52,8 @@ fn a_text_is_plain_and_keeps_its_places() {
     of("form.line = «\"<b>x</b>\"»").is_wrong(Kind::Malformed, "no mark-up", "");
     of("form.line = «\"a\\nb\"»").is_wrong(Kind::Malformed, "no mark-up", "");
     of("form.line = «\" \"»").is_wrong(Kind::Malformed, "empty", "leave the key out");
-    let long = of(&format!("form.line = \"{}\"", "x".repeat(401))).mistake();
-    assert_eq!((long.kind, long.message.as_str()), (Kind::OutOfRange, "the text has 401 characters"));
+    let long = of(&format!("form.line = \"{}\"", "x".repeat(401))).mistakes();
+    assert_eq!((long[0].kind(), long[0].message()), (Kind::OutOfRange, "the text has 401 characters"));
     of("form.line = «\"{n}\"»").is_wrong(Kind::Malformed, "nothing in braces", "");
     of("form.sender = «\"Von dort\"»").is_wrong(Kind::Malformed, "must have `{site}`", "");
     of("form.sender = «\"{site} {sites}\"»").is_wrong(Kind::Malformed, "must have `{site}`", "");

@@ -36,6 +36,36 @@ impl Mode {
     ];
 }
 
+/// What a closed queue is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ClosedAs {
+    /// Closed.
+    #[default]
+    Closed,
+    /// Not open yet.
+    NotOpen,
+    /// Sold out.
+    SoldOut,
+}
+
+impl ClosedAs {
+    /// Every choice with the word for it in files.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("closed", Self::Closed), ("not_open", Self::NotOpen), ("sold_out", Self::SoldOut)];
+
+    /// What each of them means, in that order.
+    pub(super) const MEANINGS: [&str; 3] = [
+        "it says that nobody can join",
+        "it is about to open: visitors keep the page open and join then",
+        "nothing is left to wait for",
+    ];
+
+    /// The word for it in files.
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, choice)| *choice == self).map_or("closed", |(word, _)| word)
+    }
+}
+
 /// What happens to newcomers while a shared store is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

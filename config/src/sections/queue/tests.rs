@@ -15,7 +15,7 @@ fn every_key_arrives() {
     let queue = read(
         "paths = [\"/a\", \"/b/\"]\nburst = 600\nmax_active = 5\nmax_waiting = 6\nsession_idle = \"5s\"\n\
          session_max = \"10s\"\nclaim_within = \"7s\"\nreturn_within = \"20s\"\nmode = \"drain\"\n\
-         on_store_loss = \"admit\"\nwait_status = 202\nmessage = \"Soon.\\nReally.\"",
+         on_store_loss = \"admit\"\nwait_status = 202\nmessage = \"Soon.\\nReally.\"\nclosed_as = \"sold_out\"\nboard = false",
     );
     let number = NonZeroU32::new;
     let expected = Queue {
@@ -33,6 +33,8 @@ fn every_key_arrives() {
         on_store_loss: Some(OnStoreLoss::Admit),
         wait_status: WaitStatus::Accepted,
         message: Some("Soon.\nReally.".into()),
+        closed_as: ClosedAs::SoldOut,
+        board: false,
     };
     assert_eq!(queue, expected);
 }

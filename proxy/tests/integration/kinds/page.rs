@@ -62,6 +62,26 @@ async fn a_page_speaks_the_language_that_was_chosen_else_the_browsers_else_the_t
     }
 }
 
+async fn the_board_shows_the_line_to_everybody_and_takes_no_number(protocol: Protocol) {
+    let (scene, _inside) = one_seat(protocol).await;
+    let mut visitor = scene.visitor("ann").await;
+    visitor.join().await;
+    let mut client = scene.client().await;
+    let issued = scene.node.metrics().await.line("issued_number", "shop");
+    let board = client.ask(&Request::navigation("/.sluice/board/shop")).await;
+    assert_page(&board, 200);
+    assert!(board.text().contains("<p class=\"huge\">1</p>"), "{board:?}");
+    assert!(board.header("set-cookie").is_none() && board.header("cache-control") == Some("no-store, private"));
+    for path in ["/.sluice/board/", "/.sluice/board/other", "/.sluice/board/shop/"] {
+        assert_eq!(client.ask(&Request::navigation(path)).await.status, 404, "{path}");
+    }
+    assert_eq!(client.ask(&Request::new("POST", "/.sluice/board/shop")).await.status, 405);
+    assert_eq!(scene.node.metrics().await.line("issued_number", "shop"), issued);
+    let (scene, _inside) = one_seat_with(protocol, "board = false").await;
+    let off = scene.client().await.ask(&Request::navigation("/.sluice/board/shop")).await;
+    assert_eq!(off.status, 404);
+}
+
 async fn a_head_request_gets_the_head_of_the_page_alone(protocol: Protocol) {
     let (scene, _inside) = one_seat(protocol).await;
     let request = Request::new("HEAD", "/").header("Accept", "text/html").header("Sec-Fetch-Mode", "navigate");
@@ -128,6 +148,7 @@ on_every_protocol!(
     the_status_of_the_waiting_page_is_the_operators_choice,
     a_page_comes_in_the_encoding_that_the_browser_likes_best,
     a_page_speaks_the_language_that_was_chosen_else_the_browsers_else_the_tenants,
+    the_board_shows_the_line_to_everybody_and_takes_no_number,
     a_head_request_gets_the_head_of_the_page_alone,
     a_prefetch_is_refused_and_takes_no_number,
     a_called_visitors_next_navigation_goes_straight_in,
