@@ -64,10 +64,10 @@ impl Answer {
         Self { head, body, closes, form: None }
     }
 
-    /// The same with a page in the place of its body.
+    /// The same with a page in the place of its body that loads nothing and runs nothing.
     pub(crate) fn with_page(mut self, body: Bytes) -> Self {
         put(&mut self.head, header::CONTENT_TYPE, page::CONTENT_TYPE);
-        put(&mut self.head, header::CONTENT_SECURITY_POLICY, page::content_security_policy(Sort::Shows));
+        put(&mut self.head, header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'");
         put(&mut self.head, header::REFERRER_POLICY, page::REFERRER_POLICY);
         put_length(&mut self.head, &body);
         Self { body, ..self }
