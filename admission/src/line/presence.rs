@@ -69,8 +69,14 @@ impl Presence {
         wipe_before(&mut self.coarse, now_ms / COARSE_MS);
     }
 
+    /// No number is at the door that is not counted as waiting: the floor would pass it.
     fn expire_waiting(&mut self, asked_ms: u64) {
-        wipe_before(&mut self.waiting, (asked_ms / WAITING_MS + 1).saturating_sub(WAITING_GENERATIONS as u64));
+        let oldest = (asked_ms / WAITING_MS + 1).saturating_sub(WAITING_GENERATIONS as u64);
+        if self.waiting.iter().any(|g| g.index < oldest && g.bits.len_words() > 0) {
+            wipe_before(&mut self.waiting, oldest);
+            let waiting = all(&self.waiting);
+            self.fine.iter_mut().chain(&mut self.coarse).for_each(|g| g.bits.mask(&waiting));
+        }
     }
 
     /// Marks a number as present for `hold_ms`, at most [`HOLD_MS_MAX`].
@@ -80,12 +86,10 @@ impl Presence {
     }
 
     /// As [`Self::expire`], but those who were present when the line was last asked are so for `hold_ms` more, as they
-    /// could not say it, if they are counted as waiting: or else a line that falls silent again and again would never
-    /// forget who has left.
+    /// could not say it, as long as they are counted as waiting: or else a line that falls silent again and again would
+    /// never forget who has left.
     pub(super) fn carry(&mut self, asked_ms: u64, now_ms: u64, hold_ms: u32) {
         self.expire_waiting(asked_ms);
-        let waiting = all(&self.waiting);
-        self.fine.iter_mut().chain(&mut self.coarse).for_each(|g| g.bits.mask(&waiting));
         let mut door = all(&self.fine);
         door.merge(&all(&self.coarse));
         self.expire_doors(now_ms);

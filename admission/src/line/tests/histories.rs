@@ -339,3 +339,31 @@ fn histories_hold_newcomers_of_every_sort_in_numbers() {
     }
     assert!(counts.iter().all(|&count| count >= HISTORIES), "{counts:?} in {HISTORIES} histories");
 }
+
+/// A line of one who has left falls silent for a minute, twice.
+#[test]
+fn who_has_left_a_line_that_falls_silent_is_forgotten_by_line_and_list_alike() {
+    let rules = Rules {
+        release_per_minute: 2,
+        burst: 2,
+        max_active: Some(1),
+        max_waiting: 11,
+        mode: Mode::Auto,
+        claim_within_ms: 1_000,
+        return_within_ms: 46_477,
+        seat_ms: 2_000,
+    };
+    let events = [
+        Event::Pass { ms: 4_064 },
+        Event::Arrive { count: 1, enter: false, hold_ms: 12_001 },
+        Event::Away { who: 0 },
+        Event::Arrive { count: 11, enter: false, hold_ms: 0 },
+        Event::Pass { ms: 27_930 },
+        Event::PollAll { hold_ms: 32_000 },
+        Event::Ask { who: 9_085_637_606_718_764_928, enter: true },
+        Event::Pass { ms: 26_184 },
+        Event::Silence { ms: 51_813 },
+        Event::Pass { ms: 69_813 },
+    ];
+    live(rules, &events);
+}

@@ -101,6 +101,7 @@ impl Model {
         // It rises at the end of a step.
         let floor = self.floor;
         self.silence(now_ms);
+        self.forget(now_ms);
         self.lapse(rules, now_ms);
         self.marks(rules, batch, now_ms);
         let issued_before = self.visitors.keys().last().copied().unwrap_or(0);
@@ -249,13 +250,18 @@ impl Model {
             if let Place::Due { until_ms, .. } = &mut visitor.place {
                 *until_ms += silent_ms;
             }
-            let is_counted = visitor.seen > 0 && visitor.seen + presence::WAITING_GENERATIONS as u64 > half_minute;
-            if !is_counted {
-                visitor.present_until_ms = 0;
-            } else if visitor.present_until_ms > self.last_ms {
+            let is_counted = visitor.seen + presence::WAITING_GENERATIONS as u64 > half_minute;
+            if is_counted && visitor.present_until_ms > self.last_ms {
                 visitor.present_until_ms = visitor.present_until_ms.max(until_ms);
             }
         }
+    }
+
+    /// Who is not counted as waiting is not at the door.
+    fn forget(&mut self, now_ms: u64) {
+        let half_minute = self.half_minute(now_ms);
+        let is_over = |v: &&mut Visitor| v.seen + presence::WAITING_GENERATIONS as u64 <= half_minute;
+        self.visitors.values_mut().filter(is_over).for_each(|visitor| visitor.present_until_ms = 0);
     }
 
     /// Which half minute it is, without the time for which the line could not be asked.

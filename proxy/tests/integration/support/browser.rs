@@ -31,6 +31,7 @@ pub(crate) struct Status {
     pub(crate) reason: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) server_time: u64,
+    pub(crate) code: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

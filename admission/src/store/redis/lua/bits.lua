@@ -195,21 +195,17 @@ end
 local function expire_waiting()
   -- Time in which the line could not be asked does not count.
   local seen = floor((s.now - s.silent) / C.WAITING_MS)
+  local wiped = false
   for generation = max(s.seen, seen - WAITINGS) + 1, seen do
-    wipe_generation(DOORS + generation % WAITINGS + 1)
+    local i = DOORS + generation % WAITINGS + 1
+    wiped = wiped or live[i]
+    wipe_generation(i)
   end
   s.seen = seen
-end
-
--- Wipes the generations that are over.
-local function expire_presence()
-  expire_doors()
-  expire_waiting()
-end
-
--- As `expire_presence`, but who was present is so for `hold_ms` more, if counted as waiting.
-local function carry_presence(hold_ms)
-  expire_waiting()
+  if not wiped then
+    return
+  end
+  -- No number is at the door that is not counted as waiting: the floor would pass it.
   local waiting = gather(DOORS + 1, DOORS + WAITINGS)
   for i = 1, DOORS do
     if not waiting then
@@ -218,6 +214,17 @@ local function carry_presence(hold_ms)
       call('BITOP', 'AND', KEY.present[i], KEY.present[i], KEY.scratch)
     end
   end
+end
+
+-- Wipes the generations that are over.
+local function expire_presence()
+  expire_doors()
+  expire_waiting()
+end
+
+-- As `expire_presence`, but who was present is so for `hold_ms` more, as long as counted as waiting.
+local function carry_presence(hold_ms)
+  expire_waiting()
   local any = gather(1, DOORS)
   expire_doors()
   if any then
