@@ -37,6 +37,8 @@ use crate::{
 pub(crate) const HEAD_WITHIN: Duration = Duration::from_secs(20);
 /// What the answer to one that is not says.
 pub(super) const HEAD_TOO_SLOW: (u16, &str) = (408, "head_too_slow");
+/// The parser's timer may be this early.
+const TIMER_SLACK: Duration = Duration::from_millis(100);
 /// So many bytes of a request are read ahead of the parser at most: more than the head of a poll has.
 const AHEAD_BYTES: usize = 4 << 10;
 /// Writes are handed to the kernel once so much has gathered.
@@ -262,7 +264,7 @@ impl Downstream {
     /// Whether a head has not become whole in time, and its client is still there.
     pub(super) fn is_late(&self) -> bool {
         let since = self.head_since.filter(|_| self.refused == Refused::No && self.wire.in_head());
-        since.is_some_and(|since| since.elapsed() >= HEAD_WITHIN)
+        since.is_some_and(|since| since.elapsed() + TIMER_SLACK >= HEAD_WITHIN)
     }
 
     /// With which status what came is to be answered, if it is refused, and the word for it.

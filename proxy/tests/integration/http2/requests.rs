@@ -30,7 +30,7 @@ async fn outcome(scene: &Scene, fields: &[(&str, &str)]) -> Outcome {
 #[tokio::test]
 async fn a_request_with_two_readings_is_refused_and_reaches_no_origin() {
     let scene = shop().await;
-    let long = "x".repeat(17 << 10);
+    let long = "x".repeat(49 << 10);
     for (what, fields) in [
         ("another scheme", get_with(":scheme", Some("http"))),
         ("a scheme of another kind", get_with(":scheme", Some("ftp"))),
@@ -46,11 +46,9 @@ async fn a_request_with_two_readings_is_refused_and_reaches_no_origin() {
         ("no :path beside Host", vec![(":method", "GET"), (":scheme", "https"), ("host", HOST)]),
         ("a path that does not begin", get_with(":path", Some("checkout"))),
         ("an absolute :path", get_with(":path", Some("https://shop.example.com/"))),
-        ("a host in front of :path", get_with(":path", Some("//news.example.org/"))),
         ("a space in :path", get_with(":path", Some("/a b"))),
         ("a line feed in :path", get_with(":path", Some("/a\r\nX: y"))),
         ("a NUL in :path", get_with(":path", Some("/a\0"))),
-        ("another encoding in :path", get_with(":path", Some("/caf\u{e9}"))),
         ("* of a GET", get_with(":path", Some("*"))),
         ("a space before a value", get_and(&[("x", " y")])),
         ("a tab behind a value", get_and(&[("x", "y\t")])),
