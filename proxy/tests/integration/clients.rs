@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-
 use crate::support::{Request, Scene, Setup, metrics::Metrics, scene::FAST};
 
 /// More pages than fit into what the system keeps between a node and a client that reads nothing.

@@ -62,6 +62,8 @@ impl NewKey {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use sluice_config::{Name, Role};
 
     use super::*;

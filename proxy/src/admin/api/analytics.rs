@@ -196,6 +196,8 @@ pub(crate) async fn read(
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn minute(minute: u64, called: u32, waits_s: &[u64]) -> Minute {

@@ -107,7 +107,7 @@ impl<T: Serialize> IntoResponse for Answer<T> {
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
-    pub(crate) error: ErrorItem,
+    pub(crate) error: Box<ErrorItem>,
     /// What is there instead, where that helps.
     pub(crate) data: Option<Value>,
     pub(crate) etag: Option<String>,
@@ -116,7 +116,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        let error = ErrorItem { code, message: message.into(), pointer: None, hint: None };
+        let error = Box::new(ErrorItem { code, message: message.into(), pointer: None, hint: None });
         Self { status, error, data: None, etag: None, request_id: request_id() }
     }
 
@@ -200,7 +200,7 @@ impl From<crate::admin::audit::Unrecorded> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let errors = Some(vec![self.error]);
+        let errors = Some(vec![*self.error]);
         let envelope = Envelope { success: false, data: self.data, metadata: Metadata::now(self.request_id), errors };
         let mut response = (self.status, axum::Json(envelope)).into_response();
         let headers = response.headers_mut();

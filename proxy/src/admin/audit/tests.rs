@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, io::BufReader};
 
 use serde_json::json;

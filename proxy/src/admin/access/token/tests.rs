@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use sluice_config::{Keys, settings::Secret};
 
 use super::*;
