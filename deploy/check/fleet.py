@@ -125,7 +125,7 @@ class Fleet:
             if self.stop.wait(1):
                 return
             for attempt in (
-                lambda: ask(port, "//", {"Host": HOST}, {}),
+                lambda: ask(port, "/a/../b", {"Host": HOST}, {}),
                 lambda: ask(port, "/", {"Host": HOST, "Cookie": forged}, {}),
                 lambda: ask(port, "/", {"Host": "broken.example.com"}, {}),
                 lambda: self.handshake(tls, b"GET / HTTP/1.1\r\nHost: " + HOST.encode() + b"\r\n\r\n"),
