@@ -66,9 +66,9 @@ async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>
     if let Err(error) = node.take(&config, keys, LINES_ANSWER_WITHIN).await {
         return refused(&error);
     }
-    if let (Some(access), Some(admin)) = (access, &config.admin) {
+    if let Some(access) = access {
         match Keyring::new(keys) {
-            Ok(keyring) => access.take(admin.clone(), &keyring),
+            Ok(keyring) => access.take(config.admin.clone(), &keyring),
             Err(error) => return refused(&error),
         }
     }

@@ -143,7 +143,7 @@ pub(crate) struct Route<'r> {
     pub(crate) visitor: u64,
     /// How long nothing may come of a request's body.
     pub(crate) body_silence_max: Duration,
-    /// Called when bytes have moved, with the time: whoever waits for them is still there.
+    /// Called when bytes have moved, with the time: the visitor is still there.
     pub(crate) on_moved: &'r (dyn Fn(Instant) + Sync),
 }
 

@@ -3,10 +3,10 @@
 //! Five bits a character, in the alphabet of Douglas Crockford: no I, L, O or U, which are misheard or misread. The last
 //! character checks the others: it is the sum of all values, each times its place, modulo 31, as in ISBN-10. With 31
 //! being prime, a character that was misheard changes it, and so do two neighbours that changed places, unless they are
-//! `0` and `Z`, which nobody takes for each other. Crockford's own check is modulo 37 and would need signs such as `~`.
+//! `0` and `Z`, which are not taken for each other. Crockford's own check is modulo 37 and would need signs such as `~`.
 //!
 //! The code hides nothing: the number stands beside it, and a place is held by a signed ticket, not by knowing a number.
-//! So there is no key in it, and whoever answers the telephone can read it with `sluice number`.
+//! So there is no key in it, and support can read it with `sluice number`.
 
 use std::fmt;
 

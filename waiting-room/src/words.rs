@@ -98,7 +98,7 @@ pub struct Reasons {
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
-    /// Nobody is ahead.
+    /// No visitor is ahead.
     pub next: String,
     /// Below the number of those ahead.
     pub ahead: Counted,

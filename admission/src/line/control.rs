@@ -201,7 +201,7 @@ impl Controlled {
         Changed::Accepted(revision)
     }
 
-    /// What a node has to be told that knows of this revision.
+    /// What is news to a node that knows of this revision.
     pub(super) fn news(&self, known: Revision) -> Option<Box<Control>> {
         (self.control.revision > known).then(|| Box::new(self.control.clone()))
     }

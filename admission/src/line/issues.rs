@@ -1,7 +1,7 @@
 //! When numbers were handed out, without a time for each: numbers of one second share one.
 //!
 //! What is older is kept more coarsely: stretches are put together while they last no more than a 64th of their age. So
-//! a wait is told too long by at most a second or a 64th of it, and a few hundred stretches reach back for days.
+//! a wait is counted too long by at most a second or a 64th of it, and a few hundred stretches reach back for days.
 
 use serde::{Deserialize, Serialize};
 

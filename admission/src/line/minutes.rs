@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Line;
 
-/// Whole minutes that are kept beside the one that is being counted. Whoever wants a longer history reads them in time.
+/// Whole minutes that are kept beside the one that is being counted. A longer history is read from them in time.
 pub const MINUTES_KEPT: u64 = 120;
 pub(super) const MINUTE_MS: u64 = 60_000;
 /// Steps per doubling of a [`Histogram`].
@@ -45,7 +45,7 @@ impl Histogram {
         other.counts().for_each(|(bucket, count)| self.add(bucket, count));
     }
 
-    /// The bucket for so many seconds.
+    /// The bucket for a number of seconds.
     pub fn bucket_of(seconds: u64) -> u8 {
         let doublings = (seconds / STEPS).checked_ilog2().map_or(0, u64::from);
         u8::try_from((doublings * STEPS + (seconds >> doublings)).min(BUCKET_MAX)).unwrap_or(u8::MAX)
@@ -84,7 +84,7 @@ pub struct Minute {
     /// long by at most a second or, if it is more, a 64th of it. Those whom nodes let in by themselves are not in it.
     pub waits: Histogram,
     /// How long the visits were that ended, from the entry to the last sign of the visitor, which may be an eighth of
-    /// `session_idle` before the last request. A visit that the line was told of after a loss is counted from then on.
+    /// `session_idle` before the last request. A visit that the line learned of after a loss is counted from then on.
     pub visits: Histogram,
 }
 

@@ -52,7 +52,7 @@ impl Rules {
         }
     }
 
-    /// Rules that call nobody whom these or those would not call.
+    /// Rules that call no visitor whom these or those would not call.
     pub(crate) fn slower(&self, other: &Self) -> Self {
         let calls = |rules: &Self| matches!(rules.mode, Mode::Auto | Mode::Drain);
         let max_active = self.max_active.into_iter().chain(other.max_active).min();

@@ -14,7 +14,7 @@ pub const STEP_EVERY_MIN: Duration = Duration::from_millis(2);
 pub const STEP_EVERY_BUSY: Duration = Duration::from_millis(20);
 /// So many questions in one step are a rush.
 pub const BUSY_FROM: usize = 4;
-/// How often a line is looked at in which nobody waits and nothing happens, if no other node can change it.
+/// How often a line is looked at in which no visitor waits and nothing happens, if no other node can change it.
 pub const IDLE_EVERY: Duration = Duration::from_secs(5);
 /// The same, of a line that other nodes have as well: what an operator sets through one of them holds at all of them
 /// within a second.
@@ -59,7 +59,7 @@ impl Pace {
         Self { look_every: every, idle_every: every, moving: true }
     }
 
-    /// The pace after a step that left the line like this, for a node that remembers so much. `shared`: other nodes have
+    /// The pace after a step that left the line like this, for a node that remembers this much. `shared`: other nodes have
     /// the line as well.
     pub fn of(summary: &Summary, rules: &Rules, memory: &Memory, shared: bool) -> Self {
         if memory.is_news_to(summary.life) || memory.control().revision > summary.revision {

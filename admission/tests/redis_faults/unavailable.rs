@@ -1,4 +1,4 @@
-//! A server that is away, frozen or has forgotten, and comes back.
+//! A server that is unavailable, frozen or has forgotten, and comes back.
 
 use std::{sync::Arc, time::Instant};
 

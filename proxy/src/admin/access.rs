@@ -47,8 +47,13 @@ impl Access {
         Self { current: ArcSwap::from_pointee(current), used: token::Used::default() }
     }
 
-    /// Takes a changed config.
-    pub(crate) fn take(&self, settings: Admin, keyring: &Keyring) {
+    /// Takes a changed config. Without `[admin]` the listener stays until the node is restarted, and no key is good.
+    pub(crate) fn take(&self, settings: Option<Admin>, keyring: &Keyring) {
+        let settings = settings.unwrap_or_else(|| Admin {
+            hosts: Vec::new(),
+            keys: Vec::new(),
+            ..self.current.load().settings.clone()
+        });
         self.current.store(Arc::new(Current { signer: Signer::new(keyring), settings }));
     }
 

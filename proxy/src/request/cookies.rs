@@ -4,7 +4,7 @@
 //! which browsers accept only from this very host, so that a page on a sibling domain cannot plant one. Where hosts of a
 //! tenant share their cookies it is `__Secure-`, which any host below the shared name may set. Over plain HTTP nothing
 //! prevents anything, and a planted cookie may even come first; so [`find`] gives every candidate of a name, and the
-//! caller takes the first that verifies. Whoever brings nothing under the name of the scope is asked for the others as
+//! caller takes the first that verifies. A client that brings nothing under the name of the scope is asked for the others as
 //! well, once: a site that moves to HTTPS, or begins to share cookies, takes its visitors along.
 
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl<'a> Candidates<'a> {
     /// The values as they were sent: anything but `;`, perhaps empty, perhaps in quotes.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a [u8]> {
         let kept = self.values.into_iter().take(self.len);
-        // Nearly nobody has more, and a head holds no more of them than are quickly verified.
+        // Hardly a client has more, and a head holds no more of them than are quickly verified.
         let more = (self.len > KEPT).then(|| values(self.headers, self.name).skip(KEPT));
         kept.chain(more.into_iter().flatten())
     }

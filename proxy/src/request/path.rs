@@ -187,7 +187,7 @@ impl<T> PrefixTable<T> {
             let agrees = match (found, self.longest(reading)) {
                 (Some((_, one)), Some((_, other))) => alike(one, other),
                 (None, None) => true,
-                // A queue on `/café` is not to be shut to those who read well, and whoever drops letters meets no queue.
+                // A queue on `/café` is not to be shut to those who read well, and an origin that drops letters meets no queue.
                 (Some(_), None) => *why == Ambiguous::NonAscii,
                 (None, Some(_)) => false,
             };

@@ -50,7 +50,7 @@ fn encoding(headers: &HeaderMap) -> Encoding {
     best.0
 }
 
-/// What the visitor has chosen on a page of ours. Whoever plants this cookie changes a language.
+/// What the visitor has chosen on a page of ours. A planted one changes a language, and nothing else.
 fn chosen(headers: &HeaderMap) -> Option<Language> {
     let [candidates] = cookies::find(headers, [cookies::LANGUAGE]);
     candidates.iter().find_map(|tag| Language::of(str::from_utf8(tag).ok()?))

@@ -1,7 +1,7 @@
 //! From which addresses visitors have been inside lately.
 //!
 //! A preflight carries no cookies, so it does not show whether its visitor is inside. The request that it is for comes
-//! from the same browser, and so from the same address. An address proves nothing and lets nobody in: it decides only
+//! from the same browser, and so from the same address. An address proves nothing and lets no visitor in: it decides only
 //! whether a preflight, which changes nothing, is the origin's to answer while a line stands.
 
 use std::{

@@ -177,7 +177,7 @@ impl Origin {
         self.servers.load().own(visitor).map(|server| server.id())
     }
 
-    /// A request has failed at a server. Nobody is told what is the client's doing.
+    /// A request has failed at a server. What is the client's doing is not logged.
     pub(super) fn failed(&self, server: &Server, failure: &Failure) {
         let Some(cause) = failure.of_server() else { return };
         self.known.complain(Some(server), failure);

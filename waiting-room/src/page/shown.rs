@@ -86,7 +86,7 @@ impl<'w> Shown<'w> {
 }
 
 impl Shown<'_> {
-    /// Nobody is ahead.
+    /// No visitor is ahead.
     pub(super) fn is_next(&self) -> bool {
         matches!(self.ahead, Some((None, _)))
     }

@@ -235,7 +235,7 @@ fn says_at_once_when_the_browser_takes_no_cookies() {
     assert!(Visit::to(&site, 1).last().cookies.is_some());
 }
 
-/// While the store is unavailable nobody gets a number, cookies or not.
+/// While the store is unavailable no visitor gets a number, cookies or not.
 #[test]
 fn does_not_blame_cookies_for_a_store_that_is_away() {
     let away = Standing { reason: Some(Reason::StoreAway), ..JOINING };

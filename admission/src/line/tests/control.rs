@@ -31,7 +31,7 @@ impl World {
         self.line.sync(&rules(), reading(self.now_ms), &batch)
     }
 
-    /// Sets something, as whoever has heard of all changes.
+    /// Sets something, as an operator who has heard of all changes.
     fn set(&mut self, set: Override) -> Outcome {
         let change = Change { id: self.revision.number + 100, from: self.revision, set, ..Change::default() };
         let outcome = self.step(Batch { changes: vec![change], ..Batch::default() });

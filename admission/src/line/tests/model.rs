@@ -158,7 +158,7 @@ impl Model {
         }
     }
 
-    /// Each change is made once, and only if nobody was faster.
+    /// Each change is made once, and only if no other was faster.
     fn control(&mut self, batch: &Batch, outcome: &Outcome) {
         let answers = batch.changes.iter().map(|change| self.change(change)).collect::<Vec<_>>();
         assert_eq!(outcome.changes, answers);

@@ -22,7 +22,7 @@ use crate::admin::{
     time::now_ms,
 };
 
-/// Whoever asks.
+/// Who asks.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Me {
     /// As in the audit log.

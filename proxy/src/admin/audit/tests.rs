@@ -141,3 +141,20 @@ async fn what_cannot_be_recorded_is_refused() {
     audit.note(entry("login")).await.unwrap();
     assert_eq!(follow(&fs::read(dir.path().join(FILE)).unwrap()).unwrap().seq, 2);
 }
+
+/// Damage in the current file must not make the one after it look damaged at each start.
+#[tokio::test]
+async fn a_log_goes_on_after_damage_where_the_last_full_file_ended() {
+    let dir = written(2).await;
+    let path = dir.path().join(FILE);
+    fs::rename(&path, dir.path().join("audit-000000000002.jsonl")).unwrap();
+    fs::write(&path, "no record\n").unwrap();
+    for seq in [3, 4] {
+        let audit = Audit::open(dir.path()).unwrap();
+        audit.note(entry("login")).await.unwrap();
+        assert_eq!(audit.head().await.0, seq);
+    }
+    assert!(!dir.path().join("audit.jsonl.damaged-2").exists());
+    fs::write(dir.path().join("audit-000000000002.jsonl"), "no record\n").unwrap();
+    assert!(Audit::open(dir.path()).is_ok(), "visitors must not suffer for it");
+}

@@ -85,7 +85,7 @@ async function one(tenant, queue) {
   const name = `${tenant}/${queue}`;
   where.textContent = name;
   const path = `/v1/tenants/${encodeURIComponent(tenant)}/queues/${encodeURIComponent(queue)}`;
-  const told = element("p", { class: "state" });
+  const status = element("p", { class: "state" });
   const figures = element("dl", { class: "figures" });
   const waiting = plot("Waiting");
   const called = plot("Called in the last minute");
@@ -102,10 +102,12 @@ async function one(tenant, queue) {
   };
   const happened = async () => {
     if (!me.permissions.includes("audit:read")) return;
-    let after = 0;
+    // The newest of this queue: they are at the end of the log.
+    const head = await ask("GET", "/v1/audit/head");
+    let after = Math.max(0, head.data.seq - 2000);
     /** @type {any[]} */
     let all = [];
-    for (let page = 0; page < 10; page += 1) {
+    for (let page = 0; page < 3; page += 1) {
       const answer = await ask("GET", `/v1/audit?after=${after}&limit=1000`);
       all = all.concat(answer.data);
       if (!answer.metadata.next) break;
@@ -121,7 +123,7 @@ async function one(tenant, queue) {
   };
   const box = changeBox({ path, name, may: me.permissions, changed: reload });
   main.replaceChildren(
-    element("section", {}, element("h1", {}, name), told, figures),
+    element("section", {}, element("h1", {}, name), status, figures),
     element("div", { class: "columns" },
       element("section", {}, waiting.element), element("section", {}, called.element), element("section", {}, inside.element)),
     element("section", {}, element("h2", {}, "The last hour"), hour),
@@ -145,8 +147,8 @@ async function one(tenant, queue) {
     if (!known) return;
     const { live } = known;
     const [kind, words] = state(live);
-    told.className = `state ${kind}`;
-    if (told.textContent !== words) told.textContent = words;
+    status.className = `state ${kind}`;
+    if (status.textContent !== words) status.textContent = words;
     const seats = live.called + live.inside;
     figures.replaceChildren(
       figure("Waiting", live.waiting.toLocaleString(), `wait now: ${wait(live)}`),

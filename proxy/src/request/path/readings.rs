@@ -55,7 +55,7 @@ pub(super) fn of(raw: &[u8]) -> Result<Vec<(Ambiguous, Vec<u8>)>, Ambiguous> {
             let known = found.iter().chain(&fresh).any(|(_, known)| is_known(known)) || is_known(raw);
             if !known {
                 bytes += reading.len();
-                // Whoever drops letters is told from all others: see `find_agreed`.
+                // An origin that drops letters differs from all others: see `find_agreed`.
                 let why = if habit == Ambiguous::NonAscii { habit } else { first.unwrap_or(habit) };
                 fresh.push((why, reading));
             }

@@ -60,7 +60,7 @@ impl Servers {
         let is_up = |member: &Member| member.server.health.is_up() && is_left(member);
         let chosen = match self.choose(pick, &is_up) {
             Some(chosen) => chosen,
-            // A server that is down may not be, and nobody is served without one.
+            // A server that is down may not be, and no request is served without one.
             None => self.choose(pick, &is_left).inspect(|chosen| chosen.server.known.panics())?,
         };
         let enter = |member: &Member| member.server.enter(pick.in_flight_max).then(|| Turn::at(member.server.clone()));

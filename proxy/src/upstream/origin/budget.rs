@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// Second attempts in a second that are always allowed.
 const ATTEMPTS_MIN: u64 = 10;
-/// Beyond that, one for so many requests.
+/// Beyond that, one for this many requests.
 const REQUESTS_PER_ATTEMPT: u64 = 5;
 
 /// The second attempts of an origin. Asked only when there is to be one.

@@ -34,7 +34,7 @@ pub(super) struct OriginId {
     pub(super) route: String,
 }
 
-/// After the first complaint the next ones of an origin are counted, and told once in this time.
+/// After the first complaint the next ones of an origin are counted, and logged once in this time.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// What is known of an origin.
@@ -134,7 +134,7 @@ impl Known {
     }
 }
 
-/// When something was told last, and how much has not been told since.
+/// When something was logged last, and how much was left out since.
 #[derive(Debug, Default)]
 struct Complaints {
     next_ms: AtomicU64,
@@ -142,7 +142,7 @@ struct Complaints {
 }
 
 impl Complaints {
-    /// Whether this one is told, and how many before it were not.
+    /// Whether this one is logged, and how many before it were not.
     fn may_tell(&self) -> Option<u64> {
         let (now, next) = (now_ms(), self.next_ms.load(Ordering::Relaxed));
         let after = now + u64::try_from(COMPLAIN_EVERY.as_millis()).unwrap_or(u64::MAX);

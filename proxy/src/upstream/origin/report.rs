@@ -1,4 +1,4 @@
-//! What is told of origins in metrics.
+//! Origins in metrics.
 
 use super::{Origin, Server};
 use crate::upstream::failure::Cause;

@@ -44,7 +44,7 @@ impl Drop for Turn {
 #[derive(Debug)]
 pub(super) struct Room {
     in_flight_max: AtomicU32,
-    /// As many as stand in line, so that nobody has to look if there are none.
+    /// As many as stand in line, so that the queue is not looked at if there are none.
     waiting: AtomicUsize,
     line: Mutex<VecDeque<Waiting>>,
 }
@@ -117,7 +117,7 @@ impl Room {
         }
     }
 
-    /// Gives a place to the first who waits for it. False: nobody does.
+    /// Gives a place to the first who waits for it. False: none does.
     fn hand_over(&self, server: &Arc<Server>) -> bool {
         loop {
             let next = {

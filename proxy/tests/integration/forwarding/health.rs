@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::site::{OPEN, Raw, Reply, Site};
 use crate::support::{Protocol, Request, Tenant, metrics::Metrics, until};
 
-/// Where nobody listens.
+/// Where no server listens.
 async fn dead() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }

@@ -55,7 +55,7 @@ async fn is_left_out(client: &mut Client, status: u16, within: Duration) {
 }
 
 async fn a_server_that_hangs_is_a_504_and_then_left_out(protocol: Protocol) {
-    // As one that is stopped: the system accepts for it, and nobody reads.
+    // As one that is stopped: the system accepts for it, and nothing reads.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let good = Raw::start(|_| Reply::ok()).await;
     let site = Site::with(protocol, two(listener.local_addr().unwrap(), good.addr())).await;

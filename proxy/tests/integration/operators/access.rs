@@ -103,9 +103,15 @@ async fn a_key_of_the_config_is_good_until_its_table_is_gone() {
     let operator = Operator { node: &scene.node, bearer: key };
     assert_eq!(operator.get("/v1/me").await.json()["data"]["id"], "key:ci");
     let file = std::fs::read_to_string(scene.node.folder.path().join("sluice.toml")).unwrap();
-    scene.node.folder.write("sluice.toml", &file[..file.find("[[admin.key]]").unwrap()]);
-    scene.node.reload().await;
-    assert_eq!(operator.get("/v1/me").await.status, 401);
+    // Its own table, and then all of `[admin]`.
+    for end in ["[[admin.key]]", "[admin]"] {
+        scene.node.folder.write("sluice.toml", &file);
+        scene.node.reload().await;
+        assert_eq!(operator.get("/v1/me").await.status, 200);
+        scene.node.folder.write("sluice.toml", &file[..file.find(end).unwrap()]);
+        scene.node.reload().await;
+        assert_eq!(operator.get("/v1/me").await.status, 401, "{end}");
+    }
 }
 
 #[tokio::test]
