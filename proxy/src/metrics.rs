@@ -15,8 +15,9 @@ use crate::{
     gate::{Counts, Gate},
     node,
     routing::Routes,
+    sinks::access_log::AccessLog,
     tally::Tally,
-    transport::tls::HandshakeCounts,
+    transport::{ProxyHeaderRefused, tls::HandshakeCounts},
 };
 
 type Gauges = GenericGaugeVec<AtomicU64>;
@@ -29,6 +30,11 @@ pub(crate) struct Metrics {
     tokens_refused: IntCounterVec,
     rejected: IntCounterVec,
     rules: IntCounterVec,
+    limits: IntCounterVec,
+    proxy_headers: IntCounterVec,
+    delayed: IntCounterVec,
+    log_written: IntCounter,
+    log_lost: IntCounter,
     origin_errors: IntCounterVec,
     origins: Origins,
     line: Lines,
@@ -123,6 +129,15 @@ impl Metrics {
         let gauge = |name: &str, help: &str| registered(r, IntGauge::new(format!("sluice_{name}"), help)?);
         let build = IntGaugeVec::new(Opts::new("sluice_build_info", "The version that runs"), &["version"])?;
         registered(r, build)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let proxy_headers = counters(
+            "proxy_headers_refused_total",
+            "Connections closed for what came in the place of a PROXY header",
+            &["reason"],
+        )?;
+        for refused in ProxyHeaderRefused::ALL {
+            // Counted from zero, so that the first one is a rise.
+            proxy_headers.with_label_values(&[refused.reason()]);
+        }
         Ok(Self {
             requests: counters("requests_total", "Requests at a gate", &["tenant", "queue", "outcome"])?,
             tokens_refused: counters(
@@ -136,6 +151,19 @@ impl Metrics {
                 "Requests that a rule of a queue has decided about",
                 &["tenant", "queue", "rule"],
             )?,
+            limits: counters(
+                "limits_reached_total",
+                "How often a bound was reached, of the node (no tenant) or of a tenant",
+                &["tenant", "limit"],
+            )?,
+            proxy_headers,
+            delayed: counters(
+                "numbers_delayed_total",
+                "How often a number was put off because of how many its client had had",
+                &["tenant", "queue"],
+            )?,
+            log_written: counter("access_log_lines_written_total", "Lines of the access log")?,
+            log_lost: counter("access_log_lines_lost_total", "Lines of the access log that could not be written")?,
             origin_errors: counters(
                 "origin_errors_total",
                 "Requests the origin did not answer",
@@ -192,19 +220,35 @@ impl Metrics {
         self.cut.with_label_values(&[reason]).inc();
     }
 
+    /// A bound was reached, of a tenant or of the node; `limit` is a fixed word.
+    pub(crate) fn limit(&self, tenant: &str, limit: &'static str) {
+        self.limits.with_label_values(&[tenant, limit]).inc();
+    }
+
+    /// A connection was closed for what came in the place of a PROXY header.
+    pub(crate) fn proxy_header(&self, refused: ProxyHeaderRefused) {
+        self.proxy_headers.with_label_values(&[refused.reason()]).inc();
+    }
+
     /// The origin of a tenant did not answer; `reason` is a fixed word.
     pub(crate) fn origin_error(&self, tenant: &str, reason: &'static str) {
         self.origin_errors.with_label_values(&[tenant, reason]).inc();
     }
 
     /// The text for a scrape; the lines are read now.
-    pub(crate) fn scrape(&self, routes: &Routes, store: &node::Lines) -> Vec<u8> {
+    pub(crate) fn scrape(&self, routes: &Routes, store: &node::Lines, log: &AccessLog) -> Vec<u8> {
         self.line.reset();
         if let Some(condition) = store.condition() {
             self.store.read(condition);
         }
         self.requests.reset();
         self.rules.reset();
+        self.delayed.reset();
+        let (lost, written) = log.counts();
+        for (counter, count) in [(&self.log_lost, lost), (&self.log_written, written)] {
+            counter.reset();
+            counter.inc_by(count);
+        }
         self.origins.reset();
         routes.sites().iter().for_each(|site| self.origins.read(site));
         self.in_flight.set(self.requests_in_flight.sum());
@@ -214,6 +258,7 @@ impl Metrics {
             for (outcome, count) in gate.counts.by_outcome() {
                 self.requests.with_label_values(&[line.tenant.as_str(), line.queue.as_str(), outcome]).inc_by(count);
             }
+            self.delayed.with_label_values(&[line.tenant.as_str(), line.queue.as_str()]).inc_by(gate.delayed());
             for (rule, count) in gate.rules_met() {
                 self.rules.with_label_values(&[line.tenant.as_str(), line.queue.as_str(), rule]).inc_by(count);
             }

@@ -13,7 +13,7 @@ mod visits;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use pingora_core::{Result, protocols::http::v1::server::HttpSession};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,13 +23,16 @@ pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders, i
 use crate::{
     answer::Answer,
     gate::{HandedOut, Recipient},
+    limits::{Network, Prefixes, UnderWay},
     node::Node,
     request::{
         Edit,
         kind::Kind,
         strict::{Body, Head},
+        trace::X_REQUEST_ID,
     },
     routing::Site,
+    sinks::access_log::{Lane, Outcome, Record},
     tally::Tally,
 };
 
@@ -38,10 +41,16 @@ use crate::{
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
     pub(crate) trusted_proxies: Arc<[ipnet::IpNet]>,
+    /// What of an address makes a client.
+    pub(crate) prefixes: Prefixes,
+    /// What becomes of requests without a trace.
+    pub(crate) traceparent: sluice_config::Traceparent,
     /// Requests under way at once, over all workers.
     pub(crate) requests_max: usize,
     /// Where this node speaks HTTPS, if it does.
     pub(crate) https_port: Option<u16>,
+    /// The worker's way into the access log.
+    pub(crate) log: Lane,
 }
 
 impl Service {
@@ -62,6 +71,8 @@ pub(crate) struct Passage {
     recipient: Recipient,
     /// The client's address, of IPv6 the network.
     client: u64,
+    /// Who counts as one client with it.
+    network: Option<Network>,
     /// The client wants a WebSocket.
     upgrades: bool,
     /// Where its visitor is inside.
@@ -76,18 +87,27 @@ pub(crate) struct Passage {
     is_asset: bool,
     /// How the request's body is framed.
     pub(crate) body: Body,
+    /// The longest it may be, in bytes.
+    body_max: u64,
+    /// What the request is called on its way.
+    request_id: Option<HeaderValue>,
+    /// Its place among the tenant's.
+    under_way: Option<UnderWay>,
+    /// Its line in the access log, if it is to have one.
+    line: Line,
     _in_flight: InFlight,
 }
 
 impl Passage {
     /// A request has come.
-    pub(crate) fn begin(node: &Node) -> Self {
+    pub(crate) fn begin(service: &Service, is_poll: bool) -> Self {
         Self {
             site: None,
             route: 0,
             kind: Kind::Fetch,
             recipient: Recipient { secure: false, app: false, domain: None },
             client: 0,
+            network: None,
             upgrades: false,
             visits: Visits::none(),
             handed_out: HandedOut::new(),
@@ -95,7 +115,11 @@ impl Passage {
             edits: Vec::new(),
             is_asset: false,
             body: Body::None,
-            _in_flight: InFlight::begin(node),
+            body_max: u64::MAX,
+            request_id: None,
+            under_way: None,
+            line: Line { record: service.log.begin(is_poll), log: service.log.clone() },
+            _in_flight: InFlight::begin(&service.node),
         }
     }
 
@@ -116,7 +140,53 @@ impl Passage {
         if let Some(site) = &self.site {
             site.headers.put_on(head, self.recipient.secure);
         }
+        if let Some(id) = &self.request_id {
+            head.insert_header(X_REQUEST_ID.clone(), id)?;
+        }
+        self.line.begins(head);
+        let length = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        self.line.sent(length.unwrap_or(0));
         Ok(())
+    }
+}
+
+/// A line of the access log that is written when its request is over.
+#[derive(Debug)]
+struct Line {
+    record: Option<Box<Record>>,
+    log: Lane,
+}
+
+impl Line {
+    /// Something more is known.
+    fn note(&mut self, note: impl FnOnce(&mut Record)) {
+        if let Some(record) = &mut self.record {
+            note(record);
+        }
+    }
+
+    /// What is becoming of the request.
+    fn comes_to(&mut self, outcome: Outcome) {
+        self.note(|record| record.outcome = outcome);
+    }
+
+    /// Its answer begins.
+    fn begins(&mut self, head: &ResponseHeader) {
+        self.note(|record| record.status = Some(head.status));
+    }
+
+    /// So many bytes of its answer's body are there for the client.
+    fn sent(&mut self, bytes: u64) {
+        self.note(|record| record.bytes = bytes);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            record.over();
+            self.log.end(record);
+        }
     }
 }
 

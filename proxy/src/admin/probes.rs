@@ -62,6 +62,9 @@ async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
 }
 
 async fn metrics(State(probes): State<Probes>) -> impl IntoResponse {
-    let text = probes.node.metrics.scrape(&probes.node.routes(), probes.node.store());
+    let text = {
+        let node = &probes.node;
+        node.metrics.scrape(&node.routes(), node.store(), &node.access_log)
+    };
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

@@ -4,6 +4,7 @@ use std::{
     future::{Future as _, poll_fn},
     io::IoSlice,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -32,6 +33,9 @@ pub(super) struct Limits<'r> {
     read: Duration,
     write: Duration,
     body: Duration,
+    body_bytes_max: u64,
+    /// Bytes of the answer's body.
+    sent: &'r AtomicU64,
     /// Hears of bytes that have moved.
     on_moved: &'r (dyn Fn(Instant) + Sync),
 }
@@ -39,7 +43,14 @@ pub(super) struct Limits<'r> {
 impl<'r> Limits<'r> {
     pub(super) fn of(route: &Route<'r>) -> Self {
         let (read, write) = (route.origin.settings.read_timeout, route.origin.settings.write_timeout);
-        Self { read, write, body: route.body_silence_max, on_moved: route.on_moved }
+        Self {
+            read,
+            write,
+            body: route.body_silence_max,
+            body_bytes_max: route.body_max,
+            sent: route.sent,
+            on_moved: route.on_moved,
+        }
     }
 }
 
@@ -83,6 +94,8 @@ struct Up {
     taken: bool,
     /// Something of the client's body has been read, and cannot be read again.
     body_read: bool,
+    /// How much of it.
+    body_bytes: u64,
     /// The origin takes nothing more. It may have answered all the same.
     broken: bool,
     /// The body comes once the origin has said something.
@@ -121,6 +134,7 @@ impl<'a, C: Client> Exchange<'a, C> {
             begun: false,
             taken: false,
             body_read: false,
+            body_bytes: 0,
             broken: false,
             expects: ask.expects,
         };
@@ -209,6 +223,10 @@ impl<'a, C: Client> Exchange<'a, C> {
                 match self.client.poll_body(cx, buffer) {
                     Poll::Ready(bytes) => {
                         piece = &buffer[..bytes?];
+                        self.up.body_bytes = self.up.body_bytes.saturating_add(piece.len() as u64);
+                        if self.up.body_bytes > self.limits.body_bytes_max {
+                            return Err(Failure::BodyTooLong);
+                        }
                         (self.up.moved, self.up.body_read) = (true, true);
                         // It comes without being asked for, so what it takes is not the origin's time.
                         self.up.expects = false;
@@ -374,6 +392,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         let decoded = body.decode(bytes)?;
         self.down.keeps &= decoded.used == bytes.len();
         let body_bytes = &bytes[..decoded.bytes];
+        self.limits.sent.fetch_add(decoded.bytes as u64, Ordering::Relaxed);
         if !decoded.ended {
             return if body_bytes.is_empty() { Ok(()) } else { self.client.write(cx, body_bytes, None) };
         }

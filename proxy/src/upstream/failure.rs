@@ -36,6 +36,8 @@ pub(crate) enum Failure {
     NotTaken,
     #[error("nothing came of the request's body for too long")]
     BodySilent,
+    #[error("the request's body is longer than it may be")]
+    BodyTooLong,
     #[error("the request cannot be forwarded: {0}")]
     Request(&'static str),
 }
@@ -47,6 +49,7 @@ impl Failure {
             Self::ClientGone(_) | Self::NotTaken => None,
             Self::Request(_) => Some(400),
             Self::BodySilent => Some(408),
+            Self::BodyTooLong => Some(413),
             Self::Busy => Some(503),
             Self::ConnectTimedOut | Self::HandshakeTimedOut | Self::Silent => Some(504),
             Self::NotConnected(_) | Self::Tls(_) | Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => {
@@ -70,7 +73,12 @@ impl Failure {
             Self::Tls(_) => Some(Cause::Tls),
             Self::NotConnected(_) => Some(Cause::Connect),
             Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some(Cause::BrokenAnswer),
-            Self::Busy | Self::ClientGone(_) | Self::NotTaken | Self::BodySilent | Self::Request(_) => None,
+            Self::Busy
+            | Self::ClientGone(_)
+            | Self::NotTaken
+            | Self::BodySilent
+            | Self::BodyTooLong
+            | Self::Request(_) => None,
         }
     }
 }
