@@ -13,7 +13,7 @@ pub use crate::{
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,
-        origin::{Balance, Health, Origin, OriginServer, OriginTls, ServerAddress, usable_addresses},
+        origin::{Balance, Health, Origin, OriginServer, OriginTls, Proof, ServerAddress, usable_addresses},
         page::{
             Page,
             colors::{Color, Colors},

@@ -29,6 +29,7 @@ mod failure;
 mod link;
 mod origin;
 mod pool;
+mod proof;
 mod tunnel;
 
 use std::{

@@ -27,7 +27,8 @@ impl Asking {
     /// `body_ended`: none of the request's body is to come.
     pub(crate) fn of(request: &RequestHeader, passage: &mut Passage, body_ended: bool) -> Self {
         let edits = std::mem::take(&mut passage.edits);
-        let ask = Ask::new(request, &edits, passage.body, body_ended, passage.upgrades);
+        let origin = passage.site.as_ref().and_then(|site| site.origin(passage.route)).map(AsRef::as_ref);
+        let ask = Ask::new(request, &edits, passage.body, body_ended, passage.upgrades, origin);
         Self { ask, asks_head: request.method == Method::HEAD }
     }
 }
