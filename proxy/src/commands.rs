@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod demo;
 mod explain;
+mod health;
 mod keygen;
 mod run;
 mod store;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Options),
     /// Say which tenant, queue and rule a request meets, and what it gets if it may not enter.
     Explain(explain::Options),
+    /// Ask a node for its health, for images without a shell. Exits with 1 unless it is alive, or ready.
+    Health(health::Options),
     /// Look at the lines where they are kept, begin one anew, or look for what is wrong with the store.
     Store(store::Options),
     /// Make a token or a key for the operators' API, or print its description.
@@ -76,6 +79,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(dir) => check::run(&dir.config),
         Command::Demo(options) => demo::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Health(options) => health::run(&options),
         Command::Store(options) => store::run(&options),
         Command::Admin(options) => admin::run(&options),
         Command::Audit(options) => audit::run(&options),

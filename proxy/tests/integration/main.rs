@@ -12,6 +12,7 @@ mod crowd;
 mod elsewhere;
 mod faults;
 mod forwarding;
+mod health;
 mod http2;
 mod https;
 mod https_rules;
