@@ -24,6 +24,7 @@ mod resources;
 mod restart;
 #[path = "../../../admission/tests/redis/servers.rs"]
 mod servers;
+mod setup;
 mod shutdown;
 mod sites;
 mod slow_readers;
