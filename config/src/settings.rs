@@ -7,7 +7,7 @@ mod notes;
 use std::sync::Arc;
 
 pub use crate::{
-    forms::{host::HostPattern, language::Language, name::Name},
+    forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
         admin::{Admin, AdminKey, Role},
         cookies::{CookieDomain, Cookies, SameSite},
@@ -20,7 +20,7 @@ pub use crate::{
             look::{Link, Logo, Look},
             texts::{TEXTS, TextId},
         },
-        queue::{ClosedAs, Mode, OnStoreLoss, Queue, WaitStatus},
+        queue::{ClosedAs, Conditions, Mode, OnStoreLoss, Pattern, Queue, Rule, RuleAction, WaitStatus, When},
         route::Route,
         secret::Secret,
         server::Server,
