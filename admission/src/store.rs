@@ -11,7 +11,7 @@ use sluice_config::Name;
 pub use self::{
     checkup::{Checkup, Finding, Severity},
     embedded::Embedded,
-    redis::{Condition, Redis},
+    redis::{Board, Condition, Note, Redis},
 };
 use crate::line::{Batch, Minute, Outcome, Rules};
 

@@ -22,6 +22,7 @@ use crate::{
         probes::{self, Probes},
     },
     node::{Lines, Node, NodeError},
+    peers,
     transport::{Open, Scheme, Server},
 };
 
@@ -82,6 +83,8 @@ impl Life {
         lines_run_on.block_on(node.take(config, keys, LINES_ANSWER_WITHIN))?;
         let addresses = server.addresses().map_err(StartError::Listen)?;
         let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Admin)?;
+        let port = addresses.first().map_or(0, |(_, address)| address.port());
+        lines_run_on.spawn(peers::keep(node.clone(), peers::name(port)));
         if let Some(listener) = admin_listener {
             let probes = Probes { node: node.clone(), leaving: leaving.clone() };
             lines_run_on.spawn(async move {

@@ -15,6 +15,7 @@
 //! The least permissions of its user are in `deploy/fleet.md`, for the default `key_prefix`; without the last two,
 //! [`Redis::doctor`] sees less.
 
+mod board;
 mod cluster;
 mod connect;
 mod doctor;
@@ -32,7 +33,10 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use redis::{Cmd, Value};
 use sluice_config::{RedisSettings, RedisTopology};
 
-pub use self::link::Condition;
+pub use self::{
+    board::{Board, Note},
+    link::Condition,
+};
 use self::{
     cluster::Cluster,
     connect::{Connector, Target},

@@ -15,6 +15,7 @@ mod change;
 mod files;
 mod foresee;
 mod me;
+mod nodes;
 pub(crate) mod pace;
 mod queues;
 mod records;
@@ -40,6 +41,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub(crate) use self::queues::mode_name;
 use self::{answer::Problem, change::Made};
 use super::{
     access::{Access, session_cookie, token::SESSION_MAX},
@@ -97,6 +99,7 @@ impl Api {
         (name = "control", description = "What is set in place of a file, for a while"),
         (name = "verbs", description = "What is done once"),
         (name = "audit", description = "What operators did"),
+        (name = "system", description = "The nodes"),
     )
 )]
 struct Description;
@@ -119,6 +122,7 @@ fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(visits::end))
         .routes(routes!(records::records))
         .routes(routes!(records::head))
+        .routes(routes!(nodes::nodes))
         .split_for_parts()
 }
 

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod control;
 mod dashboard;
+mod nodes;
 mod verbs;
 
 use serde_json::Value;

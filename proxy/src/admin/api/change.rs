@@ -221,7 +221,7 @@ pub(crate) async fn set(
     let gate = gate(&api, &visitor.principal, Permission::QueueWrite, (&tenant, &queue))?;
     let Json(body) = body?;
     let governed = gate.usher.governed();
-    let from = if_match(&headers, &visitor.principal, &gate, &governed)?;
+    let from = if_match(&api, &headers, &visitor.principal, &gate, &governed)?;
     let set = body.on(&now_set(&governed), line_ms(&gate), &visitor.principal)?;
     make(&api, &visitor.principal, &gate, "override.set", from, set, body.reason).await
 }
@@ -238,7 +238,7 @@ pub(crate) async fn clear(
     headers: HeaderMap,
 ) -> Result<Answer<QueueDoc>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueWrite, (&tenant, &queue))?;
-    let from = if_match(&headers, &visitor.principal, &gate, &gate.usher.governed())?;
+    let from = if_match(&api, &headers, &visitor.principal, &gate, &gate.usher.governed())?;
     make(&api, &visitor.principal, &gate, "override.clear", from, Override::default(), None).await
 }
 
@@ -257,7 +257,7 @@ pub(crate) async fn undo(
 ) -> Result<Answer<QueueDoc>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueWrite, (&tenant, &queue))?;
     let governed = gate.usher.governed();
-    let from = if_match(&headers, &visitor.principal, &gate, &governed)?;
+    let from = if_match(&api, &headers, &visitor.principal, &gate, &governed)?;
     let made = api.made(gate.usher.line()).filter(|made| made.revision == governed.control.revision);
     let made = made.ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "nothing_to_undo", "the last change was not made through this node")
@@ -298,20 +298,26 @@ fn line_ms(gate: &Gate) -> u64 {
 }
 
 /// The revision that the principal has seen.
-fn if_match(headers: &HeaderMap, principal: &Principal, gate: &Gate, governed: &Governed) -> Result<Revision, Problem> {
+fn if_match(
+    api: &Api,
+    headers: &HeaderMap,
+    principal: &Principal,
+    gate: &Gate,
+    governed: &Governed,
+) -> Result<Revision, Problem> {
     let now = governed.control.revision;
     match headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()) {
         None => Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "if_match_required", "`If-Match` is missing")
             .hint("send the ETag of GET …/queues/QUEUE, so that a change made meanwhile is not lost")),
         Some("*") if principal.role == Role::Admin => Ok(now),
         Some(seen) if seen.trim() == tag(now) => Ok(now),
-        Some(_) => Err(conflict(gate)),
+        Some(_) => Err(conflict(api, gate)),
     }
 }
 
 /// Another change came first.
-fn conflict(gate: &Gate) -> Problem {
-    let doc = QueueDoc::of(gate, false);
+fn conflict(api: &Api, gate: &Gate) -> Problem {
+    let doc = QueueDoc::of(api, gate, false);
     let message = "the queue was changed meanwhile; `data` is how it is now";
     let etag = Some(tag(gate.usher.governed().control.revision));
     let data = serde_json::to_value(doc).ok();
@@ -345,7 +351,7 @@ async fn make(
         Ok(revision) => revision,
         Err(Unchanged::Conflict(revision)) => {
             begun.end(Outcome::Refused, json!({ "revision": tag(revision) })).await;
-            return Err(conflict(gate));
+            return Err(conflict(api, gate));
         }
         Err(error) => {
             begun.end(Outcome::Failed, json!(error.to_string())).await;
@@ -355,7 +361,7 @@ async fn make(
     begun.end(Outcome::Done, json!({ "revision": tag(revision) })).await;
     api.remember(line, Made { revision, before });
     let etag = Some(tag(revision));
-    Ok(Answer { data: QueueDoc::of(gate, true), request_id: answer.request_id, etag, next: None })
+    Ok(Answer { data: QueueDoc::of(api, gate, true), request_id: answer.request_id, etag, next: None })
 }
 
 /// An override for the audit log.
