@@ -16,7 +16,10 @@ use tokio::{
 
 use crate::{
     admin::{
-        access::Access,
+        access::{
+            Access,
+            void::{self, Void},
+        },
         api::{self, Api},
         audit::Audit,
         probes::{self, Probes},
@@ -56,6 +59,8 @@ pub(crate) enum StartError {
     Api(#[source] io::Error),
     #[error("audit log: {0}")]
     Audit(#[source] io::Error),
+    #[error("what is void cannot be read, and would be good again: {0}")]
+    Void(#[source] io::Error),
     #[error(transparent)]
     Keys(#[from] KeyringError),
     #[error("cannot start threads: {0}")]
@@ -125,14 +130,12 @@ fn serve_api(
 ) -> Result<(SocketAddr, Arc<Access>), StartError> {
     let listener = run_on.block_on(TcpListener::bind(settings.listen)).map_err(StartError::Api)?;
     let address = listener.local_addr().map_err(StartError::Api)?;
-    let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?));
+    let void = Arc::new(Void::open(node.store().state_dir()).map_err(StartError::Void)?);
+    run_on.spawn(void::keep(void.clone(), node.shared_store()));
+    let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?, void));
     let audit = Audit::open(node.store().state_dir()).map_err(StartError::Audit)?;
     let api = Arc::new(Api::new(node.clone(), access.clone(), audit));
-    run_on.spawn(async move {
-        if let Err(error) = api::serve(listener, api).await {
-            tracing::error!(%error, "[admin] listener stopped");
-        }
-    });
+    run_on.spawn(api::serve(listener, api));
     Ok((address, access))
 }
 

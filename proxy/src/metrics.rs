@@ -26,6 +26,8 @@ pub(crate) struct Metrics {
     /// Client connections cut for what they sent, or for sending or taking it too slowly.
     pub(crate) connections_cut: IntCounter,
     cut: IntCounterVec,
+    /// Connections to the API closed unread at the bound.
+    pub(crate) admin_connections_refused: IntCounter,
     /// What became of TLS handshakes.
     pub(crate) handshakes: HandshakeCounts,
     /// Requests in flight now.
@@ -76,6 +78,10 @@ impl Metrics {
                 "http2_cut_total",
                 "HTTP/2 connections and streams ended for what their client did, or did not do",
                 &["reason"],
+            )?,
+            admin_connections_refused: counter(
+                "admin_connections_refused_total",
+                "Connections to the API closed at the bound",
             )?,
             handshakes: HandshakeCounts::new(&counters(
                 "tls_handshakes_total",

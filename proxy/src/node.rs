@@ -98,6 +98,11 @@ impl Node {
         &self.store
     }
 
+    /// The same, to be kept.
+    pub(crate) fn shared_store(&self) -> Arc<Lines> {
+        self.store.clone()
+    }
+
     /// Changes the keys of session tickets for as long as the node lives.
     pub(crate) fn rotate_tickets(&self) -> impl Future<Output = ()> + use<> {
         tls::rotate(self.tickets.clone(), self.wrapping.clone(), self.store.clone())

@@ -48,7 +48,7 @@ use self::{
     request::Clock,
 };
 use super::{Checkup, LineId, Store, StoreError};
-use crate::line::{Batch, Minute, Outcome, Rules, Summary};
+use crate::line::{Batch, Lookup, Minute, Outcome, Rules, Summary};
 
 /// A step whose line is lost between its calls is made once more.
 const TORN_MAX: usize = 1;
@@ -259,6 +259,16 @@ impl Store for Redis {
         let value = self.run(&keys, &request::counts(&keys, since_minute)).await.map_err(|fault| error(line, fault))?;
         match reply::minutes(&value) {
             Ok(Ok(minutes)) => Ok(minutes),
+            Ok(Err(found)) => Err(StoreError::Layout { line: line.to_string(), found, known: script::LAYOUT }),
+            Err(malformed) => Err(StoreError::State { line: line.to_string(), source: io::Error::other(malformed) }),
+        }
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        let keys = Keys::of(&self.prefix, line);
+        let value = self.run(&keys, &request::find(&keys, number)).await.map_err(|fault| error(line, fault))?;
+        match reply::found(&value) {
+            Ok(Ok(found)) => Ok(found),
             Ok(Err(found)) => Err(StoreError::Layout { line: line.to_string(), found, known: script::LAYOUT }),
             Err(malformed) => Err(StoreError::State { line: line.to_string(), source: io::Error::other(malformed) }),
         }

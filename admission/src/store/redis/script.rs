@@ -20,6 +20,7 @@ const MODULES: &str = concat!(
     include_str!("lua/verdict.lua"),
     include_str!("lua/arrive.lua"),
     include_str!("lua/call.lua"),
+    include_str!("lua/find.lua"),
     include_str!("lua/step.lua"),
 );
 

@@ -1,5 +1,12 @@
 //! Tenants and their queues, as configured and as they are now.
 
+pub(super) mod analytics;
+pub(super) mod change;
+mod foresee;
+pub(super) mod stream;
+pub(super) mod visitors;
+pub(super) mod visits;
+
 use std::{borrow::Cow, sync::Arc};
 
 use axum::extract::{Path, State};
@@ -11,10 +18,10 @@ use sluice_admission::{
 use sluice_config::{Mode, Tenant};
 use utoipa::ToSchema;
 
+use self::change::OverrideDoc;
 use super::{
     Api,
     answer::{Answer, Problem},
-    change::OverrideDoc,
 };
 use crate::{
     admin::access::{Permission, Principal, Visitor},

@@ -17,10 +17,13 @@ use sluice_config::{Mode, Role};
 use utoipa::ToSchema;
 
 use super::{
+    QueueDoc,
+    foresee::{Foreseen, foresee},
+    gate, mode_name, tag,
+};
+use crate::admin::api::{
     Api,
     answer::{Answer, Problem},
-    foresee::{Foreseen, foresee},
-    queues::{QueueDoc, gate, mode_name, tag},
 };
 use crate::{
     admin::{
@@ -209,7 +212,7 @@ type QueuePath = Path<(String, String)>;
 #[utoipa::path(patch, path = "/v1/tenants/{tenant}/queues/{queue}/override", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)), request_body = ChangeBody,
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>)),
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>)),
         (status = 412, description = "Another change came first; the queue as it is")))]
 pub(crate) async fn set(
     State(api): State<Arc<Api>>,
@@ -230,7 +233,7 @@ pub(crate) async fn set(
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}/queues/{queue}/override", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)),
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>))))]
 pub(crate) async fn clear(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -248,7 +251,7 @@ pub(crate) async fn clear(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/override/undo", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)),
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>))))]
 pub(crate) async fn undo(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -272,7 +275,7 @@ pub(crate) async fn undo(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/override/preview", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)), request_body = ChangeBody,
     extensions(("x-permission" = json!("queue:read"))),
-    responses((status = 200, body = inline(super::answer::Envelope<Foreseen>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Foreseen>))))]
 pub(crate) async fn preview(
     State(api): State<Arc<Api>>,
     visitor: Visitor,

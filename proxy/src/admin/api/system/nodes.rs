@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
+use crate::admin::api::{
     Api,
     answer::{Answer, Problem},
     queues::allow,
@@ -54,7 +54,7 @@ pub(crate) struct NodeDoc {
 ///
 /// Each says every two seconds what it goes by. A node that keeps its own lines is alone.
 #[utoipa::path(get, path = "/v1/nodes", tag = "system", extensions(("x-permission" = json!("system:read"))),
-    responses((status = 200, body = inline(super::answer::Envelope<Fleet>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Fleet>))))]
 pub(crate) async fn nodes(State(api): State<Arc<Api>>, visitor: Visitor) -> Result<Answer<Fleet>, Problem> {
     allow(&visitor.principal, Permission::SystemRead)?;
     let heard = api.node.peers.heard();
