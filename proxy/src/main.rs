@@ -11,6 +11,7 @@ mod gate;
 mod life;
 mod metrics;
 mod node;
+mod peers;
 mod protocol;
 mod reload;
 mod request;

@@ -99,6 +99,9 @@ impl Server {
     /// If a thread cannot be started.
     pub(crate) fn open(self) -> io::Result<Open> {
         let (closing, shutdown) = watch::channel(false);
+        let metrics = &self.node.metrics;
+        metrics.connections_max.set(i64::try_from(self.settings.connections_max).unwrap_or(i64::MAX));
+        metrics.requests_max.set(i64::try_from(self.settings.requests_max).unwrap_or(i64::MAX));
         let threads = match self.settings.threads {
             Some(threads) => threads,
             None => available_parallelism()?.get(),

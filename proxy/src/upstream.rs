@@ -50,7 +50,7 @@ pub(crate) use self::{
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
-    origin::{KnownOrigins, OfOrigin, OfServer, Origin, OriginTlsError},
+    origin::{KnownOrigins, OfServer, Origin, OriginTlsError},
 };
 use self::{
     exchange::{End, Exchange, Limits},

@@ -48,7 +48,7 @@ use self::{
 };
 pub(crate) use self::{
     known::KnownOrigins,
-    report::{OfOrigin, OfServer},
+    report::OfServer,
     tls::{OriginTlsError, TlsFailure},
 };
 pub(super) use self::{
