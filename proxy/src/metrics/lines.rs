@@ -75,7 +75,12 @@ pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
         read.counter("requests_total", "Requests at a gate", &[tenant, queue, ("outcome", outcome)], count);
     }
     for (rule, count) in gate.rules_met() {
-        read.counter("rule_requests_total", "Requests that a rule of a queue has decided about", &[tenant, queue, ("rule", rule)], count);
+        read.counter(
+            "rule_requests_total",
+            "Requests that a rule of a queue has decided about",
+            &[tenant, queue, ("rule", rule)],
+            count,
+        );
     }
 }
 
