@@ -28,6 +28,7 @@ mod exchange;
 mod failure;
 mod link;
 mod origin;
+mod patience;
 mod pool;
 mod proof;
 mod tunnel;
@@ -53,9 +54,10 @@ pub(crate) use self::{
     origin::{KnownOrigins, OfServer, Origin, OriginTlsError},
 };
 use self::{
-    exchange::{End, Exchange, Limits},
+    exchange::{End, Exchange},
     link::Link,
     origin::{Server, Tried},
+    patience::Limits,
     pool::Pool,
 };
 
