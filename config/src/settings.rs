@@ -18,7 +18,7 @@ pub use crate::{
             node::NodeLimits,
             tenant::{Limits, PerClient},
         },
-        origin::{Balance, Health, Origin, OriginServer, OriginTls, ServerAddress, usable_addresses},
+        origin::{Balance, Health, Origin, OriginServer, OriginTls, Proof, ServerAddress, usable_addresses},
         page::{
             Page,
             colors::{Color, Colors},

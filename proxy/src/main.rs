@@ -12,6 +12,7 @@ mod life;
 mod limits;
 mod metrics;
 mod node;
+mod peers;
 mod protocol;
 mod reload;
 mod request;

@@ -26,6 +26,7 @@ use crate::{
     gate::{Counts, Gate},
     limits::KnownUsage,
     metrics::Metrics,
+    peers::Peers,
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
     service::Insiders,
@@ -43,6 +44,8 @@ pub(crate) struct Node {
     /// From where visitors have been inside lately.
     pub(crate) insiders: Insiders,
     pub(crate) access_log: Arc<AccessLog>,
+    /// The other nodes of the fleet.
+    pub(crate) peers: Peers,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
@@ -73,6 +76,8 @@ pub(crate) enum NodeError {
     Tls(#[from] TlsError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error("the system gives no random bytes")]
+    Random,
 }
 
 impl Node {
@@ -82,6 +87,7 @@ impl Node {
             leaving: Arc::default(),
             insiders: Insiders::default(),
             access_log: Arc::default(),
+            peers: Peers::new().map_err(|_| NodeError::Random)?,
             routes: ArcSwap::default(),
             store,
             tickets: Arc::new(TicketKeys::new()?),
@@ -96,6 +102,11 @@ impl Node {
     /// Where the lines are.
     pub(crate) fn store(&self) -> &Lines {
         &self.store
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_store(&self) -> Arc<Lines> {
+        self.store.clone()
     }
 
     /// Changes the keys of session tickets for as long as the node lives.
@@ -168,6 +179,7 @@ impl Node {
         let health_path = config.server.health_path.as_deref();
         let fleet = keyring.secrets_for("via").first().map_or_else(Fleet::default, |secret| Fleet::of(secret));
         self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet).with_health_path(health_path)));
+        self.peers.take(keys, &keyring);
         Ok(())
     }
 

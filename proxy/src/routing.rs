@@ -200,6 +200,11 @@ impl<G> Routes<G> {
         &self.sites
     }
 
+    /// The certificate for hosts that no other covers, if there is one.
+    pub(crate) fn default_certificate(&self) -> Option<&sluice_config::Certificate> {
+        self.certificates.default_certificate()
+    }
+
     /// What clients are presented with.
     pub(crate) fn certificates(&self) -> &Certificates {
         &self.certificates

@@ -29,7 +29,9 @@ mod exchange;
 mod failure;
 mod link;
 mod origin;
+mod patience;
 mod pool;
+mod proof;
 mod tunnel;
 
 use std::{
@@ -51,12 +53,13 @@ pub(crate) use self::{
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
-    origin::{KnownOrigins, OfOrigin, OfServer, Origin, OriginTlsError},
+    origin::{KnownOrigins, OfServer, Origin, OriginTlsError},
 };
 use self::{
-    exchange::{End, Exchange, Limits},
+    exchange::{Amounts, End, Exchange},
     link::Link,
     origin::{Server, Tried},
+    patience::Limits,
     pool::Pool,
 };
 
@@ -159,7 +162,7 @@ pub(crate) struct Route<'r> {
 /// What went wrong; the client may have got a part of the answer.
 pub(crate) async fn forward<C: Client>(
     client: &mut C,
-    ask: Ask,
+    ask: &Ask,
     route: &Route<'_>,
     on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
 ) -> Result<(), Failure> {
@@ -184,7 +187,7 @@ pub(crate) async fn forward<C: Client>(
                 }
             },
         };
-        let mut exchange = Exchange::new(client, link, &ask, limits);
+        let mut exchange = Exchange::new(client, link, ask, limits, Amounts::of(route));
         match exchange.run(timer.as_mut(), on_head).await {
             Ok(End::Answered) => {
                 server.answered();

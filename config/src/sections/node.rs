@@ -1,5 +1,7 @@
 //! `sluice.toml`: what one node needs.
 
+use std::net::SocketAddr;
+
 use toml::de::DeTable;
 
 use crate::{
@@ -70,6 +72,12 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
             access_log: access_log?,
         })
     })
+}
+
+/// Reads the address of health and metrics alone.
+pub(crate) fn read_admin(diagnostics: &Diagnostics, entries: &DeTable<'_>) -> Read<Option<SocketAddr>> {
+    let top = Table::new(diagnostics, &SECTION, 0..0, entries);
+    server::read_admin(diagnostics, top.value(&SERVER))
 }
 
 /// What is wrong if no tenant brings a certificate; `None` if none is needed.

@@ -22,7 +22,7 @@ use std::{
 use http::header;
 use prometheus::IntCounter;
 use sluice_admission::{
-    line::{Batch, Change, Minute, Outcome, Override, Summary},
+    line::{Batch, Change, Lookup, Minute, Outcome, Override, Summary},
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };
@@ -61,6 +61,10 @@ impl Store for Watched {
 
     async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
         self.inner.counts(line, since_minute).await
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        self.inner.find(line, number).await
     }
 }
 

@@ -1,16 +1,15 @@
 //! One request and its answer on one connection to an origin.
 
 use std::{
-    future::{Future as _, poll_fn},
+    future::poll_fn,
     io::IoSlice,
     pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
-    time::Duration,
 };
 
 use pingora_http::ResponseHeader;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use super::{
     Client, Route,
@@ -20,6 +19,7 @@ use super::{
     failure::Failure,
     link::Link,
     origin::is_alert,
+    patience::{Limits, Patience, Waits},
     with_buffer,
 };
 
@@ -27,30 +27,17 @@ const SPEAKS_TLS: &str = "it is TLS: write `tls = true`, or name the port that s
 /// Interim answers in front of an answer.
 const INTERIM_MAX: u8 = 32;
 
-/// What an exchange is given time for.
+/// How much moves: what is bounded, and what is counted.
 #[derive(Clone, Copy)]
-pub(super) struct Limits<'r> {
-    read: Duration,
-    write: Duration,
-    body: Duration,
+pub(super) struct Amounts<'r> {
     body_bytes_max: u64,
     /// Bytes of the answer's body.
     sent: &'r AtomicU64,
-    /// Hears of bytes that have moved.
-    on_moved: &'r (dyn Fn(Instant) + Sync),
 }
 
-impl<'r> Limits<'r> {
+impl<'r> Amounts<'r> {
     pub(super) fn of(route: &Route<'r>) -> Self {
-        let (read, write) = (route.origin.settings.read_timeout, route.origin.settings.write_timeout);
-        Self {
-            read,
-            write,
-            body: route.body_silence_max,
-            body_bytes_max: route.body_max,
-            sent: route.sent,
-            on_moved: route.on_moved,
-        }
+        Self { body_bytes_max: route.body_max, sent: route.sent }
     }
 }
 
@@ -63,30 +50,19 @@ pub(super) enum End {
     Switched(Vec<u8>),
 }
 
-/// Whom a direction waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
-    Client,
-    Origin,
-    /// It is over.
-    ForNothing,
-}
-
 /// A request that is under way.
 pub(super) struct Exchange<'a, C> {
     client: &'a mut C,
     link: Link,
     ask: &'a Ask,
-    limits: Limits<'a>,
+    amounts: Amounts<'a>,
+    patience: Patience<'a>,
     up: Up,
     down: Down,
 }
 
 /// The request's way to the origin.
 struct Up {
-    waits: Waits,
-    since: Instant,
-    moved: bool,
     /// Written, and not taken by the origin.
     kept: Vec<u8>,
     begun: bool,
@@ -98,15 +74,10 @@ struct Up {
     body_bytes: u64,
     /// The origin takes nothing more. It may have answered all the same.
     broken: bool,
-    /// The body comes once the origin has said something.
-    expects: bool,
 }
 
 /// The answer's way to the client.
 struct Down {
-    waits: Waits,
-    since: Instant,
-    moved: bool,
     state: State,
     /// A part of a head.
     head: Vec<u8>,
@@ -124,31 +95,10 @@ enum State {
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
-    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>) -> Self {
-        let since = Instant::now();
-        let up = Up {
-            waits: Waits::Client,
-            since,
-            moved: false,
-            kept: Vec::new(),
-            begun: false,
-            taken: false,
-            body_read: false,
-            body_bytes: 0,
-            broken: false,
-            expects: ask.expects,
-        };
-        let down = Down {
-            waits: Waits::Origin,
-            since,
-            moved: false,
-            state: State::Head,
-            head: Vec::new(),
-            interim: 0,
-            heard: false,
-            keeps: false,
-        };
-        Self { client, link, ask, limits, up, down }
+    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>, amounts: Amounts<'a>) -> Self {
+        let up = Up { kept: Vec::new(), begun: false, taken: false, body_read: false, body_bytes: 0, broken: false };
+        let down = Down { state: State::Head, head: Vec::new(), interim: 0, heard: false, keeps: false };
+        Self { client, link, ask, amounts, patience: Patience::new(limits, ask.expects), up, down }
     }
 
     /// Moves bytes both ways until the answer is with the client.
@@ -161,14 +111,14 @@ impl<'a, C: Client> Exchange<'a, C> {
             if let Poll::Ready(end) = with_buffer(|buffer| self.poll_bytes(cx, buffer, on_head)) {
                 return Poll::Ready(end);
             }
-            self.poll_time(cx, timer.as_mut()).map(Err)
+            self.patience.poll(cx, self.client, timer.as_mut()).map(Err)
         })
         .await
     }
 
     /// The connection, if another request may use it.
     pub(super) fn reusable(self) -> Option<Link> {
-        let request_is_through = self.up.waits == Waits::ForNothing && !self.up.broken;
+        let request_is_through = self.patience.up.waits == Waits::ForNothing && !self.up.broken;
         (request_is_through && self.down.keeps).then_some(self.link)
     }
 
@@ -193,7 +143,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         buffer: &mut [u8],
         on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
     ) -> Poll<Result<End, Failure>> {
-        if self.up.waits != Waits::ForNothing
+        if self.patience.up.waits != Waits::ForNothing
             && let Err(failure) = self.poll_up(cx, buffer)
         {
             return Poll::Ready(Err(failure));
@@ -224,15 +174,15 @@ impl<'a, C: Client> Exchange<'a, C> {
                     Poll::Ready(bytes) => {
                         piece = &buffer[..bytes?];
                         self.up.body_bytes = self.up.body_bytes.saturating_add(piece.len() as u64);
-                        if self.up.body_bytes > self.limits.body_bytes_max {
+                        if self.up.body_bytes > self.amounts.body_bytes_max {
                             return Err(Failure::BodyTooLong);
                         }
-                        (self.up.moved, self.up.body_read) = (true, true);
+                        (self.patience.up.moved, self.up.body_read) = (true, true);
                         // It comes without being asked for, so what it takes is not the origin's time.
-                        self.up.expects = false;
+                        self.patience.expects = false;
                     }
                     Poll::Pending if self.up.begun => {
-                        self.up.waits = Waits::Client;
+                        self.patience.up.waits = Waits::Client;
                         return Ok(());
                     }
                     Poll::Pending => {}
@@ -266,7 +216,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                 false
             }
             Poll::Pending => {
-                self.up.waits = Waits::Origin;
+                self.patience.up.waits = Waits::Origin;
                 false
             }
         }
@@ -275,15 +225,15 @@ impl<'a, C: Client> Exchange<'a, C> {
     /// The origin has closed, perhaps behind an answer that says why.
     fn takes_nothing_more(&mut self) {
         self.up.broken = true;
-        self.up.waits = Waits::ForNothing;
-        self.down.moved = true;
+        self.patience.up.waits = Waits::ForNothing;
+        self.patience.down.moved = true;
     }
 
     /// The request is with the origin; from here on it is the origin's turn.
     fn end_up(&mut self) -> Result<(), Failure> {
-        self.up.waits = Waits::ForNothing;
+        self.patience.up.waits = Waits::ForNothing;
         self.up.kept = Vec::new();
-        self.down.moved = true;
+        self.patience.down.moved = true;
         Ok(())
     }
 
@@ -296,7 +246,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         while !slices.is_empty() {
             match self.link.poll_write(cx, slices) {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
-                    (self.up.taken, self.up.moved) = (true, true);
+                    (self.up.taken, self.patience.up.moved) = (true, true);
                     IoSlice::advance_slices(&mut slices, bytes);
                 }
                 Poll::Ready(_) => {
@@ -305,7 +255,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                 }
                 Poll::Pending => {
                     self.up.kept = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-                    self.up.waits = Waits::Origin;
+                    self.patience.up.waits = Waits::Origin;
                     return false;
                 }
             }
@@ -323,7 +273,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         loop {
             match self.client.poll_flush(cx) {
                 Poll::Ready(flushed) => flushed?,
-                Poll::Pending => return self.down.wait(Waits::Client),
+                Poll::Pending => return self.patience.down.wait(Waits::Client),
             }
             match &mut self.down.state {
                 State::Ended => return Poll::Ready(Ok(End::Answered)),
@@ -332,12 +282,12 @@ impl<'a, C: Client> Exchange<'a, C> {
             }
             if self.link.poll_readable(cx).is_pending() {
                 self.client.give_room_back();
-                return self.down.wait(Waits::Origin);
+                return self.patience.down.wait(Waits::Origin);
             }
             let room = match self.down.state {
                 State::Body(_) => match self.client.poll_room(cx) {
                     Poll::Ready(room) => room?.min(buffer.len()),
-                    Poll::Pending => return self.down.wait(Waits::Client),
+                    Poll::Pending => return self.patience.down.wait(Waits::Client),
                 },
                 _ => buffer.len().min(self.client.first_read_max()),
             };
@@ -345,15 +295,15 @@ impl<'a, C: Client> Exchange<'a, C> {
                 Poll::Ready(read) => read,
                 Poll::Pending => {
                     self.client.give_room_back();
-                    return self.down.wait(Waits::Origin);
+                    return self.patience.down.wait(Waits::Origin);
                 }
             };
             match read {
                 Ok(0) => self.closed(cx)?,
                 Ok(bytes) => {
-                    (self.down.heard, self.down.moved) = (true, true);
+                    (self.down.heard, self.patience.down.moved) = (true, true);
                     // The time for a body that was waiting to be asked for begins now.
-                    self.up.moved |= std::mem::take(&mut self.up.expects);
+                    self.patience.up.moved |= std::mem::take(&mut self.patience.expects);
                     self.heard(cx, &mut buffer[..bytes], on_head)?;
                 }
                 Err(error) => return Poll::Ready(Err(Failure::Broken(error))),
@@ -392,7 +342,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         let decoded = body.decode(bytes)?;
         self.down.keeps &= decoded.used == bytes.len();
         let body_bytes = &bytes[..decoded.bytes];
-        self.limits.sent.fetch_add(decoded.bytes as u64, Ordering::Relaxed);
+        self.amounts.sent.fetch_add(decoded.bytes as u64, Ordering::Relaxed);
         if !decoded.ended {
             return if body_bytes.is_empty() { Ok(()) } else { self.client.write(cx, body_bytes, None) };
         }
@@ -456,77 +406,5 @@ impl<'a, C: Client> Exchange<'a, C> {
         self.down.keeps = keeps && !body.may_end_with_the_connection() && (!is_whole || behind.is_empty());
         self.down.state = if is_whole { State::Ended } else { State::Body(body) };
         Ok(())
-    }
-
-    /// Neither side has anything to move: for how long that may last.
-    fn poll_time(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Failure> {
-        let mut now = Instant::now();
-        if self.up.moved || self.down.moved {
-            (self.limits.on_moved)(now);
-        }
-        if std::mem::take(&mut self.up.moved) {
-            self.up.since = now;
-        }
-        if std::mem::take(&mut self.down.moved) {
-            self.down.since = now;
-        }
-        loop {
-            let Some((until, late)) = self.first_limit() else { return Poll::Pending };
-            if now >= until && !(late == Late::Client && self.client.is_given_more_time()) {
-                return Poll::Ready(late.failure());
-            }
-            // One that goes off early costs less than one that is set anew with every byte.
-            if timer.deadline() > until || timer.is_elapsed() {
-                timer.as_mut().reset(until);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            now = Instant::now();
-        }
-    }
-
-    /// What ends first, if nothing moves.
-    fn first_limit(&self) -> Option<(Instant, Late)> {
-        let up = match self.up.waits {
-            Waits::Origin => Some((self.up.since + self.limits.write, Late::Origin)),
-            Waits::Client if !self.up.expects => Some((self.up.since + self.limits.body, Late::Body)),
-            Waits::Client | Waits::ForNothing => None,
-        };
-        let is_origins_turn = self.up.waits == Waits::ForNothing || self.up.expects;
-        let down = match self.down.waits {
-            Waits::Origin if is_origins_turn => Some((self.down.since + self.limits.read, Late::Origin)),
-            Waits::Client => self.client.late().map(|late| (late, Late::Client)),
-            _ => None,
-        };
-        up.into_iter().chain(down).min_by_key(|(until, _)| *until)
-    }
-}
-
-impl Down {
-    fn wait<T>(&mut self, waits: Waits) -> Poll<T> {
-        if self.waits != waits {
-            self.waits = waits;
-            self.moved = true;
-        }
-        Poll::Pending
-    }
-}
-
-/// Who has let the time go by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Late {
-    Origin,
-    Body,
-    Client,
-}
-
-impl Late {
-    fn failure(self) -> Failure {
-        match self {
-            Self::Origin => Failure::Silent,
-            Self::Body => Failure::BodySilent,
-            Self::Client => Failure::NotTaken,
-        }
     }
 }

@@ -13,6 +13,7 @@ mod edge;
 mod elsewhere;
 mod faults;
 mod forwarding;
+mod health;
 mod http2;
 mod https;
 mod https_rules;
@@ -24,6 +25,7 @@ mod resources;
 mod restart;
 #[path = "../../../admission/tests/redis/servers.rs"]
 mod servers;
+mod setup;
 mod shutdown;
 mod sites;
 mod slow_readers;
