@@ -147,7 +147,7 @@ impl Gate {
     }
 
     /// Decides about one request. With a price, a slip may have to be of some age before it becomes a number.
-    pub(crate) async fn decide_at(&self, request: Request<'_>, price: Option<Price<'_>>) -> Decision {
+    pub(crate) async fn decide_at(&self, request: Request<'_>, price: Option<Price>) -> Decision {
         let (jar, mut step) = {
             let (view, now) = (self.usher.view(), now());
             let jar = Jar::open(self, request, &view, now);
@@ -165,7 +165,7 @@ impl Gate {
                     asked.answered(&self.policy, verdict, &self.usher.view().look(&self.rules, now()))
                 }
                 Step::Join { newcomer, joining } => {
-                    let price = price.filter(|_| !newcomer.walk_in);
+                    let price = price.as_ref().filter(|_| !newcomer.walk_in);
                     let is_young =
                         price.is_some_and(|price| joining.slip_age(self.usher.view().line_ms(now())) < price.delay());
                     let answer = if is_young {

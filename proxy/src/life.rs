@@ -103,6 +103,7 @@ impl Life {
             lines_run_on.spawn(node.rotate_tickets());
         }
         let open = server.open().map_err(StartError::Threads)?;
+        lines_run_on.spawn(open.vouches());
         Ok(Self { node, addresses, admin, api, open, leaving, lines_run_on })
     }
 

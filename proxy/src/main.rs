@@ -20,6 +20,7 @@ mod resources;
 mod routing;
 mod service;
 mod sinks;
+mod supervisor;
 mod tally;
 mod transport;
 mod upstream;

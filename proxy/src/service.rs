@@ -119,7 +119,7 @@ impl Passage {
             body_max: u64::MAX,
             request_id: None,
             under_way: None,
-            line: Line { record: service.log.begin(is_poll), log: service.log.clone() },
+            line: Line(service.log.begin(is_poll).map(|record| (record, service.log.clone()))),
             _in_flight: InFlight::begin(&service.node),
         }
     }
@@ -153,15 +153,12 @@ impl Passage {
 
 /// A line of the access log that is written when its request is over.
 #[derive(Debug)]
-struct Line {
-    record: Option<Box<Record>>,
-    log: Lane,
-}
+struct Line(Option<(Box<Record>, Lane)>);
 
 impl Line {
     /// Something more is known.
     fn note(&mut self, note: impl FnOnce(&mut Record)) {
-        if let Some(record) = &mut self.record {
+        if let Some((record, _)) = &mut self.0 {
             note(record);
         }
     }
@@ -184,9 +181,9 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Some(mut record) = self.record.take() {
+        if let Some((mut record, log)) = self.0.take() {
             record.over();
-            self.log.end(record);
+            log.end(record);
         }
     }
 }

@@ -35,6 +35,7 @@ pub(crate) use self::{idle::Idle, idlest::Spot, proxy_protocol::Refused as Proxy
 use crate::{
     limits::{Prefixes, clients::ClientConnections},
     node::Node,
+    supervisor::{self, Handed},
 };
 
 /// Connections the kernel keeps for us while we accept: a rush arrives faster than one loop accepts.
@@ -91,11 +92,15 @@ impl Server {
         let sluice_config::Config { server: settings, tls, limits, .. } = config;
         let http = settings.http.iter().map(|&addr| (addr, Scheme::Http));
         let https = settings.https.iter().map(|&addr| (addr, Scheme::Https));
+        let mut handed = Handed::take_all();
         let listeners = http.chain(https).map(|(addr, scheme)| {
             let proxied = settings.proxy_protocol.contains(&addr);
-            Ok((listen(addr)?, Speaks { scheme, proxied }))
+            let listener = handed.at(addr).map_or_else(|| listen(addr), Ok)?;
+            listener.set_nonblocking(true)?;
+            Ok((listener, Speaks { scheme, proxied }))
         });
         let listeners = listeners.collect::<io::Result<_>>()?;
+        handed.say_unused();
         Ok(Self { node, listeners, settings: settings.clone(), tls: tls.clone(), limits: limits.clone() })
     }
 
@@ -143,21 +148,45 @@ impl Server {
             Arc::new(Door { node: self.node.clone(), workers, places: Arc::new(Semaphore::new(connections_max)) });
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listeners = self.listeners;
+        let opened = door.clone();
         std::thread::Builder::new()
             .name("accept".into())
-            .spawn(move || runtime.block_on(door.stand_open(listeners, shutdown)))?;
-        Ok(Open { node: self.node, closing, drain_timeout: self.settings.drain_timeout })
+            .spawn(move || runtime.block_on(opened.stand_open(listeners, shutdown)))?;
+        Ok(Open { door, node: self.node, closing, drain_timeout: self.settings.drain_timeout })
     }
 }
 
 /// A server that serves.
 pub(crate) struct Open {
+    door: Arc<Door>,
     node: Arc<Node>,
     closing: watch::Sender<bool>,
     drain_timeout: Duration,
 }
 
 impl Open {
+    /// Tells the service manager that the node is alive for as long as every worker answers, as often as it wants to hear.
+    pub(crate) fn vouches(&self) -> impl Future<Output = ()> + use<> {
+        let door = self.door.clone();
+        async move {
+            let Some(every) = supervisor::wants_to_hear_every() else { return };
+            loop {
+                let answers = async {
+                    for worker in &door.workers {
+                        worker.answers().await;
+                    }
+                };
+                match timeout(every, answers).await {
+                    Ok(()) => supervisor::alive(),
+                    Err(_) => {
+                        tracing::error!("a worker does not answer; the service manager is not told that all is well")
+                    }
+                }
+                sleep(every).await;
+            }
+        }
+    }
+
     /// Says so in `leaving`, stops accepting, and lets requests in flight finish for at most the drain timeout.
     pub(crate) async fn close(self, leaving: &AtomicBool) {
         leaving.store(true, Ordering::Relaxed);

@@ -33,7 +33,7 @@ pub(crate) fn parse(written: &str) -> Result<u64, Wrong> {
 
 /// The shortest way to write it.
 pub(crate) fn show(bytes: u64) -> String {
-    let unit = UNITS[..4].iter().rev().find(|(_, unit)| bytes >= *unit && bytes % unit == 0);
+    let unit = UNITS[..4].iter().rev().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
     unit.map_or_else(|| format!("{bytes}B"), |(name, unit)| format!("{}{name}", bytes / unit))
 }
 

@@ -95,8 +95,8 @@ impl Usage {
     }
 
     /// What a number costs a client; `None`: nothing.
-    pub(crate) fn price(&self, client: Network) -> Option<Price<'_>> {
-        self.numbers_of.as_deref().map(|lately| Price { lately, client })
+    pub(crate) fn price(&self, client: Network) -> Option<Price> {
+        self.numbers_of.clone().map(|lately| Price { lately, client })
     }
 
     /// Longest body of a request.
@@ -106,13 +106,13 @@ impl Usage {
 }
 
 /// What a number costs a client: time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Price<'u> {
-    lately: &'u Lately,
+#[derive(Debug)]
+pub(crate) struct Price {
+    lately: Arc<Lately>,
     client: Network,
 }
 
-impl Price<'_> {
+impl Price {
     /// How old a slip has to be to become a number now: as long as it would take the client's bound to come to it.
     pub(crate) fn delay(&self) -> Duration {
         let beyond = self.lately.beyond(self.client).max(0.0);

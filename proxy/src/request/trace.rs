@@ -24,9 +24,18 @@ pub(crate) fn request_id(headers: &HeaderMap, peer_is_trusted: bool) -> HeaderVa
     let mut given = headers.get_all(&X_REQUEST_ID).iter();
     let kept = given.next().filter(|id| peer_is_trusted && given.next().is_none() && is_id(id.as_bytes()));
     kept.cloned().unwrap_or_else(|| {
-        let id = format!("{:016x}{:016x}", random(), random());
-        HeaderValue::try_from(id).unwrap_or_else(|_| unreachable!("hex digits are a value"))
+        let id = hex(u128::from(random()) << 64 | u128::from(random()));
+        HeaderValue::from_bytes(&id).unwrap_or_else(|_| unreachable!("hex digits are a value"))
     })
+}
+
+fn hex(bits: u128) -> [u8; 32] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (digit, byte) in text.iter_mut().zip(bits.to_be_bytes().iter().flat_map(|byte| [byte >> 4, byte & 15])) {
+        *digit = DIGITS[usize::from(byte)];
+    }
+    text
 }
 
 fn is_id(text: &[u8]) -> bool {

@@ -14,7 +14,7 @@ use super::{Passage, Service, caching, frameworks};
 use crate::{
     answer::{self, Answer, Parked},
     gate::{self, Errand, Gate, Recipient, Request},
-    limits::{Network, Over, Price, Usage},
+    limits::{Network, Over, Price},
     request::{
         Edit,
         client::{self, Client},
@@ -82,7 +82,7 @@ impl Service {
         }
         let is_poll = matches!(goes_to, GoesTo::Own(Endpoint::Status));
         if is_poll && !self.log.has_polls() {
-            passage.line.record = None;
+            passage.line.0 = None;
         }
         passage.line.note(|record| {
             record.read(method, head.target, version, headers);
@@ -97,19 +97,18 @@ impl Service {
             record.outcome = Outcome::Answered;
         });
         // Polls are called nothing unless they are logged: nothing is looked for by their names.
-        if passage.line.record.is_some() || !is_poll {
+        if passage.line.0.is_some() || !is_poll {
             let id = trace::request_id(headers, client.peer_is_trusted());
             passage.line.note(|record| record.request_id = id.to_str().ok().map(Into::into));
             passage.request_id = Some(id);
         }
-        let usage = site.usage.clone();
         let network = self.prefixes.network(client.addr);
         let is_for_site = matches!(goes_to, GoesTo::Gate(_) | GoesTo::Origin);
-        if let Err(Over(limit)) = connection.belongs_to(&usage) {
+        if let Err(Over(limit)) = connection.belongs_to(&site.usage) {
             return Some(self.over(limit, &site, passage).closing());
         }
         if is_for_site {
-            match usage.begin() {
+            match site.usage.begin() {
                 Ok(under_way) => passage.under_way = under_way,
                 Err(Over(limit)) => return Some(self.over(limit, &site, passage)),
             }
@@ -127,7 +126,7 @@ impl Service {
             GoesTo::Https(to) => Some(answer::moved(to)),
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
             GoesTo::Gate(gate) => {
-                let price = usage.price(network);
+                let price = passage.site.as_ref().and_then(|site| site.usage.price(network));
                 let answer = self.at_the_gate(&gate, headers, &facts, client.addr, price, passage).await;
                 passage.line.comes_to(Outcome::Parked);
                 let answer = answer.map(|answer| frameworks::dress(answer, passage.kind, method, headers, &facts));
@@ -146,7 +145,7 @@ impl Service {
                 None
             }
         };
-        let answer = answer.or_else(|| self.beyond(&facts, network, &usage, passage));
+        let answer = answer.or_else(|| self.beyond(&facts, network, passage));
         if answer.is_none() {
             passage.line.comes_to(Outcome::Forwarded);
             passage.edits = origin_edits(headers, version, &facts, &client);
@@ -163,23 +162,19 @@ impl Service {
     }
 
     /// What a request that may pass is refused for all the same: what its client has sent, or how long it is.
-    fn beyond(&self, facts: &Facts<'_>, client: Network, usage: &Usage, passage: &mut Passage) -> Option<Answer> {
-        let site = passage.site.clone()?;
-        if let Err(retry_after) = usage.forwards(client, passage.visits.number().is_some()) {
-            self.node.metrics.limit(site.tenant.name.as_str(), "requests_per_client");
-            passage.line.comes_to(Outcome::Refused);
-            return Some(answer::too_many(retry_after));
-        }
+    fn beyond(&self, facts: &Facts<'_>, client: Network, passage: &mut Passage) -> Option<Answer> {
+        let site = passage.site.as_ref()?;
         let of_route = passage.route.checked_sub(1).and_then(|nth| site.tenant.routes.get(nth)?.body_max);
-        passage.body_max = of_route.or(usage.body_max()).unwrap_or(u64::MAX);
-        match facts.body {
-            Body::Length(length) if length > passage.body_max => {
-                self.node.metrics.limit(site.tenant.name.as_str(), "body_max");
-                passage.line.comes_to(Outcome::Refused);
-                Some(answer::plain(413, answer::TOO_LONG).closing())
-            }
-            _ => None,
-        }
+        passage.body_max = of_route.or(site.usage.body_max()).unwrap_or(u64::MAX);
+        let is_too_long = matches!(facts.body, Body::Length(length) if length > passage.body_max);
+        let (limit, answer) = match site.usage.forwards(client, passage.visits.number().is_some()) {
+            Err(retry_after) => ("requests_per_client", answer::too_many(retry_after)),
+            Ok(()) if is_too_long => ("body_max", answer::plain(413, answer::TOO_LONG).closing()),
+            Ok(()) => return None,
+        };
+        self.node.metrics.limit(site.tenant.name.as_str(), limit);
+        passage.line.comes_to(Outcome::Refused);
+        Some(answer)
     }
 
     /// The answer to a request of a tenant that has as much as it may.
@@ -247,7 +242,7 @@ impl Service {
         headers: &HeaderMap,
         facts: &Facts<'_>,
         addr: IpAddr,
-        price: Option<Price<'_>>,
+        price: Option<Price>,
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };

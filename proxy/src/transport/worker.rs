@@ -56,6 +56,8 @@ enum Word {
     Serve(Client),
     /// A place is needed; says whether a connection goes.
     LetOneGo(oneshot::Sender<bool>),
+    /// Somebody wants to know whether it is alive.
+    Answer(oneshot::Sender<()>),
 }
 
 /// What all workers have in common.
@@ -119,6 +121,15 @@ impl Worker {
         let _ = self.words.send(Word::Serve(client));
     }
 
+    /// Waits until it has come round to answering.
+    pub(super) async fn answers(&self) {
+        let (says, heard) = oneshot::channel();
+        // One that is gone answers nothing, for ever.
+        if self.words.send(Word::Answer(says)).is_err() || heard.await.is_err() {
+            std::future::pending().await
+        }
+    }
+
     /// Has its idlest connection go. False: none has been idle for long.
     pub(super) async fn lets_one_go(&self) -> bool {
         let (says, heard) = oneshot::channel();
@@ -173,6 +184,10 @@ impl Floor {
         while let Some(word) = inbox.recv().await {
             let Client { tcp, speaks, place } = match word {
                 Word::Serve(client) => client,
+                Word::Answer(says) => {
+                    let _ = says.send(());
+                    continue;
+                }
                 Word::LetOneGo(says) => {
                     // Whoever has asked may be gone.
                     let _ = says.send(idlest::let_go());

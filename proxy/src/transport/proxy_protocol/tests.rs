@@ -72,7 +72,8 @@ async fn a_header_is_read_to_its_last_byte_and_no_further_however_it_comes() {
     let some = |text: &str| Ok(Some(text.parse().unwrap()));
     let long = [&v4_addresses()[..], &[0; 520 - 12]].concat();
     let unix = [0; 216];
-    let rows: Vec<(&str, Vec<u8>, Result<Option<IpAddr>, Refused>)> = vec![
+    type Row = (&'static str, Vec<u8>, Result<Option<IpAddr>, Refused>);
+    let rows: Vec<Row> = vec![
         ("TCP4", b"PROXY TCP4 192.0.2.7 198.51.100.1 8080 443\r\n".into(), some("192.0.2.7")),
         ("TCP6", b"PROXY TCP6 2001:db8::7 2001:db8::1 8080 443\r\n".into(), some("2001:db8::7")),
         ("TCP6 in IPv4's clothes", b"PROXY TCP6 ::ffff:192.0.2.7 ::1 1 2\r\n".into(), some("192.0.2.7")),

@@ -5,3 +5,4 @@ mod limits;
 mod mounted;
 mod proxy_protocol;
 mod rules;
+mod supervisor;
