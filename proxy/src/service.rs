@@ -13,7 +13,7 @@ mod visits;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Version, header};
+use http::{HeaderMap, Method, Version, header};
 use pingora_core::{Result, protocols::http::v1::server::HttpSession};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,7 +23,7 @@ pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders, i
 use crate::{
     answer::Answer,
     gate::{HandedOut, Recipient},
-    limits::{Network, Prefixes, UnderWay},
+    limits::{Prefixes, UnderWay},
     node::Node,
     request::{
         Edit,
@@ -72,8 +72,6 @@ pub(crate) struct Passage {
     recipient: Recipient,
     /// The client's address, of IPv6 the network.
     client: u64,
-    /// Who counts as one client with it.
-    network: Option<Network>,
     /// The client wants a WebSocket.
     upgrades: bool,
     /// Where its visitor is inside.
@@ -91,7 +89,7 @@ pub(crate) struct Passage {
     /// The longest it may be, in bytes.
     body_max: u64,
     /// What the request is called on its way.
-    request_id: Option<HeaderValue>,
+    request_id: Option<Box<str>>,
     /// Its place among the tenant's.
     under_way: Option<UnderWay>,
     /// Its line in the access log, if it is to have one.
@@ -108,7 +106,6 @@ impl Passage {
             kind: Kind::Fetch,
             recipient: Recipient { secure: false, app: false, domain: None },
             client: 0,
-            network: None,
             upgrades: false,
             visits: Visits::none(),
             handed_out: HandedOut::new(),
@@ -119,7 +116,7 @@ impl Passage {
             body_max: u64::MAX,
             request_id: None,
             under_way: None,
-            line: Line(service.log.begin(is_poll).map(|record| (record, service.log.clone()))),
+            line: Line(service.log.begin(is_poll).map(|record| Box::new((record, service.log.clone())))),
             _in_flight: InFlight::begin(&service.node),
         }
     }
@@ -142,7 +139,7 @@ impl Passage {
             site.headers.put_on(head, self.recipient.secure);
         }
         if let Some(id) = &self.request_id {
-            head.insert_header(X_REQUEST_ID.clone(), id)?;
+            head.insert_header(X_REQUEST_ID.clone(), &**id)?;
         }
         self.line.begins(head);
         let length = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -153,13 +150,13 @@ impl Passage {
 
 /// A line of the access log that is written when its request is over.
 #[derive(Debug)]
-struct Line(Option<(Box<Record>, Lane)>);
+struct Line(Option<Box<(Box<Record>, Lane)>>);
 
 impl Line {
     /// Something more is known.
     fn note(&mut self, note: impl FnOnce(&mut Record)) {
-        if let Some((record, _)) = &mut self.0 {
-            note(record);
+        if let Some(line) = &mut self.0 {
+            note(&mut line.0);
         }
     }
 
@@ -181,7 +178,8 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if let Some((mut record, log)) = self.0.take() {
+        if let Some(line) = self.0.take() {
+            let (mut record, log) = *line;
             record.over();
             log.end(record);
         }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use sluice_admission::{standing::Standing, usher::now};
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
@@ -99,7 +99,7 @@ impl Service {
         // Polls are called nothing unless they are logged: nothing is looked for by their names.
         if passage.line.0.is_some() || !is_poll {
             let id = trace::request_id(headers, client.peer_is_trusted());
-            passage.line.note(|record| record.request_id = id.to_str().ok().map(Into::into));
+            passage.line.note(|record| record.request_id = Some(id.clone()));
             passage.request_id = Some(id);
         }
         let network = self.prefixes.network(client.addr);
@@ -116,7 +116,6 @@ impl Service {
         let app = is_app(passage.kind, headers);
         passage.recipient = Recipient { secure: client.secure, app, domain: site.shares_cookies(&facts.host) };
         passage.client = super::number_of(client.addr);
-        passage.network = Some(network);
         passage.is_asset = caching::is_asset(headers);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
@@ -124,7 +123,7 @@ impl Service {
         passage.route = route;
         let answer = match goes_to {
             GoesTo::Https(to) => Some(answer::moved(to)),
-            GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
+            GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, network, passage).await),
             GoesTo::Gate(gate) => {
                 let price = passage.site.as_ref().and_then(|site| site.usage.price(network));
                 let answer = self.at_the_gate(&gate, headers, &facts, client.addr, price, passage).await;
@@ -153,7 +152,8 @@ impl Service {
             self.node.routes().fleet().sign(headers, version, site.tenant.name.as_str(), &mut passage.edits);
             via::count_down(method, headers, &mut passage.edits);
             if let Some(id) = &passage.request_id {
-                passage.edits.push(Edit::Set(X_REQUEST_ID.clone(), id.clone()));
+                let value = HeaderValue::from_str(id);
+                passage.edits.extend(value.ok().map(|value| Edit::Set(X_REQUEST_ID.clone(), value)));
             }
             let begun = trace::begin_trace(self.traceparent, headers, &mut passage.edits);
             passage.line.note(|record| record.trace_id = begun.or_else(|| trace::trace_id(headers).map(Into::into)));
@@ -191,6 +191,7 @@ impl Service {
         method: &Method,
         headers: &HeaderMap,
         facts: &Facts<'_>,
+        client: Network,
         passage: &mut Passage,
     ) -> Answer {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
@@ -208,7 +209,7 @@ impl Service {
         match (endpoint, gate) {
             (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
                 let request = Request { hidden: query.hidden, ..request(headers, passage, facts, Errand::Status) };
-                let price = passage.network.and_then(|network| site.usage.price(network));
+                let price = site.usage.price(client);
                 let decision = gate.decide_at(request, price).await;
                 let standing = take(passage, decision, None);
                 passage.handed_out.extend(cors::parked(cors_settings, headers));
