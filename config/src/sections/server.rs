@@ -42,7 +42,7 @@ pub struct Server {
     pub threads: Option<usize>,
     /// How long requests in flight may take after a stop signal before they are cut.
     pub drain_timeout: Duration,
-    /// Most client connections at once; the next one is closed before it is read.
+    /// Most client connections at once; the idlest makes room for the next one.
     pub connections_max: usize,
     /// Whether HTTP/2 is offered on the `https` listeners.
     pub http2: bool,
@@ -174,7 +174,7 @@ static DRAIN_TIMEOUT: Key<Time, Default<Duration>> = Key {
 
 static CONNECTIONS_MAX: Key<Number, Default<u32>> = Key {
     name: "connections_max",
-    doc: "Most client connections at once; the next one is closed before it is read",
+    doc: "Most client connections at once; the idlest makes room for the next one, which is closed only if none is idle",
     kind: Number(1..=1_000_000),
     absent: Default(|| 15_000),
 };

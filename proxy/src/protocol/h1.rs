@@ -29,36 +29,39 @@ use crate::{
 impl Driver {
     /// Serves a connection until it ends. Between two requests nothing is held but the socket and one timer: visitors in
     /// a waiting room are connections that idle.
-    pub(crate) async fn http1(&self, socket: Socket, connection: Connection, spot: Spot) {
+    pub(crate) fn http1(&self, socket: Socket, connection: Connection, spot: Spot) -> impl Future<Output = ()> {
         let cut = self.service.node.metrics.connections_cut.clone();
         let mut client = Box::new(Downstream::new(socket, connection, cut));
-        let mut idle = pin!(Idle::new(FIRST_REQUEST));
-        for served in 0.. {
-            spot.idles(served > 0);
-            let next = idle.as_mut().wait(|cx| match spot.poll_gone(cx) {
-                // There is no room for it any more.
-                Poll::Ready(()) => Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into())),
-                Poll::Pending => client.poll_next_request(cx),
-            });
-            let Some(Ok(())) = next.await else { return };
-            spot.is_busy();
-            let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
-            if let Some(head) = client.take_request(may_be_poll) {
-                // In a box, so that an idle connection does not keep room for it.
-                let poll = Box::pin(self.service.poll(&head, client.connection(), last)).await;
-                // The passage lives until the answer is with the kernel: a node that leaves waits for it.
-                if let Some((answer, _passage)) = poll {
-                    if client.answer(answer).await.is_err() || last {
-                        return;
+        // What it is made of is made above, so that the future keeps no room for it.
+        async move {
+            let mut idle = pin!(Idle::new(FIRST_REQUEST));
+            for served in 0.. {
+                spot.idles(served > 0);
+                let next = idle.as_mut().wait(|cx| match spot.poll_gone(cx) {
+                    // There is no room for it any more.
+                    Poll::Ready(()) => Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into())),
+                    Poll::Pending => client.poll_next_request(cx),
+                });
+                let Some(Ok(())) = next.await else { return };
+                spot.is_busy();
+                let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
+                if let Some(head) = client.take_request(may_be_poll) {
+                    // In a box, so that an idle connection does not keep room for it.
+                    let poll = Box::pin(self.service.poll(&head, client.connection(), last)).await;
+                    // The passage lives until the answer is with the kernel: a node that leaves waits for it.
+                    if let Some((answer, _passage)) = poll {
+                        if client.answer(answer).await.is_err() || last {
+                            return;
+                        }
+                        idle.as_mut().restart(KEEPALIVE);
+                        continue;
                     }
-                    idle.as_mut().restart(KEEPALIVE);
-                    continue;
+                    client.give_back(head);
                 }
-                client.give_back(head);
+                let Some(next) = self.request(client, last).await else { return };
+                client = next;
+                idle.as_mut().restart(KEEPALIVE);
             }
-            let Some(next) = self.request(client, last).await else { return };
-            client = next;
-            idle.as_mut().restart(KEEPALIVE);
         }
     }
 

@@ -163,8 +163,13 @@ enum End {
 }
 
 impl Driver {
-    /// Serves a connection until it ends.
-    pub(crate) async fn http2(self: &Arc<Self>, socket: Socket, connection: Connection, spot: Spot) {
+    /// Serves a connection until it ends. What it is made of is made here, so that the future keeps no room for it.
+    pub(crate) fn http2(
+        self: &Arc<Self>,
+        socket: Socket,
+        connection: Connection,
+        spot: Spot,
+    ) -> impl Future<Output = ()> + use<> {
         let excess = Arc::new(Excess::default());
         let wire = Arc::new(Wire::default());
         let stream = Stream::new(socket, excess.clone(), wire.clone());
@@ -181,11 +186,14 @@ impl Driver {
             wire,
             waited_for: OnceLock::new(),
         });
-        let Some(mut connection) = begin(stream).await else { return };
-        if let End::Because(reason, why) = self.drive(&mut connection, &shared, &excess).await {
-            self.service.node.metrics.cut(why);
-            connection.abrupt_shutdown(reason);
-            let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+        let (driver, begun) = (self.clone(), begin(stream));
+        async move {
+            let Some(mut connection) = begun.await else { return };
+            if let End::Because(reason, why) = driver.drive(&mut connection, &shared, &excess).await {
+                driver.service.node.metrics.cut(why);
+                connection.abrupt_shutdown(reason);
+                let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+            }
         }
     }
 
