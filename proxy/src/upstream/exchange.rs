@@ -7,11 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use pingora_http::ResponseHeader;
 use tokio::time::Sleep;
 
 use super::{
-    Client,
+    Client, OnHead,
     answer::{self, Answer, BrokenHead, HEAD_BYTES_MAX, Size},
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
@@ -84,11 +83,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// Moves bytes both ways until the answer is with the client.
-    pub(super) async fn run(
-        &mut self,
-        mut timer: Pin<&mut Sleep>,
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<End, Failure> {
+    pub(super) async fn run(&mut self, mut timer: Pin<&mut Sleep>, on_head: OnHead<'_>) -> Result<End, Failure> {
         poll_fn(|cx| {
             if let Poll::Ready(end) = with_buffer(|buffer| self.poll_bytes(cx, buffer, on_head)) {
                 return Poll::Ready(end);
@@ -123,7 +118,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
         if self.patience.up.waits != Waits::ForNothing
             && let Err(failure) = self.poll_up(cx, buffer)
@@ -246,7 +241,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
         loop {
             match self.client.poll_flush(cx) {
@@ -302,12 +297,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// The origin has said something.
-    fn heard(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut bytes: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn heard(&mut self, cx: &mut Context<'_>, mut bytes: &mut [u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         while matches!(self.down.state, State::Head) {
             let Some((answer, rest)) = self.head(bytes)? else { return Ok(()) };
             bytes = rest;
@@ -357,12 +347,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// An answer begins, or says that it is still to come. `behind` follows its head.
-    fn answer(
-        &mut self,
-        answer: Answer,
-        behind: &[u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn answer(&mut self, answer: Answer, behind: &[u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         let Answer { mut head, body, size, keeps } = answer;
         if head.status.is_informational() && head.status != http::StatusCode::SWITCHING_PROTOCOLS {
             self.down.interim += 1;
