@@ -1,6 +1,9 @@
 //! What the node answers by itself: one place that turns a decision into status, headers and body.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -217,6 +220,17 @@ pub(crate) fn moved(to: HeaderValue) -> Answer {
 pub(crate) fn busy() -> Answer {
     let mut answer = plain(503, "Too many requests are under way. Please try again.\n");
     try_again_soon(&mut answer);
+    answer
+}
+
+/// What a request whose body is too long is told.
+pub(crate) const TOO_LONG: &str = "The request is longer than this site takes.\n";
+
+/// The answer to a client that has sent too many requests.
+pub(crate) fn too_many(retry_after: Duration) -> Answer {
+    let mut answer = plain(429, "Too many requests have come from this address. Please try again later.\n");
+    let seconds = u32::try_from(retry_after.as_secs()).unwrap_or(u32::MAX);
+    put_number(&mut answer.head, header::RETRY_AFTER, seconds);
     answer
 }
 
