@@ -21,6 +21,8 @@ use crate::request::{kind::Kind, preferences::Preferences};
 const SLUICE_STATE: HeaderName = HeaderName::from_static("sluice-state");
 /// A node that is full is so for a moment.
 const BUSY_RETRY_AFTER_S: u32 = 2;
+/// A site that does not answer is asked again by its visitors' browsers after this, in seconds.
+const TRY_UNAVAILABLE_AGAIN_S: &str = "10";
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// An answer ready to be written.
@@ -188,6 +190,16 @@ pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, wants: Option
     let mut body = Vec::new();
     problem::refused(&mut body, refusal);
     answer(code, problem::CONTENT_TYPE, body.into())
+}
+
+/// The answer to a request for a page that the site does not give: a page of the tenant's. A browser that asked by GET asks
+/// again by itself.
+pub(crate) fn unavailable(code: u16, pages: &Pages, site: &str, wants: Preferences, is_get: bool) -> Answer {
+    let mut answer = html(code, pages.refused(wants.read(site), Refusal::Unavailable(code)), pages, wants);
+    if is_get {
+        put(&mut answer.head, header::REFRESH, TRY_UNAVAILABLE_AGAIN_S);
+    }
+    answer
 }
 
 /// The answer to a request that cannot be read. `reason` is a fixed word: nothing of the request comes back in it.

@@ -147,6 +147,7 @@ impl Service {
         let answer = answer.or_else(|| self.beyond(&facts, network, passage));
         if answer.is_none() {
             passage.line.comes_to(Outcome::Forwarded);
+            passage.wants = page_wanted(passage.kind, headers);
             passage.edits = origin_edits(headers, version, &facts, &client);
             let Some(site) = &passage.site else { unreachable!("the passage has its site") };
             self.node.routes().fleet().sign(headers, version, site.tenant.name.as_str(), &mut passage.edits);

@@ -23,7 +23,7 @@ pub struct TextId {
 }
 
 /// Every text of the pages.
-pub const TEXTS: [TextId; 79] = [
+pub const TEXTS: [TextId; 81] = [
     text("states.joining.heading", &[]),
     text("states.joining.text", &[]),
     text("states.waiting.heading", &[]),
@@ -99,6 +99,8 @@ pub const TEXTS: [TextId; 79] = [
     text("notices.rejoin", &[]),
     text("notices.unknown_site.heading", &[]),
     text("notices.unknown_site.text", &[]),
+    text("notices.unavailable.heading", &[]),
+    text("notices.unavailable.text", &[]),
     text("notices.bad_request.heading", &[]),
     text("notices.bad_request.text", &["reason"]),
     text("board.calling", &[]),
