@@ -158,7 +158,7 @@ fn goes_to(site: &Site<Queue>, goes_to: &GoesTo<Queue>, path: &[u8], kind: Kind)
             say(format_args!("redirect 308 to {to}: the tenant is served over HTTPS"));
             return;
         }
-        GoesTo::Own(Endpoint::Status | Endpoint::Leave | Endpoint::Board | Endpoint::Unknown) => {
+        GoesTo::Own(Endpoint::Status | Endpoint::Leave | Endpoint::Move | Endpoint::Board | Endpoint::Unknown) => {
             say("queue    none: paths under /.sluice/ are answered by Sluice itself");
             return;
         }
