@@ -20,6 +20,7 @@ mod constants;
 mod control;
 mod count;
 mod ended;
+mod find;
 mod gaps;
 mod issues;
 mod lives;
@@ -47,6 +48,7 @@ pub use self::{
     control::{
         ACTOR_BYTES_MAX, BadChange, CHANGE_ID_MAX, Change, Changed, Control, Override, Revision, TEXT_BYTES_MAX,
     },
+    find::{Lookup, Whereabouts},
     lives::SKIP,
     minutes::{Histogram, MINUTES_KEPT, Minute},
     presence::HOLD_MS_MAX,

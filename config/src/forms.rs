@@ -6,6 +6,8 @@ pub(crate) mod host;
 pub(crate) mod language;
 pub(crate) mod moment;
 pub(crate) mod name;
+pub(crate) mod networks;
 pub(crate) mod path;
+pub(crate) mod path_pattern;
 #[cfg(test)]
 mod tests;

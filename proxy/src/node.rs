@@ -25,6 +25,7 @@ pub(crate) use self::lines::Lines;
 use crate::{
     gate::{Counts, Gate, Moves},
     metrics::Metrics,
+    peers::Peers,
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
     service::Insiders,
@@ -40,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) leaving: Arc<AtomicBool>,
     /// From where visitors have been inside lately.
     pub(crate) insiders: Insiders,
+    /// The other nodes of the fleet.
+    pub(crate) peers: Peers,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
@@ -69,6 +72,8 @@ pub(crate) enum NodeError {
     Tls(#[from] TlsError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error("the system gives no random bytes")]
+    Random,
 }
 
 impl Node {
@@ -77,6 +82,7 @@ impl Node {
             metrics: Metrics::new()?,
             leaving: Arc::default(),
             insiders: Insiders::default(),
+            peers: Peers::new().map_err(|_| NodeError::Random)?,
             routes: ArcSwap::default(),
             store,
             tickets: Arc::new(TicketKeys::new()?),
@@ -90,6 +96,11 @@ impl Node {
     /// Where the lines are.
     pub(crate) fn store(&self) -> &Lines {
         &self.store
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_store(&self) -> Arc<Lines> {
+        self.store.clone()
     }
 
     /// Changes the keys of session tickets for as long as the node lives.
@@ -160,6 +171,7 @@ impl Node {
         let health_path = config.server.health_path.as_deref();
         let fleet = keyring.secrets_for("via").first().map_or_else(Fleet::default, |secret| Fleet::of(secret));
         self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet).with_health_path(health_path)));
+        self.peers.take(keys, &keyring);
         Ok(())
     }
 

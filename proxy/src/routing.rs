@@ -2,6 +2,7 @@
 //! whole from a config, swapped whole.
 
 pub(crate) mod decision;
+pub(crate) mod rules;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -178,6 +179,11 @@ impl<G> Routes<G> {
     /// All sites.
     pub(crate) fn sites(&self) -> &[Arc<Site<G>>] {
         &self.sites
+    }
+
+    /// The certificate for hosts that no other covers, if there is one.
+    pub(crate) fn default_certificate(&self) -> Option<&sluice_config::Certificate> {
+        self.certificates.default_certificate()
     }
 
     /// What clients are presented with.

@@ -30,7 +30,7 @@ use self::{
     shared::Shared,
 };
 use super::{Checkup, LineId, Severity, Store, StoreError};
-use crate::line::{Batch, Known, Line, Minute, Outcome, Reading, Rules, Summary};
+use crate::line::{Batch, Known, Line, Lookup, Minute, Outcome, Reading, Rules, Summary};
 
 /// Lines in this process. A step is written to the line's journal before it is answered, so a killed process
 /// loses nothing; the journal reaches the disk within a second. Used on a tokio runtime.
@@ -305,5 +305,9 @@ impl Store for Embedded {
 
     async fn counts(&self, id: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
         Ok(self.look(id, move |line| line.counts(since_minute)).await?.unwrap_or_default())
+    }
+
+    async fn find(&self, id: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        self.look(id, move |line| line.find(number)).await
     }
 }

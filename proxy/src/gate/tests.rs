@@ -24,7 +24,7 @@ use http::header;
 use prometheus::IntCounter;
 use sluice_admission::usher::View;
 use sluice_admission::{
-    line::{Batch, Change, Minute, Outcome, Override, Summary},
+    line::{Batch, Change, Lookup, Minute, Outcome, Override, Summary},
     store::{Embedded, Store, StoreError},
     token::Keyring,
 };
@@ -59,6 +59,10 @@ impl Store for Watched {
 
     async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
         self.inner.counts(line, since_minute).await
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        self.inner.find(line, number).await
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sluice_admission::{
-    line::{Batch, Minute, Outcome, Rules, Summary},
+    line::{Batch, Lookup, Minute, Outcome, Rules, Summary},
     store::{Checkup, Condition, Embedded, LineId, Redis, Store, StoreError},
     usher::Keepsake,
 };
@@ -130,6 +130,13 @@ impl Store for Lines {
         match self {
             Self::Embedded(store) => store.counts(line, since_minute).await,
             Self::Redis(store, _) => store.counts(line, since_minute).await,
+        }
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.find(line, number).await,
+            Self::Redis(store, _) => store.find(line, number).await,
         }
     }
 }

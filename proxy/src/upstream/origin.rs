@@ -31,7 +31,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use rustls::ClientConfig;
 use sluice_config::{Balance, Origin as Settings, ServerAddress};
 use tokio::{
@@ -48,7 +48,7 @@ use self::{
 };
 pub(crate) use self::{
     known::KnownOrigins,
-    report::{OfOrigin, OfServer},
+    report::OfServer,
     tls::{OriginTlsError, TlsFailure},
 };
 pub(super) use self::{
@@ -56,7 +56,10 @@ pub(super) use self::{
     server::{Endpoint, Server},
     tls::is_alert,
 };
-use super::failure::Failure;
+use super::{
+    failure::Failure,
+    proof::{Made, Proof},
+};
 
 /// Most servers that are tried for one request.
 const SERVERS_TRIED_MAX: usize = 8;
@@ -73,6 +76,7 @@ pub(crate) struct Origin {
     host: String,
     places: Places,
     tls: Option<Arc<ClientConfig>>,
+    proof: Option<Proof>,
     /// What runs beside the requests while the origin is in force.
     beside: Mutex<Vec<AbortHandle>>,
 }
@@ -88,10 +92,11 @@ pub(super) struct Tried {
 impl Origin {
     /// `known` is what this node has known of the origin before.
     fn new(settings: Settings, known: Arc<Known>, host: String, places: Places) -> Result<Self, OriginTlsError> {
-        let tls = settings.tls.as_ref().map(|tls| known.tls_config(tls)).transpose()?;
+        let tls = settings.tls.as_ref().map(|tls| known.tls_config(tls, settings.http2)).transpose()?;
         let servers = ArcSwap::from_pointee(servers(&settings, &known, tls.as_ref(), None)?);
+        let proof = settings.proof.as_ref().map(|proof| Proof::new(proof, &known.id.tenant));
         let (turns, beside) = (AtomicUsize::new(0), Mutex::default());
-        Ok(Self { settings, servers, known, turns, host, places, tls, beside })
+        Ok(Self { settings, servers, known, turns, host, places, tls, proof, beside })
     }
 
     /// The config that brought it is in force: checks and look-ups run from now on, on this runtime.
@@ -100,8 +105,7 @@ impl Origin {
         let mut beside = self.beside();
         match &self.settings.health {
             Some(health) => {
-                let (host, places) = (self.host.clone(), self.places.checks.clone());
-                let checks = check::run(Arc::downgrade(self), health.clone(), host, places);
+                let checks = check::run(Arc::downgrade(self), health.clone(), self.places.checks.clone());
                 beside.push(on.spawn(checks).abort_handle());
             }
             None => self.servers.load().all().for_each(|server| server.health.forget_checks()),
@@ -120,6 +124,11 @@ impl Origin {
 
     fn beside(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
         self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What shows it that a request has come through here, if it wants to be shown.
+    pub(super) fn proof(&self) -> Option<Guard<Arc<Made>>> {
+        self.proof.as_ref().map(Proof::now)
     }
 
     /// All servers as of now.

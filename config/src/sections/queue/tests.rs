@@ -43,6 +43,7 @@ fn every_key_arrives() {
         closed_as: ClosedAs::NotOpen,
         opens_at_s: Some(1_796_115_600),
         board: false,
+        rules: Vec::new(),
     };
     assert_eq!(queue, expected);
 }

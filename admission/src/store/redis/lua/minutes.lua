@@ -7,7 +7,7 @@ local COUNTS = { 'm_arrived', 'm_numbered', 'm_called', 'm_entered', 'm_lapsed',
 -- The records, once they are read, and whether this step has changed them.
 local stretches, stretched = nil, false
 -- What follows is out of sight of the other modules, but for these: a script has at most 200 local variables.
-local note_issue, forget_issues, tally, count_waits, count_visit, turn_minute, minutes_since, count_left
+local note_issue, forget_issues, tally, count_waits, count_visit, turn_minute, minutes_since, count_left, issued_at
 do
 
 local RECORD, RECORD_BYTES = '>dd', 16
@@ -43,7 +43,7 @@ function forget_issues()
 end
 
 -- When a number was handed out, if that is known, and up to which number the answer is the same.
-local function issued_at(number)
+function issued_at(number)
   if number <= s.unknown then
     return nil, s.unknown
   end

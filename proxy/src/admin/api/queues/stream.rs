@@ -19,12 +19,9 @@ use tokio::{
     time::{Interval, interval},
 };
 
-use super::{
-    Api,
-    answer::Problem,
-    queues::{Live, allow},
-};
+use super::{Live, allow};
 use crate::admin::access::{Permission, Principal, Visitor};
+use crate::admin::api::{Api, answer::Problem};
 
 /// Most streams of a node.
 pub(crate) const STREAMS_MAX: usize = 200;

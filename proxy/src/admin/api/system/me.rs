@@ -12,12 +12,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{
+use crate::admin::api::{
     Api,
     answer::{Answer, Problem},
 };
 use crate::admin::{
-    access::{Permission, Principal, SESSION_COOKIE, Via, Visitor, is_from_us, token::SESSION_MAX},
+    access::{
+        Permission, Principal, SESSION_COOKIE, Via, Visitor, is_from_us, session_cookie, token::SESSION_MAX,
+        void::Since,
+    },
     audit::Entry,
     time::now_ms,
 };
@@ -56,7 +59,7 @@ pub(crate) struct Login {
 
 /// Who asks
 #[utoipa::path(get, path = "/v1/me", tag = "access",
-    responses((status = 200, body = inline(super::answer::Envelope<Me>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Me>))))]
 pub(crate) async fn me(visitor: Visitor) -> Answer<Me> {
     Answer::of(Me::of(&visitor.principal))
 }
@@ -70,11 +73,16 @@ pub(crate) async fn login(
     if !is_from_us(&Method::POST, &headers) {
         return Err(Problem::forged());
     }
-    let known = api.access.log_in(&login.token, now_ms());
-    let (principal, session) = known.ok_or_else(|| {
+    let now_ms = now_ms();
+    let used = || {
         Problem::unknown()
             .hint("the token has expired or was used: print another with `sluice admin token --config DIR`")
-    })?;
+    };
+    let token = api.access.login_token(&login.token, now_ms).ok_or_else(used)?;
+    if !api.is_first_use(&token).await? {
+        return Err(used());
+    }
+    let (principal, session) = api.access.begin_session(&token, now_ms);
     let answer = Answer::of(Me::of(&principal));
     let entry = Entry {
         detail: json!({ "tenants": principal.tenants }),
@@ -84,22 +92,26 @@ pub(crate) async fn login(
     Ok(with_cookie(answer.into_response(), &session, is_encrypted(&headers), SESSION_MAX.as_secs()))
 }
 
-/// Takes the session cookie back.
-pub(crate) async fn logout(headers: HeaderMap) -> Result<Response, Problem> {
+/// Takes the session cookie back. The session is void, and a copy of it with it.
+pub(crate) async fn logout(State(api): State<Arc<Api>>, headers: HeaderMap) -> Result<Response, Problem> {
     if !is_from_us(&Method::POST, &headers) {
         return Err(Problem::forged());
+    }
+    let now_ms = now_ms();
+    if let Some((name, until_ms)) = session_cookie(&headers).and_then(|text| api.access.end_of_session(text, now_ms)) {
+        api.make_void(name, Since { since_ms: now_ms, until_ms }).await?;
     }
     Ok(with_cookie(Answer::of(()).into_response(), "", is_encrypted(&headers), 0))
 }
 
 /// Whether the browser speaks TLS to the proxy in front.
-pub(super) fn is_encrypted(headers: &HeaderMap) -> bool {
+pub(crate) fn is_encrypted(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     text(header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"))
         || headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https")
 }
 
-pub(super) fn with_cookie(mut response: Response, session: &str, secure: bool, max_age_s: u64) -> Response {
+pub(crate) fn with_cookie(mut response: Response, session: &str, secure: bool, max_age_s: u64) -> Response {
     let secure = if secure { "; Secure" } else { "" };
     let cookie = format!("{SESSION_COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age_s}{secure}");
     if let Ok(cookie) = HeaderValue::from_str(&cookie) {

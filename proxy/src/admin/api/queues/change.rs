@@ -17,10 +17,13 @@ use sluice_config::{Mode, Role};
 use utoipa::ToSchema;
 
 use super::{
+    QueueDoc,
+    foresee::{Foreseen, foresee},
+    gate, mode_name, tag,
+};
+use crate::admin::api::{
     Api,
     answer::{Answer, Problem},
-    foresee::{Foreseen, foresee},
-    queues::{QueueDoc, gate, mode_name, tag},
 };
 use crate::{
     admin::{
@@ -209,7 +212,7 @@ type QueuePath = Path<(String, String)>;
 #[utoipa::path(patch, path = "/v1/tenants/{tenant}/queues/{queue}/override", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)), request_body = ChangeBody,
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>)),
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>)),
         (status = 412, description = "Another change came first; the queue as it is")))]
 pub(crate) async fn set(
     State(api): State<Arc<Api>>,
@@ -221,7 +224,7 @@ pub(crate) async fn set(
     let gate = gate(&api, &visitor.principal, Permission::QueueWrite, (&tenant, &queue))?;
     let Json(body) = body?;
     let governed = gate.usher.governed();
-    let from = if_match(&headers, &visitor.principal, &gate, &governed)?;
+    let from = if_match(&api, &headers, &visitor.principal, &gate, &governed)?;
     let set = body.on(&now_set(&governed), line_ms(&gate), &visitor.principal)?;
     make(&api, &visitor.principal, &gate, "override.set", from, set, body.reason).await
 }
@@ -230,7 +233,7 @@ pub(crate) async fn set(
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}/queues/{queue}/override", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)),
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>))))]
 pub(crate) async fn clear(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -238,7 +241,7 @@ pub(crate) async fn clear(
     headers: HeaderMap,
 ) -> Result<Answer<QueueDoc>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueWrite, (&tenant, &queue))?;
-    let from = if_match(&headers, &visitor.principal, &gate, &gate.usher.governed())?;
+    let from = if_match(&api, &headers, &visitor.principal, &gate, &gate.usher.governed())?;
     make(&api, &visitor.principal, &gate, "override.clear", from, Override::default(), None).await
 }
 
@@ -248,7 +251,7 @@ pub(crate) async fn clear(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/override/undo", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)),
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>))))]
 pub(crate) async fn undo(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -257,7 +260,7 @@ pub(crate) async fn undo(
 ) -> Result<Answer<QueueDoc>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueWrite, (&tenant, &queue))?;
     let governed = gate.usher.governed();
-    let from = if_match(&headers, &visitor.principal, &gate, &governed)?;
+    let from = if_match(&api, &headers, &visitor.principal, &gate, &governed)?;
     let made = api.made(gate.usher.line()).filter(|made| made.revision == governed.control.revision);
     let made = made.ok_or_else(|| {
         Problem::new(StatusCode::CONFLICT, "nothing_to_undo", "the last change was not made through this node")
@@ -272,7 +275,7 @@ pub(crate) async fn undo(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/override/preview", tag = "control",
     params(("tenant" = String, Path), ("queue" = String, Path)), request_body = ChangeBody,
     extensions(("x-permission" = json!("queue:read"))),
-    responses((status = 200, body = inline(super::answer::Envelope<Foreseen>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Foreseen>))))]
 pub(crate) async fn preview(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -298,20 +301,26 @@ fn line_ms(gate: &Gate) -> u64 {
 }
 
 /// The revision that the principal has seen.
-fn if_match(headers: &HeaderMap, principal: &Principal, gate: &Gate, governed: &Governed) -> Result<Revision, Problem> {
+fn if_match(
+    api: &Api,
+    headers: &HeaderMap,
+    principal: &Principal,
+    gate: &Gate,
+    governed: &Governed,
+) -> Result<Revision, Problem> {
     let now = governed.control.revision;
     match headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok()) {
         None => Err(Problem::new(StatusCode::PRECONDITION_REQUIRED, "if_match_required", "`If-Match` is missing")
             .hint("send the ETag of GET …/queues/QUEUE, so that a change made meanwhile is not lost")),
         Some("*") if principal.role == Role::Admin => Ok(now),
         Some(seen) if seen.trim() == tag(now) => Ok(now),
-        Some(_) => Err(conflict(gate)),
+        Some(_) => Err(conflict(api, gate)),
     }
 }
 
 /// Another change came first.
-fn conflict(gate: &Gate) -> Problem {
-    let doc = QueueDoc::of(gate, false);
+fn conflict(api: &Api, gate: &Gate) -> Problem {
+    let doc = QueueDoc::of(api, gate, false);
     let message = "the queue was changed meanwhile; `data` is how it is now";
     let etag = Some(tag(gate.usher.governed().control.revision));
     let data = serde_json::to_value(doc).ok();
@@ -345,7 +354,7 @@ async fn make(
         Ok(revision) => revision,
         Err(Unchanged::Conflict(revision)) => {
             begun.end(Outcome::Refused, json!({ "revision": tag(revision) })).await;
-            return Err(conflict(gate));
+            return Err(conflict(api, gate));
         }
         Err(error) => {
             begun.end(Outcome::Failed, json!(error.to_string())).await;
@@ -355,7 +364,7 @@ async fn make(
     begun.end(Outcome::Done, json!({ "revision": tag(revision) })).await;
     api.remember(line, Made { revision, before });
     let etag = Some(tag(revision));
-    Ok(Answer { data: QueueDoc::of(gate, true), request_id: answer.request_id, etag, next: None })
+    Ok(Answer { data: QueueDoc::of(api, gate, true), request_id: answer.request_id, etag, next: None })
 }
 
 /// An override for the audit log.

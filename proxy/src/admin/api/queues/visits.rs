@@ -10,12 +10,13 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sluice_admission::line::{Rules, Summary};
+use sluice_waiting_room::code;
 use utoipa::ToSchema;
 
-use super::{
+use super::gate;
+use crate::admin::api::{
     Api,
     answer::{Answer, Problem},
-    queues::gate,
 };
 use crate::admin::{
     access::{Permission, Visitor},
@@ -68,7 +69,7 @@ pub(crate) struct EndDone {
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/reset", tag = "verbs",
     params(("tenant" = String, Path), ("queue" = String, Path)), request_body = Reset,
     extensions(("x-permission" = json!("queue:reset"))),
-    responses((status = 200, body = inline(super::answer::Envelope<ResetDone>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<ResetDone>))))]
 pub(crate) async fn reset(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -113,20 +114,22 @@ pub(crate) async fn reset(
 
 /// End a visit
 ///
-/// The visitor's pass is void on every node within a second, and the seat is free. The number is that of the page.
+/// The visitor's pass is void on every node within a second, and the seat is free. The number is that of the page, or its
+/// code.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/sessions/{number}/end", tag = "verbs",
-    params(("tenant" = String, Path), ("queue" = String, Path), ("number" = u64, Path)), request_body = End,
+    params(("tenant" = String, Path), ("queue" = String, Path), ("number" = String, Path)), request_body = End,
     extensions(("x-permission" = json!("session:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<EndDone>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<EndDone>))))]
 pub(crate) async fn end(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
-    Path((tenant, queue, number)): Path<(String, String, u64)>,
+    Path((tenant, queue, written)): Path<(String, String, String)>,
     body: Result<Json<End>, JsonRejection>,
 ) -> Result<Answer<EndDone>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::SessionWrite, (&tenant, &queue))?;
     let Json(body) = body?;
     let summary = gate.usher.view().summary.clone();
+    let number = shown_number(&written)?;
     let raw = raw_number(&summary, number);
     if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || raw == 0 || raw > summary.head {
         return Err(Problem::not_found("visit").hint("only a number that was called can be inside"));
@@ -149,8 +152,21 @@ fn checked_why(reason: Option<String>) -> Result<Option<String>, Problem> {
     }
 }
 
+/// The number that a page shows, written as such or as its code.
+pub(super) fn shown_number(written: &str) -> Result<u64, Problem> {
+    let number = match written.bytes().all(|b| b.is_ascii_digit()) {
+        true => written.parse().ok(),
+        false => code::number(written),
+    };
+    number.ok_or_else(|| {
+        Problem::not_found("visitor").hint(
+            "write the number, or the code as the page shows it: `4K7-S`; a character was misheard, or is missing",
+        )
+    })
+}
+
 /// The line's own number for one that a page shows: with those that were skipped below it.
-fn raw_number(summary: &Summary, shown: u64) -> u64 {
+pub(super) fn raw_number(summary: &Summary, shown: u64) -> u64 {
     let skipped = |number: u64, &(first, last): &(u64, u64)| match number >= first {
         true => number.saturating_add(last - first + 1),
         false => number,

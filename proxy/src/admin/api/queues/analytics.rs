@@ -14,10 +14,10 @@ use sluice_admission::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
+use super::gate;
+use crate::admin::api::{
     Api,
     answer::{Answer, Problem},
-    queues::gate,
 };
 use crate::admin::{
     access::{Permission, Visitor},
@@ -173,7 +173,7 @@ fn csv(analytics: &Analytics) -> String {
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/queues/{queue}/analytics", tag = "queues",
     params(("tenant" = String, Path), ("queue" = String, Path), Last),
     extensions(("x-permission" = json!("queue:read"))),
-    responses((status = 200, body = inline(super::answer::Envelope<Analytics>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Analytics>))))]
 pub(crate) async fn read(
     State(api): State<Arc<Api>>,
     visitor: Visitor,

@@ -108,7 +108,7 @@ fn span(seconds: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::api::change::rules;
+    use crate::admin::api::queues::change::rules;
 
     fn line(called_last_minute: u64, waiting: u64) -> Summary {
         Summary { called_last_minute, waiting, due: 40, inside: 60, ..Summary::default() }

@@ -6,7 +6,7 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{
+use crate::admin::api::{
     Api,
     answer::{Answer, Problem},
     queues::allow,
@@ -44,7 +44,7 @@ pub(crate) struct Hashed {
 /// The log of this node, the oldest record first. Records of tenants that the principal does not see are left out.
 #[utoipa::path(get, path = "/v1/audit", tag = "audit", params(Page),
     extensions(("x-permission" = json!("audit:read"))),
-    responses((status = 200, body = inline(super::answer::Envelope<Vec<Hashed>>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Vec<Hashed>>))))]
 pub(crate) async fn records(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -77,7 +77,7 @@ pub(crate) struct Head {
 
 /// The end of the audit log
 #[utoipa::path(get, path = "/v1/audit/head", tag = "audit", extensions(("x-permission" = json!("audit:read"))),
-    responses((status = 200, body = inline(super::answer::Envelope<Head>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Head>))))]
 pub(crate) async fn head(State(api): State<Arc<Api>>, visitor: Visitor) -> Result<Answer<Head>, Problem> {
     allow(&visitor.principal, Permission::AuditRead)?;
     let (seq, hash) = api.audit.head().await;
