@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
 pub(crate) use self::lines::Lines;
 use crate::{
-    gate::{Counts, Gate},
+    gate::{Counts, Gate, Moves},
     limits::KnownUsage,
     metrics::Metrics,
     peers::Peers,
@@ -148,6 +148,7 @@ impl Node {
                 });
                 let keys = keyring.mint_keys(&tenant.name, &queue.name);
                 let gate = Gate::new(tenant, queue.clone(), served.usher.clone(), keys, served.counts.clone());
+                let gate = gate.with_moves(Moves::new(self.store.clone()));
                 kept.insert(line, served);
                 Arc::new(gate)
             });

@@ -8,6 +8,7 @@ mod frameworks;
 mod headers;
 mod insiders;
 mod judge;
+mod moving;
 mod visits;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
