@@ -21,6 +21,7 @@ mod service;
 mod tally;
 mod transport;
 mod upstream;
+mod webhooks;
 
 use std::process::ExitCode;
 

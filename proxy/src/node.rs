@@ -31,6 +31,7 @@ use crate::{
     service::Insiders,
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
     upstream::{KnownOrigins, OriginTlsError},
+    webhooks::Webhooks,
 };
 
 /// Everything that outlives a request.
@@ -43,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) insiders: Insiders,
     /// The other nodes of the fleet.
     pub(crate) peers: Peers,
+    /// Who is told what happens.
+    pub(crate) webhooks: Webhooks,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
@@ -82,6 +85,7 @@ impl Node {
             metrics: Metrics::new()?,
             leaving: Arc::default(),
             insiders: Insiders::default(),
+            webhooks: Webhooks::open(store.state_dir()),
             peers: Peers::new().map_err(|_| NodeError::Random)?,
             routes: ArcSwap::default(),
             store,

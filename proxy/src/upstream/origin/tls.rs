@@ -78,6 +78,11 @@ pub(super) fn config(settings: &OriginTls) -> Result<Arc<ClientConfig>, OriginTl
     Ok(Arc::new(config))
 }
 
+/// What is spoken to servers that are no origins: as to an origin of which nothing is configured.
+pub(crate) fn tls_to_anywhere() -> Result<Arc<ClientConfig>, OriginTlsError> {
+    config(&OriginTls { name: None, ca: None, client: None })
+}
+
 fn shows(pair: &Arc<CertifiedKey>) -> Arc<dyn ResolvesClientCert> {
     Arc::new(SingleCertAndKey::from(pair.clone()))
 }
