@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod duration;
 pub(crate) mod host;
 pub(crate) mod language;
+pub(crate) mod moment;
 pub(crate) mod name;
 pub(crate) mod networks;
 pub(crate) mod path;

@@ -18,6 +18,7 @@ pub(crate) mod server;
 pub(crate) mod store;
 pub(crate) mod tenant;
 pub(crate) mod tls;
+pub(crate) mod webhook;
 
 use crate::{
     declare::Section,

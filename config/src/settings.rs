@@ -36,6 +36,7 @@ pub use crate::{
             pair::Certificate,
             tenant::{ClientCa, Hsts, TenantTls},
         },
+        webhook::{Webhook, WebhookEvent, WebhookUrl, is_public},
     },
 };
 

@@ -12,6 +12,7 @@ use sluice_config::{Config, Keys};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
+    time::sleep,
 };
 
 use crate::{
@@ -22,15 +23,21 @@ use crate::{
         },
         api::{self, Api},
         audit::Audit,
+        history,
         probes::{self, Probes},
+        seal::Purpose,
     },
     node::{Lines, Node, NodeError},
     peers,
     transport::{Open, Scheme, Server},
+    webhooks,
 };
 
 /// How long a start waits for the lines before it serves all the same.
 const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often the head of the audit log is signed into the log of the node.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Threads for lines, health and metrics: a step takes well under a millisecond.
 const LINE_THREADS: usize = 2;
@@ -89,6 +96,7 @@ impl Life {
         let addresses = server.addresses().map_err(StartError::Listen)?;
         let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Admin)?;
         let port = addresses.first().map_or(0, |(_, address)| address.port());
+        lines_run_on.spawn(webhooks::run(node.clone()));
         lines_run_on.spawn(peers::keep(node.clone(), peers::name(port)));
         if let Some(listener) = admin_listener {
             let probes = Probes { node: node.clone(), leaving: leaving.clone() };
@@ -137,8 +145,24 @@ fn serve_api(
     let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?, void));
     let audit = Audit::open(node.store().state_dir()).map_err(StartError::Audit)?;
     let api = Arc::new(Api::new(node.clone(), access.clone(), audit));
+    run_on.spawn(history::keep(node.clone(), api.history.clone()));
+    run_on.spawn(checkpoints(api.clone()));
     run_on.spawn(api::serve(listener, api));
     Ok((address, access))
+}
+
+/// Puts the signed head of the audit log into the node's own log, which is kept elsewhere: once an hour if there is news.
+async fn checkpoints(api: Arc<Api>) {
+    let mut said = 0;
+    loop {
+        sleep(CHECKPOINT_EVERY).await;
+        let seq = api.audit.head().await.0;
+        if seq > said {
+            let (checkpoint, _) = api.access.sign(Purpose::Checkpoint, &api.audit.checkpoint().await);
+            tracing::info!(target: "audit", checkpoint, "checkpoint");
+            said = seq;
+        }
+    }
 }
 
 fn runtime(name: &str) -> Result<Runtime, StartError> {

@@ -24,6 +24,7 @@ mod supervisor;
 mod tally;
 mod transport;
 mod upstream;
+mod webhooks;
 
 use std::process::ExitCode;
 

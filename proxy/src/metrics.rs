@@ -35,6 +35,8 @@ pub(crate) struct Metrics {
     cut: IntCounterVec,
     /// Connections to the API closed unread at the bound.
     pub(crate) admin_connections_refused: IntCounter,
+    /// Attempts to tell a webhook, by what became of them.
+    pub(crate) webhook_attempts: IntCounterVec,
     /// What became of TLS handshakes.
     pub(crate) handshakes: HandshakeCounts,
     /// Requests in flight now.
@@ -104,6 +106,11 @@ impl Metrics {
             admin_connections_refused: counter(
                 "admin_connections_refused_total",
                 "Connections to the API closed at the bound",
+            )?,
+            webhook_attempts: counters(
+                "webhook_attempts_total",
+                "Attempts to tell a webhook what happened",
+                &["tenant", "webhook", "outcome"],
             )?,
             handshakes: HandshakeCounts::new(&counters(
                 "tls_handshakes_total",

@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
 pub(crate) use self::lines::Lines;
 use crate::{
-    gate::{Counts, Gate},
+    gate::{Counts, Gate, Moves},
     limits::KnownUsage,
     metrics::Metrics,
     peers::Peers,
@@ -33,6 +33,7 @@ use crate::{
     sinks::access_log::AccessLog,
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
     upstream::{KnownOrigins, OriginTlsError},
+    webhooks::Webhooks,
 };
 
 /// Everything that outlives a request.
@@ -46,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) access_log: Arc<AccessLog>,
     /// The other nodes of the fleet.
     pub(crate) peers: Peers,
+    /// Who is told what happens.
+    pub(crate) webhooks: Webhooks,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
@@ -87,6 +90,7 @@ impl Node {
             leaving: Arc::default(),
             insiders: Insiders::default(),
             access_log: Arc::default(),
+            webhooks: Webhooks::open(store.state_dir()),
             peers: Peers::new().map_err(|_| NodeError::Random)?,
             routes: ArcSwap::default(),
             store,
@@ -148,6 +152,7 @@ impl Node {
                 });
                 let keys = keyring.mint_keys(&tenant.name, &queue.name);
                 let gate = Gate::new(tenant, queue.clone(), served.usher.clone(), keys, served.counts.clone());
+                let gate = gate.with_moves(Moves::new(self.store.clone()));
                 kept.insert(line, served);
                 Arc::new(gate)
             });

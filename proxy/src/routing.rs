@@ -117,6 +117,14 @@ impl<G: Guard> Site<G> {
         }
     }
 
+    /// What the site is called where it has no other name.
+    pub(crate) fn first_host(&self) -> &str {
+        match self.tenant.hosts.first() {
+            Some(HostPattern::Exact(host) | HostPattern::Below(host)) => host,
+            None => "",
+        }
+    }
+
     /// All gates.
     pub(crate) fn gates(&self) -> &[Arc<G>] {
         &self.gates

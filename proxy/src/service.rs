@@ -8,6 +8,7 @@ mod frameworks;
 mod headers;
 mod insiders;
 mod judge;
+mod moving;
 mod visits;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -28,6 +29,7 @@ use crate::{
     request::{
         Edit,
         kind::Kind,
+        preferences::Preferences,
         strict::{Body, Head},
         trace::X_REQUEST_ID,
     },
@@ -70,6 +72,8 @@ pub(crate) struct Passage {
     route: usize,
     pub(crate) kind: Kind,
     recipient: Recipient,
+    /// The page that a browser wants if the site does not answer; `None`: it is no page that is asked for.
+    wants: Option<Preferences>,
     /// The client's address, of IPv6 the network.
     client: u64,
     /// The client wants a WebSocket.
@@ -105,6 +109,7 @@ impl Passage {
             route: 0,
             kind: Kind::Fetch,
             recipient: Recipient { secure: false, app: false, domain: None },
+            wants: None,
             client: 0,
             upgrades: false,
             visits: Visits::none(),

@@ -48,7 +48,7 @@ impl Asked {
                 Step::Ask { ask, told_ms, after_ms: look.tick_ms, asked: Self { asks: asks + 1, ..self } }
             }
             Ok(Verdict::Waiting) => visit.waits(&ticket, standing, Marks::default()),
-            Ok(Verdict::Called { .. }) => visit.parked(standing::called(&standing)),
+            Ok(Verdict::Called { until_ms }) => visit.parked(look.called(&standing, until_ms)),
             // Is called again when the page is loaded, which this answer asks for.
             Ok(Verdict::Lapsed) => visit.parked(standing::lapsed(&standing)),
             Ok(Verdict::Inside { since_ms, until_ms, .. }) => {
@@ -118,7 +118,7 @@ impl Joining {
         // The line counts on the visitor for this long, not longer.
         standing.poll_after_s = standing.poll_after_s.min(self.poll_s).max(POLL_S_MIN);
         let standing = match verdict {
-            Verdict::Called { .. } => standing::called(&standing),
+            Verdict::Called { until_ms } => look.called(&standing, until_ms),
             Verdict::Lapsed => standing::lapsed(&standing),
             _ => standing,
         };

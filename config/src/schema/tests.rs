@@ -46,6 +46,8 @@ fn uncommented(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+const WEBHOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
 /// A sample as a directory, as written or with all settings switched on.
 fn sample(name: &str, change: fn(&str) -> String) -> Dir {
     let read = |file: &str| change(&std::fs::read_to_string(Path::new(HERE).join(name).join(file)).unwrap());
@@ -55,6 +57,8 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
         .with("store-ca.pem", "-----BEGIN CERTIFICATE-----")
         .with_private("master.key", crate::testing::KEY)
         .with_env("SLUICE_KEY_OLD", crate::testing::KEY)
+        .with_env("SHOP_WEBHOOK", WEBHOOK)
+        .with_env("SHOP_WEBHOOK_OLD", WEBHOOK)
         .with_pair("shop", &Pair::new(&["shop.example.com"]))
         .with_pair("default", &Pair::new(&["shop.example.com"]));
     let dir = dir.with_bytes("shop.svg", b"<svg/>").with_bytes("shop.css", b"h1 { font-style: italic }\n");

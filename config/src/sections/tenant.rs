@@ -25,6 +25,7 @@ use crate::{
         queue::{self, NAME_TEXT, Queue},
         route::{self, Route},
         tls::tenant::{self as tls, TenantTls},
+        webhook::{self, Webhook},
     },
 };
 
@@ -53,6 +54,8 @@ pub struct Tenant {
     pub page: Page,
     /// Queues; names and path prefixes are unique within the tenant.
     pub queues: Vec<Arc<Queue>>,
+    /// Who is told what happens in them.
+    pub webhooks: Vec<Arc<Webhook>>,
 }
 
 impl Tenant {
@@ -70,6 +73,7 @@ impl Tenant {
             strict_headers: false,
             page: Page::default(),
             queues: Vec::new(),
+            webhooks: Vec::new(),
         }
     }
 
@@ -88,7 +92,7 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of a tenant's file",
     doc: "One tenant: its hosts, its origins and its queues",
     may_hold_secrets: false,
-    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &LIMITS, &PAGE, &QUEUE, &ROUTE],
+    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &LIMITS, &PAGE, &QUEUE, &ROUTE, &WEBHOOK],
 };
 
 // What to write is suggested by the file's own name: see `name_help`.
@@ -151,6 +155,13 @@ static ROUTE: Key<List<Nested>, Optional> = Key {
     absent: Optional("all paths go to `[origin]`"),
 };
 
+static WEBHOOK: Key<List<Nested>, Optional> = Key {
+    name: "webhook",
+    doc: webhook::SECTION.doc,
+    kind: List { entries: 1..=20, each: Nested { section: &webhook::SECTION, example: "[[webhook]]" } },
+    absent: Optional("none is told"),
+};
+
 /// What all tenants share: no two have the same name or host.
 #[derive(Default)]
 pub(crate) struct Shared {
@@ -185,6 +196,7 @@ pub(crate) fn read(
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, outside, is_store_shared));
         let routes = top.read_with(&ROUTE, |value| routes(value, outside));
+        let webhooks = top.read_with(&WEBHOOK, |value| webhooks(value, outside));
         Ok(Tenant {
             name: name?,
             hosts: hosts?,
@@ -197,6 +209,7 @@ pub(crate) fn read(
             strict_headers: strict_headers?,
             page: page?,
             queues: queues?,
+            webhooks: webhooks?.unwrap_or_default(),
         })
     })
 }
@@ -223,6 +236,17 @@ fn routes(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Route>> {
     let mut taken = Claims::default();
     let each = &ROUTE.kind.each;
     ROUTE.kind.read_each(value, |entry| each.read(entry, |table| route::read(table, outside, &mut taken)))
+}
+
+fn webhooks(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Arc<Webhook>>> {
+    if !value.is_list() {
+        return Err(value.wrong_type("a list of tables", "[[webhook]]"));
+    }
+    let mut names = Claims::default();
+    let each = &WEBHOOK.kind.each;
+    WEBHOOK
+        .kind
+        .read_each(value, |entry| each.read(entry, |table| webhook::read(table, outside, &mut names).map(Arc::new)))
 }
 
 /// Suggests the file's own name.

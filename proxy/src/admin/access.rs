@@ -27,6 +27,7 @@ pub(crate) use self::{
     request::{CSRF_HELP, SESSION_COOKIE, Visitor, is_from_us, session_cookie},
     token::{Claims, Signer},
 };
+use super::seal::{Purpose, Seal};
 
 /// What is needed to know who asks. Taken anew with each config.
 #[derive(Debug)]
@@ -38,13 +39,14 @@ pub(crate) struct Access {
 #[derive(Debug)]
 struct Current {
     signer: Signer,
+    seals: Vec<Seal>,
     settings: Admin,
 }
 
 impl Access {
     /// For these settings.
     pub(crate) fn new(settings: Admin, keyring: &Keyring, void: Arc<void::Void>) -> Self {
-        let current = Current { signer: Signer::new(keyring), settings };
+        let current = Current { signer: Signer::new(keyring), seals: Seal::all(keyring), settings };
         Self { current: ArcSwap::from_pointee(current), void }
     }
 
@@ -67,7 +69,14 @@ impl Access {
             keys: Vec::new(),
             ..self.current.load().settings.clone()
         });
-        self.current.store(Arc::new(Current { signer: Signer::new(keyring), settings }));
+        self.current.store(Arc::new(Current { signer: Signer::new(keyring), seals: Seal::all(keyring), settings }));
+    }
+
+    /// A text with the fleet's signature, and the public key that verifies it.
+    pub(crate) fn sign(&self, purpose: Purpose, text: &str) -> (String, String) {
+        let current = self.current.load();
+        // There is one for each master secret, and always a current one.
+        current.seals.first().map(|seal| (seal.sign(purpose, text), seal.public_key())).unwrap_or_default()
     }
 
     /// Who comes with this bearer token or key; `None`: it is of no use.

@@ -210,7 +210,7 @@ fn goes_to(decision: &Decision<'_, Queue>, kind: Kind) {
             say(format_args!("redirect 308 to {to}: the tenant is served over HTTPS"));
             return;
         }
-        GoesTo::Own(Endpoint::Status | Endpoint::Leave | Endpoint::Board | Endpoint::Unknown) => {
+        GoesTo::Own(Endpoint::Status | Endpoint::Leave | Endpoint::Move | Endpoint::Board | Endpoint::Unknown) => {
             say("queue    none: paths under /.sluice/ are answered by Sluice itself");
             return;
         }

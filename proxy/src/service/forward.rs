@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     answer,
+    request::kind::Kind,
     upstream::{self, Ask, Client, Failure, Route, Size},
 };
 
@@ -95,7 +96,14 @@ async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mu
         504 => "The site did not answer in time.\n",
         _ => "The site cannot be reached.\n",
     };
-    let mut answer = answer::plain(code, text);
+    let site = passage.site.as_ref().filter(|_| code >= 500);
+    let mut answer = match (site, passage.wants) {
+        (Some(site), Some(wants)) => {
+            let is_get = passage.kind == Kind::Navigation;
+            answer::unavailable(code, &site.pages, site.first_host(), wants, is_get)
+        }
+        _ => answer::plain(code, text),
+    };
     if code == 503 {
         answer::try_again_soon(&mut answer);
     }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use sluice_admission::{standing::Standing, usher::now};
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
-use super::{Passage, Service, caching, frameworks};
+use super::{Passage, Service, caching, frameworks, moving};
 use crate::{
     answer::{self, Answer, Parked},
     gate::{self, Errand, Gate, Recipient, Request},
@@ -147,6 +147,7 @@ impl Service {
         let answer = answer.or_else(|| self.beyond(&facts, network, passage));
         if answer.is_none() {
             passage.line.comes_to(Outcome::Forwarded);
+            passage.wants = page_wanted(passage.kind, headers);
             passage.edits = origin_edits(headers, version, &facts, &client);
             let Some(site) = &passage.site else { unreachable!("the passage has its site") };
             self.node.routes().fleet().sign(headers, version, site.tenant.name.as_str(), &mut passage.edits);
@@ -207,6 +208,15 @@ impl Service {
         let query = Query::read(facts.query);
         let gate = site.gate_named(query.queue);
         match (endpoint, gate) {
+            (Endpoint::Move, Some(gate)) if matches!(*method, Method::GET | Method::HEAD | Method::POST) => {
+                let request = request(headers, passage, facts, Errand::Status);
+                let asked = (&query, request);
+                let answered = moving::answer((&site, gate), method, headers, facts, asked, passage).await;
+                answered.unwrap_or_else(|moving::Foreign| {
+                    self.node.metrics.reject("move_from_elsewhere");
+                    answer::plain(403, "A place can be moved by pages of this site only.\n")
+                })
+            }
             (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
                 let request = Request { hidden: query.hidden, ..request(headers, passage, facts, Errand::Status) };
                 let price = site.usage.price(client);
@@ -229,7 +239,10 @@ impl Service {
             }
             (Endpoint::Status, Some(_)) => answer::plain(405, "Method not allowed.\n").allowing("GET, HEAD, OPTIONS"),
             (Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n").allowing("POST, OPTIONS"),
-            (Endpoint::Status | Endpoint::Leave, None) => {
+            (Endpoint::Move, Some(_)) => {
+                answer::plain(405, "Method not allowed.\n").allowing("GET, HEAD, POST, OPTIONS")
+            }
+            (Endpoint::Status | Endpoint::Leave | Endpoint::Move, None) => {
                 answer::plain(404, "No such queue: name it with ?queue=NAME.\n")
             }
             (Endpoint::Board | Endpoint::Unknown, _) => answer::plain(404, "Not found.\n"),
@@ -263,6 +276,7 @@ impl Service {
         if decision.inside.is_some() {
             self.node.insiders.note(gate, addr);
         }
+        let slip = decision.slip.clone();
         let standing = take(passage, decision, Some(gate))?;
         passage.handed_out.extend(cors::parked(cors_settings, headers));
         let sent_by = match (request.initiator, initiator::sender(headers)) {
@@ -274,7 +288,8 @@ impl Service {
         let message = gate.message();
         let wants = page_wanted(kind, headers).unwrap_or_default();
         let (site, message) = (&*facts.host, message.as_deref());
-        Some(answer::parked(Parked { pages, queue, site, message, kind, standing, sent_by, wants }))
+        let slip = slip.as_deref();
+        Some(answer::parked(Parked { pages, queue, site, message, kind, standing, sent_by, slip, wants }))
     }
 
     /// The answer to a request that nothing is there to serve.
@@ -393,16 +408,22 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
 }
 
 /// How a page is wanted, by a browser that would show one.
-fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
+pub(super) fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
     matches!(kind, Kind::Navigation | Kind::FormPost).then(|| Preferences::of(headers))
 }
 
 /// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.
-#[derive(Default)]
-struct Query<'a> {
+#[derive(Debug, Default)]
+pub(super) struct Query<'a> {
     queue: Option<&'a str>,
     away: bool,
     hidden: bool,
+    /// What a link to a place carries.
+    pub(super) token: Option<&'a [u8]>,
+    /// What a device calls itself that takes a place.
+    pub(super) device: Option<&'a [u8]>,
+    /// What a page carries whose browser keeps no cookies.
+    pub(super) slip: Option<&'a [u8]>,
 }
 
 impl<'a> Query<'a> {
@@ -411,6 +432,12 @@ impl<'a> Query<'a> {
         for pair in split(b'&', query.unwrap_or_default()) {
             if let Some(name) = pair.strip_prefix(b"queue=") {
                 read.queue = str::from_utf8(name).ok();
+            } else if let Some(token) = pair.strip_prefix(b"t=") {
+                read.token = Some(token);
+            } else if let Some(device) = pair.strip_prefix(b"d=") {
+                read.device = Some(device);
+            } else if let Some(slip) = pair.strip_prefix(b"s=") {
+                read.slip = Some(slip);
             } else if pair == b"away=1" {
                 read.away = true;
             } else if pair == b"hidden=1" {

@@ -8,11 +8,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use pingora_http::ResponseHeader;
 use tokio::time::Sleep;
 
 use super::{
-    Client, Route,
+    Client, OnHead, Route,
     answer::{self, Answer, BrokenHead, HEAD_BYTES_MAX, Size},
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
@@ -30,9 +29,9 @@ const INTERIM_MAX: u8 = 32;
 /// How much moves: what is bounded, and what is counted.
 #[derive(Clone, Copy)]
 pub(super) struct Amounts<'r> {
-    body_bytes_max: u64,
+    pub(super) body_bytes_max: u64,
     /// Bytes of the answer's body.
-    sent: &'r AtomicU64,
+    pub(super) sent: &'r AtomicU64,
 }
 
 impl<'r> Amounts<'r> {
@@ -102,11 +101,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// Moves bytes both ways until the answer is with the client.
-    pub(super) async fn run(
-        &mut self,
-        mut timer: Pin<&mut Sleep>,
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<End, Failure> {
+    pub(super) async fn run(&mut self, mut timer: Pin<&mut Sleep>, on_head: OnHead<'_>) -> Result<End, Failure> {
         poll_fn(|cx| {
             if let Poll::Ready(end) = with_buffer(|buffer| self.poll_bytes(cx, buffer, on_head)) {
                 return Poll::Ready(end);
@@ -141,7 +136,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
         if self.patience.up.waits != Waits::ForNothing
             && let Err(failure) = self.poll_up(cx, buffer)
@@ -268,7 +263,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
         loop {
             match self.client.poll_flush(cx) {
@@ -324,12 +319,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// The origin has said something.
-    fn heard(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut bytes: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn heard(&mut self, cx: &mut Context<'_>, mut bytes: &mut [u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         while matches!(self.down.state, State::Head) {
             let Some((answer, rest)) = self.head(bytes)? else { return Ok(()) };
             bytes = rest;
@@ -380,12 +370,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// An answer begins, or says that it is still to come. `behind` follows its head.
-    fn answer(
-        &mut self,
-        answer: Answer,
-        behind: &[u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn answer(&mut self, answer: Answer, behind: &[u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         let Answer { mut head, body, size, keeps } = answer;
         if head.status.is_informational() && head.status != http::StatusCode::SWITCHING_PROTOCOLS {
             self.down.interim += 1;

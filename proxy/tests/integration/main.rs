@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apps;
 mod clients;
 mod command_line;
 mod cookieless;
@@ -18,6 +19,7 @@ mod http2;
 mod https;
 mod https_rules;
 mod kinds;
+mod moving;
 mod operators;
 mod polls;
 mod reload;

@@ -174,6 +174,13 @@ impl Node {
         }
     }
 
+    /// A command of the program that sees what the node sees.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = sluice(args);
+        command.envs(self.env.iter().cloned());
+        command
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
