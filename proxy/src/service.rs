@@ -1,6 +1,7 @@
 //! What becomes of a request: it is judged, and then answered here or forwarded.
 
 mod body;
+mod bounds;
 mod caching;
 mod form;
 mod forward;
