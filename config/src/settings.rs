@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub use crate::{
     forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
-        admin::{Admin, AdminKey, Role},
+        admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,
