@@ -88,7 +88,7 @@ impl Life {
         let leaving = node.leaving.clone();
         let (server, admin_listener) = {
             let _context = lines_run_on.enter();
-            let server = Server::bind(node.clone(), &config.server, &config.tls).map_err(StartError::Listen)?;
+            let server = Server::bind(node.clone(), config).map_err(StartError::Listen)?;
             let admin = config.server.admin.map(|addr| lines_run_on.block_on(TcpListener::bind(addr)));
             (server, admin.transpose().map_err(StartError::Admin)?)
         };
@@ -111,6 +111,7 @@ impl Life {
             lines_run_on.spawn(node.rotate_tickets());
         }
         let open = server.open().map_err(StartError::Threads)?;
+        lines_run_on.spawn(open.vouches());
         Ok(Self { node, addresses, admin, api, open, leaving, lines_run_on })
     }
 
@@ -125,6 +126,7 @@ impl Life {
             done.await;
             self.open.close(&self.leaving).await;
         });
+        self.node.access_log.end();
         self.lines_run_on.shutdown_background();
     }
 }

@@ -180,6 +180,20 @@ impl Redis {
         }
     }
 
+    /// The value that all nodes share under a name, if there is one.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub async fn shared(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let (slot, key) = keys::shared(&self.prefix, name);
+        let mut get = redis::cmd("GET");
+        get.arg(&key);
+        match self.send(slot, &get).await.map_err(|fault| StoreError::Away(fault.into_reason()))? {
+            Value::BulkString(shared) => Ok(Some(shared)),
+            _ => Ok(None),
+        }
+    }
+
     /// Looks for whatever would keep lines from working well here; see [`Checkup`]. `lines` are measured.
     pub async fn doctor(&self, lines: &[LineId]) -> Checkup {
         doctor::check(self, lines).await

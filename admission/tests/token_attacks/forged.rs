@@ -29,6 +29,16 @@ fn integers(kind: Kind) -> &'static [(&'static str, u64)] {
     match kind {
         Kind::Slip => &[("d", MAX), ("i", TIME_MS_MAX)],
         Kind::Ticket => &[("e", MAX), ("l", LANE_MAX), ("n", MAX), ("i", TIME_MS_MAX), ("f", MAX), ("s", MAX)],
+        Kind::Move => &[
+            ("e", MAX),
+            ("l", LANE_MAX),
+            ("n", MAX),
+            ("i", TIME_MS_MAX),
+            ("f", MAX),
+            ("s", MAX),
+            ("d", MAX),
+            ("x", TIME_MS_MAX),
+        ],
         Kind::Pass => {
             &[("e", MAX), ("l", LANE_MAX), ("n", MAX), ("i", TIME_MS_MAX), ("x", TIME_MS_MAX), ("h", TIME_MS_MAX)]
         }

@@ -5,6 +5,7 @@ mod carried_over;
 mod elsewhere;
 mod inside;
 mod modes;
+mod moving;
 mod shared;
 mod trickle;
 mod waiting;
@@ -21,14 +22,11 @@ use std::{
 
 use http::header;
 use prometheus::IntCounter;
+use sluice_admission::usher::View;
 use sluice_admission::{
     line::{Batch, Change, Lookup, Minute, Outcome, Override, Summary},
     store::{Embedded, Store, StoreError},
     token::Keyring,
-};
-use sluice_admission::{
-    standing::{Reason, State},
-    usher::View,
 };
 use sluice_config::{HostPattern, Keys, Mode, Name, OnStoreLoss, Origin, Secret};
 use tokio::time::{Instant, sleep};
@@ -225,7 +223,7 @@ impl Visitor {
         let headers = self.headers();
         let request =
             Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
-        let decision = world.gate.decide(request).await;
+        let decision = world.gate.decide_at(request, None).await;
         self.take_in(&decision);
         decision
     }

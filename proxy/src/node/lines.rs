@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sluice_admission::{
@@ -76,6 +77,28 @@ impl Lines {
         match self {
             Self::Embedded(store) => store.reset(line, rules).await,
             Self::Redis(store, _) => store.reset(line, rules).await,
+        }
+    }
+
+    /// The value under a name at all nodes; if there is none yet, it is this one. It is kept for so long.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub(crate) async fn share(&self, name: &str, value: &[u8], keep: Duration) -> Result<Vec<u8>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.share(name, value, keep).await,
+            Self::Redis(store, _) => store.share(name, value, keep).await,
+        }
+    }
+
+    /// The value under a name at all nodes, if there is one.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub(crate) async fn shared(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.shared(name).await,
+            Self::Redis(store, _) => store.shared(name).await,
         }
     }
 

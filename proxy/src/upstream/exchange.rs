@@ -4,14 +4,14 @@ use std::{
     future::poll_fn,
     io::IoSlice,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
 };
 
-use pingora_http::ResponseHeader;
 use tokio::time::Sleep;
 
 use super::{
-    Client,
+    Client, OnHead, Route,
     answer::{self, Answer, BrokenHead, HEAD_BYTES_MAX, Size},
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
@@ -25,6 +25,20 @@ use super::{
 const SPEAKS_TLS: &str = "it is TLS: write `tls = true`, or name the port that speaks plain HTTP";
 /// Interim answers in front of an answer.
 const INTERIM_MAX: u8 = 32;
+
+/// How much moves: what is bounded, and what is counted.
+#[derive(Clone, Copy)]
+pub(super) struct Amounts<'r> {
+    pub(super) body_bytes_max: u64,
+    /// Bytes of the answer's body.
+    pub(super) sent: &'r AtomicU64,
+}
+
+impl<'r> Amounts<'r> {
+    pub(super) fn of(route: &Route<'r>) -> Self {
+        Self { body_bytes_max: route.body_max, sent: route.sent }
+    }
+}
 
 /// How an exchange ends well.
 #[derive(Debug)]
@@ -40,6 +54,7 @@ pub(super) struct Exchange<'a, C> {
     client: &'a mut C,
     link: Link,
     ask: &'a Ask,
+    amounts: Amounts<'a>,
     patience: Patience<'a>,
     up: Up,
     down: Down,
@@ -54,6 +69,8 @@ struct Up {
     taken: bool,
     /// Something of the client's body has been read, and cannot be read again.
     body_read: bool,
+    /// How much of it.
+    body_bytes: u64,
     /// The origin takes nothing more. It may have answered all the same.
     broken: bool,
 }
@@ -77,18 +94,14 @@ enum State {
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
-    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>) -> Self {
-        let up = Up { kept: Vec::new(), begun: false, taken: false, body_read: false, broken: false };
+    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>, amounts: Amounts<'a>) -> Self {
+        let up = Up { kept: Vec::new(), begun: false, taken: false, body_read: false, body_bytes: 0, broken: false };
         let down = Down { state: State::Head, head: Vec::new(), interim: 0, heard: false, keeps: false };
-        Self { client, link, ask, patience: Patience::new(limits, ask.expects), up, down }
+        Self { client, link, ask, amounts, patience: Patience::new(limits, ask.expects), up, down }
     }
 
     /// Moves bytes both ways until the answer is with the client.
-    pub(super) async fn run(
-        &mut self,
-        mut timer: Pin<&mut Sleep>,
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<End, Failure> {
+    pub(super) async fn run(&mut self, mut timer: Pin<&mut Sleep>, on_head: OnHead<'_>) -> Result<End, Failure> {
         poll_fn(|cx| {
             if let Poll::Ready(end) = with_buffer(|buffer| self.poll_bytes(cx, buffer, on_head)) {
                 return Poll::Ready(end);
@@ -123,7 +136,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
         if self.patience.up.waits != Waits::ForNothing
             && let Err(failure) = self.poll_up(cx, buffer)
@@ -155,6 +168,10 @@ impl<'a, C: Client> Exchange<'a, C> {
                 match self.client.poll_body(cx, buffer) {
                     Poll::Ready(bytes) => {
                         piece = &buffer[..bytes?];
+                        self.up.body_bytes = self.up.body_bytes.saturating_add(piece.len() as u64);
+                        if self.up.body_bytes > self.amounts.body_bytes_max {
+                            return Err(Failure::BodyTooLong);
+                        }
                         (self.patience.up.moved, self.up.body_read) = (true, true);
                         // It comes without being asked for, so what it takes is not the origin's time.
                         self.patience.expects = false;
@@ -246,7 +263,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
         loop {
             match self.client.poll_flush(cx) {
@@ -302,12 +319,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// The origin has said something.
-    fn heard(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut bytes: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn heard(&mut self, cx: &mut Context<'_>, mut bytes: &mut [u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         while matches!(self.down.state, State::Head) {
             let Some((answer, rest)) = self.head(bytes)? else { return Ok(()) };
             bytes = rest;
@@ -320,6 +332,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         let decoded = body.decode(bytes)?;
         self.down.keeps &= decoded.used == bytes.len();
         let body_bytes = &bytes[..decoded.bytes];
+        self.amounts.sent.fetch_add(decoded.bytes as u64, Ordering::Relaxed);
         if !decoded.ended {
             return if body_bytes.is_empty() { Ok(()) } else { self.client.write(cx, body_bytes, None) };
         }
@@ -357,12 +370,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// An answer begins, or says that it is still to come. `behind` follows its head.
-    fn answer(
-        &mut self,
-        answer: Answer,
-        behind: &[u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn answer(&mut self, answer: Answer, behind: &[u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         let Answer { mut head, body, size, keeps } = answer;
         if head.status.is_informational() && head.status != http::StatusCode::SWITCHING_PROTOCOLS {
             self.down.interim += 1;

@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apps;
 mod clients;
 mod command_line;
 mod cookieless;
 mod crowd;
+mod edge;
 mod elsewhere;
 mod faults;
 mod forwarding;
@@ -17,6 +19,7 @@ mod http2;
 mod https;
 mod https_rules;
 mod kinds;
+mod moving;
 mod operators;
 mod polls;
 mod reload;

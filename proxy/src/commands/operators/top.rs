@@ -89,7 +89,7 @@ async fn show(client: &Client, options: &Options, mut text: String) {
                 console::complain(format_args!("sluice: {why}"));
                 continue;
             }
-            Err(Failed::Config(_)) => continue,
+            Err(Failed::Config(_) | Failed::Said(_)) => continue,
         };
     }
 }
