@@ -10,7 +10,7 @@ pub use crate::{
     forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
         access_log::{AccessLog, ClientShown, LogField, LogTarget},
-        admin::{Admin, AdminKey, Role},
+        admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     admin::{
         access::{
-            Access,
+            Access, issuer,
             void::{self, Void},
         },
         api::{self, Api},
@@ -147,6 +147,7 @@ fn serve_api(
     let api = Arc::new(Api::new(node.clone(), access.clone(), audit));
     run_on.spawn(history::keep(node.clone(), api.history.clone()));
     run_on.spawn(checkpoints(api.clone()));
+    run_on.spawn(issuer::keep(access.clone()));
     run_on.spawn(api::serve(listener, api));
     Ok((address, access))
 }

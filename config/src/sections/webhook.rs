@@ -199,7 +199,7 @@ pub(super) fn read(table: &Table<'_>, outside: &Outside<'_>, names: &mut Claims<
 
 const URL_BYTES_MAX: usize = 2_000;
 
-fn url(written: &str) -> Result<WebhookUrl, Wrong> {
+pub(crate) fn url(written: &str) -> Result<WebhookUrl, Wrong> {
     const HELP: &str = "write \"https://hooks.example.com/sluice\"";
     let wrong = |message: &str| Wrong::malformed(message.to_owned(), HELP);
     if written.len() > URL_BYTES_MAX || !written.bytes().all(|b| b.is_ascii_graphic()) {

@@ -190,7 +190,7 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
         },
         tls,
         store: Store::Embedded { state_dir: state.0.clone() },
-        admin: Some(Admin { listen: at(options.dashboard_port), hosts: Vec::new(), keys: Vec::new() }),
+        admin: Some(Admin { listen: at(options.dashboard_port), hosts: Vec::new(), keys: Vec::new(), issuer: None }),
         keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),
         limits: NodeLimits::default(),
         access_log: None,

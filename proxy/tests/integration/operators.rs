@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod control;
 mod dashboard;
+mod issuer;
 mod listener;
 mod nodes;
 mod report;
