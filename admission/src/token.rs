@@ -21,7 +21,7 @@
 //! | `t`, `q` | all | tenant, queue |
 //! | `i` | all | issued at, ms |
 //! | `d` | slip | id |
-//! | `e`, `l`, `n` | ticket, pass | epoch, lane, number |
+//! | `e`, `l`, `n` | ticket, pass | epoch, slot of the lane, place in it |
 //! | `f`, `s` | ticket | stood ahead at first, fewest shown ahead |
 //! | `x`, `h` | pass | expires at, hard end, ms |
 //! | `b` | any, optional | [`Binding`] to network or user agent |
@@ -56,7 +56,7 @@
 //! let keys = keyring.mint_keys(&tenant, &queue);
 //!
 //! let ticket =
-//!     Ticket { epoch: 3, lane: 0, number: 4711, issued_at_ms: 1_763_712_000_000, ahead_first: 812, ahead_shown: 640 };
+//!     Ticket { epoch: 3, number: 4711, issued_at_ms: 1_763_712_000_000, ahead_first: 812, ahead_shown: 640 };
 //! let token = keys.sign_ticket(&ticket, Binding::NONE);
 //! assert_eq!(keys.verify_ticket(&token, 3, Binding::NONE), Ok(ticket));
 //! assert_eq!(keys.verify_ticket(&token, 4, Binding::NONE), Err(Refused::Epoch));

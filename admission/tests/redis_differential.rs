@@ -12,7 +12,7 @@ use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
-use sluice_admission::line::{Ask, Batch, Change, Known, Newcomer, Override, Revision, Rules, Seen};
+use sluice_admission::line::{Ask, Batch, Change, Known, LaneId, Newcomer, Override, Revision, Rules, Seen};
 use sluice_config::Mode;
 use twins::{Bench, Twins, rules};
 
@@ -181,6 +181,7 @@ fn some_rules() -> impl Strategy<Value = Rules> {
                 claim_within_ms,
                 return_within_ms,
                 seat_ms,
+                lanes: Vec::new(),
             }
         },
     )
@@ -282,12 +283,9 @@ impl<'a> World<'a> {
         let s = &outcome.summary;
         self.last_known = Known {
             epoch: s.epoch,
-            issued: s.issued,
-            head: s.head,
-            floor: s.floor,
+            lanes: s.known_lanes(),
             steps: s.steps,
             life: s.life,
-            gaps: s.gaps.clone(),
             ended_ms: outcome.ended.last().map(|ended| ended.1).or(batch.known.ended_ms).or(Some(0)),
             revision: s.revision,
             ..Known::default()
@@ -303,11 +301,11 @@ impl<'a> World<'a> {
         let known = self.twins.known();
         let step = u64::from(wild >> 4);
         match wild % 8 {
-            0 => known.issued.saturating_sub(step % 10),
-            1 | 2 => (known.head + 5).saturating_sub(step % 20),
-            3 => known.floor + step % 5,
-            4 => step % (known.issued + 3),
-            _ => step % known.issued.max(1) + 1,
+            0 => known.lanes[0].issued.saturating_sub(step % 10),
+            1 | 2 => (known.lanes[0].head + 5).saturating_sub(step % 20),
+            3 => known.lanes[0].floor + step % 5,
+            4 => step % (known.lanes[0].issued + 3),
+            _ => step % known.lanes[0].issued.max(1) + 1,
         }
     }
 
@@ -325,11 +323,12 @@ impl<'a> World<'a> {
                 hold_ms,
                 enter,
                 walk_in,
+                lane: LaneId::FIRST,
                 arrived_ms: arrived_ms.saturating_sub(id % 7 * 500),
             }
         });
         let newcomers = newcomers.collect();
-        let issued = self.twins.known().issued;
+        let issued = self.twins.known().lanes[0].issued;
         // After a loss numbers are skipped; those who stand at the end are everybody who matters.
         let everybody = issued.saturating_sub(300).max(1)..=issued;
         let mut seen: Vec<_> = wild.seen.iter().map(|s| Seen { number: self.number(s.0), hold_ms: s.1 }).collect();
@@ -365,11 +364,13 @@ impl<'a> World<'a> {
                 }
                 match what % 8 {
                     0 => known.epoch += 1,
-                    1 => known.head += u64::from(what),
-                    2 => known.floor += u64::from(what),
+                    1 => known.lanes[0].head += u64::from(what),
+                    2 => known.lanes[0].floor += u64::from(what),
                     3 => known.steps += u64::from(what),
-                    4 => known.inside.push((known.issued + u64::from(what), known.clock_ms.unwrap_or(0) + 50_000)),
-                    5 => known.due.push((known.issued + u64::from(what), known.clock_ms.unwrap_or(0) + 5_000)),
+                    4 => known
+                        .inside
+                        .push((known.lanes[0].issued + u64::from(what), known.clock_ms.unwrap_or(0) + 50_000)),
+                    5 => known.due.push((known.lanes[0].issued + u64::from(what), known.clock_ms.unwrap_or(0) + 5_000)),
                     6 => known.calls.push((known.clock_ms.unwrap_or(0) / 100 + 3, u32::from(what))),
                     _ => known.clock_ms = clock_ms,
                 }

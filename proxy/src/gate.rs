@@ -11,7 +11,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_admission::{
-    line::Rules,
+    line::{LaneId, Rules},
     policy::{self, Policy, Step},
     session,
     standing::Standing,
@@ -103,7 +103,7 @@ impl Gate {
 
     /// The line of a queue.
     pub(crate) fn line_of(tenant: &sluice_config::Name, queue: &Queue) -> LineId {
-        LineId { tenant: tenant.clone(), queue: queue.name.clone(), lane: 0 }
+        LineId { tenant: tenant.clone(), queue: queue.name.clone() }
     }
 
     /// The message to those who wait, that of an operator or of the file.
@@ -220,6 +220,6 @@ impl Gate {
 impl Request<'_> {
     fn as_the_policy_sees_it(&self) -> policy::Request {
         let embedded = self.initiator == Initiator::Embedded;
-        policy::Request { errand: self.errand, embedded, hidden: self.hidden }
+        policy::Request { errand: self.errand, embedded, hidden: self.hidden, lane: LaneId::FIRST }
     }
 }

@@ -259,9 +259,9 @@ impl Lines {
         let (s, rules) = (&view.summary, gate.usher.governed().rules);
         let values = [
             s.waiting,
-            s.issued,
-            s.head,
-            s.floor,
+            s.places(|lane| lane.issued),
+            s.places(|lane| lane.head),
+            s.places(|lane| lane.floor),
             s.due,
             s.inside,
             s.called_last_minute,

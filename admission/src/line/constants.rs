@@ -1,8 +1,10 @@
 //! What the script that is this line over again, in Redis, must have in common with it.
 
 use super::{
-    PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call, control, ended, gaps, issues, lives, marks, minutes,
-    presence, rate, rules, seats, settling, slips, summary,
+    PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call,
+    lane::{blocks, gaps, heads, issues, presence},
+    queue::{control, ended, lives, minutes, rate, seats, settling, slips},
+    rules,
 };
 
 /// Constants by the names that they have in the script.
@@ -19,7 +21,7 @@ pub(crate) const CONSTANTS: [(&str, u64); 42] = [
     ("REACH_KEPT", lives::REACH_KEPT),
     ("HEAL_MS", lives::HEAL_MS),
     ("SKIP", lives::SKIP),
-    ("FLOOR_PARTS", marks::PARTS),
+    ("FLOOR_PARTS", heads::PARTS),
     ("GAPS_MAX", gaps::GAPS_MAX as u64),
     ("CREDIT", rules::CREDIT_PER_VISITOR),
     ("SLOT_MS", rate::SLOT_MS),
@@ -35,8 +37,8 @@ pub(crate) const CONSTANTS: [(&str, u64); 42] = [
     ("SETTLE_MS", settling::SETTLE_MS),
     ("NUMBERED_MAX", settling::NUMBERED_MAX as u64),
     ("NUMBERED_HOLD_MS", settling::NUMBERED_HOLD_MS as u64),
-    ("BLOCK", summary::BLOCK),
-    ("BLOCKS_PER_DOUBLING", summary::BLOCKS_PER_DOUBLING),
+    ("BLOCK", blocks::BLOCK),
+    ("BLOCKS_PER_DOUBLING", blocks::BLOCKS_PER_DOUBLING),
     ("ENDED_MAX", ended::ENDED_MAX as u64),
     ("ENDED_TOLD_MAX", ended::ENDED_TOLD_MAX as u64),
     ("TICK_MS_MAX", Rules::TICK_MS_MAX),

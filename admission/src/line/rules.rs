@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sluice_config::{Mode, Queue};
 
+use super::LaneId;
+
 /// Fractions of a visitor in which rate credit is counted: one millisecond at one visitor per minute.
 ///
 /// With this unit the refill of a bucket is a whole number for every whole release rate, so that two
@@ -29,6 +31,17 @@ pub struct Rules {
     pub return_within_ms: u64,
     /// How long a seat is held after its visitor was last marked as inside. Longer than the pass it stands for.
     pub seat_ms: u64,
+    /// The lanes of its file, the first one first; none: there is one.
+    pub lanes: Vec<LaneRule>,
+}
+
+/// A lane of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneRule {
+    /// Which lane.
+    pub lane: LaneId,
+    /// While several lanes stand, they are called in this proportion.
+    pub weight: u32,
 }
 
 impl Rules {
@@ -49,7 +62,13 @@ impl Rules {
             claim_within_ms: ms(queue.claim_within),
             return_within_ms: ms(queue.return_within),
             seat_ms: ms(crate::session::seat_life(queue.session_idle)),
+            lanes: Vec::new(),
         }
+    }
+
+    /// The weight of a lane; that of one which is not in the file is 1.
+    pub fn weight(&self, lane: LaneId) -> u32 {
+        self.lanes.iter().find(|rule| rule.lane == lane).map_or(1, |rule| rule.weight)
     }
 
     /// Rules that call no visitor whom these or those would not call.

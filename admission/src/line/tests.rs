@@ -25,5 +25,6 @@ fn rules() -> Rules {
         claim_within_ms: 10_000,
         return_within_ms: 120_000,
         seat_ms: 30_000,
+        lanes: Vec::new(),
     }
 }

@@ -85,20 +85,20 @@ impl Joining {
                 Step::Done(joined(self.stands(number, verdict, look)))
             }
             // A slip whose number has been used up: its visit is over. The next one starts afresh.
-            Ok((_, Verdict::Spent)) => {
-                visit.with_slip(Slip { id: mix(slip.id), issued_at_ms: look.now_ms }).parked(look.joining())
-            }
+            Ok((_, Verdict::Spent)) => visit
+                .with_slip(Slip { id: mix(slip.id), issued_at_ms: look.now_ms })
+                .parked(look.joining(visit.request.lane)),
             Ok((_, Verdict::Refused)) => {
                 // Who comes with a slip is refused by a closed queue or a full line; of a line that is full and
                 // has all its seats taken the summary gives the seats as the reason.
                 let refused = match look.summary.reason {
-                    Some(Reason::Closed) => look.joining(),
-                    _ if newcomer.walk_in || look.summary.settling => look.joining(),
+                    Some(Reason::Closed) => look.joining(visit.request.lane),
+                    _ if newcomer.walk_in || look.summary.settling => look.joining(visit.request.lane),
                     _ => look.full(),
                 };
                 visit.with_slip(slip).parked(refused)
             }
-            Err(Unanswered) => visit.with_slip(slip).parked(look.joining()),
+            Err(Unanswered) => visit.with_slip(slip).parked(look.joining(visit.request.lane)),
         }
     }
 
@@ -121,14 +121,7 @@ impl Joining {
 
 fn new_ticket(number: u64, look: &Look<'_>) -> Ticket {
     let ahead = look.summary.ahead_of(number);
-    Ticket {
-        epoch: look.summary.epoch,
-        lane: 0,
-        number,
-        issued_at_ms: look.now_ms,
-        ahead_first: ahead,
-        ahead_shown: ahead,
-    }
+    Ticket { epoch: look.summary.epoch, number, issued_at_ms: look.now_ms, ahead_first: ahead, ahead_shown: ahead }
 }
 
 fn joined(decided: Decided) -> Decided {

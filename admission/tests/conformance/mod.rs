@@ -11,7 +11,10 @@ use std::{
 };
 
 use sluice_admission::{
-    line::{Ask, Batch, Change, Changed, Control, Known, Minute, Newcomer, Override, Revision, Rules, Seen, Verdict},
+    line::{
+        Ask, Batch, Change, Changed, Control, Known, KnownLane, LaneId, Minute, Newcomer, Override, PerLane, Revision,
+        Rules, Seen, Verdict,
+    },
     store::{LineId, Store},
 };
 use sluice_config::{Mode, Name};
@@ -52,16 +55,18 @@ pub fn rules() -> Rules {
         claim_within_ms: 10_000,
         return_within_ms: 120_000,
         seat_ms: 30_000,
+        lanes: Vec::new(),
     }
 }
 
 pub fn line(queue: &str) -> LineId {
-    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap(), lane: 0 }
+    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap() }
 }
 
 pub fn join(ids: Range<u64>) -> Batch {
-    let newcomers =
-        ids.map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, arrived_ms: 0 }).collect();
+    let newcomers = ids
+        .map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 })
+        .collect();
     Batch { newcomers, ..Batch::default() }
 }
 
@@ -90,7 +95,7 @@ pub async fn a_batch_sent_twice_counts_once<W: World>() {
     let first = store.sync(&line("a"), &rules(), &join(0..9)).await.unwrap();
     let second = store.sync(&line("a"), &rules(), &join(0..9)).await.unwrap();
     assert_eq!(first.newcomers, second.newcomers);
-    assert_eq!(second.summary.issued, 9);
+    assert_eq!(second.summary.lanes[0].issued, 9);
     let inside = store.sync(&line("a"), &rules(), &ask(1, true)).await.unwrap();
     let again = store.sync(&line("a"), &rules(), &ask(1, true)).await.unwrap();
     assert_eq!(inside.asks, again.asks);
@@ -134,10 +139,14 @@ pub async fn a_restart_does_not_forget_the_rate<W: World>() {
 pub async fn a_lost_line_is_healed_by_what_a_node_knows<W: World>() {
     let world = W::new(Clock::default()).await;
     let store = world.open().await;
-    let known = Known { epoch: 3, issued: 500, head: 400, floor: 100, ..Known::default() };
+    let known = Known {
+        epoch: 3,
+        lanes: PerLane::one(KnownLane { issued: 500, head: 400, floor: 100, ..KnownLane::default() }),
+        ..Known::default()
+    };
     let outcome = store.sync(&line("a"), &rules(), &Batch { known, ..join(0..1) }).await.unwrap();
-    let s = &outcome.summary;
-    assert_eq!((s.epoch, s.issued, s.head, s.floor), (3, 501, s.head.max(400), 100));
+    let (s, lane) = (&outcome.summary, &outcome.summary.lanes[0]);
+    assert_eq!((s.epoch, lane.issued, lane.head, lane.floor), (3, 501, lane.head.max(400), 100));
 }
 
 pub async fn seats_bound_the_line<W: World>() {

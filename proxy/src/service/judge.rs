@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, Method, Version};
-use sluice_admission::{standing::Standing, usher::now};
+use sluice_admission::{line::LaneId, standing::Standing, usher::now};
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
 use super::{Passage, Service, caching, frameworks};
@@ -298,8 +298,8 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
     }
     let view = gate.usher.view();
     let summary = &view.summary;
-    let newcomer = view.look(&gate.usher.rules(), now()).joining();
-    let calling = summary.shown_number(summary.head);
+    let newcomer = view.look(&gate.usher.rules(), now()).joining(LaneId::FIRST);
+    let calling = summary.shown_number(summary.lanes[0].head);
     let board = Board { calling, waiting: summary.waiting, newcomer: &newcomer };
     answer::board(&site.pages, &facts.host, &board, Preferences::of(headers))
 }

@@ -6,7 +6,7 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use sluice_config::Mode;
 
 use super::{
-    super::{Ask, Batch, Change, Known, Line, Newcomer, Override, Reading, Revision, Rules, Seen},
+    super::{Ask, Batch, Change, Known, LaneId, Line, Newcomer, Override, Reading, Revision, Rules, Seen},
     model::Model,
 };
 
@@ -135,6 +135,7 @@ fn changed_rules() -> impl Strategy<Value = Rules> {
                 claim_within_ms,
                 return_within_ms,
                 seat_ms,
+                lanes: Vec::new(),
             },
         )
 }
@@ -183,6 +184,7 @@ impl World {
                     hold_ms: *hold_ms,
                     enter: *enter,
                     walk_in: false,
+                    lane: LaneId::FIRST,
                     arrived_ms: 0,
                 });
             }
@@ -198,6 +200,7 @@ impl World {
                         hold_ms: *hold_ms,
                         enter: *enter,
                         walk_in: false,
+                        lane: LaneId::FIRST,
                         arrived_ms: 0,
                     });
                     batch.newcomers.extend(self.walk_ins(1));
@@ -263,8 +266,14 @@ impl World {
     }
 
     fn walk_ins(&mut self, count: u8) -> Vec<Newcomer> {
-        let walk_ins =
-            self.newcomers(count, |id| Newcomer { id, hold_ms: 5_000, enter: true, walk_in: true, arrived_ms: 0 });
+        let walk_ins = self.newcomers(count, |id| Newcomer {
+            id,
+            hold_ms: 5_000,
+            enter: true,
+            walk_in: true,
+            lane: LaneId::FIRST,
+            arrived_ms: 0,
+        });
         self.slips.extend(walk_ins.iter().map(|newcomer| newcomer.id));
         walk_ins
     }
@@ -278,8 +287,8 @@ impl World {
         let outcome = self.line.sync(&self.rules, Reading { wall_ms, slack_ms: 0, run: 0 }, &batch);
         self.model.follow(&self.line, &self.rules, &batch, &outcome, self.real_ms);
         self.anchor.get_or_insert((outcome.summary.now_ms, self.real_ms));
-        let Known { epoch, issued, head, floor, steps, life, revision, .. } = self.line.known();
-        self.known = Known { epoch, issued, head, floor, steps, life, revision, ..Known::default() };
+        let Known { epoch, lanes, steps, life, revision, .. } = self.line.known();
+        self.known = Known { epoch, lanes, steps, life, revision, ..Known::default() };
         // A browser that has ended its visit does not browse on in a retried batch.
         batch.inside.clear();
         self.last = batch;
@@ -352,6 +361,7 @@ fn who_has_left_a_line_that_falls_silent_is_forgotten_by_line_and_list_alike() {
         claim_within_ms: 1_000,
         return_within_ms: 46_477,
         seat_ms: 2_000,
+        lanes: Vec::new(),
     };
     let events = [
         Event::Pass { ms: 4_064 },

@@ -1,12 +1,12 @@
 //! The naive model: a plain list of visitors, searched from end to end for everything.
 
+mod control;
+
 use std::collections::BTreeMap;
 
 use sluice_config::Mode;
 
-use super::super::{
-    Batch, Change, Changed, Line, Minute, Outcome, Override, Revision, Rules, Verdict, presence, seats::Claim,
-};
+use super::super::{Batch, Line, Minute, Outcome, Override, Rules, Verdict, lane::presence, queue::seats::Claim};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Place {
@@ -122,17 +122,17 @@ impl Model {
         assert_eq!(called.len() as u64 + walked_in, u64::from(outcome.called));
         self.rate_and_seats(rules, u64::from(outcome.called), real_ms, now_ms);
         self.answers(rules, batch, outcome, now_ms, floor);
-        self.counts(line, outcome, now_ms, line.heads.floor());
+        self.counts(line, outcome, now_ms, line.lanes[0].heads.floor());
 
         // "No number twice", and P9: numbers are handed out one after the other, each once, and to nobody but those
         // who were told of it.
         let issued = self.visitors.keys().last().copied().unwrap_or(0);
-        assert_eq!(line.issued, issued.max(issued_before));
+        assert_eq!(line.lanes[0].issued, issued.max(issued_before));
         assert_eq!(self.visitors.len() as u64, issued, "a number was skipped");
         self.waiting = outcome.summary.waiting;
         self.last_ms = now_ms;
         self.tally(CALLED, outcome.called);
-        self.floor(line.heads.floor(), now_ms);
+        self.floor(line.lanes[0].heads.floor(), now_ms);
         self.minutes(line, now_ms);
     }
 
@@ -152,73 +152,10 @@ impl Model {
         }
         // When each number was handed out is known to a second, or a 64th of the time since.
         for (&number, visitor) in self.visitors.range(self.floor + 1..) {
-            let told_ms = line.issues.at(number).unwrap();
+            let told_ms = line.lanes[0].issues.at(number).unwrap();
             let (off_ms, age_ms) = (visitor.numbered_ms - told_ms, now_ms - told_ms);
             assert!(off_ms < 1_000 || off_ms * 64 <= age_ms, "{number}: {off_ms} of {age_ms}");
         }
-    }
-
-    /// Each change is made once, and only if no other was faster.
-    fn control(&mut self, batch: &Batch, outcome: &Outcome) {
-        let answers = batch.changes.iter().map(|change| self.change(change)).collect::<Vec<_>>();
-        assert_eq!(outcome.changes, answers);
-        let revision = self.revision();
-        assert_eq!(outcome.summary.revision, revision);
-        match &outcome.control {
-            None => assert_eq!(batch.known.revision, revision, "the node does not learn of a change"),
-            Some(control) => {
-                assert!(control.revision == revision && batch.known.revision < revision);
-                assert_eq!(Some(&control.set), self.changes.last().map(|change| &change.1));
-            }
-        }
-    }
-
-    fn change(&mut self, change: &Change) -> Changed {
-        if let Some(at) = self.changes.iter().position(|made| made.0 == change.id) {
-            return Changed::Accepted(Revision { number: at as u64 + 1, id: change.id });
-        }
-        if change.from != self.revision() {
-            self.came.conflicts += 1;
-            return Changed::Conflict(self.revision());
-        }
-        self.came.changed += 1;
-        self.changes.push((change.id, change.set.clone()));
-        Changed::Accepted(self.revision())
-    }
-
-    fn revision(&self) -> Revision {
-        self.changes
-            .last()
-            .map_or_else(Revision::default, |last| Revision { number: self.changes.len() as u64, id: last.0 })
-    }
-
-    fn rules_in_force(&mut self, file: &Rules, now_ms: u64) -> Rules {
-        let mut rules = file.clone();
-        let Some((_, set)) = self.changes.last().filter(|last| last.1.until_ms.is_none_or(|until| until > now_ms))
-        else {
-            return rules;
-        };
-        let numbers = [
-            (set.release_per_minute, &mut rules.release_per_minute),
-            (set.burst, &mut rules.burst),
-            (set.max_waiting, &mut rules.max_waiting),
-        ];
-        for (number, rule) in numbers {
-            if let Some(number) = number {
-                *rule = number.get();
-            }
-        }
-        if let Some(seats) = set.max_active {
-            rules.max_active = Some(seats.get());
-        }
-        if let Some(mode) = set.mode {
-            rules.mode = mode;
-        }
-        if rules.burst > rules.release_per_minute {
-            rules.burst = rules.release_per_minute;
-        }
-        self.came.overridden += u64::from(rules != *file);
-        rules
     }
 
     /// P5: no number that was seen lately loses its right to be called.
@@ -504,11 +441,13 @@ impl Model {
             let oldest = (self.half_minute(now_ms) + 1).saturating_sub(presence::WAITING_GENERATIONS as u64).max(1);
             let waiting = |v: &Visitor| v.place == Place::Waiting && v.seen >= oldest;
             let ahead =
-                self.visitors.iter().filter(|&(&n, v)| n > summary.head && n > floor && waiting(v)).count() as u64;
-            let late = self.candidates(now_ms, floor).into_iter().filter(|&n| n <= summary.head).count() as u64;
-            assert_eq!((summary.waiting, summary.late), (ahead + late, late));
-            let counted: u64 = summary.blocks.counts.iter().map(|&c| u64::from(c)).sum();
-            assert_eq!(summary.late + counted, summary.waiting);
+                self.visitors.iter().filter(|&(&n, v)| n > summary.lanes[0].head && n > floor && waiting(v)).count()
+                    as u64;
+            let late =
+                self.candidates(now_ms, floor).into_iter().filter(|&n| n <= summary.lanes[0].head).count() as u64;
+            assert_eq!((summary.waiting, summary.lanes[0].late), (ahead + late, late));
+            let counted: u64 = summary.lanes[0].blocks.counts.iter().map(|&c| u64::from(c)).sum();
+            assert_eq!(summary.lanes[0].late + counted, summary.waiting);
         }
     }
 }

@@ -177,6 +177,7 @@ async fn trial(store: &Redis, checkup: &mut Checkup) {
         claim_within_ms: 1,
         return_within_ms: 1,
         seat_ms: 1,
+        lanes: Vec::new(),
     };
     let calls = request::sync(&keys, store.clock(), &rules, &Batch::default());
     let mut step = None;

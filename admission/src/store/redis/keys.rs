@@ -1,4 +1,4 @@
-//! Where the parts of a line are kept: `prefix:{tenant.queue.lane}:part`.
+//! Where the parts of a line are kept: `prefix:{tenant.queue}:part`.
 //!
 //! Redis Cluster hashes only what stands in braces, so all parts of a line are on one server.
 
@@ -53,8 +53,8 @@ mod tests {
 
     #[test]
     fn parts_of_a_line_share_a_tag() {
-        let keys = Keys::tagged("sluice", "shop.sale.0");
-        assert_eq!(keys.names[0], "sluice:{shop.sale.0}:line");
-        assert!(keys.names.iter().all(|k| k.starts_with("sluice:{shop.sale.0}:")));
+        let keys = Keys::tagged("sluice", "shop.sale");
+        assert_eq!(keys.names[0], "sluice:{shop.sale}:line");
+        assert!(keys.names.iter().all(|k| k.starts_with("sluice:{shop.sale}:")));
     }
 }

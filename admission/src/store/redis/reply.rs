@@ -6,7 +6,10 @@ use redis::Value;
 use sluice_config::Mode;
 
 use super::request::mode_code;
-use crate::line::{Blocks, Changed, Control, Histogram, Minute, Outcome, Override, Revision, Rules, Summary, Verdict};
+use crate::line::{
+    Blocks, Changed, Control, Histogram, LaneSummary, Minute, Outcome, Override, PerLane, Revision, Rules, Summary,
+    Verdict,
+};
 
 /// What the script said.
 #[derive(Debug, PartialEq)]
@@ -77,39 +80,46 @@ impl Numbers<'_> {
     /// In the order of `OUTCOME` in step.lua.
     fn outcome(&mut self, rules: &Rules, newcomers: usize, asks: usize) -> Result<Outcome, Malformed> {
         let called = self.next()?;
-        let mut summary = Summary {
-            steps: self.next()?,
-            life: self.next()?,
-            now_ms: self.next()?,
-            epoch: self.next()?,
+        let (steps, life, now_ms, epoch) = (self.next()?, self.next()?, self.next()?, self.next()?);
+        let mut lane = LaneSummary {
             issued: self.next()?,
             head: self.next()?,
             floor: self.next()?,
             waiting: self.next()?,
             late: self.next()?,
+            ..LaneSummary::default()
+        };
+        let mut summary = Summary {
+            steps,
+            life,
+            now_ms,
+            epoch,
+            waiting: lane.waiting,
             due: self.next()?,
             inside: self.next()?,
             ended_dropped: self.next()?,
             standing: self.next::<u64>()? != 0,
             called_last_minute: self.next()?,
-            standing_since_ms: self.next()?,
-            called_standing: self.next()?,
-            called_total: self.next()?,
-            last_calls: (self.next()?, self.next()?),
-            life_began_ms: self.next()?,
-            quiet_until_ms: self.next()?,
-            settling: self.next::<u64>()? != 0,
-            rate_used_until_ms: self.next()?,
             ..Summary::default()
         };
+        lane.standing_since_ms = self.next()?;
+        let _: u64 = self.next()?;
+        summary.called_total = self.next()?;
+        lane.called_total = summary.called_total;
+        summary.last_calls = (self.next()?, self.next()?);
+        summary.life_began_ms = self.next()?;
+        summary.quiet_until_ms = self.next()?;
+        summary.settling = self.next::<u64>()? != 0;
+        summary.rate_used_until_ms = self.next()?;
         summary.mode = mode_of(self.next()?);
         let (start, late_start) = (self.next()?, self.next()?);
         summary.revision = Revision { number: self.next()?, id: self.next()? };
         let set = self.set()?;
         summary.reason = summary.reason(&set.apply(rules, summary.now_ms));
-        summary.blocks = Blocks { start, counts: self.list()? };
-        summary.late_blocks = Blocks { start: late_start, counts: self.list()? };
-        summary.gaps = self.pairs()?;
+        lane.blocks = Blocks { start, counts: self.list()? };
+        lane.late_blocks = Blocks { start: late_start, counts: self.list()? };
+        lane.gaps = self.pairs()?;
+        summary.lanes = PerLane::one(lane);
         let newcomers = self.answers(newcomers)?;
         let asks = self.answers(asks)?.into_iter().map(|answer| answer.1).collect();
         let due = self.pairs()?.into_iter().map(|(until_ms, number)| (number, until_ms)).collect();

@@ -41,7 +41,7 @@ pub(super) struct Clock {
 /// The calls that make one step, in their order.
 pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> Vec<Cmd> {
     let parts = split(batch);
-    let top = batch.top();
+    let top = batch.tops()[0];
     let last = parts.len() - 1;
     let call = |(i, part): (usize, Part)| {
         let mut cmd = begin(keys, "sync", clock, rules);
@@ -90,6 +90,7 @@ pub(super) fn counts(keys: &Keys, since_minute: u64) -> Cmd {
         claim_within_ms: 1,
         return_within_ms: 1,
         seat_ms: 1,
+        lanes: Vec::new(),
     };
     let mut cmd = plain(keys, "counts", Clock { wall_ms: None, slack_ms: 0, run: None }, &rules);
     cmd.arg(since_minute);
@@ -132,12 +133,13 @@ pub(super) fn mode_code(mode: Mode) -> u8 {
 }
 
 fn put_known(cmd: &mut Cmd, known: &Known) {
-    cmd.arg(known.epoch).arg(known.issued).arg(known.head).arg(known.floor);
+    let lane = &known.lanes[0];
+    cmd.arg(known.epoch).arg(lane.issued).arg(lane.head).arg(lane.floor);
     put_option(cmd, known.clock_ms);
     cmd.arg(known.steps).arg(known.life);
     put_option(cmd, known.ended_ms);
     cmd.arg(known.revision.number).arg(known.revision.id);
-    put_pairs(cmd, &known.gaps);
+    put_pairs(cmd, &lane.gaps);
     cmd.arg(u8::from(known.control.is_some()));
     if let Some(Control { revision, set, reason, actor, since_ms }) = known.control.as_deref() {
         cmd.arg(revision.number).arg(revision.id);

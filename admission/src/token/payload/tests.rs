@@ -12,11 +12,10 @@ fn text<C: Claims>(claims: &C, tag: Option<[u8; TAG_LEN]>) -> String {
 }
 
 const SLIP: Slip = Slip { id: 0, issued_at_ms: 1 };
-const PASS: Pass = Pass { epoch: 1, lane: 2, number: 3, issued_at_ms: 4, expires_at_ms: 5, ends_at_ms: 6 };
+const PASS: Pass = Pass { epoch: 1, number: (2 << 50) + 3, issued_at_ms: 4, expires_at_ms: 5, ends_at_ms: 6 };
 const TICKET_MAX: Ticket = Ticket {
     epoch: u64::MAX,
-    lane: u8::MAX,
-    number: u64::MAX,
+    number: (1 << 53) - 1,
     issued_at_ms: u64::MAX,
     ahead_first: u64::MAX,
     ahead_shown: u64::MAX,

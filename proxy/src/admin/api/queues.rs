@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use axum::extract::{Path, State};
 use serde::Serialize;
 use sluice_admission::{
-    line::{Revision, Rules},
+    line::{LaneId, Revision, Rules},
     usher::now,
 };
 use sluice_config::{Mode, Tenant};
@@ -133,15 +133,15 @@ impl Live {
         let view = gate.usher.view();
         let summary = &view.summary;
         let look = view.look(&gate.usher.rules(), now());
-        let joining = look.joining();
+        let joining = look.joining(LaneId::FIRST);
         Self {
             waiting: summary.waiting,
             called: summary.due,
             inside: summary.inside,
             called_last_minute: summary.called_last_minute,
             called_total: summary.called_total,
-            issued: summary.issued,
-            head: summary.head,
+            issued: summary.places(|lane| lane.issued),
+            head: summary.places(|lane| lane.head),
             epoch: summary.epoch,
             standing: summary.standing,
             reason: joining.reason.or(summary.reason).map(|reason| reason.as_str()),

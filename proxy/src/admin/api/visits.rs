@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_admission::line::{Rules, Summary};
+use sluice_admission::line::{LaneSummary, Rules};
 use utoipa::ToSchema;
 
 use super::{
@@ -127,8 +127,8 @@ pub(crate) async fn end(
     let gate = gate(&api, &visitor.principal, Permission::SessionWrite, (&tenant, &queue))?;
     let Json(body) = body?;
     let summary = gate.usher.view().summary.clone();
-    let raw = raw_number(&summary, number);
-    if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || raw == 0 || raw > summary.head {
+    let raw = raw_number(&summary.lanes[0], number);
+    if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || raw == 0 || raw > summary.lanes[0].head {
         return Err(Problem::not_found("visit").hint("only a number that was called can be inside"));
     }
     let why = checked_why(body.reason)?;
@@ -150,12 +150,12 @@ fn checked_why(reason: Option<String>) -> Result<Option<String>, Problem> {
 }
 
 /// The line's own number for one that a page shows: with those that were skipped below it.
-fn raw_number(summary: &Summary, shown: u64) -> u64 {
+fn raw_number(lane: &LaneSummary, shown: u64) -> u64 {
     let skipped = |number: u64, &(first, last): &(u64, u64)| match number >= first {
         true => number.saturating_add(last - first + 1),
         false => number,
     };
-    summary.gaps.iter().fold(shown, skipped)
+    lane.gaps.iter().fold(shown, skipped)
 }
 
 #[cfg(test)]
@@ -164,9 +164,9 @@ mod tests {
 
     #[test]
     fn a_shown_number_leads_to_the_lines_own() {
-        let summary = Summary { gaps: vec![(11, 20), (31, 40)], ..Summary::default() };
+        let lane = LaneSummary { gaps: vec![(11, 20), (31, 40)], ..LaneSummary::default() };
         for raw in (1..=10).chain(21..=30).chain(41..=60) {
-            assert_eq!(raw_number(&summary, summary.shown_number(raw)), raw);
+            assert_eq!(raw_number(&lane, lane.shown_number(raw)), raw);
         }
     }
 }

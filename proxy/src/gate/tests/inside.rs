@@ -49,7 +49,7 @@ async fn a_pass_enters_while_the_store_is_away() {
 async fn a_pass_that_is_used_is_renewed_and_one_that_is_not_runs_out() {
     let (world, mut busy, mut line) = World::with_a_line_of(1, queue()).await;
     let mut idle = line.remove(0);
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     assert_eq!(idle.enters(&world).await, Ok(2));
     for _ in 0..24 {
         let before = busy.clone();
@@ -65,7 +65,7 @@ async fn a_pass_that_is_used_is_renewed_and_one_that_is_not_runs_out() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_repeated_gives_the_same_pass_and_counts_once() {
     let (world, _inside, line) = World::with_a_line_of(1, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     let mut answers = Vec::new();
     for _ in 0..3 {
         // The answer before was lost: the visitor comes with the ticket again.
@@ -82,7 +82,7 @@ async fn a_claim_that_is_repeated_gives_the_same_pass_and_counts_once() {
 #[tokio::test(start_paused = true)]
 async fn a_spent_ticket_joins_anew_and_always_as_the_same_newcomer() {
     let (world, _inside, line) = World::with_a_line_of(1, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     assert_eq!(line[0].clone().enters(&world).await, Ok(2));
     assert_eq!(world.gate.end_visit(2, Recipient { secure: false, app: false, domain: None }).len(), 1);
     world.until(|view| view.summary.inside == 1).await;
@@ -90,7 +90,7 @@ async fn a_spent_ticket_joins_anew_and_always_as_the_same_newcomer() {
     assert_eq!(line[0].clone().enters(&world).await, Ok(3));
     // The answer was lost, so the spent ticket comes again.
     assert_eq!(line[0].clone().enters(&world).await, Ok(3));
-    assert_eq!(world.summary().issued, 3);
+    assert_eq!(world.summary().lanes[0].issued, 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 /// How long slips are remembered at least, while no more than [`SLIPS_MAX`] come meanwhile.
-pub(super) const REMEMBER_MS: u64 = 600_000;
+pub(in crate::line) const REMEMBER_MS: u64 = 600_000;
 /// The same, however many come.
-pub(super) const REMEMBER_MS_MIN: u64 = 60_000;
+pub(in crate::line) const REMEMBER_MS_MIN: u64 = 60_000;
 /// More than this many are remembered for a shorter time.
-pub(super) const SLIPS_MAX: usize = 100_000;
+pub(in crate::line) const SLIPS_MAX: usize = 100_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Slips {
+pub(in crate::line) struct Slips {
     /// Since when slips are written to `now`.
     since_ms: u64,
     now: HashMap<u64, u64>,
@@ -20,7 +20,7 @@ pub(super) struct Slips {
 }
 
 impl Slips {
-    pub(super) fn expire(&mut self, now_ms: u64) {
+    pub(in crate::line) fn expire(&mut self, now_ms: u64) {
         let remember_ms = if self.now.len() < SLIPS_MAX { REMEMBER_MS } else { REMEMBER_MS_MIN };
         if self.since_ms + remember_ms <= now_ms {
             self.before = std::mem::take(&mut self.now);
@@ -28,11 +28,11 @@ impl Slips {
         }
     }
 
-    pub(super) fn number(&self, id: u64) -> Option<u64> {
+    pub(in crate::line) fn number(&self, id: u64) -> Option<u64> {
         self.now.get(&id).or_else(|| self.before.get(&id)).copied()
     }
 
-    pub(super) fn remember(&mut self, id: u64, number: u64) {
+    pub(in crate::line) fn remember(&mut self, id: u64, number: u64) {
         self.now.insert(id, number);
     }
 }

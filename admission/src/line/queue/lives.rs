@@ -12,21 +12,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Known;
+use crate::line::Known;
 
 /// How long a line that was lost waits for what the nodes know: several ticks of each.
-pub(super) const HEAL_MS: u64 = 2_000;
+pub(in crate::line) const HEAL_MS: u64 = 2_000;
 /// More numbers than may have been handed out unknown to the copy. Bits are cheap.
 pub const SKIP: u64 = 1 << 17;
 
 /// Most numbers between the base of the bitmaps and the last one handed out: 8 MB for each bitmap. No honest line is
 /// as long; a number that lies further off proves that everything below was lost.
-pub(super) const REACH_MAX: u64 = 1 << 26;
+pub(in crate::line) const REACH_MAX: u64 = 1 << 26;
 /// How many of the last numbers are kept then.
-pub(super) const REACH_KEPT: u64 = 1 << 22;
+pub(in crate::line) const REACH_KEPT: u64 = 1 << 22;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Lives {
+pub(in crate::line) struct Lives {
     steps: u64,
     life: u64,
     began_ms: u64,
@@ -38,7 +38,7 @@ pub(super) struct Lives {
 
 impl Lives {
     /// Counts a step in this run of the store (0: not told). True: the state may be an old copy.
-    pub(super) fn step(&mut self, run: u64) -> bool {
+    pub(in crate::line) fn step(&mut self, run: u64) -> bool {
         self.steps += 1;
         let moved = self.run != 0 && run != 0 && run != self.run;
         if run != 0 {
@@ -48,7 +48,7 @@ impl Lives {
     }
 
     /// Compares with what a node remembers; called after [`Self::step`]. True: steps are missing.
-    pub(super) fn compare(&mut self, known: &Known) -> bool {
+    pub(in crate::line) fn compare(&mut self, known: &Known) -> bool {
         let lost = known.steps >= self.steps;
         if lost {
             self.steps = known.steps + 1;
@@ -57,34 +57,34 @@ impl Lives {
         lost
     }
 
-    pub(super) fn begin(&mut self, now_ms: u64) {
+    pub(in crate::line) fn begin(&mut self, now_ms: u64) {
         self.life += 1;
         self.began_ms = now_ms;
         self.listen(now_ms);
     }
 
     /// Waits for what the nodes have to say, in the same life.
-    pub(super) fn listen(&mut self, now_ms: u64) {
+    pub(in crate::line) fn listen(&mut self, now_ms: u64) {
         self.quiet_until_ms = self.quiet_until_ms.max(now_ms + HEAL_MS);
     }
 
-    pub(super) fn is_healing(&self, now_ms: u64) -> bool {
+    pub(in crate::line) fn is_healing(&self, now_ms: u64) -> bool {
         now_ms < self.quiet_until_ms
     }
 
-    pub(super) fn quiet_until_ms(&self) -> u64 {
+    pub(in crate::line) fn quiet_until_ms(&self) -> u64 {
         self.quiet_until_ms
     }
 
-    pub(super) fn steps(&self) -> u64 {
+    pub(in crate::line) fn steps(&self) -> u64 {
         self.steps
     }
 
-    pub(super) fn life(&self) -> u64 {
+    pub(in crate::line) fn life(&self) -> u64 {
         self.life
     }
 
-    pub(super) fn began_ms(&self) -> u64 {
+    pub(in crate::line) fn began_ms(&self) -> u64 {
         self.began_ms
     }
 }

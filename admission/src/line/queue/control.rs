@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
-use super::{Known, Rules};
+use crate::line::{Known, Rules};
 
 /// Longest message to those who wait, and longest reason, in bytes.
 pub const TEXT_BYTES_MAX: usize = 500;
@@ -19,7 +19,7 @@ pub const ACTOR_BYTES_MAX: usize = 200;
 /// Ids of changes are below this, where a double is exact.
 pub const CHANGE_ID_MAX: u64 = 1 << 53;
 /// How many of the last changes are known again when they are sent once more.
-pub(super) const CHANGES_KEPT: usize = 64;
+pub(in crate::line) const CHANGES_KEPT: usize = 64;
 
 /// What takes the place of a queue's settings; whatever is `None` is as in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,29 +166,29 @@ pub enum Changed {
 
 /// What an operator has set, as part of the line's state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Controlled {
+pub(in crate::line) struct Controlled {
     control: Control,
     /// The last changes, the oldest first, so that one whose answer was lost is known again.
     made: Vec<Revision>,
 }
 
 impl Controlled {
-    pub(super) fn revision(&self) -> Revision {
+    pub(in crate::line) fn revision(&self) -> Revision {
         self.control.revision
     }
 
-    pub(super) fn rules(&self, file: &Rules, now_ms: u64) -> Rules {
+    pub(in crate::line) fn rules(&self, file: &Rules, now_ms: u64) -> Rules {
         self.control.set.apply(file, now_ms)
     }
 
     /// A node remembers more than the line, which was lost.
-    pub(super) fn learn(&mut self, known: &Known) {
+    pub(in crate::line) fn learn(&mut self, known: &Known) {
         if let Some(control) = known.control.as_deref().filter(|known| known.revision > self.control.revision) {
             self.take(control.clone());
         }
     }
 
-    pub(super) fn change(&mut self, change: &Change, now_ms: u64) -> Changed {
+    pub(in crate::line) fn change(&mut self, change: &Change, now_ms: u64) -> Changed {
         if let Some(made) = self.made.iter().rev().find(|made| made.id == change.id) {
             return Changed::Accepted(*made);
         }
@@ -202,12 +202,12 @@ impl Controlled {
     }
 
     /// What is news to a node that knows of this revision.
-    pub(super) fn news(&self, known: Revision) -> Option<Box<Control>> {
+    pub(in crate::line) fn news(&self, known: Revision) -> Option<Box<Control>> {
         (self.control.revision > known).then(|| Box::new(self.control.clone()))
     }
 
     /// What holds after every step.
-    pub(super) fn check(&self) {
+    pub(in crate::line) fn check(&self) {
         let (made, revision) = (&self.made, self.control.revision);
         assert!(made.len() <= CHANGES_KEPT && made.is_sorted(), "changes are out of order: {made:?}");
         assert_eq!(made.last().copied().unwrap_or_default(), revision, "the last change is not in force");

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 /// The base is kept by the line, one for all its bitmaps, and handed in: bitmaps that are read together stay
 /// aligned word by word.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Bits {
+pub(in crate::line) struct Bits {
     words: Vec<u64>,
 }
 
 impl Bits {
-    pub(super) fn set(&mut self, offset: u64) {
+    pub(in crate::line) fn set(&mut self, offset: u64) {
         let (word, bit) = split(offset);
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);
@@ -20,20 +20,20 @@ impl Bits {
         self.words[word] |= bit;
     }
 
-    pub(super) fn clear(&mut self, offset: u64) {
+    pub(in crate::line) fn clear(&mut self, offset: u64) {
         let (word, bit) = split(offset);
         if let Some(w) = self.words.get_mut(word) {
             *w &= !bit;
         }
     }
 
-    pub(super) fn get(&self, offset: u64) -> bool {
+    pub(in crate::line) fn get(&self, offset: u64) -> bool {
         let (word, bit) = split(offset);
         self.words.get(word).is_some_and(|w| w & bit != 0)
     }
 
     /// How many bits are set from one offset to another.
-    pub(super) fn count(&self, first: u64, last: u64) -> u64 {
+    pub(in crate::line) fn count(&self, first: u64, last: u64) -> u64 {
         let index = |offset: u64| usize::try_from(offset / 64).unwrap_or(usize::MAX);
         let words = self.words.iter().enumerate().take(index(last).saturating_add(1)).skip(index(first));
         let inside = |(at, &word): (usize, &u64)| {
@@ -45,20 +45,20 @@ impl Bits {
     }
 
     /// The word that holds the bits `64 * index ..`.
-    pub(super) fn word(&self, index: usize) -> u64 {
+    pub(in crate::line) fn word(&self, index: usize) -> u64 {
         self.words.get(index).copied().unwrap_or(0)
     }
 
-    pub(super) fn len_words(&self) -> usize {
+    pub(in crate::line) fn len_words(&self) -> usize {
         self.words.len()
     }
 
-    pub(super) fn wipe(&mut self) {
+    pub(in crate::line) fn wipe(&mut self) {
         self.words.clear();
     }
 
     /// Sets all bits that are set in another bitmap of the same base.
-    pub(super) fn merge(&mut self, other: &Self) {
+    pub(in crate::line) fn merge(&mut self, other: &Self) {
         if self.words.len() < other.words.len() {
             self.words.resize(other.words.len(), 0);
         }
@@ -68,7 +68,7 @@ impl Bits {
     }
 
     /// Clears all bits that are not set in another bitmap of the same base.
-    pub(super) fn mask(&mut self, other: &Self) {
+    pub(in crate::line) fn mask(&mut self, other: &Self) {
         self.words.truncate(other.words.len());
         for (word, kept) in self.words.iter_mut().zip(&other.words) {
             *word &= kept;
@@ -76,7 +76,7 @@ impl Bits {
     }
 
     /// Forgets the lowest `count` words.
-    pub(super) fn drop_front(&mut self, count: usize) {
+    pub(in crate::line) fn drop_front(&mut self, count: usize) {
         let count = count.min(self.words.len());
         self.words.drain(..count);
         // After a rush is over its memory goes back.

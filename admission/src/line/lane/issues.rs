@@ -6,14 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 /// How long a stretch is that is still written to.
-pub(super) const STRETCH_MS: u64 = 1_000;
+pub(in crate::line) const STRETCH_MS: u64 = 1_000;
 /// Old stretches last at most this part of their age.
-pub(super) const AGE_PARTS: u64 = 64;
+pub(in crate::line) const AGE_PARTS: u64 = 64;
 /// Most stretches kept; beyond, the oldest are forgotten.
-pub(super) const STRETCHES_MAX: usize = 2_048;
+pub(in crate::line) const STRETCHES_MAX: usize = 2_048;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Issues {
+pub(in crate::line) struct Issues {
     /// Of numbers up to this one nothing is known.
     before: u64,
     /// When a stretch begins, and its last number.
@@ -23,8 +23,13 @@ pub(super) struct Issues {
 }
 
 impl Issues {
+    /// Of a lane whose numbers are above this one.
+    pub(in crate::line) fn after(origin: u64) -> Self {
+        Self { before: origin, ..Self::default() }
+    }
+
     /// A number will be handed out now; `issued` is the last one before.
-    pub(super) fn note(&mut self, issued: u64, now_ms: u64) {
+    pub(in crate::line) fn note(&mut self, issued: u64, now_ms: u64) {
         if self.open_ms > 0 && now_ms < self.open_ms + STRETCH_MS {
             return;
         }
@@ -35,19 +40,19 @@ impl Issues {
     }
 
     /// Numbers up to this one were handed out, and it is not known when.
-    pub(super) fn forget(&mut self, issued: u64) {
+    pub(in crate::line) fn forget(&mut self, issued: u64) {
         *self = Self { before: issued, ..Self::default() };
     }
 
     /// When a number was handed out that has been; `None`: not known.
-    pub(super) fn at(&self, number: u64) -> Option<u64> {
+    pub(in crate::line) fn at(&self, number: u64) -> Option<u64> {
         let index = self.stretches.partition_point(|stretch| stretch.1 < number);
         let at_ms = self.stretches.get(index).map_or(self.open_ms, |stretch| stretch.0);
         (number > self.before && at_ms > 0).then_some(at_ms)
     }
 
     /// Forgets numbers up to the floor, and keeps old ones more coarsely.
-    pub(super) fn thin(&mut self, floor: u64, now_ms: u64) {
+    pub(in crate::line) fn thin(&mut self, floor: u64, now_ms: u64) {
         let mut kept: Vec<(u64, u64)> = Vec::with_capacity(self.stretches.len());
         for (i, &(from_ms, last)) in self.stretches.iter().enumerate() {
             if last <= floor {
@@ -67,7 +72,7 @@ impl Issues {
         self.stretches = kept;
     }
 
-    pub(super) fn check(&self, issued: u64, now_ms: u64) {
+    pub(in crate::line) fn check(&self, issued: u64, now_ms: u64) {
         let Self { before, stretches, open_ms } = self;
         let ordered = stretches.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1);
         assert!(ordered && stretches.first().is_none_or(|first| first.1 > *before), "{self:?} of {issued}");

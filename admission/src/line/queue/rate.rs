@@ -3,7 +3,7 @@
 //! The window is the promise: in no 60 s are more visitors called than `release_per_minute`. It is kept in
 //! tenths of a second, and a call counts until the whole tenth it fell into is 60 s old, so the bound holds
 //! for every window of 60 s, not only for aligned ones; at a steady rate that costs one part in 600. A step of the
-//! wall clock may move the line's clock by the slack of a [reading](super::Reading): a call counts for so much longer,
+//! wall clock may move the line's clock by the slack of a [reading](crate::line::Reading): a call counts for so much longer,
 //! which is nothing inside one process, and one tenth more with a store that is shared.
 //!
 //! The bucket shapes the flow: at most `burst` at once. Filled at the plain rate it would, after a burst, run
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{CREDIT_PER_VISITOR, Rules};
+use crate::line::rules::{CREDIT_PER_VISITOR, Rules};
 
 /// Length of a window slot.
 pub(crate) const SLOT_MS: u64 = 100;
@@ -23,7 +23,7 @@ pub(crate) const SLOT_MS: u64 = 100;
 pub(crate) const SLOTS: u64 = 601;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Rate {
+pub(in crate::line) struct Rate {
     /// In [`CREDIT_PER_VISITOR`] parts of a visitor.
     credit: u64,
     filled_ms: u64,
@@ -33,18 +33,18 @@ pub(super) struct Rate {
 
 impl Rate {
     /// A full bucket: a line that starts has been idle before.
-    pub(super) fn full(rules: &Rules, now_ms: u64) -> Self {
+    pub(in crate::line) fn full(rules: &Rules, now_ms: u64) -> Self {
         Self { credit: cap(rules), filled_ms: now_ms, window: VecDeque::new() }
     }
 
     /// Nothing may be called at once: of what the bucket held nothing is known any more.
-    pub(super) fn drain(&mut self, now_ms: u64) {
+    pub(in crate::line) fn drain(&mut self, now_ms: u64) {
         self.credit = 0;
         self.filled_ms = now_ms;
     }
 
     /// Takes over calls that a node knows of and this store has lost: slot by slot, the larger count.
-    pub(super) fn merge(&mut self, calls: &[(u64, u32)]) {
+    pub(in crate::line) fn merge(&mut self, calls: &[(u64, u32)]) {
         for &(slot, count) in calls {
             match self.window.binary_search_by_key(&slot, |e| e.0) {
                 Ok(i) => self.window[i].1 = self.window[i].1.max(count),
@@ -55,7 +55,7 @@ impl Rate {
 
     /// Fills the bucket up to `now_ms` and gives how many visitors may be called. The clock may have been moved by
     /// `slack_ms` since any call.
-    pub(super) fn allowed(&mut self, rules: &Rules, now_ms: u64, slack_ms: u64) -> u32 {
+    pub(in crate::line) fn allowed(&mut self, rules: &Rules, now_ms: u64, slack_ms: u64) -> u32 {
         let (slot, slots) = (now_ms / SLOT_MS, SLOTS + slack_ms.div_ceil(SLOT_MS));
         while self.window.front().is_some_and(|&(s, _)| s + slots <= slot) {
             self.window.pop_front();
@@ -70,7 +70,7 @@ impl Rate {
     }
 
     /// Books calls that [`Self::allowed`] permitted.
-    pub(super) fn book(&mut self, count: u32, now_ms: u64) {
+    pub(in crate::line) fn book(&mut self, count: u32, now_ms: u64) {
         if count == 0 {
             return;
         }
@@ -84,12 +84,12 @@ impl Rate {
     }
 
     /// Calls in the last 60 s.
-    pub(super) fn in_window(&self) -> u64 {
+    pub(in crate::line) fn in_window(&self) -> u64 {
         self.window.iter().map(|e| u64::from(e.1)).sum()
     }
 
     /// When the minute has room again, if its calls are used up; else 0.
-    pub(super) fn used_until_ms(&self, rules: &Rules, slack_ms: u64) -> u64 {
+    pub(in crate::line) fn used_until_ms(&self, rules: &Rules, slack_ms: u64) -> u64 {
         let slots = SLOTS + slack_ms.div_ceil(SLOT_MS);
         let Some(mut over) = self.in_window().checked_sub(u64::from(rules.release_per_minute)) else { return 0 };
         for &(slot, count) in &self.window {
@@ -101,11 +101,11 @@ impl Rate {
         0
     }
 
-    pub(super) fn last(&self) -> (u64, u32) {
+    pub(in crate::line) fn last(&self) -> (u64, u32) {
         self.window.back().copied().unwrap_or_default()
     }
 
-    pub(super) fn calls(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+    pub(in crate::line) fn calls(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
         self.window.iter().copied()
     }
 

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::Line;
+use crate::line::Line;
 
 /// Whole minutes that are kept beside the one that is being counted. A longer history is read from them in time.
 pub const MINUTES_KEPT: u64 = 120;
-pub(super) const MINUTE_MS: u64 = 60_000;
+pub(in crate::line) const MINUTE_MS: u64 = 60_000;
 /// Steps per doubling of a [`Histogram`].
-pub(super) const STEPS: u64 = 4;
+pub(in crate::line) const STEPS: u64 = 4;
 /// The last bucket of a [`Histogram`].
-pub(super) const BUCKET_MAX: u64 = 63;
+pub(in crate::line) const BUCKET_MAX: u64 = 63;
 
 /// Durations by length, in 64 fixed buckets, so that those of several minutes, nodes or lines add up. Buckets are 1 s
 /// wide up to 8 s, and from there on four to each doubling: none is wider than a quarter of its lower end. The last one
@@ -26,7 +26,7 @@ impl Histogram {
         *self.0.entry(bucket).or_default() += count;
     }
 
-    pub(super) fn add_ms(&mut self, ms: u64) {
+    pub(in crate::line) fn add_ms(&mut self, ms: u64) {
         self.add(Self::bucket_of(ms / 1_000), 1);
     }
 
@@ -96,20 +96,20 @@ impl Minute {
 
 /// The minutes of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Minutes {
+pub(in crate::line) struct Minutes {
     /// The one that is being counted.
-    pub(super) now: Minute,
+    pub(in crate::line) now: Minute,
     /// Those before in which something happened, the oldest first.
     before: VecDeque<Minute>,
 }
 
 impl Minutes {
-    pub(super) fn begin(now_ms: u64) -> Self {
+    pub(in crate::line) fn begin(now_ms: u64) -> Self {
         Self { now: Minute { minute: now_ms / MINUTE_MS, ..Minute::default() }, before: VecDeque::new() }
     }
 
     /// Begins a new minute if it is time to. True: it was.
-    pub(super) fn turn(&mut self, now_ms: u64) -> bool {
+    pub(in crate::line) fn turn(&mut self, now_ms: u64) -> bool {
         let minute = now_ms / MINUTE_MS;
         if minute <= self.now.minute {
             return false;
@@ -124,13 +124,20 @@ impl Minutes {
         true
     }
 
+    /// Counts a call from the line, of a number that was handed out then, if that is known.
+    pub(in crate::line) fn count_wait(&mut self, issued_ms: Option<u64>, now_ms: u64) {
+        if let Some(issued_ms) = issued_ms {
+            self.now.waits.add_ms(now_ms.saturating_sub(issued_ms));
+        }
+    }
+
     /// Minutes from this one on in which something happened. The last may be the one that is being counted.
-    pub(super) fn since(&self, minute: u64) -> Vec<Minute> {
+    pub(in crate::line) fn since(&self, minute: u64) -> Vec<Minute> {
         let all = self.before.iter().chain([&self.now]);
         all.filter(|of| of.minute >= minute && !of.is_empty()).cloned().collect()
     }
 
-    pub(super) fn check(&self) {
+    pub(in crate::line) fn check(&self) {
         let minutes: Vec<u64> = self.before.iter().chain([&self.now]).map(|minute| minute.minute).collect();
         assert!(minutes.is_sorted_by(|a, b| a < b), "minutes are out of order: {minutes:?}");
         assert!(minutes[0] + MINUTES_KEPT >= self.now.minute, "minutes are kept for too long: {minutes:?}");
@@ -148,30 +155,10 @@ impl Line {
         self.minutes.since(since_minute)
     }
 
-    /// Counts a call from the line.
-    pub(super) fn count_wait(&mut self, number: u64) {
-        if let Some(issued_ms) = self.issues.at(number) {
-            self.minutes.now.waits.add_ms(self.clock.now_ms.saturating_sub(issued_ms));
-        }
-    }
-
     /// Counts the end of a visit, of which the last sign was at `seen_ms`.
-    pub(super) fn count_visit(&mut self, since_ms: u64, seen_ms: u64) {
+    pub(in crate::line) fn count_visit(&mut self, since_ms: u64, seen_ms: u64) {
         self.minutes.now.ended += 1;
         self.minutes.now.visits.add_ms(seen_ms.saturating_sub(since_ms));
-    }
-
-    /// Counts numbers that the floor has passed since it stood at `from`, but for those that were called or skipped.
-    pub(super) fn count_left(&mut self, from: u64) {
-        let (first, last) = (from + 1, self.heads.floor());
-        if last < first {
-            return;
-        }
-        let Some(offsets) = self.offset(first).zip(self.offset(last)) else { return };
-        let overlap = |gap: &(u64, u64)| (gap.1.min(last) + 1).saturating_sub(gap.0.max(first));
-        let gone = self.called.count(offsets.0, offsets.1) + self.gaps.all().iter().map(overlap).sum::<u64>();
-        let left = (last - from).saturating_sub(gone);
-        self.minutes.now.left += u32::try_from(left).unwrap_or(u32::MAX);
     }
 }
 

@@ -11,60 +11,65 @@ use serde::{Deserialize, Serialize};
 
 /// How long the line waits for those who came meanwhile: what a page is told to wait at most while the store is
 /// away, and time for the way.
-pub(super) const SETTLE_MS: u64 = 8_000;
+pub(in crate::line) const SETTLE_MS: u64 = 8_000;
 /// Most numbers handed out to them in one step, which bounds its time.
-pub(super) const NUMBERED_MAX: usize = 10_000;
+pub(in crate::line) const NUMBERED_MAX: usize = 10_000;
 /// How long they count as present with their new number: until they have asked again.
-pub(super) const NUMBERED_HOLD_MS: u32 = 8_000;
+pub(in crate::line) const NUMBERED_HOLD_MS: u32 = 8_000;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Settling {
+pub(in crate::line) struct Settling {
     /// Since when newcomers could not be numbered. Nobody counts as having come before.
     from_ms: u64,
     until_ms: u64,
-    by_time: BTreeSet<(u64, u64)>,
-    by_id: HashMap<u64, u64>,
+    by_time: BTreeSet<(When, u64)>,
+    by_id: HashMap<u64, When>,
 }
+
+/// When a newcomer came, and then the slot of its lane.
+type When = (u64, usize);
 
 impl Settling {
     /// A node is back that could not ask the line since `away_since_ms`.
-    pub(super) fn begin(&mut self, away_since_ms: u64, now_ms: u64) {
+    pub(in crate::line) fn begin(&mut self, away_since_ms: u64, now_ms: u64) {
         if !self.is_on(now_ms) {
             *self = Self { from_ms: away_since_ms.min(now_ms), until_ms: now_ms + SETTLE_MS, ..Self::default() };
         }
     }
 
-    pub(super) fn is_on(&self, now_ms: u64) -> bool {
+    pub(in crate::line) fn is_on(&self, now_ms: u64) -> bool {
         now_ms < self.until_ms || !self.by_time.is_empty()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::line) fn len(&self) -> usize {
         self.by_time.len()
     }
 
-    /// Writes down who came when. Of the times told for one slip the earliest counts, whichever is told first: a batch
-    /// that was on its way for long may not say when its newcomers came. False: was there already.
-    pub(super) fn write_down(&mut self, id: u64, arrived_ms: u64, now_ms: u64) -> bool {
+    /// Writes down who came when, and to the lane of which slot. Of the times told for one slip the earliest counts,
+    /// whichever is told first: a batch that was on its way for long may not say when its newcomers came. False: was
+    /// there already.
+    pub(in crate::line) fn write_down(&mut self, id: u64, slot: usize, arrived_ms: u64, now_ms: u64) -> bool {
         let arrived_ms = if arrived_ms == 0 { now_ms } else { arrived_ms.clamp(self.from_ms.min(now_ms), now_ms) };
-        let before_ms = self.by_id.get(&id).copied();
-        if before_ms.is_some_and(|before_ms| before_ms <= arrived_ms) {
+        let when = (arrived_ms, slot);
+        let before = self.by_id.get(&id).copied();
+        if before.is_some_and(|before| before <= when) {
             return false;
         }
-        if let Some(before_ms) = before_ms {
-            self.by_time.remove(&(before_ms, id));
+        if let Some(before) = before {
+            self.by_time.remove(&(before, id));
         }
-        self.by_id.insert(id, arrived_ms);
-        self.by_time.insert((arrived_ms, id));
-        before_ms.is_none()
+        self.by_id.insert(id, when);
+        self.by_time.insert((when, id));
+        before.is_none()
     }
 
-    /// Those whose turn it is to get a number, in their order.
-    pub(super) fn take_due(&mut self, now_ms: u64) -> Vec<u64> {
+    /// Those whose turn it is to get a number, in their order, and the slots of their lanes.
+    pub(in crate::line) fn take_due(&mut self, now_ms: u64) -> Vec<(usize, u64)> {
         if now_ms < self.until_ms {
             return Vec::new();
         }
-        let due: Vec<u64> = self.by_time.iter().take(NUMBERED_MAX).map(|&(_, id)| id).collect();
-        for id in &due {
+        let due: Vec<_> = self.by_time.iter().take(NUMBERED_MAX).map(|&((_, slot), id)| (slot, id)).collect();
+        for (_, id) in &due {
             self.by_id.remove(id);
             self.by_time.pop_first();
         }

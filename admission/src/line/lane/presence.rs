@@ -17,15 +17,15 @@ use serde::{Deserialize, Serialize};
 use super::bits::Bits;
 
 /// Length of a generation of the fine ring.
-pub(super) const FINE_MS: u64 = 2_000;
+pub(in crate::line) const FINE_MS: u64 = 2_000;
 /// Its generations: the current one and those that end later.
-pub(super) const FINE_GENERATIONS: usize = 7;
+pub(in crate::line) const FINE_GENERATIONS: usize = 7;
 /// Longest hold that goes into the fine ring.
-pub(super) const FINE_HOLD_MS_MAX: u32 = 12_000;
+pub(in crate::line) const FINE_HOLD_MS_MAX: u32 = 12_000;
 /// Length of a generation of the coarse ring.
-pub(super) const COARSE_MS: u64 = 16_000;
+pub(in crate::line) const COARSE_MS: u64 = 16_000;
 /// Its generations: the current one and those that end later.
-pub(super) const COARSE_GENERATIONS: usize = 6;
+pub(in crate::line) const COARSE_GENERATIONS: usize = 6;
 /// Longest hold: a hidden tab asks once a minute, late, and over a slow network.
 pub const HOLD_MS_MAX: u32 = 74_000;
 const _: () = assert!(FINE_HOLD_MS_MAX as u64 <= (FINE_GENERATIONS as u64 - 1) * FINE_MS);
@@ -33,9 +33,9 @@ const _: () = assert!(HOLD_MS_MAX as u64 <= (COARSE_GENERATIONS as u64 - 1) * CO
 // Who may be called is counted as waiting.
 const _: () = assert!(HOLD_MS_MAX as u64 + COARSE_MS <= (WAITING_GENERATIONS as u64 - 1) * WAITING_MS);
 /// Length of a waiting generation.
-pub(super) const WAITING_MS: u64 = 30_000;
+pub(in crate::line) const WAITING_MS: u64 = 30_000;
 /// Waiting generations: the current one and those before, 90 to 120 s together.
-pub(super) const WAITING_GENERATIONS: usize = 4;
+pub(in crate::line) const WAITING_GENERATIONS: usize = 4;
 
 /// One generation of a ring: its absolute index and its bits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,20 +46,20 @@ struct Generation {
 
 /// The three rings of one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Presence {
+pub(in crate::line) struct Presence {
     fine: Vec<Generation>,
     coarse: Vec<Generation>,
     waiting: Vec<Generation>,
 }
 
 impl Presence {
-    pub(super) fn new() -> Self {
+    pub(in crate::line) fn new() -> Self {
         let ring = |generations| vec![Generation::default(); generations];
         Self { fine: ring(FINE_GENERATIONS), coarse: ring(COARSE_GENERATIONS), waiting: ring(WAITING_GENERATIONS) }
     }
 
     /// Wipes the generations that are over.
-    pub(super) fn expire(&mut self, asked_ms: u64, now_ms: u64) {
+    pub(in crate::line) fn expire(&mut self, asked_ms: u64, now_ms: u64) {
         self.expire_doors(now_ms);
         self.expire_waiting(asked_ms);
     }
@@ -80,7 +80,7 @@ impl Presence {
     }
 
     /// Marks a number as present for `hold_ms`, at most [`HOLD_MS_MAX`].
-    pub(super) fn mark(&mut self, offset: u64, asked_ms: u64, now_ms: u64, hold_ms: u32) {
+    pub(in crate::line) fn mark(&mut self, offset: u64, asked_ms: u64, now_ms: u64, hold_ms: u32) {
         self.door(now_ms, hold_ms).set(offset);
         slot(&mut self.waiting, asked_ms / WAITING_MS).set(offset);
     }
@@ -88,7 +88,7 @@ impl Presence {
     /// As [`Self::expire`], but those who were present when the line was last asked are so for `hold_ms` more, as they
     /// could not say it, as long as they are counted as waiting: or else a line that falls silent again and again would
     /// never forget who has left.
-    pub(super) fn carry(&mut self, asked_ms: u64, now_ms: u64, hold_ms: u32) {
+    pub(in crate::line) fn carry(&mut self, asked_ms: u64, now_ms: u64, hold_ms: u32) {
         self.expire_waiting(asked_ms);
         let mut door = all(&self.fine);
         door.merge(&all(&self.coarse));
@@ -97,14 +97,14 @@ impl Presence {
     }
 
     /// Takes a number out of all rings.
-    pub(super) fn forget(&mut self, offset: u64) {
+    pub(in crate::line) fn forget(&mut self, offset: u64) {
         for generation in self.all_mut() {
             generation.bits.clear(offset);
         }
     }
 
     /// Until when a number counts as present at the door; 0: it does not.
-    pub(super) fn until_ms(&self, offset: u64) -> u64 {
+    pub(in crate::line) fn until_ms(&self, offset: u64) -> u64 {
         let ring = |ring: &[Generation], ms| {
             let held = ring.iter().filter(|g| g.bits.get(offset));
             held.map(|g| (g.index + 1) * ms).max().unwrap_or(0)
@@ -113,22 +113,22 @@ impl Presence {
     }
 
     /// The numbers at the door, by word.
-    pub(super) fn door_word(&self, index: usize) -> u64 {
+    pub(in crate::line) fn door_word(&self, index: usize) -> u64 {
         self.fine.iter().chain(&self.coarse).fold(0, |word, g| word | g.bits.word(index))
     }
 
     /// The numbers counted as waiting, by word.
-    pub(super) fn waiting_word(&self, index: usize) -> u64 {
+    pub(in crate::line) fn waiting_word(&self, index: usize) -> u64 {
         self.waiting.iter().fold(0, |word, g| word | g.bits.word(index))
     }
 
     /// Words that can hold a bit at all.
-    pub(super) fn len_words(&self) -> usize {
+    pub(in crate::line) fn len_words(&self) -> usize {
         let all = self.fine.iter().chain(&self.coarse).chain(&self.waiting);
         all.map(|g| g.bits.len_words()).max().unwrap_or(0)
     }
 
-    pub(super) fn drop_front(&mut self, words: usize) {
+    pub(in crate::line) fn drop_front(&mut self, words: usize) {
         for generation in self.all_mut() {
             generation.bits.drop_front(words);
         }

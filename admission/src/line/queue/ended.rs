@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 /// Most numbers remembered; beyond, those go that ended first.
-pub(super) const ENDED_MAX: usize = 1_000_000;
+pub(in crate::line) const ENDED_MAX: usize = 1_000_000;
 /// Most of them in one answer; the next step gives the rest.
 pub(crate) const ENDED_TOLD_MAX: usize = 1_000;
 
 /// Numbers by the time at which their visit ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Ended {
+pub(in crate::line) struct Ended {
     /// When, and whether the line has yet to count that it was called.
     by_number: HashMap<u64, (u64, bool)>,
     by_time: BTreeMap<u64, u64>,
@@ -24,12 +24,12 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    pub(super) fn contains(&self, number: u64) -> bool {
+    pub(in crate::line) fn contains(&self, number: u64) -> bool {
         self.by_number.contains_key(&number)
     }
 
     /// The first time counts. `uncounted`: the line has not called the number, so a node let it in, and will tell.
-    pub(super) fn add(&mut self, number: u64, now_ms: u64, uncounted: bool) {
+    pub(in crate::line) fn add(&mut self, number: u64, now_ms: u64, uncounted: bool) {
         if self.contains(number) {
             return;
         }
@@ -43,29 +43,29 @@ impl Ended {
     }
 
     /// Whether a number has yet to be counted as called; after this it has not.
-    pub(super) fn count(&mut self, number: u64) -> bool {
+    pub(in crate::line) fn count(&mut self, number: u64) -> bool {
         self.by_number.get_mut(&number).is_some_and(|(_, uncounted)| std::mem::take(uncounted))
     }
 
     /// A node knows of ends up to this time, perhaps from a state that was lost.
-    pub(super) fn learn(&mut self, told_ms: u64) {
+    pub(in crate::line) fn learn(&mut self, told_ms: u64) {
         self.last_ms = self.last_ms.max(told_ms);
     }
 
     /// Forgets those that ended `keep_ms` ago.
-    pub(super) fn expire(&mut self, now_ms: u64, keep_ms: u64) {
+    pub(in crate::line) fn expire(&mut self, now_ms: u64, keep_ms: u64) {
         while self.by_time.first_key_value().is_some_and(|(&ended_ms, _)| ended_ms + keep_ms <= now_ms) {
             self.pop();
         }
     }
 
     /// Numbers that have ended after this time, and when, the first of them first.
-    pub(super) fn after(&self, told_ms: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(in crate::line) fn after(&self, told_ms: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.by_time.range(told_ms + 1..).take(ENDED_TOLD_MAX).map(|(&ended_ms, &number)| (number, ended_ms))
     }
 
     /// Numbers that had to be forgotten before their passes expired.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(in crate::line) fn dropped(&self) -> u64 {
         self.dropped
     }
 

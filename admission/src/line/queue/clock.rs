@@ -20,21 +20,21 @@ pub struct Reading {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Clock {
-    pub(super) now_ms: u64,
+pub(in crate::line) struct Clock {
+    pub(in crate::line) now_ms: u64,
     wall_ms: u64,
     /// By how much a step of the wall clock may have moved this clock.
-    pub(super) slack_ms: u64,
+    pub(in crate::line) slack_ms: u64,
 }
 
 impl Clock {
     /// A clock for a line that did not exist: it continues what a node remembers, if any does.
-    pub(super) fn start(reading: Reading, reckoned_ms: Option<u64>) -> Self {
+    pub(in crate::line) fn start(reading: Reading, reckoned_ms: Option<u64>) -> Self {
         let now_ms = within(reading.wall_ms, reckoned_ms, reading.slack_ms);
         Self { now_ms, wall_ms: reading.wall_ms, slack_ms: reading.slack_ms }
     }
 
-    pub(super) fn advance(&mut self, reading: Reading, reckoned_ms: Option<u64>) {
+    pub(in crate::line) fn advance(&mut self, reading: Reading, reckoned_ms: Option<u64>) {
         let gone_ms = reading.wall_ms.saturating_sub(self.wall_ms);
         (self.wall_ms, self.slack_ms) = (reading.wall_ms, reading.slack_ms);
         self.now_ms = self.now_ms.max(within(self.now_ms + gone_ms, reckoned_ms, reading.slack_ms));
