@@ -55,6 +55,8 @@ impl Line {
                 standing.retain(|contender| contender.slot != slot);
             }
         }
+        // As in the script, which calls lane by lane.
+        due.sort_unstable();
         self.summary.standing = !standing.is_empty();
         for (slot, lane) in self.lanes.iter_mut().enumerate() {
             lane.turn = in_hand[slot];

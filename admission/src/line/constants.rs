@@ -1,14 +1,20 @@
 //! What the script that is this line over again, in Redis, must have in common with it.
 
+use sluice_config::limits::LANES_MAX;
+
 use super::{
     PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call,
-    lane::{blocks, gaps, heads, issues, presence},
+    lane::{
+        blocks, gaps, heads, issues,
+        number::{self, LaneId},
+        presence,
+    },
     queue::{control, ended, lives, minutes, rate, seats, settling, slips},
     rules,
 };
 
 /// Constants by the names that they have in the script.
-pub(crate) const CONSTANTS: [(&str, u64); 42] = [
+pub(crate) const CONSTANTS: [(&str, u64); 45] = [
     ("FINE_MS", presence::FINE_MS),
     ("FINES", presence::FINE_GENERATIONS as u64),
     ("FINE_HOLD_MS_MAX", presence::FINE_HOLD_MS_MAX as u64),
@@ -51,4 +57,7 @@ pub(crate) const CONSTANTS: [(&str, u64); 42] = [
     ("STRETCH_MS", issues::STRETCH_MS),
     ("STRETCHES_MAX", issues::STRETCHES_MAX as u64),
     ("AGE_PARTS", issues::AGE_PARTS),
+    ("LANES", LANES_MAX as u64),
+    ("PLACES", number::PLACES),
+    ("UNKNOWN", LaneId::UNKNOWN.code() as u64),
 ];

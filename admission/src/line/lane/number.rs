@@ -57,8 +57,11 @@ impl LaneId {
         Self(hash.clamp(Self::FIRST.0 + 1, Self::UNKNOWN.0 - 1))
     }
 
-    #[cfg(test)]
-    pub(crate) fn from_code(code: u32) -> Self {
+    pub(crate) const fn code(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) const fn from_code(code: u32) -> Self {
         Self(code)
     }
 }
@@ -169,7 +172,7 @@ mod tests {
         assert_ne!(lane("members"), lane("press"));
         assert!(lane("a") != LaneId::FIRST && lane("a") != LaneId::UNKNOWN);
         // Part of what nodes tell each other through the line.
-        assert_eq!(lane("members").0, 0x37E2_4810);
+        assert_eq!(lane("members").code(), 0x37E2_4810);
     }
 
     #[test]

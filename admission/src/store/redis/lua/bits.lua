@@ -12,19 +12,19 @@ local GROW_BYTES_MIN = 1024
 -- Copying in pieces that fit a client's buffer is several times as fast as in one.
 local PIECE_BYTES = 16000
 
--- Bitmaps that exist now.
+-- Bitmaps that the lane has now.
 local function bitmaps()
   local keys = {}
   for i = 1, DOORS + WAITINGS do
-    if live[i] then
-      keys[#keys + 1] = KEY.present[i]
+    if l.has[i] then
+      keys[#keys + 1] = l.present[i]
     end
   end
-  if s.lapsed == 1 then
-    keys[#keys + 1] = KEY.lapsed
+  if l.lapses == 1 then
+    keys[#keys + 1] = l.lapsed
   end
-  if s.span > 0 then
-    keys[#keys + 1] = KEY.gone
+  if l.span > 0 then
+    keys[#keys + 1] = l.gone
   end
   return keys
 end
@@ -35,42 +35,45 @@ local function zeros(key, bytes)
 end
 
 local function cut(key, bytes)
-  zeros(KEY.scratch, s.span - bytes)
-  for from = bytes, s.span - 1, PIECE_BYTES do
-    call('SETRANGE', KEY.scratch, from - bytes, call('GETRANGE', key, from, from + PIECE_BYTES - 1))
+  zeros(l.scratch, l.span - bytes)
+  for from = bytes, l.span - 1, PIECE_BYTES do
+    call('SETRANGE', l.scratch, from - bytes, call('GETRANGE', key, from, from + PIECE_BYTES - 1))
   end
-  call('RENAME', KEY.scratch, key)
+  call('RENAME', l.scratch, key)
 end
 
 -- Moves the base towards the floor once that saves a good part of the bitmaps.
 local function rebase()
-  local bytes = floor((s.floor + 1 - s.base) / 64) * 8
-  if s.span > 0 and (bytes < CUT_BYTES_MIN or bytes * 4 < s.span) then
+  local bytes = floor((l.floor + 1 - l.base) / 64) * 8
+  if l.span > 0 and (bytes < CUT_BYTES_MIN or bytes * 4 < l.span) then
     return
   end
-  if bytes >= s.span then
-    wipe_presence()
-    call('DEL', KEY.gone, KEY.lapsed)
-    s.span, s.lapsed = 0, 0
+  if bytes >= l.span then
+    if l.span > 0 then
+      wipe_presence()
+      call('DEL', l.gone, l.lapsed)
+    end
+    l.span, l.lapses = 0, 0
   else
     for _, key in ipairs(bitmaps()) do
       cut(key, bytes)
     end
-    s.span = s.span - bytes
+    l.span = l.span - bytes
   end
-  s.base = s.base + bytes * 8
+  l.base = l.base + bytes * 8
 end
 
--- Sets or clears the bits of some numbers in each of some bitmaps. Neighbours that stand together go together.
+-- Sets or clears the bits of some numbers of the lane in each of some bitmaps. Neighbours that stand together go together. A
+-- lane in which nobody has stood has no bitmaps.
 local function put(keys, numbers, bit)
-  local args, n, i, count = {}, 0, 1, #numbers
+  local args, n, i, count = {}, 0, 1, l.span > 0 and #numbers or 0
   while i <= count do
     local first, width = numbers[i], 1
-    if first >= s.base then
+    if first >= l.base then
       while width < 32 and numbers[i + width] == first + width do
         width = width + 1
       end
-      args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'SET', 'u' .. width, first - s.base, bit * (2 ^ width - 1)
+      args[n + 1], args[n + 2], args[n + 3], args[n + 4] = 'SET', 'u' .. width, first - l.base, bit * (2 ^ width - 1)
       n = n + 4
     end
     i = i + width
@@ -85,8 +88,8 @@ end
 
 -- Sets the bits of all numbers from `first` to `last`, whole bytes at once.
 local function put_range(keys, first, last)
-  first = max(first, s.base)
-  local from, to = first - s.base, last - s.base + 1
+  first = max(first, l.base)
+  local from, to = first - l.base, last - l.base + 1
   local byte_from, byte_to = floor((from + 7) / 8), floor(to / 8)
   if byte_to > byte_from then
     local ones = string.rep('\255', byte_to - byte_from)
@@ -107,43 +110,47 @@ local function put_range(keys, first, last)
   end
 end
 
--- Lengthens all bitmaps so that they hold every number up to `top`, and sets `gone` up to the floor, where it
--- is set up to `paved` already.
-local function grow(top, paved)
-  local bytes = floor(max(top - s.base, 0) / 8) + 1
-  if bytes > s.span then
+-- Lengthens all bitmaps of the lane so that they hold every number that was handed out, and sets `gone` up to the floor.
+local function grow()
+  -- Nobody has stood in it.
+  if l.issued == l.origin then
+    return
+  end
+  local bytes = floor(max(l.issued - l.base, 0) / 8) + 1
+  if bytes > l.span then
     bytes = floor((bytes + max(bytes / 16, GROW_BYTES_MIN) + 7) / 8) * 8
-    if s.span == 0 then
-      paved = s.base - 1
-      zeros(KEY.gone, bytes)
+    if l.span == 0 then
+      l.paved = l.base - 1
+      zeros(l.gone, bytes)
     else
       -- Not by SETRANGE: a string that grows in place takes up to twice its length.
-      zeros(KEY.scratch, bytes)
+      zeros(l.scratch, bytes)
       for _, key in ipairs(bitmaps()) do
-        call('BITOP', 'OR', key, key, KEY.scratch)
+        call('BITOP', 'OR', key, key, l.scratch)
       end
-      call('DEL', KEY.scratch)
+      call('DEL', l.scratch)
     end
-    s.span = bytes
+    l.span = bytes
   end
-  if paved < s.floor then
-    put_range({ KEY.gone }, paved + 1, s.floor)
+  if l.paved < l.floor then
+    put_range({ l.gone }, l.paved + 1, l.floor)
+    l.paved = l.floor
   end
 end
 
 local function wipe_generation(i)
-  if live[i] then
-    call('DEL', KEY.present[i])
-    live[i] = false
+  if l.has[i] then
+    call('DEL', l.present[i])
+    l.has[i] = false
   end
 end
 
 local function generation(i)
-  if not live[i] then
-    zeros(KEY.present[i], s.span)
-    live[i] = true
+  if not l.has[i] then
+    zeros(l.present[i], l.span)
+    l.has[i] = true
   end
-  return KEY.present[i]
+  return l.present[i]
 end
 
 -- The bitmap of those who count as present for `hold_ms` from now on.
@@ -169,15 +176,15 @@ end
 local function gather(from, to, more)
   local keys = {}
   for i = from, to do
-    if live[i] then
-      keys[#keys + 1] = KEY.present[i]
+    if l.has[i] then
+      keys[#keys + 1] = l.present[i]
     end
   end
   if #keys == 0 then
     return false
   end
   keys[#keys + 1] = more
-  call('BITOP', 'OR', KEY.scratch, unpack(keys))
+  call('BITOP', 'OR', l.scratch, unpack(keys))
   return true
 end
 
@@ -189,19 +196,21 @@ local function expire_doors()
   for generation = max(s.coarse, coarse - C.COARSES), coarse - 1 do
     wipe_generation(C.FINES + generation % C.COARSES + 1)
   end
-  s.fine, s.coarse = fine, coarse
+end
+
+-- Time in which the line could not be asked does not count.
+local function seen_now()
+  return floor((s.now - s.silent) / C.WAITING_MS)
 end
 
 local function expire_waiting()
-  -- Time in which the line could not be asked does not count.
-  local seen = floor((s.now - s.silent) / C.WAITING_MS)
+  local seen = seen_now()
   local wiped = false
   for generation = max(s.seen, seen - WAITINGS) + 1, seen do
     local i = DOORS + generation % WAITINGS + 1
-    wiped = wiped or live[i]
+    wiped = wiped or l.has[i]
     wipe_generation(i)
   end
-  s.seen = seen
   if not wiped then
     return
   end
@@ -210,34 +219,42 @@ local function expire_waiting()
   for i = 1, DOORS do
     if not waiting then
       wipe_generation(i)
-    elseif live[i] then
-      call('BITOP', 'AND', KEY.present[i], KEY.present[i], KEY.scratch)
+    elseif l.has[i] then
+      call('BITOP', 'AND', l.present[i], l.present[i], l.scratch)
     end
   end
 end
 
--- Wipes the generations that are over.
-local function expire_presence()
-  expire_doors()
-  expire_waiting()
-end
-
--- As `expire_presence`, but who was present is so for `hold_ms` more, as long as counted as waiting.
-local function carry_presence(hold_ms)
+-- Wipes the generations of the lane that are over, but who was present is so for `carry_ms` more, as long as counted as
+-- waiting.
+local function carry_presence(carry_ms)
   expire_waiting()
   local any = gather(1, DOORS)
   expire_doors()
   if any then
-    local key = door_for(hold_ms)
-    call('BITOP', 'OR', key, key, KEY.scratch)
+    local key = door_for(carry_ms)
+    call('BITOP', 'OR', key, key, l.scratch)
   end
+end
+
+-- Wipes the generations that are over, in each lane. With `carry_ms`, who was present is so for so much longer.
+local function expire_presence(carry_ms)
+  each_lane(function()
+    if carry_ms then
+      carry_presence(carry_ms)
+    else
+      expire_doors()
+      expire_waiting()
+    end
+  end)
+  s.fine, s.coarse, s.seen = floor(s.now / C.FINE_MS), floor(s.now / C.COARSE_MS), seen_now()
 end
 
 -- Leaves in the scratch key the numbers of a ring's generations `from` to `to` that are not gone. False: none.
 local function find_present(from, to)
-  if not gather(from, to, KEY.gone) then
+  if not gather(from, to, l.gone) then
     return false
   end
-  call('BITOP', 'XOR', KEY.scratch, KEY.scratch, KEY.gone)
+  call('BITOP', 'XOR', l.scratch, l.scratch, l.gone)
   return true
 end

@@ -1,10 +1,14 @@
 -- Who is called, and how many wait where: call.rs, count.rs, summary.rs.
 
+-- What follows is out of sight of the other modules, but for these: a script has at most 200 local variables.
+local places, may_call, call_front, count_lane, count_newcomers
+do
+
 -- Candidates are looked at by so many bytes of the bitmap at a time.
 local LOOK_BYTES = 128
 
 -- How many may be called now, and how many were in the last minute.
-local function places()
+function places()
   local rate, calls = allowed()
   if rules.mode == HOLD or rules.mode == CLOSED or is_healing() then
     return 0, calls
@@ -16,7 +20,7 @@ local function places()
 end
 
 -- Whether visitors can be called, as far as time counts against those who are away.
-local function may_call()
+function may_call()
   if rules.mode == HOLD or rules.mode == CLOSED or is_healing() then
     return false
   elseif s.last_slot * C.SLOT_MS + C.MOVING_MS > s.now or not rules.max_active then
@@ -25,19 +29,19 @@ local function may_call()
   return call('ZCARD', KEY.due) + call('ZCARD', KEY.inside) < rules.max_active
 end
 
--- The first of the numbers at the door, which are in the scratch bitmap, at most `most`; and whether there are more.
+-- The first of the lane's numbers at the door, which are in its scratch bitmap, at most `most`; and whether there are more.
 local function front(most)
   local numbers = {}
-  local bit = call('BITPOS', KEY.scratch, 1)
+  local bit = call('BITPOS', l.scratch, 1)
   while bit >= 0 do
     if #numbers == most then
       return numbers, true
     end
     local first = floor(bit / 8)
-    local bytes = call('GETRANGE', KEY.scratch, first, first + LOOK_BYTES - 1)
+    local bytes = call('GETRANGE', l.scratch, first, first + LOOK_BYTES - 1)
     for i = 1, #bytes do
       local byte, weight = bytes:byte(i), 128
-      local number = s.base + (first + i - 1) * 8
+      local number = l.base + (first + i - 1) * 8
       while byte > 0 do
         if byte >= weight then
           if #numbers == most then
@@ -49,7 +53,7 @@ local function front(most)
         number, weight = number + 1, weight / 2
       end
     end
-    bit = call('BITPOS', KEY.scratch, 1, first + LOOK_BYTES)
+    bit = call('BITPOS', l.scratch, 1, first + LOOK_BYTES)
   end
   return numbers, false
 end
@@ -57,11 +61,11 @@ end
 -- How many bits of the scratch bitmap are set up to and including a number; and clears those of them that share
 -- a byte with later ones. Also returns the first byte after them.
 local function count_upto(last)
-  local upto = max(last + 1 - s.base, 0)
+  local upto = max(last + 1 - l.base, 0)
   local byte, bits = floor(upto / 8), upto % 8
-  local counted = byte > 0 and call('BITCOUNT', KEY.scratch, 0, byte - 1) or 0
+  local counted = byte > 0 and call('BITCOUNT', l.scratch, 0, byte - 1) or 0
   if bits > 0 then
-    local old = call('BITFIELD', KEY.scratch, 'SET', 'u' .. bits, byte * 8, 0)[1]
+    local old = call('BITFIELD', l.scratch, 'SET', 'u' .. bits, byte * 8, 0)[1]
     while old > 0 do
       counted, old = counted + old % 2, floor(old / 2)
     end
@@ -73,9 +77,9 @@ end
 local function keep_until(kept, numbers, claim, first, length_ms, from, generations)
   for generation = max(floor(claim / length_ms), first), first + generations - 1 do
     local i = from + generation % generations
-    if live[i] then
+    if l.has[i] then
       for n, number in ipairs(numbers) do
-        if call('GETBIT', KEY.present[i], number - s.base) == 1 then
+        if call('GETBIT', l.present[i], number - l.base) == 1 then
           kept[2 * n - 1] = max(kept[2 * n - 1], (generation + 1) * length_ms)
         end
       end
@@ -83,7 +87,7 @@ local function keep_until(kept, numbers, claim, first, length_ms, from, generati
   end
 end
 
--- Seats for the called: no visitor loses one before the poll that tells of it.
+-- Seats for the called of the lane: no visitor loses one before the poll that tells of it.
 local function seats_of_called(numbers)
   local claim = s.now + rules.claim_within
   local kept = until_then(claim, numbers)
@@ -107,85 +111,106 @@ local function block_of(start, number)
   return doublings * C.BLOCKS_PER_DOUBLING + floor(steps / 2 ^ doublings)
 end
 
--- Who the head has passed and is back at the door, but for `numbers`, who are called now: how many, by block.
+-- Who the lane's head has passed and is back at the door, but for `numbers`, who are called now: how many, by block.
 local function count_late(numbers, head)
   -- What is looked at next is in the same key.
-  put({ KEY.scratch }, numbers, 0)
-  local lowest = s.base + call('BITPOS', KEY.scratch, 1)
-  if lowest < s.base or lowest > head then
+  put({ l.scratch }, numbers, 0)
+  local lowest = l.base + call('BITPOS', l.scratch, 1)
+  if lowest < l.base or lowest > head then
     return
   end
   local start, counts, counted = floor(lowest / C.BLOCK) * C.BLOCK, {}, 0
   local at = block_of(start, head)
   for index = 0, at - 1 do
     local first, len = block_span(start, index)
-    counts[index + 1] = call('BITCOUNT', KEY.scratch, max(first - s.base, 0) / 8, (first + len - s.base) / 8 - 1)
+    counts[index + 1] = call('BITCOUNT', l.scratch, max(first - l.base, 0) / 8, (first + len - l.base) / 8 - 1)
     counted = counted + counts[index + 1]
   end
-  s.late, s.late_start = count_upto(head), start
-  counts[at + 1] = s.late - counted
+  l.late, l.late_start = count_upto(head), start
+  counts[at + 1] = l.late - counted
   while counts[#counts] == 0 do
     counts[#counts] = nil
   end
-  set_list('late_blocks', counts)
+  set_lane_list('late_blocks', counts)
 end
 
--- Calls the first present numbers that are not gone. Returns how many, the highest of them, and their seats.
-local function call_front(most)
-  s.standing, s.late, s.late_start = 0, 0, 0
-  if #list('late_blocks') > 0 then
-    set_list('late_blocks', {})
-  end
-  if not find_present(1, DOORS) then
-    return 0, 0, {}
-  end
-  local numbers, more = front(most)
-  local last = numbers[#numbers] or 0
-  s.standing = more and 1 or 0
-  if more then
-    count_late(numbers, max(s.head, last))
-  end
-  mark_called(numbers)
-  count_waits(numbers)
-  local kept = seats_of_called(numbers)
-  hold_due(kept, OPEN)
-  return #numbers, last, kept
+-- Calls the first present numbers of each lane that are not gone, lanes by their turns. Returns how many, and their seats.
+function call_front(most)
+  local fronts, seats, called = {}, {}, 0
+  each_lane(function()
+    l.late, l.late_start, l.last_called = 0, 0, 0
+    if #lane_list('late_blocks') > 0 then
+      set_lane_list('late_blocks', {})
+    end
+    local found, more = {}, false
+    if find_present(1, DOORS) then
+      found, more = front(most)
+    end
+    fronts[l.slot + 1] = { found = found, more = more, count = 0 }
+  end)
+  take_turns(fronts, most)
+  s.standing = 0
+  each_lane(function()
+    local mine = fronts[l.slot + 1]
+    local stands, numbers = mine.more or mine.count < #mine.found, mine.found
+    if mine.count < #numbers then
+      numbers = { unpack(numbers, 1, mine.count) }
+    end
+    l.last_called = numbers[#numbers] or 0
+    l.standing_since = stands and (l.standing_since > 0 and l.standing_since or s.now) or 0
+    if stands then
+      s.standing = 1
+      count_late(numbers, max(l.head, l.last_called))
+    end
+    if #numbers > 0 then
+      mark_called(numbers)
+      count_waits(numbers)
+      local kept = seats_of_called(numbers)
+      hold_due(kept, OPEN)
+      l.called_total, called = l.called_total + #numbers, called + #numbers
+      seats = #seats == 0 and kept or seats
+      for i = 1, seats ~= kept and #kept or 0 do
+        seats[#seats + 1] = kept[i]
+      end
+    end
+  end)
+  return called, seats
 end
 
--- Raises the floor to where the head has passed, but not over `lowest`, which was seen lately and is not called.
+-- Raises the lane's floor to where the head has passed, but not over `lowest`, which was seen lately and is not called.
 local function settle_floor(passed, lowest)
-  local paved = s.floor
-  s.floor = max(s.floor, min(passed, lowest - 1))
+  local paved = l.floor
+  l.floor = max(l.floor, min(passed, lowest - 1))
   if passed < lowest then
-    set_list('heads', { unpack(list('heads'), 3) })
+    set_lane_list('heads', { unpack(lane_list('heads'), 3) })
   end
   count_left(paved)
-  put_range({ KEY.gone }, paved + 1, s.floor)
+  put_range({ l.gone }, paved + 1, l.floor)
 end
 
--- Counts who is waiting, over the whole line.
-local function count()
-  local start, blocks, has_passed = floor(s.head / C.BLOCK) * C.BLOCK, {}, passed()
-  s.waiting, s.blocks_start = s.late, start
+-- Counts who is waiting, over the whole lane.
+function count_lane()
+  local start, blocks, has_passed = floor(l.head / C.BLOCK) * C.BLOCK, {}, passed()
+  l.waiting, l.blocks_start = l.late, start
   local any = find_present(DOORS + 1, DOORS + WAITINGS)
   if has_passed then
-    local bit = any and call('BITPOS', KEY.scratch, 1) or -1
-    settle_floor(has_passed, bit >= 0 and s.base + bit or math.huge)
+    local bit = any and call('BITPOS', l.scratch, 1) or -1
+    settle_floor(has_passed, bit >= 0 and l.base + bit or math.huge)
   end
   if any then
-    local _, at = count_upto(s.head)
+    local _, at = count_upto(l.head)
     local filled, from = 0, string.format('%d', at)
     -- As `block_span` has it, from one block to the next.
-    local ends, len, left = start - s.base, C.BLOCK, 2 * C.BLOCKS_PER_DOUBLING
-    for index = 1, block_of(start, s.issued) + 1 do
+    local ends, len, left = start - l.base, C.BLOCK, 2 * C.BLOCKS_PER_DOUBLING
+    for index = 1, block_of(start, l.issued) + 1 do
       ends = ends + len
       local after, counted = ends / 8, 0
       if after > at then
         -- The end of one block is the beginning of the next; as text, which costs less to pass on.
-        counted = call('BITCOUNT', KEY.scratch, from, string.format('%d', after - 1))
+        counted = call('BITCOUNT', l.scratch, from, string.format('%d', after - 1))
         from = string.format('%d', after)
         if counted > 0 then
-          s.waiting, filled = s.waiting + counted, index
+          l.waiting, filled = l.waiting + counted, index
         end
       end
       blocks[index] = counted
@@ -198,17 +223,18 @@ local function count()
       blocks[index] = nil
     end
   end
-  set_list('blocks', blocks)
+  set_lane_list('blocks', blocks)
 end
 
--- Counts numbers that were handed out after the last tick, so that those who come in the same rush each see
+-- Counts numbers of one lane that were handed out after the last tick, so that those who come in the same rush each see
 -- those before them.
-local function count_newcomers(first, last)
-  s.waiting = s.waiting + last - first + 1
-  local blocks = list('blocks')
+function count_newcomers(first, last)
+  l = lane_of(first)
+  l.waiting, s.waiting = l.waiting + last - first + 1, s.waiting + last - first + 1
+  local blocks = lane_list('blocks')
   while first <= last do
-    local index = block_of(s.blocks_start, first)
-    local block, len = block_span(s.blocks_start, index)
+    local index = block_of(l.blocks_start, first)
+    local block, len = block_span(l.blocks_start, index)
     local upto = min(last, max(block + len - 1, first))
     for i = #blocks + 1, index + 1 do
       blocks[i] = 0
@@ -216,5 +242,8 @@ local function count_newcomers(first, last)
     blocks[index + 1] = blocks[index + 1] + upto - first + 1
     first = upto + 1
   end
-  set_list('blocks', blocks)
+  set_lane_list('blocks', blocks)
+  l = lanes[1]
+end
+
 end

@@ -42,7 +42,7 @@ local function listen()
   s.quiet = max(s.quiet, s.now + C.HEAL_MS)
 end
 
--- Numbers that were skipped: gaps.rs. Flat: first and last of each gap, the lowest first.
+-- Numbers of the lane that were skipped: gaps.rs. Flat: first and last of each gap, the lowest first.
 local function set_gaps(gaps)
   while #gaps > 2 * C.GAPS_MAX do
     -- The two oldest are taken for one that ends where the later one did.
@@ -51,11 +51,11 @@ local function set_gaps(gaps)
     table.remove(gaps, 1)
     gaps[1] = first
   end
-  set_list('gaps', gaps)
+  set_lane_list('gaps', gaps)
 end
 
 local function skip(first, count)
-  local gaps = list('gaps')
+  local gaps = lane_list('gaps')
   gaps[#gaps + 1], gaps[#gaps + 2] = first, first + count - 1
   set_gaps(gaps)
 end
@@ -63,7 +63,7 @@ end
 -- A number turns out to have been handed out; so were those before it. `counted`: a node knows it as issued, and the last
 -- of a gap was by the skip alone.
 local function handed_out(number, counted)
-  local gaps, kept, found = list('gaps'), {}, false
+  local gaps, kept, found = lane_list('gaps'), {}, false
   for i = 1, #gaps, 2 do
     local first, last = gaps[i], gaps[i + 1]
     if first <= number and number <= last and not (counted and number == last) then
@@ -74,13 +74,13 @@ local function handed_out(number, counted)
     end
   end
   if found then
-    set_list('gaps', kept)
+    set_lane_list('gaps', kept)
   end
 end
 
 -- A node remembers gaps of a state that was lost: those below all that are known here.
 local function merge_gaps(more)
-  local gaps, older = list('gaps'), {}
+  local gaps, older = lane_list('gaps'), {}
   local lowest = gaps[1] or math.huge
   for i = 1, #more, 2 do
     if more[i] <= more[i + 1] and more[i + 1] < lowest then
@@ -97,8 +97,10 @@ end
 
 -- The state was lost, or is an old copy: some numbers that were handed out are not known to it.
 local function begin_life()
-  skip(s.issued + 1, C.SKIP)
-  s.issued = s.issued + C.SKIP
+  each_lane(function()
+    skip(l.issued + 1, C.SKIP)
+    l.issued = l.issued + C.SKIP
+  end)
   s.life, s.began = s.life + 1, s.now
   listen()
   s.credit, s.filled = 0, s.now
@@ -108,28 +110,29 @@ local function is_healing()
   return s.now < s.quiet
 end
 
--- `heads` is flat: when, by the clock that runs while visitors can be called, and where the head stood.
+-- Takes a sample of the lane's head. `heads` is flat: when, by the clock that runs while visitors can be called, and where
+-- the head stood.
 local function note_head(runs)
-  s.runs = runs and 1 or 0
-  local heads = list('heads')
+  l.runs = runs and 1 or 0
+  local heads = lane_list('heads')
   local n = #heads
-  local due = n == 0 or (heads[n] < s.head and heads[n - 1] + floor(rules.return_within / C.FLOOR_PARTS) <= s.running)
-  if due and s.head > 0 then
-    heads[n + 1], heads[n + 2] = s.running, s.head
-    set_list('heads', heads)
+  local due = n == 0 or (heads[n] < l.head and heads[n - 1] + floor(rules.return_within / C.FLOOR_PARTS) <= l.running)
+  if due and l.head > l.origin then
+    heads[n + 1], heads[n + 2] = l.running, l.head
+    set_lane_list('heads', heads)
   end
 end
 
--- Where the head stood `return_within` ago, if the floor is not there yet.
+-- Where the lane's head stood `return_within` ago, if the floor is not there yet.
 local function passed()
-  local heads = list('heads')
+  local heads = lane_list('heads')
   local old = 0
-  while heads[old + 3] and heads[old + 3] + rules.return_within <= s.running do
+  while heads[old + 3] and heads[old + 3] + rules.return_within <= l.running do
     old = old + 2
   end
   if old > 0 then
     heads = { unpack(heads, old + 1) }
-    set_list('heads', heads)
+    set_lane_list('heads', heads)
   end
-  return heads[1] and heads[1] + rules.return_within <= s.running and heads[2] or nil
+  return heads[1] and heads[1] + rules.return_within <= l.running and heads[2] or nil
 end

@@ -4,48 +4,47 @@
 -- numbers are records of two doubles, when one begins and its last number, which are searched without unpacking them all.
 
 local COUNTS = { 'm_arrived', 'm_numbered', 'm_called', 'm_entered', 'm_lapsed', 'm_left', 'm_ended' }
--- The records, once they are read, and whether this step has changed them.
-local stretches, stretched = nil, false
 -- What follows is out of sight of the other modules, but for these: a script has at most 200 local variables.
 local note_issue, forget_issues, tally, count_waits, count_visit, turn_minute, minutes_since, count_left
 do
 
 local RECORD, RECORD_BYTES = '>dd', 16
 
+-- The records of the lane, and whether this step has changed them.
 local function read_stretches()
-  stretches = stretches or call('HGET', KEY.line, 'stretches') or ''
-  return stretches
+  l.stretches = l.stretches or call('HGET', KEY.line, 'stretches' .. l.suffix) or ''
+  return l.stretches
 end
 
 local function write_stretches(records)
-  stretches, stretched = records, true
+  l.stretches, l.stretched = records, true
 end
 
 local function stretch(i)
-  local from, last = struct.unpack(RECORD, stretches, i * RECORD_BYTES + 1)
+  local from, last = struct.unpack(RECORD, l.stretches, i * RECORD_BYTES + 1)
   return from, last
 end
 
--- A number will be handed out now.
+-- A number of the lane will be handed out now.
 function note_issue()
-  if s.open > 0 and s.now < s.open + C.STRETCH_MS then
+  if l.open > 0 and s.now < l.open + C.STRETCH_MS then
     return
-  elseif s.open > 0 then
-    write_stretches(read_stretches() .. struct.pack(RECORD, s.open, s.issued))
+  elseif l.open > 0 then
+    write_stretches(read_stretches() .. struct.pack(RECORD, l.open, l.issued))
   end
-  s.open = max(s.now, 1)
+  l.open = max(s.now, 1)
 end
 
 -- Numbers so far were handed out, and it is not known when.
 function forget_issues()
-  s.unknown, s.open = s.issued, 0
+  l.unknown, l.open = l.issued, 0
   write_stretches('')
 end
 
 -- When a number was handed out, if that is known, and up to which number the answer is the same.
 local function issued_at(number)
-  if number <= s.unknown then
-    return nil, s.unknown
+  if number <= l.unknown then
+    return nil, l.unknown
   end
   local from, to = 0, #read_stretches() / RECORD_BYTES
   while from < to do
@@ -57,10 +56,10 @@ local function issued_at(number)
       to = middle
     end
   end
-  if from * RECORD_BYTES < #stretches then
+  if from * RECORD_BYTES < #l.stretches then
     return stretch(from)
   end
-  return s.open > 0 and s.open or nil, math.huge
+  return l.open > 0 and l.open or nil, math.huge
 end
 
 local function thin_issues()
@@ -68,10 +67,10 @@ local function thin_issues()
   local first, last_before = nil, nil
   for i = 0, n - 1 do
     local from, last = stretch(i)
-    if last <= s.floor then
-      s.unknown = last
+    if last <= l.floor then
+      l.unknown = last
     else
-      local ends = s.open
+      local ends = l.open
       if i + 1 < n then
         ends = stretch(i + 1)
       end
@@ -86,7 +85,7 @@ local function thin_issues()
   local records = {}
   for i = 1, #kept, 2 do
     if #kept - i >= 2 * C.STRETCHES_MAX then
-      s.unknown = kept[i + 1]
+      l.unknown = kept[i + 1]
     else
       records[#records + 1] = struct.pack(RECORD, kept[i], kept[i + 1])
     end
@@ -112,7 +111,7 @@ function tally(name, ms, count)
   set_list(name, counts)
 end
 
--- Counts calls of numbers in line, which rise.
+-- Counts calls of numbers of the lane, which rise.
 function count_waits(numbers)
   local at, upto = nil, -1
   for _, number in ipairs(numbers) do
@@ -172,7 +171,7 @@ function turn_minute()
   end
   over(old, 1, #old, 'HDEL', KEY.minutes)
   begin_minute(minute)
-  thin_issues()
+  each_lane(thin_issues)
 end
 
 -- An answer: minutes from one on, flat.
@@ -206,7 +205,7 @@ end
 
 -- How many bits of a bitmap are set, from one number to another.
 local function ones(key, first, last)
-  local from, to = first - s.base, last - s.base + 1
+  local from, to = first - l.base, last - l.base + 1
   local byte_from, byte_to = floor((from + 7) / 8), floor(to / 8)
   local edges, counted = { from, to }, 0
   if byte_to > byte_from then
@@ -223,16 +222,16 @@ local function ones(key, first, last)
   return counted
 end
 
--- Counts numbers that the floor passes on its way from `from`, but for those that were called or skipped. In `gone` the
+-- Counts numbers that the lane's floor passes on its way from `from`, but for those that were called or skipped. In `gone` the
 -- bits below the floor are not set yet.
 function count_left(from)
-  if s.floor <= from then
+  if l.floor <= from then
     return
   end
-  local left = s.floor - from - ones(KEY.gone, from + 1, s.floor)
-  local gaps = list('gaps')
+  local left = l.floor - from - ones(l.gone, from + 1, l.floor)
+  local gaps = lane_list('gaps')
   for i = 1, #gaps, 2 do
-    left = left - max(min(gaps[i + 1], s.floor) + 1 - max(gaps[i], from + 1), 0)
+    left = left - max(min(gaps[i + 1], l.floor) + 1 - max(gaps[i], from + 1), 0)
   end
   s.m_left = s.m_left + max(left, 0)
 end

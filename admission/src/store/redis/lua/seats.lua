@@ -8,17 +8,26 @@ local OPEN, NOTIFIED, PROVISIONAL = 0, 1, 2
 local PROVISIONAL_MS = min(C.PROVISIONAL_MS, rules.seat)
 
 local function has_lapsed(number)
-  return s.lapsed == 1 and number > s.floor and call('GETBIT', KEY.lapsed, number - s.base) == 1
+  local lane = lane_of(number)
+  return lane and lane.lapses == 1 and number > lane.floor and call('GETBIT', lane.lapsed, number - lane.base) == 1
+end
+
+local function put_gone(numbers, bit)
+  by_lane(numbers, function(some)
+    put({ l.gone }, some, bit)
+  end)
 end
 
 local function put_lapsed(numbers, bit)
-  if s.lapsed == 0 and bit == 1 and #numbers > 0 then
-    zeros(KEY.lapsed, s.span)
-    s.lapsed = 1
-  end
-  if s.lapsed == 1 then
-    put({ KEY.lapsed }, numbers, bit)
-  end
+  by_lane(numbers, function(some)
+    if l.lapses == 0 and bit == 1 and #some > 0 then
+      zeros(l.lapsed, l.span)
+      l.lapses = 1
+    end
+    if l.lapses == 1 then
+      put({ l.lapsed }, some, bit)
+    end
+  end)
 end
 
 local function until_then(until_ms, members, from, to)
@@ -54,7 +63,7 @@ local function expire_due()
   local again, once, twice = {}, {}, {}
   for i = 1, #found, 2 do
     local number = tonumber(found[i])
-    if number > s.floor then
+    if number > lane_of(number).floor then
       local numbers = again
       if tonumber(found[i + 1]) % 4 == NOTIFIED then
         numbers = has_lapsed(number) and twice or once
@@ -62,7 +71,7 @@ local function expire_due()
       numbers[#numbers + 1] = number
     end
   end
-  put({ KEY.gone }, again, 0)
+  put_gone(again, 0)
   put_lapsed(once, 1)
   put_lapsed(twice, 0)
 end
@@ -98,7 +107,9 @@ end
 -- Between two steps more time has gone by than while visitors are there to ask: `notice_silence` of line.rs.
 local function notice_silence(gone_ms, node_was_there)
   local silent_ms = gone_ms - (s.waiting > 0 and C.SILENT_MS or C.SILENT_IDLE_MS)
-  s.running = s.running + (s.runs == 1 and gone_ms - max(silent_ms, 0) or 0)
+  each_lane(function()
+    l.running = l.running + (l.runs == 1 and gone_ms - max(silent_ms, 0) or 0)
+  end)
   if silent_ms <= 0 then
     expire_presence()
     return
@@ -112,7 +123,7 @@ local function notice_silence(gone_ms, node_was_there)
   if node_was_there then
     expire_presence()
   else
-    carry_presence(min(gone_ms * 2 + C.SILENT_MS, C.PAGE_BACK_MS_MAX))
+    expire_presence(min(gone_ms * 2 + C.SILENT_MS, C.PAGE_BACK_MS_MAX))
   end
 end
 
@@ -127,10 +138,12 @@ end
 
 -- Numbers that are called may not be called again.
 local function mark_called(numbers)
-  put({ KEY.gone }, numbers, 1)
-  for _, number in ipairs(numbers) do
-    s.head = max(s.head, number)
-  end
+  by_lane(numbers, function(some)
+    put({ l.gone }, some, 1)
+    for _, number in ipairs(some) do
+      l.head = max(l.head, number)
+    end
+  end)
 end
 
 -- Takes or extends seats inside; `from` says since when for those who have been there already, if it is given. Returns
