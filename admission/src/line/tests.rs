@@ -1,9 +1,11 @@
 //! The line against a plain list of visitors, and single behaviours.
 #![allow(clippy::unwrap_used)]
 
+mod away;
 mod bench;
 mod control;
 mod histories;
+mod lanes;
 mod model;
 mod rate;
 mod reports;

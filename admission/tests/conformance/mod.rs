@@ -12,8 +12,8 @@ use std::{
 
 use sluice_admission::{
     line::{
-        Ask, Batch, Change, Changed, Control, Known, KnownLane, LaneId, Minute, Newcomer, Override, PerLane, Revision,
-        Rules, Seen, Verdict,
+        Ask, Batch, Change, Changed, Control, Known, KnownLane, LaneId, LaneRule, Minute, Newcomer, Override, PerLane,
+        Revision, Rules, Seen, Summary, Verdict, number_of, place_of,
     },
     store::{LineId, Store},
 };
@@ -119,6 +119,34 @@ pub async fn a_restart_loses_nothing<W: World>() {
     assert!(matches!(store.sync(&line("a"), &rules, &ask(2, false)).await.unwrap().asks[0], Verdict::Inside { .. }));
     assert_eq!(store.sync(&line("a"), &rules, &join(5..6)).await.unwrap().newcomers[0].0, 6, "a slip is remembered");
     assert_eq!(store.sync(&line("a"), &rules, &join(20..21)).await.unwrap().newcomers[0].0, 21);
+}
+
+pub async fn lanes_are_called_by_weight_and_survive_a_restart_and_a_file_without_them<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let members = LaneId::named(&Name::new("members").unwrap());
+    let lanes = [(LaneId::FIRST, 1), (members, 3)].map(|(lane, weight)| LaneRule { lane, weight });
+    let rules = Rules { release_per_minute: 60, burst: 8, lanes: lanes.to_vec(), ..rules() };
+    let store = world.open().await;
+    let mut batch = join(0..40);
+    batch.newcomers.iter_mut().skip(20).for_each(|newcomer| newcomer.lane = members);
+    let outcome = store.sync(&line("a"), &rules, &batch).await.unwrap();
+    assert_eq!(outcome.newcomers[20].0, number_of(1, 1));
+    let heads = |summary: &Summary| [place_of(summary.lanes[0].head), place_of(summary.lanes[1].head)];
+    assert_eq!((outcome.called, heads(&outcome.summary)), (8, [2, 6]));
+    drop(store);
+    let store = world.open().await;
+    // The file names no lane any more, and this node knows of none: who waits in it is called all the same.
+    let rules = Rules { lanes: Vec::new(), ..rules };
+    for _ in 0..4 {
+        clock.pass_ms(1_500);
+        let known = Known::default();
+        store.sync(&line("a"), &rules, &Batch { known, ..Batch::default() }).await.unwrap();
+    }
+    let summary = store.sync(&line("a"), &rules, &Batch::default()).await.unwrap().summary;
+    let [first, other] = heads(&summary);
+    assert!(first > 2 && other > 6 && (first - 2).abs_diff(other - 6) <= 1, "{first} {other}");
+    assert_eq!(summary.lanes[1].lane, members);
 }
 
 pub async fn a_restart_does_not_forget_the_rate<W: World>() {
@@ -265,6 +293,7 @@ macro_rules! suite {
             a_batch_sent_twice_counts_once,
             a_restart_loses_nothing,
             a_restart_does_not_forget_the_rate,
+            lanes_are_called_by_weight_and_survive_a_restart_and_a_file_without_them,
             a_lost_line_is_healed_by_what_a_node_knows,
             seats_bound_the_line,
             what_an_operator_sets_is_in_force_until_it_ends_and_survives_a_restart,

@@ -46,6 +46,12 @@ impl Bench {
         self.after(0, Batch { newcomers, ..Batch::default() })
     }
 
+    /// Ids of newcomers who have not come before.
+    pub(super) fn fresh_ids(&mut self, count: u64) -> std::ops::Range<u64> {
+        self.ids += count;
+        self.ids - count..self.ids
+    }
+
     /// The next to join have joined before.
     pub(super) fn rejoin(&mut self) {
         self.ids = 0;

@@ -65,11 +65,12 @@ local function open_lanes()
 end
 
 -- How many lanes there may be after this step, at most: those there are, those that the node knows of and those up to
--- `slots`, and each one of the file that is in neither.
+-- `slots`, and each one of the file that is not there for sure, as the node may know better which lane is in a slot.
 local function lanes_at_most(slots)
   local ids, count = { [0] = true }, max(#lanes, #known.lanes, slots)
   for slot, lane in ipairs(lanes) do
-    ids[lane.id] = true
+    local told = known.lanes[slot]
+    ids[lane.id] = not told or told.id == lane.id or ids[lane.id]
   end
   for _, id in ipairs(rules.lanes) do
     count = count + (ids[id] and 0 or 1)
