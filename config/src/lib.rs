@@ -48,5 +48,5 @@ pub mod settings;
 mod testing;
 
 pub use diagnostics::{Errors, Kind, Mistake};
-pub use load::{load, load_with, watch::Watch};
+pub use load::{admin_listener, load, load_with, watch::Watch};
 pub use settings::*;

@@ -38,3 +38,7 @@ pub const SERVER_ADDRESSES_MAX: usize = 100;
 pub const UNIX_PATH_BYTES_MAX: usize = 107;
 /// Authorities that may sign certificates of an origin's servers.
 pub const ORIGIN_CA_CERTIFICATES: RangeInclusive<usize> = 1..=1000;
+/// Largest file of networks, in bytes.
+pub const NETWORKS_FILE_BYTES_MAX: usize = 1 << 20;
+/// Memory of what a pattern of paths becomes, in bytes.
+pub const PATH_AUTOMATON_BYTES_MAX: usize = 256 << 10;

@@ -8,6 +8,7 @@ pub(crate) mod watch;
 
 use std::{
     io,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -45,6 +46,20 @@ pub fn load(dir: impl AsRef<Path>) -> Result<Config, Errors> {
 /// As [`load`].
 pub fn load_with(dir: &Path, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Errors> {
     read(&Outside::new(dir, env))
+}
+
+/// Where a node with this config directory answers for its health and its metrics; `None` if it does not.
+///
+/// Reads `admin` in `[server]` of `sluice.toml` and nothing else: no secrets, no certificates, no tenants. So it works
+/// for a process that may not read them, and while another part of the config is being changed.
+///
+/// # Errors
+///
+/// The file cannot be read, is not TOML where it says so, or names no address.
+pub fn admin_listener(dir: impl AsRef<Path>) -> Result<Option<SocketAddr>, Errors> {
+    let mut mistakes = Vec::new();
+    let read = file(files::node_file(dir.as_ref()), &mut mistakes, node::read_admin);
+    read.ok_or_else(|| Errors::new(mistakes))
 }
 
 pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {

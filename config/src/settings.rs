@@ -7,20 +7,20 @@ mod notes;
 use std::sync::Arc;
 
 pub use crate::{
-    forms::{host::HostPattern, language::Language, name::Name},
+    forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
         admin::{Admin, AdminKey, Role},
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,
-        origin::{Balance, Health, Origin, OriginServer, OriginTls, ServerAddress, usable_addresses},
+        origin::{Balance, Health, Origin, OriginServer, OriginTls, Proof, ServerAddress, usable_addresses},
         page::{
             Page,
             colors::{Color, Colors},
             look::{Link, Logo, Look},
             texts::{TEXTS, TextId},
         },
-        queue::{ClosedAs, Mode, OnStoreLoss, Queue, WaitStatus},
+        queue::{ClosedAs, Conditions, Mode, OnStoreLoss, Pattern, Queue, Rule, RuleAction, WaitStatus, When},
         route::Route,
         secret::Secret,
         server::Server,

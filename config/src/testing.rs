@@ -71,7 +71,11 @@ pub(crate) struct Dir {
 
 impl Dir {
     pub(crate) fn new() -> Self {
-        let env = vec![("SLUICE_KEY", KEY.to_owned()), ("SLUICE_STORE_PASSWORD", "hunter2".to_owned())];
+        let env = vec![
+            ("SLUICE_KEY", KEY.to_owned()),
+            ("SLUICE_STORE_PASSWORD", "hunter2".to_owned()),
+            ("SLUICE_PROOF", KEY.to_owned()),
+        ];
         let dir = Self { folder: tempfile::tempdir().unwrap(), env, marks: RefCell::default() };
         dir.with("sluice.toml", NODE).with("tenants/shop.toml", &queue(""))
     }

@@ -1,17 +1,16 @@
 #!/bin/sh
-# Lays out the whole file system of the image: rootfs.sh SLUICE SLUICE-HEALTH FOLDER
+# Lays out the whole file system of the image: rootfs.sh SLUICE FOLDER
 #
-# The two programs, the libraries that they load, the authorities that sign certificates, and who `sluice` is. Nothing
+# The program, the libraries that it loads, the authorities that sign certificates, and who `sluice` is. Nothing
 # else: no shell, no package manager.
 set -eu
-sluice=$1 health=$2 root=$3
+sluice=$1 root=$2
 
 mkdir -p "$root/usr/local/bin" "$root/etc/ssl/certs" "$root/etc/sluice/tenants" "$root/var/lib/sluice" "$root/tmp"
 install -m 755 "$sluice" "$root/usr/local/bin/sluice"
-install -m 755 "$health" "$root/usr/local/bin/sluice-health"
 
 # Both the loader and the libraries, where the loader looks for them on this architecture.
-ldd "$sluice" "$health" | grep -o '/[^ ]*' | grep -v ':$' | sort -u | while read -r library; do
+ldd "$sluice" | grep -o '/[^ ]*' | grep -v ':$' | sort -u | while read -r library; do
     mkdir -p "$root$(dirname "$library")"
     install -m 755 "$(readlink -f "$library")" "$root$library"
 done

@@ -5,8 +5,10 @@ mod audit;
 mod check;
 mod demo;
 mod explain;
+mod health;
 mod keygen;
 mod run;
+mod setup;
 mod store;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -32,8 +34,12 @@ enum Command {
     Check(ConfigDir),
     /// Show it: a small shop behind Sluice, with a crowd in front of it.
     Demo(demo::Options),
+    /// Show every page that a tenant's visitors may come to see, while its files are being written.
+    Preview(setup::preview::Options),
     /// Say which tenant, queue and rule a request meets, and what it gets if it may not enter.
     Explain(explain::Options),
+    /// Ask a node for its health, for images without a shell. Exits with 1 unless it is alive, or ready.
+    Health(health::Options),
     /// Look at the lines where they are kept, begin one anew, or look for what is wrong with the store.
     Store(store::Options),
     /// Make a token or a key for the operators' API, or print its description.
@@ -75,7 +81,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(dir) => run::run(&dir.config),
         Command::Check(dir) => check::run(&dir.config),
         Command::Demo(options) => demo::run(&options),
+        Command::Preview(options) => setup::preview::run(&options),
         Command::Explain(options) => explain::run(&options),
+        Command::Health(options) => health::run(&options),
         Command::Store(options) => store::run(&options),
         Command::Admin(options) => admin::run(&options),
         Command::Audit(options) => audit::run(&options),

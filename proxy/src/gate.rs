@@ -24,7 +24,7 @@ use sluice_config::{Queue, Tenant};
 pub(crate) use self::counts::Counts;
 pub(crate) use self::tokens::SLUICE_PASS;
 use self::tokens::{Cookies, Jar};
-use crate::request::initiator::Initiator;
+use crate::{request::initiator::Initiator, tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 
@@ -43,6 +43,8 @@ pub(crate) struct Gate {
     keys: QueueKeys,
     cookies: Cookies,
     fresh_id: fn() -> u64,
+    /// Requests that each rule of the queue has decided about.
+    met: Box<[Tally]>,
 }
 
 /// What a request brings to the gate.
@@ -98,12 +100,26 @@ impl Gate {
         debug_assert_eq!(usher.line(), &Self::line_of(&tenant.name, &queue));
         let cookies = Cookies::new(queue.name.as_str(), tenant);
         let (rules, policy) = (Rules::of(&queue), Policy::of(&queue));
-        Self { rules, queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id }
+        let met = queue.rules.iter().map(|_| Tally::default()).collect();
+        Self { rules, queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id, met }
     }
 
     /// The line of a queue.
     pub(crate) fn line_of(tenant: &sluice_config::Name, queue: &Queue) -> LineId {
         LineId { tenant: tenant.clone(), queue: queue.name.clone() }
+    }
+
+    /// A rule of the queue has decided about a request.
+    pub(crate) fn met_rule(&self, nth: usize) {
+        if let Some(count) = self.met.get(nth) {
+            count.inc();
+        }
+    }
+
+    /// How many requests each rule of the queue has decided about since the config was taken.
+    pub(crate) fn rules_met(&self) -> impl Iterator<Item = (&str, u64)> {
+        let counts = self.met.iter().map(|count| u64::try_from(count.sum()).unwrap_or(0));
+        self.queue.rules.iter().map(|rule| rule.name.as_str()).zip(counts)
     }
 
     /// The message to those who wait, that of an operator or of the file.

@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     requests: IntCounterVec,
     tokens_refused: IntCounterVec,
     rejected: IntCounterVec,
+    rules: IntCounterVec,
     origin_errors: IntCounterVec,
     origins: Origins,
     line: Lines,
@@ -130,6 +131,11 @@ impl Metrics {
                 &["tenant", "queue", "kind", "reason"],
             )?,
             rejected: counters("requests_rejected_total", "Requests answered before any gate", &["reason"])?,
+            rules: counters(
+                "rule_requests_total",
+                "Requests that a rule of a queue has decided about",
+                &["tenant", "queue", "rule"],
+            )?,
             origin_errors: counters(
                 "origin_errors_total",
                 "Requests the origin did not answer",
@@ -198,6 +204,7 @@ impl Metrics {
             self.store.read(condition);
         }
         self.requests.reset();
+        self.rules.reset();
         self.origins.reset();
         routes.sites().iter().for_each(|site| self.origins.read(site));
         self.in_flight.set(self.requests_in_flight.sum());
@@ -206,6 +213,9 @@ impl Metrics {
             let line = gate.usher.line();
             for (outcome, count) in gate.counts.by_outcome() {
                 self.requests.with_label_values(&[line.tenant.as_str(), line.queue.as_str(), outcome]).inc_by(count);
+            }
+            for (rule, count) in gate.rules_met() {
+                self.rules.with_label_values(&[line.tenant.as_str(), line.queue.as_str(), rule]).inc_by(count);
             }
         }
         let mut text = Vec::new();

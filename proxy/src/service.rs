@@ -31,6 +31,7 @@ use crate::{
     },
     routing::Site,
     tally::Tally,
+    transport::pace::JUDGED_OVER,
 };
 
 /// Judges, answers and forwards requests.
@@ -147,7 +148,7 @@ impl Drop for InFlight {
 }
 
 /// A client must have taken each piece of an answer of ours on HTTP/2 within this.
-pub(crate) const STREAM_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const STREAM_WRITE_TIMEOUT: Duration = JUDGED_OVER;
 /// Between two reads from a client.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is left of a request's body is read away for at most this long.

@@ -2,7 +2,7 @@
 
 pub(crate) mod connection;
 mod idle;
-mod pace;
+pub(crate) mod pace;
 pub(crate) mod socket;
 pub(crate) mod tls;
 mod worker;
@@ -19,6 +19,7 @@ use std::{
 };
 
 use pingora_core::server::ShutdownWatch;
+use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Builder,
@@ -33,6 +34,9 @@ use crate::node::Node;
 
 /// Connections the kernel keeps for us while we accept: a rush arrives faster than one loop accepts.
 const BACKLOG: u32 = 4_096;
+/// What the kernel keeps of an answer before it is sent. Without this it keeps megabytes for each client that reads nothing,
+/// and thousands of such clients take its memory from all others. What is on its way is not bounded by it.
+const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// How long load balancers get to see that the node is leaving before listeners close.
 const LEAVE_NOTICE_MAX: Duration = Duration::from_secs(5);
 
@@ -194,6 +198,7 @@ impl Door {
                 continue;
             };
             let _ = tcp.set_nodelay(true);
+            let _ = SockRef::from(&tcp).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
             // Without this the socket would stay with this thread's reactor.
             let (Ok(tcp), Some(worker)) = (tcp.into_std(), self.workers.iter().min_by_key(|worker| worker.load()))
             else {

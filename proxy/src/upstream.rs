@@ -29,6 +29,7 @@ mod failure;
 mod link;
 mod origin;
 mod pool;
+mod proof;
 mod tunnel;
 
 use std::{
@@ -153,7 +154,7 @@ pub(crate) struct Route<'r> {
 /// What went wrong; the client may have got a part of the answer.
 pub(crate) async fn forward<C: Client>(
     client: &mut C,
-    ask: Ask,
+    ask: &Ask,
     route: &Route<'_>,
     on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
 ) -> Result<(), Failure> {
@@ -178,7 +179,7 @@ pub(crate) async fn forward<C: Client>(
                 }
             },
         };
-        let mut exchange = Exchange::new(client, link, &ask, limits);
+        let mut exchange = Exchange::new(client, link, ask, limits);
         match exchange.run(timer.as_mut(), on_head).await {
             Ok(End::Answered) => {
                 server.answered();

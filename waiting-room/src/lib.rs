@@ -10,6 +10,7 @@
 //! | [`status`] | where one visitor stands (JSON) | the page's own script, apps |
 //! | [`problem`] | why a request was not carried out (RFC 9457), the gRPC message | programs |
 //! | [`code`] | the short code of a number | the telephone |
+//! | [`showcase`] | one example of each page | whoever wants to look at them |
 //! | [`words`] | every sentence in all of the above | translators |
 //!
 //! ```
@@ -39,5 +40,6 @@ pub mod page;
 pub mod problem;
 #[cfg(test)]
 mod samples;
+pub mod showcase;
 pub mod status;
 pub mod words;

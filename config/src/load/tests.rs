@@ -1,4 +1,5 @@
 mod https;
+mod listener;
 mod never_panics;
 
 use std::time::Duration;

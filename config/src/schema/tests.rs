@@ -55,6 +55,7 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
         .with_pair("shop", &Pair::new(&["shop.example.com"]))
         .with_pair("default", &Pair::new(&["shop.example.com"]));
     let dir = dir.with_bytes("shop.svg", b"<svg/>").with_bytes("shop.css", b"h1 { font-style: italic }\n");
+    let dir = dir.with("partners.txt", "192.0.2.0/24\n");
     dir.with("tls/clients.pem", &Authority::root("Clients").pem())
         .with("tls/origin-ca.pem", &Authority::root("Origin").pem())
         .with_pair("client", &Pair::new(&["client.example.com"]))
@@ -143,7 +144,11 @@ fn written_keys(file: &str, path: &str, value: &Value, keys: &mut BTreeSet<(Stri
         Value::Object(table) => {
             let here = if path.is_empty() { file.to_owned() } else { format!("{file}:{path}") };
             for (key, below) in table {
-                if path != "keys.secrets" && !path.starts_with("page.texts") {
+                // Names that are the owner's.
+                let (in_rule, table) = path.rsplit_once('.').unwrap_or_default();
+                let is_field =
+                    in_rule.starts_with("queue.rule.when") && ["headers", "cookies", "query"].contains(&table);
+                if path != "keys.secrets" && !path.starts_with("page.texts") && !is_field {
                     keys.insert((here.clone(), key.clone()));
                 }
                 let below_path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };

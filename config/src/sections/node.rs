@@ -1,5 +1,7 @@
 //! `sluice.toml`: what one node needs.
 
+use std::net::SocketAddr;
+
 use toml::de::DeTable;
 
 use crate::{
@@ -53,6 +55,12 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
         let admin = top.read_with(&ADMIN, |value| ADMIN.kind.read(value, admin::read));
         Ok(Node { server: server?, tls: tls?, store: store?, keys: keys?, admin: admin? })
     })
+}
+
+/// Reads the address of health and metrics alone.
+pub(crate) fn read_admin(diagnostics: &Diagnostics, entries: &DeTable<'_>) -> Read<Option<SocketAddr>> {
+    let top = Table::new(diagnostics, &SECTION, 0..0, entries);
+    server::read_admin(diagnostics, top.value(&SERVER))
 }
 
 /// What is wrong if no tenant brings a certificate; `None` if none is needed.

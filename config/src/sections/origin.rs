@@ -1,6 +1,7 @@
 //! `[origin]`: where a tenant's admitted requests go.
 
 mod health;
+mod proof;
 mod servers;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ mod tls;
 use std::{num::NonZeroU32, time::Duration};
 
 pub use health::Health;
+pub use proof::Proof;
 pub use servers::{OriginServer, ServerAddress, usable_addresses};
 pub use tls::OriginTls;
 
@@ -33,6 +35,8 @@ pub struct Origin {
     pub health: Option<Health>,
     /// How TLS is spoken to them; `None`: it is not.
     pub tls: Option<OriginTls>,
+    /// How it knows that a request has come through here; `None`: it does not.
+    pub proof: Option<Proof>,
     /// TCP connect, and TLS handshake.
     pub connect_timeout: Duration,
     /// Between two reads of the answer.
@@ -53,6 +57,7 @@ impl Origin {
             resolve_every: RESOLVE_EVERY.default(),
             health: None,
             tls: None,
+            proof: None,
             connect_timeout: CONNECT_TIMEOUT.default(),
             read_timeout: READ_TIMEOUT.default(),
             write_timeout: WRITE_TIMEOUT.default(),
@@ -97,6 +102,7 @@ pub(crate) static SECTION: Section = Section {
         &tls::TLS_CA_FILE,
         &tls::TLS_CLIENT_CERTIFICATE,
         &HEALTH,
+        &proof::PROOF,
     ],
 };
 
@@ -172,6 +178,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
     let in_flight_max = table.read(&IN_FLIGHT_MAX);
     let resolve_every = table.read(&RESOLVE_EVERY);
     let health = table.read_with(&HEALTH, |value| HEALTH.kind.read(value, health::read));
+    let proof =
+        table.read_with(&proof::PROOF, |value| proof::PROOF.kind.read(value, |table| proof::read(table, outside)));
     let connect_timeout = table.read(&CONNECT_TIMEOUT);
     let read_timeout = table.read(&READ_TIMEOUT);
     let write_timeout = table.read(&WRITE_TIMEOUT);
@@ -183,6 +191,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
         resolve_every: resolve_every?,
         health: health?,
         tls: tls?,
+        proof: proof?,
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,
         write_timeout: write_timeout?,

@@ -1,6 +1,7 @@
 //! `[[queue]]`: one line of visitors.
 
 mod modes;
+mod rule;
 #[cfg(test)]
 mod tests;
 
@@ -9,11 +10,12 @@ use std::{num::NonZeroU32, time::Duration};
 use serde_json::{Value as JsonValue, json};
 
 pub use modes::{ClosedAs, Mode, OnStoreLoss, WaitStatus};
+pub use rule::{Conditions, Pattern, Rule, RuleAction, When};
 
 use crate::{
     declare::{
-        Choice, Count, Default, Form, Json, Key, List, Looks, Optional, Readable, Required, Section, Switch, Table,
-        Text, Time, Value, json,
+        Choice, Count, Default, Form, Json, Key, List, Looks, Nested, Optional, Readable, Required, Section, Switch,
+        Table, Text, Time, Value, json,
     },
     diagnostics::{Kind, Read, Wrong, words},
     forms::{
@@ -21,6 +23,7 @@ use crate::{
         name::{self, Name},
         path,
     },
+    outside::Outside,
     sections::claims::{Claims, Owner},
 };
 
@@ -59,6 +62,8 @@ pub struct Queue {
     pub closed_as: ClosedAs,
     /// Whether there is a public board of the line.
     pub board: bool,
+    /// Requests that are treated otherwise, the first that matches first.
+    pub rules: Vec<Rule>,
 }
 
 impl Queue {
@@ -81,6 +86,7 @@ impl Queue {
             message: None,
             closed_as: CLOSED_AS.default(),
             board: BOARD.default(),
+            rules: Vec::new(),
         }
     }
 }
@@ -106,6 +112,7 @@ pub(crate) static SECTION: Section = Section {
         &MESSAGE,
         &CLOSED_AS,
         &BOARD,
+        &RULE,
     ],
 };
 
@@ -235,6 +242,13 @@ static BOARD: Key<Switch, Default<bool>> = Key {
     absent: Default(|| true),
 };
 
+static RULE: Key<List<Nested>, Optional> = Key {
+    name: "rule",
+    doc: rule::SECTION.doc,
+    kind: List { entries: 1..=100, each: Nested { section: &rule::SECTION, example: "[[queue.rule]]" } },
+    absent: Optional("every request meets the queue"),
+};
+
 /// What the queues of one tenant share: no two have the same name or path.
 #[derive(Default)]
 pub(super) struct Siblings {
@@ -242,7 +256,12 @@ pub(super) struct Siblings {
     paths: Claims<String>,
 }
 
-pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Siblings) -> Read<Queue> {
+pub(super) fn read(
+    table: &Table<'_>,
+    outside: &Outside<'_>,
+    is_store_shared: bool,
+    siblings: &mut Siblings,
+) -> Read<Queue> {
     let name = table.checked(&NAME, |value, name| siblings.names.claim_for(name.clone(), value, "queue name"));
     let paths = paths(table, &mut siblings.paths);
     let release = table.read(&RELEASE_PER_MINUTE);
@@ -259,6 +278,7 @@ pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Sibl
     let message = table.read(&MESSAGE);
     let closed_as = table.read(&CLOSED_AS);
     let board = table.read(&BOARD);
+    let rules = table.read_with(&RULE, |value| rules(value, outside));
     Ok(Queue {
         name: name?,
         paths: paths?,
@@ -276,6 +296,7 @@ pub(super) fn read(table: &Table<'_>, is_store_shared: bool, siblings: &mut Sibl
         message: message?,
         closed_as: closed_as?,
         board: board?,
+        rules: rules?.unwrap_or_default(),
     })
 }
 
@@ -291,6 +312,15 @@ fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
         return Ok(default);
     };
     PATHS.kind.check_each(value, |entry, path| claims.claim_for(path.to_ascii_lowercase(), entry, "path"))
+}
+
+fn rules(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Rule>> {
+    if !value.is_list() {
+        return Err(value.wrong_type("a list of tables", "[[queue.rule]]"));
+    }
+    let mut taken = Claims::default();
+    let each = &RULE.kind.each;
+    RULE.kind.read_each(value, |entry| each.read(entry, |table| rule::read(table, outside, &mut taken)))
 }
 
 /// Ten seconds' worth.

@@ -17,7 +17,7 @@ use crate::{
         Count, Default, Form, Json, Key, List, Looks, Number, Optional, Readable, Section, Switch, Table, Text, Time,
         Value, json,
     },
-    diagnostics::{Read, Wrong},
+    diagnostics::{Diagnostics, Read, Wrong},
     forms::{address, path},
     outside::Outside,
     sections::claims::{Claims, Owner},
@@ -207,6 +207,13 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         requests_max: requests_max? as usize,
     };
     Ok((server, outside.dir.join(state_dir?)))
+}
+
+/// Reads `admin` of a `[server]` and nothing else of it: whatever else is wrong there is no answer to where a node that
+/// runs is asked for its health.
+pub(crate) fn read_admin(diagnostics: &Diagnostics, value: Option<Value<'_>>) -> Read<Option<SocketAddr>> {
+    let Some(entries) = value.and_then(Value::as_table) else { return Ok(ADMIN.default()) };
+    Table::new(diagnostics, &SECTION, 0..0, entries).read(&ADMIN)
 }
 
 fn folder(written: &str) -> Result<String, Wrong> {

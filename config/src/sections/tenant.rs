@@ -176,7 +176,7 @@ pub(crate) fn read(
         let cookies = top.nested(&COOKIES, |table| cookies::read(table, known_hosts));
         let page = top.nested(&PAGE, |table| page::read(table, outside));
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
-        let queues = top.read_with(&QUEUE, |value| queues(value, is_store_shared));
+        let queues = top.read_with(&QUEUE, |value| queues(value, outside, is_store_shared));
         let routes = top.read_with(&ROUTE, |value| routes(value, outside));
         Ok(Tenant {
             name: name?,
@@ -198,13 +198,13 @@ pub(crate) fn is_without_tls(diagnostics: &Diagnostics, entries: &DeTable<'_>) -
     !entries.contains_key(TLS.name) && !diagnostics.is_broken()
 }
 
-fn queues(value: Value<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {
+fn queues(value: Value<'_>, outside: &Outside<'_>, is_store_shared: bool) -> Read<Vec<Arc<Queue>>> {
     if !value.is_list() {
         return Err(value.wrong_type("a list of tables", "[[queue]]"));
     }
     let mut siblings = queue::Siblings::default();
     QUEUE.kind.read_each(value, |entry| {
-        QUEUE.kind.each.read(entry, |table| queue::read(table, is_store_shared, &mut siblings).map(Arc::new))
+        QUEUE.kind.each.read(entry, |table| queue::read(table, outside, is_store_shared, &mut siblings).map(Arc::new))
     })
 }
 

@@ -12,7 +12,7 @@ use std::{
 use crate::{
     diagnostics::words,
     limits::NOTES_MAX,
-    settings::{Certificate, Config, CookieDomain, HostPattern, ServerAddress, Tenant, TenantTls},
+    settings::{Certificate, Config, CookieDomain, HostPattern, Rule, ServerAddress, Tenant, TenantTls},
 };
 
 const DAY_S: u64 = 24 * 60 * 60;
@@ -38,6 +38,7 @@ impl Config {
             too_short(tenant, &mut notes);
             apart(tenant, &mut notes);
             half_protected(tenant, &mut notes);
+            rules(tenant, &mut notes);
             self.leads_here(tenant, &mut notes);
         }
         if self.server.https.is_empty() {
@@ -141,6 +142,34 @@ fn half_protected(tenant: &Tenant, notes: &mut Vec<String>) {
                     tenant.name, queue.name
                 ));
             }
+        }
+    }
+}
+
+/// Rules that pass more than they seem to, or never match.
+fn rules(tenant: &Tenant, notes: &mut Vec<String>) {
+    for queue in &tenant.queues {
+        let place = |rule: &Rule| format!("{}: rule \"{}\" of queue {}", tenant.name, rule.name, queue.name);
+        for rule in &queue.rules {
+            if let Some(remark) = rule.remark() {
+                notes.push(format!("{} {remark}", place(rule)));
+            }
+            // What a path of the queue begins with and what one of the rule does: one begins with the other.
+            let meets = |prefix: &str| {
+                queue.paths.iter().any(|path| {
+                    let common = path.len().min(prefix.len());
+                    path.as_bytes()[..common].eq_ignore_ascii_case(&prefix.as_bytes()[..common])
+                })
+            };
+            let paths = &rule.when.all.paths;
+            if !paths.is_empty() && !paths.iter().any(|path| meets(path.prefix())) {
+                notes.push(format!("{} never matches: its paths are none of the queue's", place(rule)));
+            }
+        }
+        let after_all =
+            queue.rules.iter().skip_while(|rule| !rule.when.all.is_empty() || rule.when.not.is_some()).nth(1);
+        if let Some(rule) = after_all {
+            notes.push(format!("{} never matches: one before it matches every request", place(rule)));
         }
     }
 }

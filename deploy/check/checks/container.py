@@ -15,10 +15,9 @@ FOLDER = DEPLOY / "container"
 
 
 def files():
-    """hadolint, shellcheck, rustfmt."""
+    """hadolint, shellcheck."""
     run("hadolint", FOLDER / "Containerfile")
     run("shellcheck", FOLDER / "rootfs.sh")
-    run("rustfmt", "--check", "--edition", "2024", "--config-path", ROOT / "rustfmt.toml", FOLDER / "health.rs")
 
 
 def compose():

@@ -35,8 +35,7 @@ def built():
     folder.chmod(0o755)
     root = folder / "built/rootfs"
     run("strip", "-o", folder / "sluice", find_binary(ROOT))
-    run("rustc", "--edition", "2024", "-D", "warnings", "-C", "opt-level=s", "-C", "strip=symbols", "-o", folder / "health", FOLDER / "health.rs")
-    run(FOLDER / "rootfs.sh", folder / "sluice", folder / "health", root)
+    run(FOLDER / "rootfs.sh", folder / "sluice", root)
     store = ["buildah", "--storage-driver", "vfs", "--root", folder / "store", "--runroot", folder / "run"]
     env = dict(os.environ, BUILDAH_ISOLATION="chroot")
     run(*store, "bud", "--format", "docker", "--file", FOLDER / "Containerfile", "--target", "runtime",
@@ -119,8 +118,9 @@ def one_node():
         name = f"sluice-check-{os.getpid()}"
         child, log = stack.enter_context(container(name, folder))
         until(lambda: f"the container is ready:\n{log.read_text()}", lambda: ready(admin), 20)
-        run("runc", "exec", name, "/usr/local/bin/sluice-health", "/health/ready", f"127.0.0.1:{admin}")
-        run("runc", "exec", name, "/usr/local/bin/sluice-health", "/none", f"127.0.0.1:{admin}", ok=(1,))
+        sluice = ("runc", "exec", name, "/usr/local/bin/sluice", "health")
+        run(*sluice, "--ready", "--config", "/etc/sluice")
+        run(*sluice, "--url", f"http://127.0.0.1:{admin}/none", ok=(1,))
         answers = []
         slow = threading.Thread(target=lambda: answers.append(ask(web, "/slow", {"Host": "localhost"}, {})))
         slow.start()

@@ -1,10 +1,6 @@
 //! `sluice explain`: why a request meets the queue it meets. The decision is the one that a node makes.
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use sluice_config::{Config, Mode, Queue};
@@ -19,7 +15,8 @@ use crate::{
     },
     routing::{
         HostMatch, Routes, Site,
-        decision::{Endpoint, GoesTo, Stop, decide},
+        decision::{Decision, Endpoint, GoesTo, Stop, decide},
+        rules::{self, Subject},
     },
     transport::{
         connection::Connection,
@@ -39,6 +36,9 @@ pub(super) struct Options {
     /// The request's method.
     #[arg(short = 'X', long, default_value = "GET")]
     method: Method,
+    /// The client's address, as the other end of the connection.
+    #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
+    from: IpAddr,
     /// A request header, as often as needed.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -49,7 +49,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     let authority = options.url.authority().ok_or_else(|| Failed::Because("the URL has no host".into()))?;
     let host = authority.host().to_ascii_lowercase();
     let routes = routes(&config)?;
-    let Some(connection) = connection(&config, &routes, options.url.scheme_str(), &host) else { return Ok(()) };
+    let Some(connection) = connection(&config, &routes, options, &host) else { return Ok(()) };
     let mut headers: HeaderMap = options.headers.iter().cloned().collect();
     if !headers.contains_key(header::HOST) {
         headers.insert(
@@ -76,12 +76,14 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     match decide(head, kind, &connection, &config.server.trusted_proxies, https_port, &routes) {
         Ok(decision) => {
             tenant(&routes, &decision.facts.host);
-            goes_to(&decision.site, &decision.goes_to, decision.facts.path, kind);
+            say(format_args!("client   {}", decision.client.addr));
+            each_rule(head, kind, &decision);
+            goes_to(&decision, kind);
             if matches!(decision.goes_to, GoesTo::Gate(_) | GoesTo::Origin) {
                 origin(&decision.site, decision.facts.path);
             }
             if is_browser && kind == Kind::Navigation {
-                say("client   a browser is assumed; `-H 'Accept: */*'` is a program");
+                say("assumed  a browser; `-H 'Accept: */*'` is a program");
             }
         }
         Err(stop) => stopped(&routes, &host, stop),
@@ -104,9 +106,9 @@ fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
 }
 
 /// The connection that a request for this URL would come on; `None`: there is none, which has been said.
-fn connection(config: &Config, routes: &Routes<Queue>, scheme: Option<&str>, host: &str) -> Option<Connection> {
-    let peer = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    if scheme != Some("https") || config.server.https.is_empty() {
+fn connection(config: &Config, routes: &Routes<Queue>, options: &Options, host: &str) -> Option<Connection> {
+    let peer = options.from;
+    if options.url.scheme_str() != Some("https") || config.server.https.is_empty() {
         return Some(Connection { peer, tls: None });
     }
     let presented: Option<&Arc<Presented>> =
@@ -150,9 +152,44 @@ fn stopped(routes: &Routes<Queue>, host: &str, stop: Stop<'_>) {
     }
 }
 
-fn goes_to(site: &Site<Queue>, goes_to: &GoesTo<Queue>, path: &[u8], kind: Kind) {
-    let Ok(path) = NormalPath::parse(path) else { return };
+/// Each rule of the path's queue, and what has kept it from deciding.
+fn each_rule(head: Head<'_>, kind: Kind, decision: &Decision<'_, Queue>) {
+    let Decision { facts, site, client, goes_to, rule, .. } = decision;
+    let Ok(path) = NormalPath::parse(facts.path) else { return };
+    let queue = match (goes_to, rule) {
+        (GoesTo::Gate(queue), _) | (_, Some((queue, _))) => queue,
+        _ => return,
+    };
+    debug_assert!(site.gates().iter().any(|gate| Arc::ptr_eq(gate, queue)));
+    let subject = Subject::of(head, kind, facts, &path, client.addr);
+    for (nth, each) in queue.rules.iter().enumerate() {
+        let (number, name, word) = (nth + 1, &each.name, each.action.word());
+        match rules::failed(each, &subject) {
+            Some(failed) => say(format_args!("rule     {number} \"{name}\" ({word}): no, by {failed}")),
+            None => {
+                say(format_args!("rule     {number} \"{name}\" ({word}): decides"));
+                if nth + 1 < queue.rules.len() {
+                    say("         those behind it are not asked");
+                }
+                return;
+            }
+        }
+    }
+}
+
+fn goes_to(decision: &Decision<'_, Queue>, kind: Kind) {
+    let Decision { site, goes_to, rule, .. } = decision;
+    let Ok(path) = NormalPath::parse(decision.facts.path) else { return };
     let queue = match goes_to {
+        GoesTo::Refused => {
+            say("answer   403, by the rule");
+            return;
+        }
+        GoesTo::Origin if rule.is_some() => {
+            let queue = rule.as_ref().map_or("", |(queue, _)| queue.name.as_str());
+            say(format_args!("queue    {queue}, which the rule lets it pass by"));
+            return;
+        }
         GoesTo::Https(to) => {
             let to = String::from_utf8_lossy(to.as_bytes());
             say(format_args!("redirect 308 to {to}: the tenant is served over HTTPS"));

@@ -67,10 +67,10 @@ impl Driver {
                 Judged::Answered(next) => next,
                 Judged::MayPass(head, mut client) => {
                     let body_ended = crate::upstream::Client::body_is_whole(&client);
-                    let asking = Asking::of(&head, &mut passage, body_ended);
+                    let mut asking = Asking::of(&head, &mut passage, body_ended);
                     // From here on the head is what is written of it.
                     drop(head);
-                    if let Err(failure) = self.service.forward(&mut client, asking, &mut passage).await {
+                    if let Err(failure) = self.service.forward(&mut client, &mut asking, &mut passage).await {
                         tracing::debug!(%failure, "request ended before its answer was complete");
                     }
                     drop(passage);

@@ -12,8 +12,8 @@
 //! | answers of ours under way on a connection | 8 | the next waits its turn |
 //! | requests of a connection under way, once half of `requests_max` are | a 512th of what is left, at least 1 | as above |
 //! | requests of a connection at origins | 6, and 256 more for all of a worker | the next waits its turn |
-//! | an answer of ours not taken | 30 s | the connection ends |
-//! | an origin's answer not taken, 128 bytes a second | over 30 s | the stream ends; with the sixth in a row the connection |
+//! | an answer of ours not taken | 25 s | the connection ends |
+//! | an origin's answer not taken, 128 bytes a second | over 25 s | the stream ends; with the sixth in a row the connection |
 //! | idle behind an answer that was not taken | 10 s | the client is told to go, in two steps |
 //! | a request's body that does not come | 30 s beyond what the origin may take | the stream ends |
 //! | frames that ask for nothing | a budget, see [`frames`] | the connection ends |
@@ -80,8 +80,6 @@ const WINDOW_BYTES_WIDE: u32 = 1 << 20;
 pub(super) const WIDE_MAX: usize = 128;
 /// What is kept for a stream whose client has room for it, and does not read: one read of an origin.
 const SEND_BUFFER_BYTES: usize = client::ROOM_BYTES;
-/// Table of header compression.
-const TABLE_BYTES: u32 = 2 << 10;
 /// Streams that a client resets before they are accepted.
 const RESETS_PENDING_MAX: usize = 20;
 /// Streams that are reset for the client's mistakes.
@@ -337,7 +335,6 @@ fn options() -> Builder {
     options
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(u32::try_from(FIELDS_BYTES_MAX).unwrap_or(u32::MAX))
-        .header_table_size(TABLE_BYTES)
         .initial_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_send_buffer_size(SEND_BUFFER_BYTES)

@@ -103,8 +103,8 @@ impl<'a> Candidates<'a> {
     }
 }
 
-/// The values under one name.
-fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+/// The values under one name, quotes and all.
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     pairs(headers).filter_map(|pair| value_of(pair, name))
 }
 

@@ -121,6 +121,11 @@ impl<'a> NormalPath<'a> {
     pub(crate) fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// The normal form, and all else that origins may read.
+    pub(crate) fn readings(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.as_str()).chain(self.others.iter().map(|(_, reading)| reading.as_str()))
+    }
 }
 
 impl fmt::Display for NormalPath<'_> {
@@ -404,4 +409,4 @@ static CLASS: [Class; 256] = {
 };
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,14 +8,19 @@
 //!    One that has been here before for that tenant goes round in a circle.
 //! 3. A path is refused if its readings meet different queues, or different routes.
 //! 4. What has come over plain HTTP is led to HTTPS, if the tenant wants that.
-//! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin of its route.
+//! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin of its route. Of a queue's paths
+//!    its rules are asked first ([`rules`]).
 
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Uri, Version, header};
 use ipnet::IpNet;
+use sluice_config::RuleAction;
 
-use super::{Guard, Routes, Site};
+use super::{
+    Guard, Routes, Site,
+    rules::{self, Subject},
+};
 use crate::{
     request::{
         client::{self, Client},
@@ -40,6 +45,8 @@ pub(crate) struct Decision<'r, G> {
     pub(crate) client: Client,
     pub(crate) site: Arc<Site<G>>,
     pub(crate) goes_to: GoesTo<G>,
+    /// The rule that has decided where it goes: of this queue, and which.
+    pub(crate) rule: Option<(Arc<G>, usize)>,
     /// The route of the path, by its number in the site: which origin serves it if it may pass.
     pub(crate) route: usize,
 }
@@ -53,8 +60,10 @@ pub(crate) enum GoesTo<G> {
     Own(Endpoint),
     /// The gate of a queue.
     Gate(Arc<G>),
-    /// The origin: no queue covers the path.
+    /// The origin: no queue covers the path, or a rule passes the request.
     Origin,
+    /// Nowhere: a rule refuses it.
+    Refused,
 }
 
 /// The endpoints under `/.sluice/`.
@@ -125,8 +134,9 @@ pub(crate) fn decide<'r, G: Guard>(
     let path = NormalPath::parse(facts.path).map_err(Stop::Path)?;
     let client = client::resolve(connection.peer, connection.is_tls(), trusted_proxies, head.headers);
     if let Some(to) = redirect::to_https(&facts, &path, &client, site.tenant.tls.as_ref(), https_port) {
-        return Ok(Decision { facts, client, site: site.clone(), goes_to: GoesTo::Https(to), route: 0 });
+        return Ok(Decision { facts, client, site: site.clone(), goes_to: GoesTo::Https(to), rule: None, route: 0 });
     }
+    let mut rule = None;
     let goes_to = match path.as_str().strip_prefix(OWN_PREFIX) {
         Some("status") => GoesTo::Own(Endpoint::Status),
         Some("leave") => GoesTo::Own(Endpoint::Leave),
@@ -135,11 +145,20 @@ pub(crate) fn decide<'r, G: Guard>(
         None => {
             let gate = site.gate(&path).map_err(Stop::Path)?;
             let gate = gate.filter(|(prefix, _)| !is_for_programs(head.method, facts.path, prefix));
-            gate.map_or(GoesTo::Origin, |(_, gate)| GoesTo::Gate(gate.clone()))
+            gate.map_or(GoesTo::Origin, |(_, gate)| {
+                let subject = Subject::of(head, kind, &facts, &path, client.addr);
+                let decided = rules::deciding(&gate.queue().rules, &subject);
+                rule = decided.map(|(nth, _)| (gate.clone(), nth));
+                match decided.map(|(_, rule)| rule.action) {
+                    Some(RuleAction::Pass) => GoesTo::Origin,
+                    Some(RuleAction::Refuse) => GoesTo::Refused,
+                    Some(RuleAction::Queue) | None => GoesTo::Gate(gate.clone()),
+                }
+            })
         }
     };
     let (route, _) = site.route(&path).map_err(Stop::Path)?;
-    Ok(Decision { facts, client, site: site.clone(), goes_to, route })
+    Ok(Decision { facts, client, site: site.clone(), goes_to, rule, route })
 }
 
 /// Whether a program asks for it on behalf of the whole site: what search engines may read, and what shows a certificate

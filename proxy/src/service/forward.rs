@@ -27,7 +27,8 @@ impl Asking {
     /// `body_ended`: none of the request's body is to come.
     pub(crate) fn of(request: &RequestHeader, passage: &mut Passage, body_ended: bool) -> Self {
         let edits = std::mem::take(&mut passage.edits);
-        let ask = Ask::new(request, &edits, passage.body, body_ended, passage.upgrades);
+        let origin = passage.site.as_ref().and_then(|site| site.origin(passage.route)).map(AsRef::as_ref);
+        let ask = Ask::new(request, &edits, passage.body, body_ended, passage.upgrades, origin);
         Self { ask, asks_head: request.method == Method::HEAD }
     }
 }
@@ -40,13 +41,13 @@ impl Service {
     pub(crate) async fn forward<C: Client>(
         &self,
         client: &mut C,
-        asking: Asking,
+        asking: &mut Asking,
         passage: &mut Passage,
     ) -> Result<(), Failure> {
         let Some(site) = passage.site.clone() else { unreachable!("what is forwarded has a site") };
         let Some(origin) = site.origin(passage.route) else { unreachable!("a site that serves has its origins") };
-        let Asking { ask, asks_head } = asking;
-        let forwarded = match ask {
+        let asks_head = asking.asks_head;
+        let forwarded = match &mut asking.ask {
             Ok(ask) => {
                 let body_silence_max = if client.is_http2() { passage.body_silence_max() } else { READ_TIMEOUT };
                 let visits = std::mem::replace(&mut passage.visits, Visits::none());
@@ -56,7 +57,7 @@ impl Service {
                 let route = Route { origin, visitor, body_silence_max, on_moved: &on_moved };
                 upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage, &visits)).await
             }
-            Err(failure) => Err(failure),
+            Err(failure) => Err(std::mem::replace(failure, Failure::Closed)),
         };
         let Err(failure) = forwarded else { return Ok(()) };
         if let Some(reason) = failure.of_origin() {

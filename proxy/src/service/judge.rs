@@ -65,7 +65,10 @@ impl Service {
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Head { method, headers, version, .. } = head;
-        let Decision { facts, client, site, goes_to, route } = decision;
+        let Decision { facts, client, site, goes_to, rule, route } = decision;
+        if let Some((gate, nth)) = rule {
+            gate.met_rule(nth);
+        }
         let app = is_app(passage.kind, headers);
         passage.recipient = Recipient { secure: client.secure, app, domain: site.shares_cookies(&facts.host) };
         passage.client = super::number_of(client.addr);
@@ -84,6 +87,10 @@ impl Service {
                     pass_by(Some(&gate), headers, &facts, passage);
                 }
                 answer
+            }
+            GoesTo::Refused => {
+                self.node.metrics.reject("rule");
+                Some(answer::plain(403, "This request is refused here.\n"))
             }
             GoesTo::Origin => {
                 pass_by(None, headers, &facts, passage);

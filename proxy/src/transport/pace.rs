@@ -13,10 +13,10 @@ use tokio::time::{Instant, Sleep, sleep};
 /// A client that takes its answers more slowly than this, in bytes a second, is cut off.
 const SEND_RATE_MIN: usize = 128;
 /// The rate is judged over this: a phone that changes networks in the middle of a download takes nothing for a while.
-const JUDGED_OVER_S: usize = 30;
-const JUDGED_OVER: Duration = Duration::from_secs(JUDGED_OVER_S as u64);
+const JUDGED_OVER_S: usize = 25;
+pub(crate) const JUDGED_OVER: Duration = Duration::from_secs(JUDGED_OVER_S as u64);
 /// What a client must have taken by then.
-const TAKEN_BYTES_MIN: usize = SEND_RATE_MIN * JUDGED_OVER_S;
+pub(crate) const TAKEN_BYTES_MIN: usize = SEND_RATE_MIN * JUDGED_OVER_S;
 
 /// The pace of one client. Time runs only while there is something that it does not take.
 #[derive(Debug)]

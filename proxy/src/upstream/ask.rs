@@ -3,7 +3,7 @@
 use http::{HeaderName, HeaderValue, Method, Version, header};
 use pingora_http::RequestHeader;
 
-use super::{answer::Asked, body::Outgoing, failure::Failure};
+use super::{answer::Asked, body::Outgoing, failure::Failure, origin::Origin, proof};
 use crate::request::{Edit, list::members, strict::Body};
 
 /// Fields that `Connection` may name.
@@ -24,7 +24,8 @@ pub(crate) struct Ask {
 }
 
 impl Ask {
-    /// Makes the head. `body` is what the client announces; `ended` says that none of it is to come.
+    /// Makes the head. `body` is what the client announces; `ended` says that none of it is to come. `origin` says whether
+    /// it wants proof of where the request comes from.
     ///
     /// # Errors
     /// If fields are named by `Connection` that are not the client's to remove.
@@ -34,6 +35,7 @@ impl Ask {
         body: Body,
         ended: bool,
         websocket: bool,
+        origin: Option<&Origin>,
     ) -> Result<Self, Failure> {
         let nominated = nominated(request)?;
         let mut head = Vec::with_capacity(1_024);
@@ -52,6 +54,9 @@ impl Ask {
             if let Edit::Set(name, value) = edit {
                 field(&mut head, name.as_str().as_bytes(), value.as_bytes());
             }
+        }
+        if let Some(proof) = origin.and_then(Origin::proof) {
+            field(&mut head, proof::FIELD.as_bytes(), proof.token().as_bytes());
         }
         let framing = match body {
             Body::Length(length) => {

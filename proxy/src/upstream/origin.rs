@@ -31,7 +31,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use rustls::ClientConfig;
 use sluice_config::{Balance, Origin as Settings, ServerAddress};
 use tokio::{
@@ -56,7 +56,10 @@ pub(super) use self::{
     server::{Endpoint, Server},
     tls::is_alert,
 };
-use super::failure::Failure;
+use super::{
+    failure::Failure,
+    proof::{Made, Proof},
+};
 
 /// Most servers that are tried for one request.
 const SERVERS_TRIED_MAX: usize = 8;
@@ -73,6 +76,7 @@ pub(crate) struct Origin {
     host: String,
     places: Places,
     tls: Option<Arc<ClientConfig>>,
+    proof: Option<Arc<Proof>>,
     /// What runs beside the requests while the origin is in force.
     beside: Mutex<Vec<AbortHandle>>,
 }
@@ -90,8 +94,9 @@ impl Origin {
     fn new(settings: Settings, known: Arc<Known>, host: String, places: Places) -> Result<Self, OriginTlsError> {
         let tls = settings.tls.as_ref().map(|tls| known.tls_config(tls)).transpose()?;
         let servers = ArcSwap::from_pointee(servers(&settings, &known, tls.as_ref(), None)?);
+        let proof = settings.proof.as_ref().map(|proof| Arc::new(Proof::new(proof, &known.id.tenant)));
         let (turns, beside) = (AtomicUsize::new(0), Mutex::default());
-        Ok(Self { settings, servers, known, turns, host, places, tls, beside })
+        Ok(Self { settings, servers, known, turns, host, places, tls, proof, beside })
     }
 
     /// The config that brought it is in force: checks and look-ups run from now on, on this runtime.
@@ -120,6 +125,11 @@ impl Origin {
 
     fn beside(&self) -> MutexGuard<'_, Vec<AbortHandle>> {
         self.beside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What shows it that a request has come through here, if it wants to be shown.
+    pub(super) fn proof(&self) -> Option<Guard<Arc<Made>>> {
+        self.proof.as_ref().map(|proof| proof.now())
     }
 
     /// All servers as of now.

@@ -12,6 +12,7 @@ mod crowd;
 mod elsewhere;
 mod faults;
 mod forwarding;
+mod health;
 mod http2;
 mod https;
 mod https_rules;
@@ -23,6 +24,7 @@ mod resources;
 mod restart;
 #[path = "../../../admission/tests/redis/servers.rs"]
 mod servers;
+mod setup;
 mod shutdown;
 mod sites;
 mod slow_readers;

@@ -182,3 +182,13 @@ fn mistakes_of_tls_say_what_to_write() {
     let unix = tenant(&[TENANT, "[origin]\nservers = [\"unix:/run/a\"]\ntls = «true»\ntls_name = \"a\"\n", QUEUE]);
     Dir::tenant(&unix).is_wrong(Kind::Conflict, "Unix sockets", "port");
 }
+
+#[test]
+fn a_proof_is_signed_with_the_text_of_a_secret_that_is_long_enough() {
+    let with =
+        |secret: &str| Dir::tenant(&origin("[origin.proof]\nsecret = «{ env = \"PROOF\" }»")).with_env("PROOF", secret);
+    let long = "0123456789abcdef0123456789abcdef";
+    let proof = with(long).only_tenant().origin.proof.expect("one is asked for");
+    assert_eq!(proof.secret.expose(), long.as_bytes());
+    with(&long[1..]).is_wrong(Kind::Secret, "the secret has 31 bytes", "at least 32");
+}

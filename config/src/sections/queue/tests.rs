@@ -35,6 +35,7 @@ fn every_key_arrives() {
         message: Some("Soon.\nReally.".into()),
         closed_as: ClosedAs::SoldOut,
         board: false,
+        rules: Vec::new(),
     };
     assert_eq!(queue, expected);
 }

@@ -130,7 +130,7 @@ resource "aws_ecs_task_definition" "sluice" {
       ]
       # Alive, not ready: a restart does not bring a lost store back.
       healthCheck = {
-        command     = ["CMD", "/usr/local/bin/sluice-health"]
+        command     = ["CMD", "/usr/local/bin/sluice", "health"]
         interval    = 10
         timeout     = 5
         retries     = 3

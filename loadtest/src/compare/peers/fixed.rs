@@ -119,7 +119,7 @@ pub(super) fn nginx_command(program: &Path, dir: &Path, config: &str) -> Command
 pub(super) fn haproxy_command(program: &Path, config: &str) -> Command {
     let mut command = Command::new(program);
     // In the foreground, and without what it says when all is well.
-    command.args(["-db", "-q", "-f", config]);
+    command.args(["-db", "-f", config]);
     command
 }
 

@@ -5,7 +5,6 @@ use std::{
     io,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,12 +14,11 @@ use pingora_http::ResponseHeader;
 use tokio::time::Instant;
 
 use super::{answers, body::Body, piece::Piece, wire::Wire};
-use crate::upstream::{self, Failure, Size};
+use crate::{
+    transport::pace::{JUDGED_OVER, TAKEN_BYTES_MIN},
+    upstream::{self, Failure, Size},
+};
 
-/// How slowly a client may take an answer is judged over this.
-pub(super) const JUDGED_OVER: Duration = Duration::from_secs(30);
-/// What it must have taken by then, of an answer that waits for it: 128 bytes a second, as on HTTP/1.
-const TAKEN_BYTES_MIN: usize = 128 * 30;
 /// What is asked for at once, so that with what frame and record put around it the system takes it in one piece of 8 KiB: a
 /// client that reads nothing leaves one of these with us. One that has room for a quarter does not keep its answer waiting.
 pub(super) const ROOM_BYTES: usize = (8 << 10) - FRAME_BYTES - RECORD_BYTES;

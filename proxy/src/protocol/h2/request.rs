@@ -37,7 +37,7 @@ enum Asks {
 }
 
 /// Has one request judged, and answers it if it does not pass.
-pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: Active) -> Option<Passed> {
+pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: Active) -> Option<Box<Passed>> {
     let Active(shared) = &active;
     let mut passage = Passage::begin(&driver.service.node);
     // A client that does not take its answers has a few under way and no more, whatever it asks for.
@@ -52,7 +52,7 @@ pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: A
             Asks::ThisWithBody(Box::new(head))
         };
         let client = Client::new(body, answer, shared.wire.clone());
-        return Some(Passed { client, asks, passage, active });
+        return Some(Box::new(Passed { client, asks, passage, active }));
     };
     match answers::write(&mut request, &mut passage, answer).await {
         // Some clients lose an answer that is followed at once by the reset of a request they are still sending.
@@ -67,22 +67,29 @@ pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: A
 }
 
 /// Forwards a request once it is its turn. One that waits keeps no room for what comes then.
-pub(super) async fn forward(driver: Arc<Driver>, passed: Passed) {
-    let Passed { client, asks, passage, active } = passed;
-    let Some(_turn) = turn_at_origin(&driver, &active).await else { return };
-    Box::pin(forward_now(&driver, client, asks, passage, &active)).await;
+pub(super) async fn forward(driver: Arc<Driver>, mut passed: Box<Passed>) {
+    let Passed { client, asks, passage, active } = &mut *passed;
+    let Some(_turn) = turn_at_origin(&driver, active).await else { return };
+    Box::pin(forward_now(&driver, client, asks, passage, active)).await;
 }
 
-async fn forward_now(driver: &Driver, mut client: Client, asks: Asks, mut passage: Passage, active: &Active) {
-    let Active(shared) = active;
+/// What it is given is borrowed: a future keeps room twice for what it owns and hands on.
+async fn forward_now(
+    driver: &Driver,
+    client: &mut Client,
+    asks: &mut Asks,
+    passage: &mut Passage,
+    Active(shared): &Active,
+) {
     let metrics = &driver.service.node.metrics;
+    let mut with_body;
     let asking = match asks {
         Asks::This(asking) => asking,
         Asks::ThisWithBody(head) => {
             if head.headers.contains_key(header::EXPECT) {
                 client.say_continue();
             }
-            match timeout(passage.body_silence_max(), end_comes_late(&head, &mut client)).await {
+            match timeout(passage.body_silence_max(), end_comes_late(head, client)).await {
                 Ok(Ok(())) => {}
                 // The client is gone.
                 Ok(Err(_)) => return,
@@ -92,10 +99,11 @@ async fn forward_now(driver: &Driver, mut client: Client, asks: Asks, mut passag
             if !body_ended {
                 shared.set(&shared.uploads);
             }
-            Asking::of(&head, &mut passage, body_ended)
+            with_body = Box::new(Asking::of(head, passage, body_ended));
+            &mut *with_body
         }
     };
-    match driver.service.forward(&mut client, asking, &mut passage).await {
+    match driver.service.forward(client, asking, passage).await {
         // One may be a film that has been paused, so they count in a row only: a client that takes others is no client that
         // takes none.
         Err(Failure::NotTaken) => {

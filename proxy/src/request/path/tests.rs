@@ -220,7 +220,7 @@ fn bad_prefixes_are_refused() {
 
 /// How an origin may read a path. Every combination of these habits exists somewhere.
 #[derive(Clone, Debug)]
-struct Origin {
+pub(crate) struct Origin {
     strips_parameters: Option<BeforeDecoding>,
     decodes: u8,
     cuts_at_delimiters: bool,
@@ -242,7 +242,7 @@ enum Drops {
 
 impl Origin {
     /// The page the origin finds: segments after decoding, stripping and resolving.
-    fn page(&self, raw: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn page(&self, raw: &[u8]) -> Vec<Vec<u8>> {
         let mut path = raw.to_vec();
         if self.strips_parameters == Some(true) {
             path = strip_parameters(&path);
@@ -327,7 +327,7 @@ fn decode_once(path: &[u8]) -> Vec<u8> {
     decoded
 }
 
-fn origins() -> impl Strategy<Value = Origin> {
+pub(crate) fn origins() -> impl Strategy<Value = Origin> {
     let drops = prop::sample::select(vec![Drops::Nothing, Drops::WhatIsNoUtf8, Drops::WhatIsNoAscii]);
     let decoding = (prop::option::of(any::<bool>()), 0..4_u8, any::<bool>());
     (decoding, any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), drops).prop_map(
@@ -345,7 +345,7 @@ fn origins() -> impl Strategy<Value = Origin> {
 }
 
 /// Paths made of the pieces that have got past other gates, and of plain noise.
-fn nasty_paths() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn nasty_paths() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         8 => prop::sample::select(vec![
             "/", "checkout", "pay", "c", "heckout", "%63", "%43", "Checkout", "public",

@@ -12,7 +12,7 @@ fn request(method: &str, target: &str, fields: &[(&'static str, &str)]) -> Reque
 }
 
 fn head(request: &RequestHeader, edits: &[Edit], body: Body) -> String {
-    String::from_utf8(Ask::new(request, edits, body, false, false).unwrap().head).unwrap()
+    String::from_utf8(Ask::new(request, edits, body, false, false, None).unwrap().head).unwrap()
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn the_framing_is_ours() {
         (&[], Body::Stream, false, Outgoing::Chunked, "Transfer-Encoding: chunked\r\n"),
         (&[], Body::Stream, true, Outgoing::Plain, "Content-Length: 0\r\n"),
     ] {
-        let ask = Ask::new(&post(fields), &[], body, ended, false).unwrap();
+        let ask = Ask::new(&post(fields), &[], body, ended, false, None).unwrap();
         assert_eq!(ask.framing, framing);
         assert_eq!(ask.head, format!("POST / HTTP/1.1\r\nHost: h\r\n{lines}\r\n").as_bytes());
     }
@@ -85,14 +85,14 @@ fn the_framing_is_ours() {
 fn a_client_cannot_have_fields_removed_that_say_who_it_is() {
     for value in ["x-forwarded-for", "close, Host", "a,b,c,d,e,f,g,h,i,j", "\"x\""] {
         let request = request("GET", "/", &[("Host", "h"), ("Connection", value)]);
-        assert!(Ask::new(&request, &[], Body::None, true, false).is_err(), "{value}");
+        assert!(Ask::new(&request, &[], Body::None, true, false, None).is_err(), "{value}");
     }
 }
 
 #[test]
 fn a_post_is_never_one_to_send_twice() {
     for (method, may) in [("GET", true), ("DELETE", true), ("POST", false), ("PATCH", false), ("REPORT", false)] {
-        let ask = Ask::new(&request(method, "/", &[("Host", "h")]), &[], Body::None, true, false).unwrap();
+        let ask = Ask::new(&request(method, "/", &[("Host", "h")]), &[], Body::None, true, false, None).unwrap();
         assert_eq!(ask.is_idempotent, may, "{method}");
     }
 }

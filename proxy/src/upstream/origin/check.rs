@@ -15,7 +15,10 @@ use tokio::{
 };
 
 use super::{Origin, balance::random, health::Turned, server::Server};
-use crate::upstream::link::Link;
+use crate::upstream::{
+    link::Link,
+    proof::{self, Proof},
+};
 
 /// Checks of all origins at the same time.
 pub(super) const CHECKS_MAX: usize = 64;
@@ -33,13 +36,15 @@ pub(super) async fn run(origin: Weak<Origin>, settings: Settings, host: String, 
     loop {
         sleep(wait).await;
         wait = jittered(settings.interval);
-        let Some(servers) = origin.upgrade().map(|origin| origin.current()) else { return };
+        let Some((servers, proof)) = origin.upgrade().map(|origin| (origin.current(), origin.proof.clone())) else {
+            return;
+        };
         let mut checks = JoinSet::new();
         for server in servers {
-            let (settings, host, places) = (settings.clone(), host.clone(), places.clone());
+            let (settings, host, places, proof) = (settings.clone(), host.clone(), places.clone(), proof.clone());
             checks.spawn(async move {
                 if let Ok(_place) = places.acquire().await {
-                    judge(&server, &settings, &host).await;
+                    judge(&server, &settings, &host, proof.as_deref()).await;
                 }
             });
         }
@@ -52,9 +57,9 @@ fn jittered(time: Duration) -> Duration {
     time * percent / 100
 }
 
-async fn judge(server: &Arc<Server>, settings: &Settings, host: &str) {
+async fn judge(server: &Arc<Server>, settings: &Settings, host: &str, proof: Option<&Proof>) {
     let within = settings.timeout.min(settings.interval);
-    let checked = timeout(within, check(server, settings, host)).await;
+    let checked = timeout(within, check(server, settings, host, proof)).await;
     let checked = checked.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")));
     let id = &server.known.id;
     match server.health.checked(checked.is_ok()) {
@@ -69,11 +74,14 @@ async fn judge(server: &Arc<Server>, settings: &Settings, host: &str) {
     }
 }
 
-/// Connects, and asks for a page if there is one to ask for.
-async fn check(server: &Server, settings: &Settings, host: &str) -> io::Result<()> {
+/// Connects, and asks for a page if there is one to ask for. An origin that wants proof of where requests come from gets it
+/// here as well, or it would be down by its checks.
+async fn check(server: &Server, settings: &Settings, host: &str, proof: Option<&Proof>) -> io::Result<()> {
     let mut link = Link::open(server, settings.timeout).await.map_err(io::Error::other)?;
     let Some(path) = &settings.path else { return Ok(()) };
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sluice\r\nConnection: close\r\n\r\n");
+    let proof = proof.map_or_else(String::new, |proof| format!("{}: {}\r\n", proof::FIELD, proof.now().token()));
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sluice\r\n{proof}Connection: close\r\n\r\n");
     let mut left = request.as_bytes();
     while !left.is_empty() {
         match poll_fn(|cx| link.poll_write(cx, &[IoSlice::new(left)])).await? {

@@ -280,11 +280,13 @@ impl ConfigFolder {
         fs::remove_file(self.dir.path().join(file)).unwrap();
     }
 
-    fn log(&self, stream: &str) -> File {
+    /// Where a process is to write what it says on a stream.
+    pub(crate) fn log(&self, stream: &str) -> File {
         OpenOptions::new().create(true).append(true).open(self.log_path(stream)).unwrap()
     }
 
-    fn read_log(&self, stream: &str) -> String {
+    /// What has been said on a stream so far.
+    pub(crate) fn read_log(&self, stream: &str) -> String {
         fs::read(self.log_path(stream)).map_or_else(|_| String::new(), |bytes| String::from_utf8_lossy(&bytes).into())
     }
 

@@ -1,0 +1,3 @@
+//! What helps to set up a site.
+
+pub(super) mod preview;

@@ -1,0 +1,3 @@
+//! What helps to set up a site, as its owner runs it.
+
+mod preview;
