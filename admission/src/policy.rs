@@ -67,8 +67,9 @@ pub struct Request {
     pub embedded: bool,
     /// The page says that it is hidden: its timers fire once a minute, whenever it should.
     pub hidden: bool,
-    /// In which lane its visitor takes a number, who has none yet.
-    pub lane: LaneId,
+    /// In which lane its visitor takes a number, who has none yet; `None`: it does not say, so that the slip does, or it is
+    /// the first.
+    pub lane: Option<LaneId>,
 }
 
 /// The tokens that a request brings, verified. Each is asked for only when it decides, since to verify costs.
@@ -348,25 +349,27 @@ impl Policy {
     }
 
     fn with_nothing(&self, visit: Visit, id: u64, look: &Look<'_>) -> Step {
-        let slip = Slip { id, issued_at_ms: look.now_ms };
+        let slip = Slip { id, issued_at_ms: look.now_ms, lane: visit.request.lane.unwrap_or_default() };
         // While a line stands, or no number may be called, a client that has shown no cookie costs the
         // line nothing at all.
         if look.stands() || visit.request.errand != Errand::Enter {
-            return visit.with_slip(slip).parked(look.joining(visit.request.lane));
+            return visit.with_slip(slip).parked(look.joining(slip.lane));
         }
         self.join(visit, slip, true, look)
     }
 
     /// Takes a number.
     fn join(&self, visit: Visit, slip: Slip, walk_in: bool, look: &Look<'_>) -> Step {
-        let slot = look.summary.slot_for(visit.request.lane);
+        let lane = visit.request.lane.unwrap_or(slip.lane);
+        let slip = Slip { lane, ..slip };
+        let slot = look.summary.slot_for(lane);
         let poll_s = look.speeds[slot].poll_s(look.summary.lanes[slot].waiting);
         let hold_ms = estimate::hold_ms(poll_s, look.grace_ms);
         let enter = visit.request.errand == Errand::Enter;
         // Most come back with their slip at once, and to say when they came would only cost the line.
         let is_old = slip.issued_at_ms + SLIP_OLD_MS < look.now_ms;
         let arrived_ms = if is_old { slip.issued_at_ms } else { 0 };
-        let newcomer = Newcomer { id: slip.id, hold_ms, enter, walk_in, lane: visit.request.lane, arrived_ms };
+        let newcomer = Newcomer { id: slip.id, hold_ms, enter, walk_in, lane, arrived_ms };
         Step::Join { newcomer, joining: Joining { visit, slip, newcomer, poll_s } }
     }
 }

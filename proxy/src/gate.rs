@@ -60,6 +60,8 @@ pub(crate) struct Request<'a> {
     pub(crate) initiator: Initiator,
     /// The page says that it is hidden.
     pub(crate) hidden: bool,
+    /// The name of a lane, as a trusted proxy has it.
+    pub(crate) lane_named: Option<&'a [u8]>,
 }
 
 /// What the gate decided.
@@ -133,7 +135,7 @@ impl Gate {
         let (jar, mut step) = {
             let (view, now) = (self.usher.view(), now());
             let jar = Jar::open(self, request, &view, now);
-            let step = self.policy.decide(&jar, request.as_the_policy_sees_it(), &view.look(&self.rules, now));
+            let step = self.policy.decide(&jar, request.as_the_policy_sees_it(self), &view.look(&self.rules, now));
             (jar, step)
         };
         loop {
@@ -166,7 +168,7 @@ impl Gate {
         let (view, now) = (self.usher.view(), now());
         let jar = Jar::open(self, request, &view, now);
         let look = view.look(&self.rules, now);
-        let decided = self.policy.pass_by(&jar, request.as_the_policy_sees_it(), &look);
+        let decided = self.policy.pass_by(&jar, request.as_the_policy_sees_it(self), &look);
         self.close(jar, &decided)
     }
 
@@ -234,8 +236,14 @@ impl Gate {
 }
 
 impl Request<'_> {
-    fn as_the_policy_sees_it(&self) -> policy::Request {
+    /// In which lane its visitor takes a number, who has none yet; `None`: nothing says it, and the slip or the first lane
+    /// counts. The one place where a request's lane is decided.
+    fn lane(&self, gate: &Gate) -> Option<LaneId> {
+        LaneId::of(&gate.queue, self.lane_named?)
+    }
+
+    fn as_the_policy_sees_it(&self, gate: &Gate) -> policy::Request {
         let embedded = self.initiator == Initiator::Embedded;
-        policy::Request { errand: self.errand, embedded, hidden: self.hidden, lane: LaneId::FIRST }
+        policy::Request { errand: self.errand, embedded, hidden: self.hidden, lane: self.lane(gate) }
     }
 }

@@ -1,5 +1,6 @@
 //! What the node counts, and how it is told. One registry, our own; labels are bounded by the config.
 
+mod lanes;
 mod origins;
 
 use std::sync::atomic::Ordering;
@@ -10,7 +11,7 @@ use prometheus::{
 };
 use sluice_admission::store::{Condition, LineId};
 
-use self::origins::Origins;
+use self::{lanes::Lanes, origins::Origins};
 use crate::{
     gate::{Counts, Gate},
     node,
@@ -32,6 +33,7 @@ pub(crate) struct Metrics {
     origin_errors: IntCounterVec,
     origins: Origins,
     line: Lines,
+    lanes: Lanes,
     store: StoreMetrics,
     /// Client connections now.
     pub(crate) connections: IntGauge,
@@ -95,9 +97,9 @@ impl Metrics {
         };
         let line = Lines {
             waiting: line("line_waiting_visitors", "Visitors in line, seen within 90 s")?,
-            issued: line("line_issued_number", "The last number handed out")?,
-            head: line("line_head_number", "The highest number called")?,
-            floor: line("line_floor_number", "The highest number that can no longer be called")?,
+            issued: line("line_issued_number", "The last number handed out; of all lanes together")?,
+            head: line("line_head_number", "The highest number called; of all lanes together")?,
+            floor: line("line_floor_number", "The highest number that can no longer be called; of all lanes together")?,
             due: line("line_due_visitors", "Visitors called who have not entered yet")?,
             inside: line("line_inside_visitors", "Visitors inside")?,
             called_last_minute: line("line_called_last_minute_visitors", "Visitors called in the last 60 s")?,
@@ -141,6 +143,7 @@ impl Metrics {
                 "Requests the origin did not answer",
                 &["tenant", "reason"],
             )?,
+            lanes: Lanes::new(r)?,
             origins: Origins::new(r)?,
             line,
             store: StoreMetrics {
@@ -205,11 +208,13 @@ impl Metrics {
         }
         self.requests.reset();
         self.rules.reset();
+        self.lanes.reset();
         self.origins.reset();
         routes.sites().iter().for_each(|site| self.origins.read(site));
         self.in_flight.set(self.requests_in_flight.sum());
         for gate in routes.sites().iter().flat_map(|site| site.gates()) {
             self.line.read(gate);
+            self.lanes.read(gate);
             let line = gate.usher.line();
             for (outcome, count) in gate.counts.by_outcome() {
                 self.requests.with_label_values(&[line.tenant.as_str(), line.queue.as_str(), outcome]).inc_by(count);

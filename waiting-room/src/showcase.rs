@@ -145,10 +145,7 @@ impl Example {
                 let sent_by = if held { SentBy::Site("pay.example.net".into()) } else { SentBy::ThisSite };
                 let form = Form { fields: held.then_some(&fields[..]), sent_by: &sent_by, line_path: "/" };
                 let closed_as = ClosedAs::Closed;
-                pages.form_unsent(
-                    &PageInput { reader, queue, closed_as, standing: &standing, message },
-                    &form,
-                )
+                pages.form_unsent(&PageInput { reader, queue, closed_as, standing: &standing, message }, &form)
             }
             Shows::Board => {
                 let newcomer = at(Standing { wait: WAITING.wait, ..OUTSIDE }, scene.now_s);

@@ -5,7 +5,7 @@
 use sluice_config::Mode;
 
 use super::*;
-use crate::line::PerLane;
+use crate::line::{LaneId, LaneRule, PerLane};
 
 const START_MS: u64 = 1_700_000_000_000;
 
@@ -233,4 +233,55 @@ fn who_is_next_while_every_seat_is_taken_is_not_told_seconds() {
     let speed = after(&rules, 1, 0, 0, 30);
     let range = speed.wait(0).unwrap();
     assert!(range.high_s >= 10, "{range:?}");
+}
+
+/// Two lanes of 20,000, the second with three times the weight of the first, after so many seconds; the second stands until
+/// `until_s`. Ten a second are called.
+fn two_lanes(seconds: u64, until_s: u64) -> [Speed; 2] {
+    let ids = [LaneId::FIRST, LaneId::from_code(5)];
+    let lanes = [(ids[0], 1), (ids[1], 3)].map(|(lane, weight)| LaneRule { lane, weight });
+    let rules = Rules { lanes: lanes.to_vec(), ..rules() };
+    let mut speedometers = [Speedometer::default(), Speedometer::default()];
+    let mut speeds = [Speed::default(); 2];
+    for second in 0..=seconds {
+        let both = second.min(until_s);
+        let called = [both * 10 / 4 + (second - both) * 10, both * 30 / 4];
+        let mut told = Summary {
+            now_ms: START_MS + second * 1_000,
+            called_total: called.iter().sum(),
+            standing: true,
+            ..Summary::default()
+        };
+        for slot in 0..2 {
+            let lane = LaneSummary {
+                lane: ids[slot],
+                issued: 20_000,
+                called_total: called[slot],
+                waiting: 20_000 - called[slot],
+                standing_since_ms: if slot == 0 || second <= until_s { START_MS } else { 0 },
+                ..LaneSummary::default()
+            };
+            told.waiting += lane.waiting;
+            told.lanes.put(slot, lane);
+        }
+        speeds = [0, 1].map(|slot| speedometers[slot].observe_lane(&rules, &told, slot));
+    }
+    speeds
+}
+
+#[test]
+fn lanes_that_stand_move_by_their_weights() {
+    for seconds in [4, 60] {
+        let [first, second] = two_lanes(seconds, 1_000);
+        holds(&first, 250, 100);
+        holds(&second, 750, 100);
+        let (own, other) = (first.wait(500).unwrap(), second.wait(500).unwrap());
+        assert!(own.high_s > 2 * other.high_s, "{own:?} {other:?}");
+    }
+}
+
+#[test]
+fn a_lane_that_is_left_alone_moves_at_the_whole_rate() {
+    let [first, _] = two_lanes(100, 60);
+    holds(&first, 1_000, 100);
 }

@@ -1,7 +1,7 @@
 //! The part of a queue's settings that the line needs, in the line's own units.
 
 use serde::{Deserialize, Serialize};
-use sluice_config::{Mode, Queue};
+use sluice_config::{Lane, Mode, Queue};
 
 use super::LaneId;
 
@@ -44,6 +44,17 @@ pub struct LaneRule {
     pub weight: u32,
 }
 
+impl LaneRule {
+    /// The lanes of a queue; none if it has but one.
+    fn of(queue: &Queue) -> Vec<Self> {
+        if queue.lanes.len() < 2 {
+            return Vec::new();
+        }
+        let rule = |(at, lane): (usize, &Lane)| Self { lane: LaneId::at(at, &lane.name), weight: lane.weight.get() };
+        queue.lanes.iter().enumerate().map(rule).collect()
+    }
+}
+
 impl Rules {
     /// Most milliseconds between two ticks.
     pub const TICK_MS_MAX: u64 = 100;
@@ -62,7 +73,7 @@ impl Rules {
             claim_within_ms: ms(queue.claim_within),
             return_within_ms: ms(queue.return_within),
             seat_ms: ms(crate::session::seat_life(queue.session_idle)),
-            lanes: Vec::new(),
+            lanes: LaneRule::of(queue),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::{
     estimate::Speedometer,
-    line::{Blocks, LaneSummary, PerLane, Summary, Verdict},
+    line::{Blocks, LaneSummary, PerLane, Summary, Verdict, number_of},
     standing::Reason,
     usher::{Ended, Unanswered, Word as Told, tests::rules},
 };
@@ -82,7 +82,7 @@ fn seen<T>(of: impl FnOnce(&Look<'_>) -> T) -> T {
 }
 
 fn asks(errand: Errand) -> Request {
-    Request { errand, embedded: false, hidden: false, lane: LaneId::FIRST }
+    Request { errand, embedded: false, hidden: false, lane: None }
 }
 
 fn ticket(number: u64) -> Ticket {
@@ -104,6 +104,36 @@ fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
     ));
     // Fewer are ahead than were shown: the ticket says so from now on.
     assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 80, ahead_shown: 39, .. })));
+}
+
+#[test]
+fn a_ticket_of_a_lane_that_the_line_does_not_have_yet_goes_on_showing_what_was_shown() {
+    let number = number_of(3, 7);
+    let holds = Holds { ticket: Some(ticket(number)), ..Holds::default() };
+    let decided = seen(|look| done(policy().decide(&holds, asks(Errand::Status), look)));
+    let Passage::Parked(standing) = decided.verdict else { panic!("{decided:?}") };
+    assert_eq!((standing.number, standing.ahead), (Some(7), Some(50)));
+    // With the mark the line will have it.
+    let word = decided.marks.iter().next().unwrap().word;
+    assert!(matches!(word, Told::Seen { seen: Seen { number: marked, .. }, .. } if marked == number));
+}
+
+#[test]
+fn a_slip_says_the_lane_unless_the_request_does() {
+    let [members, press] = ["members", "press"].map(|name| LaneId::named(&sluice_config::Name::new(name).unwrap()));
+    let slip = Slip { id: 5, issued_at_ms: NOW_MS, lane: members };
+    let holds = Holds { slip: Some(slip), ..Holds::default() };
+    seen(|look| {
+        for (says, lane) in [(None, members), (Some(press), press)] {
+            let request = Request { lane: says, ..asks(Errand::Status) };
+            let step = policy().decide(&holds, request, look);
+            let Step::Join { newcomer, joining } = step else { panic!("{step:?}") };
+            assert_eq!(newcomer.lane, lane);
+            // The number was lost on the way: the slip that is handed out again says the same.
+            let decided = done(joining.answered(&policy(), Err(Unanswered), look));
+            assert!(matches!(decided.handed.slip, Word::Set(Slip { id: 5, lane: kept, .. }) if kept == lane));
+        }
+    });
 }
 
 #[test]
@@ -172,7 +202,8 @@ fn a_spent_ticket_joins_anew_under_one_id_and_is_replaced() {
 #[test]
 fn a_slip_of_a_visit_that_is_over_is_replaced_by_one_and_the_same_slip() {
     let policy = policy();
-    let holds = Holds { slip: Some(Slip { id: 5, issued_at_ms: NOW_MS - 10_000 }), ..Holds::default() };
+    let holds =
+        Holds { slip: Some(Slip { id: 5, issued_at_ms: NOW_MS - 10_000, lane: LaneId::FIRST }), ..Holds::default() };
     seen(|look| {
         let mut ids = Vec::new();
         for _ in 0..2 {

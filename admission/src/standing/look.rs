@@ -112,8 +112,10 @@ impl Look<'_> {
     /// A visitor with a number who is not known to be called.
     pub fn in_line(&self, ticket: &Ticket) -> Standing {
         let summary = self.summary;
-        // A line that has been lost does not yet know who is there: what was shown goes on being shown.
-        let ahead_now = if self.is_complete() { summary.ahead_of(ticket.number) } else { ticket.ahead_shown };
+        // A line that has been lost does not yet know who is there, or even that there is such a lane: what was shown goes
+        // on being shown.
+        let is_known = self.is_complete() && summary.lanes.of(ticket.number).is_some();
+        let ahead_now = if is_known { summary.ahead_of(ticket.number) } else { ticket.ahead_shown };
         let ahead = ahead_now.min(ticket.ahead_shown);
         let (state, reason) = self.state();
         let moving = state == State::Waiting;

@@ -3,7 +3,7 @@
 use sluice_config::limits::LANES_MAX;
 
 use super::payload::{Claims, Reader, Writer};
-use crate::line::{PLACES, number_of, place_of, slot_of};
+use crate::line::{LaneId, PLACES, number_of, place_of, slot_of};
 
 /// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +37,8 @@ pub struct Slip {
     pub id: u64,
     /// When it was handed out, ms on the line's clock.
     pub issued_at_ms: u64,
+    /// In which lane its visitor takes a number, unless the request that brings it back says otherwise.
+    pub lane: LaneId,
 }
 
 /// A number in line.
@@ -75,9 +77,14 @@ impl Claims for Slip {
     fn write(&self, out: &mut Writer) {
         out.integer("d", self.id);
         out.time("i", self.issued_at_ms);
+        out.integer("l", self.lane.code().into());
     }
     fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { id: from.integer("d")?, issued_at_ms: from.time("i")? })
+        Some(Self {
+            id: from.integer("d")?,
+            issued_at_ms: from.time("i")?,
+            lane: LaneId::from_code(from.integer("l")?.try_into().ok()?),
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! `[[queue]]`: one line of visitors.
 
+mod lane;
 mod modes;
 mod rule;
 #[cfg(test)]
@@ -9,6 +10,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use serde_json::{Value as JsonValue, json};
 
+pub use lane::Lane;
 pub use modes::{ClosedAs, Mode, OnStoreLoss, WaitStatus};
 pub use rule::{Conditions, Pattern, Rule, RuleAction, When};
 
@@ -23,6 +25,7 @@ use crate::{
         name::{self, Name},
         path,
     },
+    limits::LANES_MAX,
     outside::Outside,
     sections::claims::{Claims, Owner},
 };
@@ -64,6 +67,8 @@ pub struct Queue {
     pub board: bool,
     /// Requests that are treated otherwise, the first that matches first.
     pub rules: Vec<Rule>,
+    /// Rows of numbers in it, the first one the visitors' own unless something says otherwise; none: there is one.
+    pub lanes: Vec<Lane>,
 }
 
 impl Queue {
@@ -87,6 +92,7 @@ impl Queue {
             closed_as: CLOSED_AS.default(),
             board: BOARD.default(),
             rules: Vec::new(),
+            lanes: Vec::new(),
         }
     }
 }
@@ -112,6 +118,7 @@ pub(crate) static SECTION: Section = Section {
         &MESSAGE,
         &CLOSED_AS,
         &BOARD,
+        &LANE,
         &RULE,
     ],
 };
@@ -242,6 +249,13 @@ static BOARD: Key<Switch, Default<bool>> = Key {
     absent: Default(|| true),
 };
 
+static LANE: Key<List<Nested>, Optional> = Key {
+    name: "lane",
+    doc: lane::SECTION.doc,
+    kind: List { entries: 1..=LANES_MAX, each: Nested { section: &lane::SECTION, example: "[[queue.lane]]" } },
+    absent: Optional("one lane"),
+};
+
 static RULE: Key<List<Nested>, Optional> = Key {
     name: "rule",
     doc: rule::SECTION.doc,
@@ -278,6 +292,7 @@ pub(super) fn read(
     let message = table.read(&MESSAGE);
     let closed_as = table.read(&CLOSED_AS);
     let board = table.read(&BOARD);
+    let lanes = table.read_with(&LANE, lanes);
     let rules = table.read_with(&RULE, |value| rules(value, outside));
     Ok(Queue {
         name: name?,
@@ -297,6 +312,7 @@ pub(super) fn read(
         closed_as: closed_as?,
         board: board?,
         rules: rules?.unwrap_or_default(),
+        lanes: lanes?.unwrap_or_default(),
     })
 }
 
@@ -312,6 +328,15 @@ fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
         return Ok(default);
     };
     PATHS.kind.check_each(value, |entry, path| claims.claim_for(path.to_ascii_lowercase(), entry, "path"))
+}
+
+fn lanes(value: Value<'_>) -> Read<Vec<Lane>> {
+    if !value.is_list() {
+        return Err(value.wrong_type("a list of tables", "[[queue.lane]]"));
+    }
+    let mut taken = Claims::default();
+    let each = &LANE.kind.each;
+    LANE.kind.read_each(value, |entry| each.read(entry, |table| lane::read(table, &mut taken)))
 }
 
 fn rules(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Rule>> {

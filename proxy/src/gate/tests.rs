@@ -4,6 +4,7 @@
 mod carried_over;
 mod elsewhere;
 mod inside;
+mod lanes;
 mod modes;
 mod shared;
 mod trickle;
@@ -186,6 +187,8 @@ struct Visitor {
     secure: bool,
     domain: Option<usize>,
     hidden: bool,
+    /// What a trusted proxy says.
+    lane: Option<&'static str>,
 }
 
 impl Visitor {
@@ -219,8 +222,14 @@ impl Visitor {
 
     async fn made_to_ask(&mut self, world: &World, errand: Errand, initiator: Initiator) -> Decision {
         let headers = self.headers();
-        let request =
-            Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
+        let request = Request {
+            headers: &headers,
+            recipient: self.recipient(),
+            errand,
+            initiator,
+            hidden: self.hidden,
+            lane_named: self.lane.map(str::as_bytes),
+        };
         let decision = world.gate.decide(request).await;
         self.take_in(&decision);
         decision
@@ -247,8 +256,14 @@ impl Visitor {
     fn leaves(&mut self, world: &World, keep_place: bool) {
         let headers = self.headers();
         let (errand, initiator) = (Errand::Status, Initiator::Own);
-        let request =
-            Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
+        let request = Request {
+            headers: &headers,
+            recipient: self.recipient(),
+            errand,
+            initiator,
+            hidden: self.hidden,
+            lane_named: self.lane.map(str::as_bytes),
+        };
         let decision = world.gate.leave(request, keep_place);
         assert_eq!(decision.parked, None);
         self.take_in(&decision);

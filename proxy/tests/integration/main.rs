@@ -17,6 +17,7 @@ mod http2;
 mod https;
 mod https_rules;
 mod kinds;
+mod lanes;
 mod operators;
 mod polls;
 mod reload;

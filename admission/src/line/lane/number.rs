@@ -8,7 +8,7 @@
 use std::ops::{Index, IndexMut};
 
 use serde::{Deserialize, Serialize};
-use sluice_config::{Name, limits::LANES_MAX};
+use sluice_config::{Name, Queue, limits::LANES_MAX};
 
 /// How many numbers one lane has, as a power of two.
 const PLACES_LOG2: u32 = 50;
@@ -55,6 +55,25 @@ impl LaneId {
             .bytes()
             .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         Self(hash.clamp(Self::FIRST.0 + 1, Self::UNKNOWN.0 - 1))
+    }
+
+    /// The lane of a queue's file at this place.
+    pub(in crate::line) fn at(place: usize, name: &Name) -> Self {
+        if place == 0 { Self::FIRST } else { Self::named(name) }
+    }
+
+    /// The lane of a queue with this name; `None`: it has no such lane.
+    pub fn of(queue: &Queue, name: &[u8]) -> Option<Self> {
+        let place = queue.lanes.iter().position(|lane| lane.name.as_str().as_bytes() == name)?;
+        Some(Self::at(place, &queue.lanes[place].name))
+    }
+
+    /// The name of a lane in a queue's file. That of the first lane is the queue's, if the file names no lanes; `None`: the
+    /// file does not name it any more.
+    pub fn name_in(self, queue: &Queue) -> Option<&Name> {
+        let named = queue.lanes.iter().enumerate().find(|(place, lane)| Self::at(*place, &lane.name) == self);
+        let unnamed = || (self == Self::FIRST && queue.lanes.is_empty()).then_some(&queue.name);
+        named.map(|(_, lane)| &lane.name).or_else(unnamed)
     }
 
     pub(crate) const fn code(self) -> u32 {

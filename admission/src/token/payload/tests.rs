@@ -11,7 +11,7 @@ fn text<C: Claims>(claims: &C, tag: Option<[u8; TAG_LEN]>) -> String {
     String::from_utf8(encode(&name("shop"), &name("sale"), claims, tag).as_bytes().to_vec()).expect("ASCII")
 }
 
-const SLIP: Slip = Slip { id: 0, issued_at_ms: 1 };
+const SLIP: Slip = Slip { id: 0, issued_at_ms: 1, lane: crate::line::LaneId::FIRST };
 const PASS: Pass = Pass { epoch: 1, number: (2 << 50) + 3, issued_at_ms: 4, expires_at_ms: 5, ends_at_ms: 6 };
 const TICKET_MAX: Ticket = Ticket {
     epoch: u64::MAX,
@@ -23,11 +23,11 @@ const TICKET_MAX: Ticket = Ticket {
 
 #[test]
 fn claims_are_written_in_their_own_order() {
-    assert_eq!(text(&SLIP, None), r#"{"t":"shop","q":"sale","d":0,"i":1}"#);
+    assert_eq!(text(&SLIP, None), r#"{"t":"shop","q":"sale","d":0,"i":1,"l":0}"#);
     assert_eq!(text(&PASS, None), r#"{"t":"shop","q":"sale","e":1,"l":2,"n":3,"i":4,"x":5,"h":6}"#);
     assert_eq!(
         text(&SLIP, Some([0xff; TAG_LEN])),
-        r#"{"t":"shop","q":"sale","d":0,"i":1,"b":"_____________________w"}"#
+        r#"{"t":"shop","q":"sale","d":0,"i":1,"l":0,"b":"_____________________w"}"#
     );
 }
 

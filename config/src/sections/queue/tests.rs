@@ -36,6 +36,7 @@ fn every_key_arrives() {
         closed_as: ClosedAs::SoldOut,
         board: false,
         rules: Vec::new(),
+        lanes: Vec::new(),
     };
     assert_eq!(queue, expected);
 }

@@ -105,7 +105,7 @@ impl<C: Core> World<'_, C> {
             self.nodes[n].returning(who);
         }
         let hidden = errand == Errand::Status && source & TAB == 0 && visitor.is(flag::HIDDEN);
-        let request = Request { errand, embedded: false, hidden, lane: LaneId::FIRST };
+        let request = Request { errand, embedded: false, hidden, lane: None };
         let step = self.policy.decide(&held, request, &self.nodes[n].look(&self.rules, now_ms));
         self.follow(now_ms, n, source, step);
     }
@@ -133,7 +133,11 @@ impl<C: Core> World<'_, C> {
                 ahead_first: u64::from(visitor.ahead_first),
                 ahead_shown: u64::from(visitor.ahead_shown),
             }),
-            slip: (visitor.slip != 0).then(|| Slip { id: visitor.slip, issued_at_ms: at(visitor.arrived_ms) }),
+            slip: (visitor.slip != 0).then(|| Slip {
+                id: visitor.slip,
+                issued_at_ms: at(visitor.arrived_ms),
+                lane: LaneId::FIRST,
+            }),
             fresh_id,
         }
     }

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_admission::line::{LaneSummary, Rules};
+use sluice_admission::line::{LaneId, Rules, Summary, number_of};
 use utoipa::ToSchema;
 
 use super::{
@@ -49,6 +49,9 @@ pub(crate) struct End {
     /// The epoch in which the number was handed out. Without it: the line's.
     #[serde(default)]
     epoch: Option<u64>,
+    /// The lane of the number. Without it: the queue's first.
+    #[serde(default)]
+    lane: Option<String>,
     /// Why, for the audit log.
     #[serde(default)]
     reason: Option<String>,
@@ -127,8 +130,13 @@ pub(crate) async fn end(
     let gate = gate(&api, &visitor.principal, Permission::SessionWrite, (&tenant, &queue))?;
     let Json(body) = body?;
     let summary = gate.usher.view().summary.clone();
-    let raw = raw_number(&summary.lanes[0], number);
-    if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || raw == 0 || raw > summary.lanes[0].head {
+    let lane = match &body.lane {
+        None => LaneId::FIRST,
+        Some(name) => LaneId::of(&gate.queue, name.as_bytes())
+            .ok_or_else(|| Problem::invalid("/lane", "the queue has no lane of this name".to_owned()))?,
+    };
+    let raw = raw_number(&summary, summary.slot_for(lane), number);
+    if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || number == 0 || !summary.has_passed(raw) {
         return Err(Problem::not_found("visit").hint("only a number that was called can be inside"));
     }
     let why = checked_why(body.reason)?;
@@ -149,24 +157,30 @@ fn checked_why(reason: Option<String>) -> Result<Option<String>, Problem> {
     }
 }
 
-/// The line's own number for one that a page shows: with those that were skipped below it.
-fn raw_number(lane: &LaneSummary, shown: u64) -> u64 {
+/// The line's own number for one that a page shows: of its lane, and with those that were skipped below it.
+fn raw_number(summary: &Summary, slot: usize, shown: u64) -> u64 {
     let skipped = |number: u64, &(first, last): &(u64, u64)| match number >= first {
         true => number.saturating_add(last - first + 1),
         false => number,
     };
-    lane.gaps.iter().fold(shown, skipped)
+    summary.lanes[slot].gaps.iter().fold(number_of(slot, shown), skipped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_admission::line::LaneSummary;
 
     #[test]
     fn a_shown_number_leads_to_the_lines_own() {
-        let lane = LaneSummary { gaps: vec![(11, 20), (31, 40)], ..LaneSummary::default() };
-        for raw in (1..=10).chain(21..=30).chain(41..=60) {
-            assert_eq!(raw_number(&lane, lane.shown_number(raw)), raw);
+        let mut summary = Summary::default();
+        for slot in 0..2 {
+            let gaps = [(11, 20), (31, 40)].map(|(first, last)| (number_of(slot, first), number_of(slot, last)));
+            summary.lanes.put(slot, LaneSummary { gaps: gaps.to_vec(), ..LaneSummary::default() });
+            for place in (1..=10).chain(21..=30).chain(41..=60) {
+                let raw = number_of(slot, place);
+                assert_eq!(raw_number(&summary, slot, summary.shown_number(raw)), raw);
+            }
         }
     }
 }

@@ -120,7 +120,14 @@ async fn a_pass_that_ran_out_enters_as_long_as_a_stream_has_kept_its_seat() {
     let idle = world.gate.queue.session_idle;
     let headers = inside.headers();
     let (errand, initiator) = (Errand::Enter, Initiator::Own);
-    let request = Request { headers: &headers, recipient: inside.recipient(), errand, initiator, hidden: false };
+    let request = Request {
+        headers: &headers,
+        recipient: inside.recipient(),
+        errand,
+        initiator,
+        hidden: false,
+        lane_named: None,
+    };
     let pass = world.gate.pass_by(request).inside.unwrap();
     for _ in 0..20 {
         sleep(world.gate.seen_every()).await;
@@ -144,7 +151,7 @@ async fn elsewhere_on_the_site_a_visit_goes_on_and_no_question_is_asked() {
         for errand in [Errand::Enter, Errand::Prefetch] {
             let headers = visitor.headers();
             let (recipient, initiator) = (visitor.recipient(), Initiator::Own);
-            let request = Request { headers: &headers, recipient, errand, initiator, hidden: false };
+            let request = Request { headers: &headers, recipient, errand, initiator, hidden: false, lane_named: None };
             let decision = world.asks_nobody(async { world.gate.pass_by(request) }).await;
             assert_eq!((decision.parked, decision.inside.map(|pass| pass.number)), (None, number));
             visitor.take_in(&decision);
@@ -157,6 +164,7 @@ async fn elsewhere_on_the_site_a_visit_goes_on_and_no_question_is_asked() {
         errand: Errand::Enter,
         initiator: Initiator::Embedded,
         hidden: false,
+        lane_named: None,
     };
     assert_eq!(world.gate.pass_by(elsewhere).inside, None);
 }

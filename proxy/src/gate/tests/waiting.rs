@@ -51,7 +51,8 @@ async fn a_slip_that_comes_back_takes_one_number() {
 #[tokio::test(start_paused = true)]
 async fn slips_are_numbered_in_the_order_in_which_they_come_back() {
     let (world, _inside, _line) = World::with_a_line_of(1, queue()).await;
-    let mut newcomers = [const { Visitor { cookies: BTreeMap::new(), secure: false, domain: None, hidden: false } }; 3];
+    let mut newcomers =
+        [const { Visitor { cookies: BTreeMap::new(), secure: false, domain: None, hidden: false, lane: None } }; 3];
     for newcomer in &mut newcomers {
         newcomer.enters(&world).await.unwrap_err();
     }
