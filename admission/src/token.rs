@@ -20,7 +20,7 @@
 //! |---|---|---|
 //! | `t`, `q` | all | tenant, queue |
 //! | `i` | all | issued at, ms |
-//! | `d`, `l` | slip | id, lane |
+//! | `d`, `l` | slip | id; lane, unless it is the first |
 //! | `e`, `l`, `n` | ticket, pass | epoch, slot of the lane, place in it |
 //! | `f`, `s` | ticket | stood ahead at first, fewest shown ahead |
 //! | `x`, `h` | pass | expires at, hard end, ms |

@@ -77,13 +77,19 @@ impl Claims for Slip {
     fn write(&self, out: &mut Writer) {
         out.integer("d", self.id);
         out.time("i", self.issued_at_ms);
-        out.integer("l", self.lane.code().into());
+        // Nearly all are of the first lane, and do without.
+        if self.lane != LaneId::FIRST {
+            out.integer("l", self.lane.code().into());
+        }
     }
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             id: from.integer("d")?,
             issued_at_ms: from.time("i")?,
-            lane: LaneId::from_code(from.integer("l")?.try_into().ok()?),
+            lane: match from.has("l") {
+                false => LaneId::FIRST,
+                true => LaneId::from_code(from.integer("l").filter(|&code| code > 0)?.try_into().ok()?),
+            },
         })
     }
 }

@@ -25,11 +25,10 @@ fn with(kind: Kind, claim: &str, value: &str) -> String {
 /// Every claim that is an integer, with its bound.
 fn integers(kind: Kind) -> &'static [(&'static str, u64)] {
     const MAX: u64 = u64::MAX;
-    const LANE_MAX: u64 = u32::MAX as u64;
     const SLOT_MAX: u64 = 7;
     const PLACE_MAX: u64 = (1 << 50) - 1;
     match kind {
-        Kind::Slip => &[("d", MAX), ("i", TIME_MS_MAX), ("l", LANE_MAX)],
+        Kind::Slip => &[("d", MAX), ("i", TIME_MS_MAX)],
         Kind::Ticket => &[("e", MAX), ("l", SLOT_MAX), ("n", PLACE_MAX), ("i", TIME_MS_MAX), ("f", MAX), ("s", MAX)],
         Kind::Pass => {
             &[("e", MAX), ("l", SLOT_MAX), ("n", PLACE_MAX), ("i", TIME_MS_MAX), ("x", TIME_MS_MAX), ("h", TIME_MS_MAX)]

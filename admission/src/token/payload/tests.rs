@@ -23,12 +23,25 @@ const TICKET_MAX: Ticket = Ticket {
 
 #[test]
 fn claims_are_written_in_their_own_order() {
-    assert_eq!(text(&SLIP, None), r#"{"t":"shop","q":"sale","d":0,"i":1,"l":0}"#);
+    assert_eq!(text(&SLIP, None), r#"{"t":"shop","q":"sale","d":0,"i":1}"#);
     assert_eq!(text(&PASS, None), r#"{"t":"shop","q":"sale","e":1,"l":2,"n":3,"i":4,"x":5,"h":6}"#);
     assert_eq!(
         text(&SLIP, Some([0xff; TAG_LEN])),
-        r#"{"t":"shop","q":"sale","d":0,"i":1,"l":0,"b":"_____________________w"}"#
+        r#"{"t":"shop","q":"sale","d":0,"i":1,"b":"_____________________w"}"#
     );
+}
+
+/// A lane has one spelling: none if it is the first.
+#[test]
+fn a_slip_says_its_lane_unless_it_is_the_first() {
+    let slip = Slip { lane: crate::line::LaneId::from_code(7), ..SLIP };
+    let written = text(&slip, None);
+    assert_eq!(written, r#"{"t":"shop","q":"sale","d":0,"i":1,"l":7}"#);
+    let claims = |text: &str| decode::<Slip>(text.as_bytes()).map(|payload| payload.claims);
+    assert_eq!((claims(&written), claims(&text(&SLIP, None))), (Some(slip), Some(SLIP)));
+    for forged in ["0", "4294967296", "07", "-1"] {
+        assert_eq!(claims(&written.replace(":7}", &format!(":{forged}}}"))), None, "{forged}");
+    }
 }
 
 #[test]
