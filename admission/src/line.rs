@@ -45,6 +45,7 @@ pub use self::{
     },
     rules::{CREDIT_PER_VISITOR, LaneRule, Rules},
     summary::{LaneSummary, Summary},
+    verdict::{Lookup, Whereabouts},
 };
 pub(crate) use self::{
     constants::CONSTANTS,

@@ -58,11 +58,13 @@ pub enum Reason {
     RateUsed,
     /// The visitor was called and did not enter. Is called again once the page is loaded, not while it only asks.
     Lapsed,
+    /// The visitor's place is on another device now.
+    Moved,
 }
 
 impl Reason {
     /// Every reason, for tables and tests.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Paused,
         Self::SeatsTaken,
         Self::StoreAway,
@@ -71,6 +73,7 @@ impl Reason {
         Self::LineFull,
         Self::RateUsed,
         Self::Lapsed,
+        Self::Moved,
     ];
 
     /// The name in the status document.
@@ -84,6 +87,7 @@ impl Reason {
             Self::LineFull => "line_full",
             Self::RateUsed => "rate_used",
             Self::Lapsed => "lapsed",
+            Self::Moved => "moved",
         }
     }
 }
@@ -118,4 +122,8 @@ pub struct Standing {
     pub reason: Option<Reason>,
     /// The line's own clock, unix seconds.
     pub server_time_s: u64,
+    /// For how long a call may still be taken up, in seconds, if that is known.
+    pub enter_within_s: Option<u32>,
+    /// When a queue opens that is closed, unix seconds, if its owner has said so.
+    pub opens_at_s: Option<u64>,
 }

@@ -11,9 +11,9 @@ use sluice_config::Name;
 pub use self::{
     checkup::{Checkup, Finding, Severity},
     embedded::Embedded,
-    redis::{Condition, Redis},
+    redis::{Board, Condition, Note, Redis},
 };
-use crate::line::{Batch, Minute, Outcome, Rules};
+use crate::line::{Batch, Lookup, Minute, Outcome, Rules};
 
 /// Which line: that of a queue of a tenant, with all its lanes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,4 +77,8 @@ pub trait Store: Send + Sync + 'static {
     /// What happened in each minute from this one on, see [`Line::counts`](crate::line::Line::counts). Changes nothing;
     /// nothing of a line in which no visitor has stood.
     fn counts(&self, line: &LineId, since_minute: u64) -> impl Future<Output = Result<Vec<Minute>, StoreError>> + Send;
+
+    /// What is known of a number, see [`Line::find`](crate::line::Line::find). Changes nothing. `None`: no visitor has
+    /// stood in the line.
+    fn find(&self, line: &LineId, number: u64) -> impl Future<Output = Result<Option<Lookup>, StoreError>> + Send;
 }

@@ -5,6 +5,7 @@
 //! | [`Slip`] | arrived, has no number yet | as long as the caller accepts its age |
 //! | [`Ticket`] | holds a number in line | in the epoch of the line |
 //! | [`Pass`] | may enter | in the epoch of the line, until it expires |
+//! | [`Move`] | a ticket on its way to another device | in the epoch of the line, until it expires; once, by the store |
 //!
 //! # Format
 //!
@@ -19,11 +20,13 @@
 //! | claim | in | meaning |
 //! |---|---|---|
 //! | `t`, `q` | all | tenant, queue |
-//! | `i` | all | issued at, ms |
-//! | `d`, `l` | slip | id; lane, unless it is the first |
-//! | `e`, `l`, `n` | ticket, pass | epoch, slot of the lane, place in it |
-//! | `f`, `s` | ticket | stood ahead at first, fewest shown ahead |
-//! | `x`, `h` | pass | expires at, hard end, ms |
+//! | `i` | all | issued at, ms; of a move, its ticket |
+//! | `d` | slip, move | id |
+//! | `l` | slip | lane, unless it is the first |
+//! | `e`, `l`, `n` | ticket, pass, move | epoch, slot of the lane, place in it |
+//! | `f`, `s` | ticket, move | stood ahead at first, fewest shown ahead |
+//! | `x` | pass, move | expires at, ms |
+//! | `h` | pass | hard end, ms |
 //! | `b` | any, optional | [`Binding`] to network or user agent |
 //!
 //! Claims are unsigned integers in this order, names are plain text, and there is exactly one way to write each
@@ -72,7 +75,7 @@ mod refused;
 
 pub use self::{
     binding::Binding,
-    claims::{Kind, Pass, Slip, Ticket},
+    claims::{Kind, Move, Pass, Slip, Ticket},
     keyring::{KID_LEN_MAX, Keyring, KeyringError, SECRET_LEN_MIN},
     keys::QueueKeys,
     refused::Refused,

@@ -23,7 +23,7 @@ mod random;
 mod standard;
 
 use sluice_admission::line::LaneId;
-use sluice_admission::token::{Binding, Keyring, Kind, Pass, QueueKeys, Refused, Slip, Ticket};
+use sluice_admission::token::{Binding, Keyring, Kind, Move, Pass, QueueKeys, Refused, Slip, Ticket};
 use sluice_config::settings::{Keys, Name, Secret};
 
 const NOW_MS: u64 = 1_763_712_000_000;
@@ -37,6 +37,8 @@ const PASS: Pass = Pass {
     expires_at_ms: NOW_MS + 600_000,
     ends_at_ms: NOW_MS + 43_200_000,
 };
+
+const MOVE: Move = Move { ticket: TICKET, id: 0x89ab_cdef, expires_at_ms: NOW_MS + 600_000 };
 
 /// 32 bytes counting up from `first`.
 fn secret(first: u8) -> [u8; 32] {
@@ -65,6 +67,7 @@ fn token(keys: &QueueKeys, kind: Kind) -> String {
         Kind::Slip => keys.sign_slip(&SLIP, Binding::NONE),
         Kind::Ticket => keys.sign_ticket(&TICKET, Binding::NONE),
         Kind::Pass => keys.sign_pass(&PASS, Binding::NONE),
+        Kind::Move => keys.sign_move(&MOVE, Binding::NONE),
     }
 }
 
@@ -74,6 +77,7 @@ fn present(keys: &QueueKeys, kind: Kind, token: impl AsRef<[u8]>) -> Result<(), 
         Kind::Slip => keys.verify_slip(token, Binding::NONE).map(|_| ()),
         Kind::Ticket => keys.verify_ticket(token, EPOCH, Binding::NONE).map(|_| ()),
         Kind::Pass => keys.verify_pass(token, EPOCH, NOW_MS, Binding::NONE).map(|_| ()),
+        Kind::Move => keys.verify_move(token, EPOCH, NOW_MS, Binding::NONE).map(|_| ()),
     }
 }
 

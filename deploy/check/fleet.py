@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import http.server
+import json
 import os
 import socket
 import ssl
@@ -38,13 +39,14 @@ class Fleet:
 
     def __init__(self, binary, folder):
         self.binary, self.folder = binary, folder
-        ports = free_ports(8)
+        ports = free_ports(9)
         self.redis, self.origin, self.nowhere = ports[0], ports[1], ports[7]
         self.nodes = [
-            {"http": ports[2], "https": ports[3], "admin": ports[4]},
-            {"http": ports[5], "https": None, "admin": ports[6]},
+            {"http": ports[2], "https": ports[3], "admin": ports[4], "api": ports[8]},
+            {"http": ports[5], "https": None, "admin": ports[6], "api": None},
         ]
         self.stop = threading.Event()
+        self.env = dict(os.environ, SLUICE_KEY=base64.b64encode(os.urandom(32)).decode())
 
     def write(self, mode="auto"):
         """Writes the config of every node; nodes that run take it."""
@@ -56,6 +58,7 @@ class Fleet:
                 f'[server]\nhttp = ["127.0.0.1:{node["http"]}"]\nhttps = {https}\nadmin = "127.0.0.1:{node["admin"]}"\n'
                 f'threads = 1\ndrain_timeout = "1s"\n[store]\nurl = "redis://127.0.0.1:{self.redis}"\n'
                 '[keys]\ncurrent = "a"\nsecrets = { a = { env = "SLUICE_KEY" } }\n'
+                + (f'[admin]\nlisten = "127.0.0.1:{node["api"]}"\n' if node["api"] else "")
             )
             tls = '[tls]\nredirect_http = false\ncertificates = [{ chain = "../shop.pem", key = { file = "../shop.key" } }]\n'
             self.tenant(config, "shop", HOST, self.origin, f'max_active = 30\nmode = "{mode}"\n', tls if node["https"] else "")
@@ -70,6 +73,18 @@ class Fleet:
         )
         path.with_suffix(".new").rename(path)
 
+    def override(self, **settings):
+        """Sets something in place of the file's, by the first node's API."""
+        token = subprocess.run([self.binary, "admin", "token", "--config", self.folder / "node-0"], env=self.env,
+                               check=True, capture_output=True, text=True).stdout.strip()
+        connection = http.client.HTTPConnection("127.0.0.1", self.nodes[0]["api"], timeout=5)
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "If-Match": "*"}
+        connection.request("PATCH", "/v1/tenants/shop/queues/sale/override", json.dumps(settings), headers)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        if answer.status != 200:
+            raise Failed(f"the API refuses an override: {answer.status} {text}")
+
     @contextlib.contextmanager
     def running(self):
         """Everything runs within the block, visitors included."""
@@ -78,8 +93,6 @@ class Fleet:
             "-keyout", self.folder / "shop.key", "-out", self.folder / "shop.pem")
         (self.folder / "shop.key").chmod(0o600)
         self.write()
-        key = base64.b64encode(os.urandom(32)).decode()
-        env = dict(os.environ, SLUICE_KEY=key)
         with contextlib.ExitStack() as stack:
             origin = http.server.ThreadingHTTPServer(("127.0.0.1", self.origin), Origin)
             origin.daemon_threads = True
@@ -90,7 +103,7 @@ class Fleet:
             until("Redis listens", lambda: listens(self.redis), 10)
             for number, node in enumerate(self.nodes):
                 log = self.folder / f"node-{number}.log"
-                stack.enter_context(process(self.binary, "run", "--config", self.folder / f"node-{number}", log=log, env=env))
+                stack.enter_context(process(self.binary, "run", "--config", self.folder / f"node-{number}", log=log, env=self.env))
                 until(lambda log=log: f"a node is ready:\n{log.read_text()}", lambda node=node: ready(node["admin"]), 20)
             visitors = [threading.Thread(target=self.visit, args=(i,), daemon=True) for i in range(VISITORS)]
             visitors.append(threading.Thread(target=self.err, daemon=True))

@@ -6,5 +6,6 @@
 pub(crate) mod access;
 pub(crate) mod api;
 pub(crate) mod audit;
+pub(crate) mod listen;
 pub(crate) mod probes;
 pub(crate) mod time;

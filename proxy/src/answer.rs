@@ -1,6 +1,9 @@
 //! What the node answers by itself: one place that turns a decision into status, headers and body.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -18,6 +21,8 @@ use crate::request::{kind::Kind, preferences::Preferences};
 const SLUICE_STATE: HeaderName = HeaderName::from_static("sluice-state");
 /// A node that is full is so for a moment.
 const BUSY_RETRY_AFTER_S: u32 = 2;
+/// A site that does not answer is asked again by its visitors' browsers after this, in seconds.
+const TRY_UNAVAILABLE_AGAIN_S: &str = "10";
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// An answer ready to be written.
@@ -56,6 +61,7 @@ impl Answer {
             closed_as: queue.closed_as,
             standing: &standing,
             message,
+            slip: None,
         };
         let line_path = queue.paths.first().map_or("/", String::as_str);
         let body = pages.form_unsent(&input, &Form { fields, sent_by: &sent_by, line_path });
@@ -97,12 +103,14 @@ pub(crate) struct Parked<'a> {
     pub(crate) standing: &'a Standing,
     /// Of a form: whose page it was on.
     pub(crate) sent_by: SentBy,
+    /// What the visitor is handed, and may carry to another browser.
+    pub(crate) slip: Option<&'a str>,
     pub(crate) wants: Preferences,
 }
 
 /// The answer to a request that may not pass, by its kind.
 pub(crate) fn parked(parked: Parked<'_>) -> Answer {
-    let Parked { pages, queue, site, message, kind, standing, sent_by, wants } = parked;
+    let Parked { pages, queue, site, message, kind, standing, sent_by, slip, wants } = parked;
     let (code, content_type, body) = match kind {
         Kind::Navigation => {
             let input = PageInput {
@@ -111,6 +119,7 @@ pub(crate) fn parked(parked: Parked<'_>) -> Answer {
                 closed_as: queue.closed_as,
                 standing,
                 message,
+                slip,
             };
             (queue.wait_status.code(), page::CONTENT_TYPE, pages.waiting(&input))
         }
@@ -160,7 +169,32 @@ pub(crate) fn status_document(queue: &Queue, standing: &Standing, message: Optio
 
 /// The public board of a line.
 pub(crate) fn board(pages: &Pages, site: &str, board: &Board<'_>, wants: Preferences) -> Answer {
-    html(200, pages.board(wants.read(site), board), pages, wants)
+    let mut answer = html(200, pages.board(wants.read(site), board), pages, wants);
+    page_fields(&mut answer.head, pages, Sort::Board, wants);
+    answer
+}
+
+/// A page of a place on its way to another device.
+pub(crate) fn moving(code: u16, body: Bytes, pages: &Pages, wants: Preferences) -> Answer {
+    let mut answer = answer(code, page::CONTENT_TYPE, body);
+    page_fields(&mut answer.head, pages, page::moving::SORT, wants);
+    put(&mut answer.head, header::REFERRER_POLICY, page::moving::REFERRER_POLICY);
+    answer
+}
+
+/// A piece of a page, for its script.
+pub(crate) fn piece(body: Bytes) -> Answer {
+    let mut answer = answer(200, page::CONTENT_TYPE, body);
+    put(&mut answer.head, header::CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'");
+    answer
+}
+
+/// Leads a form on to a path of the site.
+pub(crate) fn see_other(path: &str) -> Answer {
+    let mut answer = answer(303, "", Bytes::new());
+    // A path of the config is made of letters that a field may have.
+    let _ = answer.head.insert_header(header::LOCATION, path);
+    answer
 }
 
 /// The answer to a CORS preflight; what it allows is added by the caller.
@@ -185,6 +219,16 @@ pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, wants: Option
     let mut body = Vec::new();
     problem::refused(&mut body, refusal);
     answer(code, problem::CONTENT_TYPE, body.into())
+}
+
+/// The answer to a request for a page that the site does not give: a page of the tenant's. A browser that asked by GET asks
+/// again by itself.
+pub(crate) fn unavailable(code: u16, pages: &Pages, site: &str, wants: Preferences, is_get: bool) -> Answer {
+    let mut answer = html(code, pages.refused(wants.read(site), Refusal::Unavailable(code)), pages, wants);
+    if is_get {
+        put(&mut answer.head, header::REFRESH, TRY_UNAVAILABLE_AGAIN_S);
+    }
+    answer
 }
 
 /// The answer to a request that cannot be read. `reason` is a fixed word: nothing of the request comes back in it.
@@ -217,6 +261,17 @@ pub(crate) fn moved(to: HeaderValue) -> Answer {
 pub(crate) fn busy() -> Answer {
     let mut answer = plain(503, "Too many requests are under way. Please try again.\n");
     try_again_soon(&mut answer);
+    answer
+}
+
+/// What a request whose body is too long is told.
+pub(crate) const TOO_LONG: &str = "The request is longer than this site takes.\n";
+
+/// The answer to a client that has sent too many requests.
+pub(crate) fn too_many(retry_after: Duration) -> Answer {
+    let mut answer = plain(429, "Too many requests have come from this address. Please try again later.\n");
+    let seconds = u32::try_from(retry_after.as_secs()).unwrap_or(u32::MAX);
+    put_number(&mut answer.head, header::RETRY_AFTER, seconds);
     answer
 }
 

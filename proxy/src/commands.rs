@@ -36,6 +36,10 @@ enum Command {
     Demo(demo::Options),
     /// Show every page that a tenant's visitors may come to see, while its files are being written.
     Preview(setup::preview::Options),
+    /// Write a tenant's file for a site that is there, from what can be seen of it and five answers.
+    Init(Box<setup::init::Options>),
+    /// What helps on the day on which visitors are led to Sluice.
+    Cutover(setup::cutover::Options),
     /// Say which tenant, queue and rule a request meets, and what it gets if it may not enter.
     Explain(explain::Options),
     /// Ask a node for its health, for images without a shell. Exits with 1 unless it is alive, or ready.
@@ -81,6 +85,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Run(dir) => run::run(&dir.config),
         Command::Check(dir) => check::run(&dir.config),
         Command::Demo(options) => demo::run(&options),
+        Command::Init(options) => setup::init::run(&options),
+        Command::Cutover(options) => setup::cutover::run(&options),
         Command::Preview(options) => setup::preview::run(&options),
         Command::Explain(options) => explain::run(&options),
         Command::Health(options) => health::run(&options),
@@ -98,6 +104,7 @@ pub(crate) fn run() -> ExitCode {
             console::complain(&errors);
             ExitCode::FAILURE
         }
+        Err(Failed::Said(code)) => code,
         Err(Failed::Because(why)) => {
             console::complain(format_args!("sluice: {why}"));
             ExitCode::FAILURE
@@ -110,6 +117,8 @@ pub(crate) fn run() -> ExitCode {
 enum Failed {
     Config(Errors),
     Because(String),
+    /// It has been said already, and this is how the process ends.
+    Said(ExitCode),
 }
 
 impl<E: std::error::Error> From<E> for Failed {

@@ -3,6 +3,7 @@
 //! Knows header maps and no other HTTP. What is decided, and in which order, stands in [`sluice_admission::policy`].
 
 mod counts;
+mod moves;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -14,17 +15,23 @@ use sluice_admission::{
     line::{LaneId, Rules},
     policy::{self, Policy, Step},
     session,
-    standing::Standing,
+    standing::{Reason, Standing, State},
     store::LineId,
     token::{Pass, QueueKeys},
-    usher::{Mark, Usher, Word, now},
+    usher::{Mark, Unanswered, Usher, Word, now},
 };
 use sluice_config::{Queue, Tenant};
 
-pub(crate) use self::counts::Counts;
 pub(crate) use self::tokens::SLUICE_PASS;
-use self::tokens::{Cookies, Jar};
-use crate::{request::initiator::Initiator, tally::Tally};
+pub(crate) use self::{
+    counts::Counts,
+    moves::{Moves, Offer, Taken},
+};
+use self::{
+    moves::Fate,
+    tokens::{Cookies, Jar},
+};
+use crate::{limits::Price, request::initiator::Initiator, tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 
@@ -43,8 +50,12 @@ pub(crate) struct Gate {
     keys: QueueKeys,
     cookies: Cookies,
     fresh_id: fn() -> u64,
+    /// Places on their way to other devices; `None`: nothing is kept of them.
+    moves: Option<Moves>,
     /// Requests that each rule of the queue has decided about.
     met: Box<[Tally]>,
+    /// Slips that were too young for what their clients have had.
+    delayed: Tally,
 }
 
 /// What a request brings to the gate.
@@ -75,6 +86,8 @@ pub(crate) struct Decision {
     pub(crate) can_wait: bool,
     /// Cookies and token headers to be set, whatever the answer.
     pub(crate) handed_out: HandedOut,
+    /// The slip among them.
+    pub(crate) slip: Option<String>,
 }
 
 /// Fields that hand tokens out, or take them back.
@@ -103,7 +116,24 @@ impl Gate {
         let cookies = Cookies::new(queue.name.as_str(), tenant);
         let (rules, policy) = (Rules::of(&queue), Policy::of(&queue));
         let met = queue.rules.iter().map(|_| Tally::default()).collect();
-        Self { rules, queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id, met }
+        Self {
+            rules,
+            queue,
+            usher,
+            counts,
+            policy,
+            keys,
+            cookies,
+            fresh_id: tokens::random_id,
+            moves: None,
+            met,
+            delayed: Tally::default(),
+        }
+    }
+
+    /// The same, and a place can be moved to another device.
+    pub(crate) fn with_moves(self, moves: Moves) -> Self {
+        Self { moves: Some(moves), ..self }
     }
 
     /// The line of a queue.
@@ -118,6 +148,11 @@ impl Gate {
         }
     }
 
+    /// How often a number was put off since the config was taken, because of how many its client had had.
+    pub(crate) fn delayed(&self) -> u64 {
+        u64::try_from(self.delayed.sum()).unwrap_or(0)
+    }
+
     /// How many requests each rule of the queue has decided about since the config was taken.
     pub(crate) fn rules_met(&self) -> impl Iterator<Item = (&str, u64)> {
         let counts = self.met.iter().map(|count| u64::try_from(count.sum()).unwrap_or(0));
@@ -130,17 +165,30 @@ impl Gate {
         set.or_else(|| self.queue.message.as_deref().map(Cow::Borrowed))
     }
 
-    /// Decides about one request.
-    pub(crate) async fn decide(&self, request: Request<'_>) -> Decision {
-        let (jar, mut step) = {
+    /// Decides about one request. With a price, a slip may have to be of some age before it becomes a number.
+    pub(crate) async fn decide_at(&self, request: Request<'_>, price: Option<Price>) -> Decision {
+        let mut jar = Jar::open(self, request, &self.usher.view(), now());
+        // Hardly any visitor has made a link.
+        if jar.brings_move() {
+            match Box::pin(self.fate(&jar)).await {
+                Fate::Open => {}
+                Fate::Settled => jar.forget_move(),
+                Fate::Gone => return self.gone(jar),
+            }
+        }
+        let step = {
             let (view, now) = (self.usher.view(), now());
-            let jar = Jar::open(self, request, &view, now);
-            let step = self.policy.decide(&jar, request.as_the_policy_sees_it(self), &view.look(&self.rules, now));
-            (jar, step)
+            self.policy.decide(&jar, request.as_the_policy_sees_it(self), &view.look(&self.rules, now))
         };
+        let decided = self.go_on(step, price).await;
+        self.close(jar, &decided)
+    }
+
+    /// Asks the line what there is to ask, until the request is decided.
+    async fn go_on(&self, mut step: Step, price: Option<Price>) -> policy::Decided {
         loop {
             step = match step {
-                Step::Done(decided) => return self.close(jar, &decided),
+                Step::Done(decided) => return decided,
                 Step::Ask { ask, told_ms, after_ms, asked } => {
                     if after_ms > 0 {
                         tokio::time::sleep(Duration::from_millis(after_ms)).await;
@@ -149,7 +197,18 @@ impl Gate {
                     asked.answered(&self.policy, verdict, &self.usher.view().look(&self.rules, now()))
                 }
                 Step::Join { newcomer, joining } => {
-                    let answer = self.usher.join(newcomer).await;
+                    let price = price.as_ref().filter(|_| !newcomer.walk_in);
+                    let is_young =
+                        price.is_some_and(|price| joining.slip_age(self.usher.view().line_ms(now())) < price.delay());
+                    let answer = if is_young {
+                        self.delayed.inc();
+                        Err(Unanswered)
+                    } else {
+                        self.usher.join(newcomer).await
+                    };
+                    if let (Ok(_), Some(price)) = (&answer, price) {
+                        price.paid();
+                    }
                     joining.answered(&self.policy, answer, &self.usher.view().look(&self.rules, now()))
                 }
             };
@@ -202,8 +261,11 @@ impl Gate {
     /// Says good-bye for a visitor. With `keep_place`, a page that is being closed only says that nobody is
     /// looking for now.
     pub(crate) fn leave(&self, request: Request<'_>, keep_place: bool) -> Decision {
-        let jar = Jar::open(self, request, &self.usher.view(), now());
+        let mut jar = Jar::open(self, request, &self.usher.view(), now());
         let decided = self.policy.leave(&jar, keep_place);
+        if !keep_place {
+            jar.forget_move();
+        }
         self.close(jar, &decided)
     }
 
@@ -219,19 +281,25 @@ impl Gate {
         self.usher.mark(Mark { epoch, word: Word::Ended(number) });
     }
 
+    /// The same, and when the queue opens, if it is closed until then.
+    fn with_opening(&self, standing: Standing) -> Standing {
+        let is_closed = standing.reason == Some(Reason::Closed) || standing.state == State::Closed;
+        Standing { opens_at_s: self.queue.opens_at_s.filter(|_| is_closed), ..standing }
+    }
+
     fn close(&self, jar: Jar<'_>, decided: &policy::Decided) -> Decision {
         for mark in decided.marks.iter() {
             self.usher.mark(mark);
         }
         let errand = jar.errand();
         let can_wait = decided.renews && !jar.is_carried_over();
-        let handed_out = jar.close(&decided.handed);
+        let (handed_out, slip) = jar.close(&decided.handed);
         let (parked, inside) = match decided.verdict {
             policy::Passage::Passes { inside } => (None, inside),
-            policy::Passage::Parked(standing) => (Some(standing), None),
+            policy::Passage::Parked(standing) => (Some(self.with_opening(standing)), None),
         };
         self.counts.count(errand, decided.counted, parked.is_some());
-        Decision { parked, inside, can_wait, handed_out }
+        Decision { parked, inside, can_wait, handed_out, slip }
     }
 }
 

@@ -16,12 +16,16 @@ use tokio::{
 
 use crate::{
     admin::{
-        access::Access,
+        access::{
+            Access,
+            void::{self, Void},
+        },
         api::{self, Api},
         audit::Audit,
         probes::{self, Probes},
     },
     node::{Lines, Node, NodeError},
+    peers,
     transport::{Open, Scheme, Server},
 };
 
@@ -55,6 +59,8 @@ pub(crate) enum StartError {
     Api(#[source] io::Error),
     #[error("audit log: {0}")]
     Audit(#[source] io::Error),
+    #[error("what is void cannot be read, and would be good again: {0}")]
+    Void(#[source] io::Error),
     #[error(transparent)]
     Keys(#[from] KeyringError),
     #[error("cannot start threads: {0}")]
@@ -75,13 +81,15 @@ impl Life {
         let leaving = node.leaving.clone();
         let (server, admin_listener) = {
             let _context = lines_run_on.enter();
-            let server = Server::bind(node.clone(), &config.server, &config.tls).map_err(StartError::Listen)?;
+            let server = Server::bind(node.clone(), config).map_err(StartError::Listen)?;
             let admin = config.server.admin.map(|addr| lines_run_on.block_on(TcpListener::bind(addr)));
             (server, admin.transpose().map_err(StartError::Admin)?)
         };
         lines_run_on.block_on(node.take(config, keys, LINES_ANSWER_WITHIN))?;
         let addresses = server.addresses().map_err(StartError::Listen)?;
         let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Admin)?;
+        let port = addresses.first().map_or(0, |(_, address)| address.port());
+        lines_run_on.spawn(peers::keep(node.clone(), peers::name(port)));
         if let Some(listener) = admin_listener {
             let probes = Probes { node: node.clone(), leaving: leaving.clone() };
             lines_run_on.spawn(async move {
@@ -95,6 +103,7 @@ impl Life {
             lines_run_on.spawn(node.rotate_tickets());
         }
         let open = server.open().map_err(StartError::Threads)?;
+        lines_run_on.spawn(open.vouches());
         Ok(Self { node, addresses, admin, api, open, leaving, lines_run_on })
     }
 
@@ -109,6 +118,7 @@ impl Life {
             done.await;
             self.open.close(&self.leaving).await;
         });
+        self.node.access_log.end();
         self.lines_run_on.shutdown_background();
     }
 }
@@ -122,14 +132,12 @@ fn serve_api(
 ) -> Result<(SocketAddr, Arc<Access>), StartError> {
     let listener = run_on.block_on(TcpListener::bind(settings.listen)).map_err(StartError::Api)?;
     let address = listener.local_addr().map_err(StartError::Api)?;
-    let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?));
+    let void = Arc::new(Void::open(node.store().state_dir()).map_err(StartError::Void)?);
+    run_on.spawn(void::keep(void.clone(), node.shared_store()));
+    let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?, void));
     let audit = Audit::open(node.store().state_dir()).map_err(StartError::Audit)?;
     let api = Arc::new(Api::new(node.clone(), access.clone(), audit));
-    run_on.spawn(async move {
-        if let Err(error) = api::serve(listener, api).await {
-            tracing::error!(%error, "[admin] listener stopped");
-        }
-    });
+    run_on.spawn(api::serve(listener, api));
     Ok((address, access))
 }
 

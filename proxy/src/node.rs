@@ -23,11 +23,14 @@ use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
 pub(crate) use self::lines::Lines;
 use crate::{
-    gate::{Counts, Gate},
+    gate::{Counts, Gate, Moves},
+    limits::KnownUsage,
     metrics::Metrics,
+    peers::Peers,
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
     service::Insiders,
+    sinks::access_log::AccessLog,
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
     upstream::{KnownOrigins, OriginTlsError},
 };
@@ -40,6 +43,9 @@ pub(crate) struct Node {
     pub(crate) leaving: Arc<AtomicBool>,
     /// From where visitors have been inside lately.
     pub(crate) insiders: Insiders,
+    pub(crate) access_log: Arc<AccessLog>,
+    /// The other nodes of the fleet.
+    pub(crate) peers: Peers,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
@@ -47,6 +53,7 @@ pub(crate) struct Node {
     /// Where ushers run, and checks of origins: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
+    usage: KnownUsage,
     origins: KnownOrigins,
 }
 
@@ -69,6 +76,8 @@ pub(crate) enum NodeError {
     Tls(#[from] TlsError),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    #[error("the system gives no random bytes")]
+    Random,
 }
 
 impl Node {
@@ -77,12 +86,15 @@ impl Node {
             metrics: Metrics::new()?,
             leaving: Arc::default(),
             insiders: Insiders::default(),
+            access_log: Arc::default(),
+            peers: Peers::new().map_err(|_| NodeError::Random)?,
             routes: ArcSwap::default(),
             store,
             tickets: Arc::new(TicketKeys::new()?),
             wrapping: Arc::default(),
             ushers_run_on,
             lines: Mutex::default(),
+            usage: KnownUsage::default(),
             origins: KnownOrigins::default(),
         })
     }
@@ -90,6 +102,11 @@ impl Node {
     /// Where the lines are.
     pub(crate) fn store(&self) -> &Lines {
         &self.store
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn shared_store(&self) -> Arc<Lines> {
+        self.store.clone()
     }
 
     /// Changes the keys of session tickets for as long as the node lives.
@@ -131,6 +148,7 @@ impl Node {
                 });
                 let keys = keyring.mint_keys(&tenant.name, &queue.name);
                 let gate = Gate::new(tenant, queue.clone(), served.usher.clone(), keys, served.counts.clone());
+                let gate = gate.with_moves(Moves::new(self.store.clone()));
                 kept.insert(line, served);
                 Arc::new(gate)
             });
@@ -138,7 +156,8 @@ impl Node {
             let origins = self.origins.of_tenant(tenant);
             let origins = origins.map_err(|error| NodeError::OriginTls(tenant.name.to_string(), error))?;
             let site = Site::new(tenant.clone(), gates, origins);
-            sites.push(Arc::new(site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?));
+            let site = site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?;
+            sites.push(Arc::new(site.counted_by(self.usage.of_tenant(tenant))));
         }
         let answered = async {
             for usher in &fresh {
@@ -154,11 +173,14 @@ impl Node {
         }
         self.routes().sites().iter().flat_map(|site| site.origins()).for_each(|origin| origin.stop());
         sites.iter().flat_map(|site| site.origins()).for_each(|origin| origin.start(&self.ushers_run_on));
+        self.usage.keep(|name| config.tenants.iter().any(|tenant| tenant.name.as_str() == name));
+        self.access_log.take(config.access_log.as_ref());
         self.wrapping.take(&keyring);
         *lines = kept;
         let health_path = config.server.health_path.as_deref();
         let fleet = keyring.secrets_for("via").first().map_or_else(Fleet::default, |secret| Fleet::of(secret));
         self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet).with_health_path(health_path)));
+        self.peers.take(keys, &keyring);
         Ok(())
     }
 

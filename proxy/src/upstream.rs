@@ -14,6 +14,7 @@
 //! | an origin that says nothing once the request is whole | `read_timeout` | 504 |
 //! | an origin that takes nothing | `write_timeout` | 504 |
 //! | a request's body of which nothing comes | 30 s, on HTTP/2 and `write_timeout` | 408, on HTTP/2 the stream ends |
+//! | a request's body | `body_max` | 413 |
 //! | a WebSocket on which nothing moves | 1 h, 60 s once one side has ended | it ends |
 //! | idle connections of a worker | 512, `idle_timeout` | the oldest is closed |
 //!
@@ -26,8 +27,10 @@ mod ask;
 mod body;
 mod exchange;
 mod failure;
+mod http2;
 mod link;
 mod origin;
+mod patience;
 mod pool;
 mod proof;
 mod tunnel;
@@ -35,6 +38,7 @@ mod tunnel;
 use std::{
     cell::RefCell,
     pin::{Pin, pin},
+    sync::atomic::AtomicU64,
     task::{Context, Poll},
     time::Duration,
 };
@@ -42,7 +46,7 @@ use std::{
 use pingora_http::ResponseHeader;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, interval, sleep},
+    time::{Instant, Sleep, interval, sleep},
 };
 
 pub(crate) use self::{
@@ -50,12 +54,13 @@ pub(crate) use self::{
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
-    origin::{KnownOrigins, OfOrigin, OfServer, Origin, OriginTlsError},
+    origin::{KnownOrigins, OfServer, Origin, OriginTlsError},
 };
 use self::{
-    exchange::{End, Exchange, Limits},
+    exchange::{Amounts, End, Exchange},
     link::Link,
     origin::{Server, Tried},
+    patience::Limits,
     pool::Pool,
 };
 
@@ -137,6 +142,9 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
+/// What sees an answer's head before the client does.
+type OnHead<'h> = &'h mut (dyn FnMut(&mut ResponseHeader) + Send);
+
 /// Where a request goes.
 pub(crate) struct Route<'r> {
     pub(crate) origin: &'r Origin,
@@ -144,6 +152,10 @@ pub(crate) struct Route<'r> {
     pub(crate) visitor: u64,
     /// How long nothing may come of a request's body.
     pub(crate) body_silence_max: Duration,
+    /// How long a request's body may be, in bytes.
+    pub(crate) body_max: u64,
+    /// Bytes of the answer's body.
+    pub(crate) sent: &'r AtomicU64,
     /// Called when bytes have moved, with the time: the visitor is still there.
     pub(crate) on_moved: &'r (dyn Fn(Instant) + Sync),
 }
@@ -156,54 +168,99 @@ pub(crate) async fn forward<C: Client>(
     client: &mut C,
     ask: &Ask,
     route: &Route<'_>,
-    on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+    on_head: OnHead<'_>,
 ) -> Result<(), Failure> {
-    let limits = Limits::of(route);
     let mut timer = pin!(sleep(NOT_YET));
     let mut tried = Tried::default();
     let mut may_reuse = true;
     loop {
         let turn = route.origin.turn(route.visitor, &tried).await.inspect_err(|_| route.origin.had_no_room())?;
         let server = turn.server();
-        let pooled = || POOL.with_borrow_mut(|pool| pool.take(server.id(), Instant::now()));
-        let link = match may_reuse.then(pooled).flatten() {
-            Some(link) => link,
-            None => match open(server, route.origin.settings.connect_timeout).await {
-                Ok(link) => link,
-                Err(failure) => {
-                    route.origin.failed(server, &failure);
-                    if route.origin.may_try_next(server, &mut tried) {
-                        continue;
-                    }
+        let attempt = match &ask.http2 {
+            None => attempt(client, ask, server, route, may_reuse, timer.as_mut(), on_head).await,
+            // In a box, as few origins speak it.
+            Some(request) => {
+                let expects = ask.expects;
+                let to = http2::To { server, route, may_reuse, expects };
+                Box::pin(http2::attempt(client, request, to, timer.as_mut(), on_head)).await
+            }
+        };
+        match attempt {
+            Attempt::Answered => {
+                server.answered();
+                return Ok(());
+            }
+            Attempt::Unreached(failure) => {
+                route.origin.failed(server, &failure);
+                if !route.origin.may_try_next(server, &mut tried) {
                     return Err(failure);
                 }
-            },
-        };
-        let mut exchange = Exchange::new(client, link, ask, limits);
-        match exchange.run(timer.as_mut(), on_head).await {
-            Ok(End::Answered) => {
-                server.answered();
-                if let Some(link) = exchange.reusable() {
-                    let idle_max = route.origin.settings.idle_timeout;
-                    POOL.with_borrow_mut(|pool| pool.put(server.id(), link, idle_max, Instant::now()));
-                }
-                return Ok(());
             }
-            Ok(End::Switched(early)) => {
-                server.answered();
-                let link = exchange.into_link();
-                let Some(stream) = client.stream() else { return Err(Failure::Closed) };
-                Box::pin(tunnel::run(stream, link, early, route.on_moved)).await;
-                return Ok(());
-            }
-            Err(failure) if exchange.may_be_sent_again(&failure) && route.origin.may_try_again() => may_reuse = false,
-            Err(failure) => {
-                // What a server has closed between two requests is no failure of it.
-                if !exchange.was_closed_meanwhile(&failure) {
+            Attempt::Failed { again: true, .. } if route.origin.may_try_again() => may_reuse = false,
+            Attempt::Failed { failure, blames, .. } => {
+                if blames {
                     route.origin.failed(server, &failure);
                 }
                 return Err(failure);
             }
+        }
+    }
+}
+
+/// How one attempt at one server ends.
+enum Attempt {
+    Answered,
+    /// There is no connection, so nothing has been sent.
+    Unreached(Failure),
+    Failed {
+        failure: Failure,
+        /// The request may be sent once more, on a fresh connection.
+        again: bool,
+        /// It is a failure of the server. What it has closed between two requests is none.
+        blames: bool,
+    },
+}
+
+/// The same over HTTP/1.1.
+async fn attempt<C: Client>(
+    client: &mut C,
+    ask: &Ask,
+    server: &Server,
+    route: &Route<'_>,
+    may_reuse: bool,
+    timer: Pin<&mut Sleep>,
+    on_head: OnHead<'_>,
+) -> Attempt {
+    let pooled = || POOL.with_borrow_mut(|pool| pool.take(server.id(), Instant::now()));
+    let link = match may_reuse.then(pooled).flatten() {
+        Some(link) => link,
+        None => match open(server, route.origin.settings.connect_timeout).await {
+            Ok(link) => link,
+            Err(failure) => return Attempt::Unreached(failure),
+        },
+    };
+    let mut exchange = Exchange::new(client, link, ask, Limits::of(route), Amounts::of(route));
+    match exchange.run(timer, on_head).await {
+        Ok(End::Answered) => {
+            if let Some(link) = exchange.reusable() {
+                let idle_max = route.origin.settings.idle_timeout;
+                POOL.with_borrow_mut(|pool| pool.put(server.id(), link, idle_max, Instant::now()));
+            }
+            Attempt::Answered
+        }
+        Ok(End::Switched(early)) => {
+            server.answered();
+            let link = exchange.into_link();
+            if let Some(stream) = client.stream() {
+                Box::pin(tunnel::run(stream, link, early, route.on_moved)).await;
+                return Attempt::Answered;
+            }
+            Attempt::Failed { failure: Failure::Closed, again: false, blames: false }
+        }
+        Err(failure) => {
+            let again = exchange.may_be_sent_again(&failure);
+            let blames = !exchange.was_closed_meanwhile(&failure);
+            Attempt::Failed { failure, again, blames }
         }
     }
 }
@@ -218,7 +275,9 @@ pub(crate) async fn sweep() {
     let mut every = interval(SWEEP_EVERY);
     loop {
         every.tick().await;
-        POOL.with_borrow_mut(|pool| pool.sweep(Instant::now()));
+        let now = Instant::now();
+        POOL.with_borrow_mut(|pool| pool.sweep(now));
+        http2::sweep(now);
     }
 }
 

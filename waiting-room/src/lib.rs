@@ -26,6 +26,8 @@
 //!     poll_after_s: 8,
 //!     reason: None,
 //!     server_time_s: 1_763_712_000,
+//!     enter_within_s: None,
+//!     opens_at_s: None,
 //! };
 //! let mut body = Vec::new();
 //! sluice_waiting_room::status::write(&mut body, "shop", &standing, None);

@@ -10,7 +10,9 @@
 
 mod assets;
 mod face;
+pub mod moving;
 mod packed;
+mod qr;
 mod shown;
 
 use std::sync::{LazyLock, OnceLock};
@@ -18,7 +20,7 @@ use std::sync::{LazyLock, OnceLock};
 use askama::Template;
 use bytes::Bytes;
 use serde_json::json;
-use sluice_admission::standing::Standing;
+use sluice_admission::standing::{Standing, State};
 use sluice_config::{
     ClosedAs, Language,
     settings::{Link, Name, Page as Settings},
@@ -30,7 +32,7 @@ use crate::{
 };
 use assets::ASSETS;
 pub use packed::Encoding;
-use packed::Packed;
+use packed::{Packed, Tail};
 use shown::Shown;
 
 /// Content type of every page.
@@ -64,6 +66,9 @@ pub struct PageInput<'a> {
     pub standing: &'a Standing,
     /// The operator's plain text.
     pub message: Option<&'a str>,
+    /// The slip that the visitor is handed with the page: with it they can take their place to a browser that keeps
+    /// cookies, if this one does not.
+    pub slip: Option<&'a str>,
 }
 
 /// What a board shows: of a whole lane, of no visitor.
@@ -107,6 +112,8 @@ pub enum Sort {
     Shows,
     /// Holds a form, and may send it.
     HoldsForm,
+    /// Shows how far the line is.
+    Board,
 }
 
 /// Why there is neither a page of the site nor a line for it.
@@ -117,6 +124,8 @@ pub enum Refusal<'a> {
     BadRequest(&'a str),
     /// No tenant answers for the host.
     UnknownSite,
+    /// The site itself does not answer, or not in time, or has no room. The status that says which: 502, 504 or 503.
+    Unavailable(u16),
 }
 
 /// The pages of one tenant, in every language. What all visitors share of them is made when it is first asked for.
@@ -125,8 +134,8 @@ pub struct Pages {
     settings: Settings,
     /// The tenant's own.
     style: String,
-    policy: String,
-    policy_with_form: String,
+    /// By [`Sort`].
+    policies: [String; 3],
     speaking: [OnceLock<Speaking>; Language::COUNT],
 }
 
@@ -137,16 +146,17 @@ struct Speaking {
     words: Option<Box<Words>>,
     language: Language,
     head: Packed,
+    /// Of pages without and with a form.
+    tails: [Tail; 2],
 }
 
 impl Pages {
     /// The pages of a tenant with these settings.
     pub fn new(settings: Settings) -> Self {
         let style = face::style(&settings);
-        let policy = |holds_form| assets::policy(&style, holds_form);
-        let (policy, policy_with_form) = (policy(false), policy(true));
+        let policies = [Sort::Shows, Sort::HoldsForm, Sort::Board].map(|sort| assets::policy(&style, sort));
         let speaking = [const { OnceLock::new() }; Language::COUNT];
-        Self { settings, style, policy, policy_with_form, speaking }
+        Self { settings, style, policies, speaking }
     }
 
     /// The pages of a host that no tenant answers for.
@@ -207,15 +217,16 @@ impl Pages {
 
     /// The value of the `Content-Security-Policy` header of the pages of a sort.
     pub fn content_security_policy(&self, sort: Sort) -> &str {
-        match sort {
-            Sort::Shows => &self.policy,
-            Sort::HoldsForm => &self.policy_with_form,
-        }
+        &self.policies[sort as usize]
     }
 
     /// What the site is called.
     fn name<'a>(&'a self, reader: Reader<'a>) -> &'a str {
         self.settings.look.name.as_deref().unwrap_or(reader.site)
+    }
+
+    fn words_for(&self, reader: Reader<'_>) -> &Words {
+        self.speaking(reader).words()
     }
 
     fn speaking(&self, reader: Reader<'_>) -> &Speaking {
@@ -224,30 +235,35 @@ impl Pages {
             let words = self.settings.texts.get(&language).map(|texts| Box::new(words::with(language, texts)));
             let head =
                 Packed::new(written(&Head::new(words.as_deref().unwrap_or_else(|| words::of(language)), &self.style)));
-            Speaking { words, language, head }
+            let tail = |is_form| {
+                let words = words.as_deref().unwrap_or_else(|| words::of(language));
+                Tail::new(written(&End { words, links: &self.settings.look.links, is_form }))
+            };
+            let tails = [false, true].map(tail);
+            Speaking { words, language, head, tails }
         })
     }
 
     fn waiting_room(&self, input: &PageInput<'_>, form: Option<&Form<'_>>) -> Bytes {
-        let PageInput { reader, queue, closed_as, standing, message } = *input;
+        let PageInput { reader, queue, closed_as, standing, message, slip } = *input;
         let speaking = self.speaking(reader);
         let words = speaking.words();
         let mut status = Vec::new();
-        status::write(&mut status, queue.as_str(), standing, None);
+        status::write_known(&mut status, queue.as_str(), standing);
         let page = WaitingRoom {
             words,
             site: self.name(reader),
-            links: &self.settings.look.links,
             queue,
             closed_as: closed_as.as_str(),
             message,
             shown: Shown::new(words, self.name(reader), input, form),
-            longest: words.longest(),
             form,
+            slip: slip.filter(|_| form.is_none() && standing.state == State::Joining),
             reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
             status: String::from_utf8_lossy(&status).into_owned(),
         };
-        speaking.whole(&page, reader.encoding)
+        let tail = &speaking.tails[usize::from(form.is_some())];
+        speaking.head.followed_by(close_up(&written(&page)).as_bytes(), Some(tail), reader.encoding)
     }
 }
 
@@ -257,7 +273,7 @@ impl Speaking {
     }
 
     fn whole(&self, own: &impl Template, encoding: Encoding) -> Bytes {
-        self.head.followed_by(written(own).as_bytes(), encoding)
+        self.head.followed_by(written(own).as_bytes(), None, encoding)
     }
 }
 
@@ -267,6 +283,7 @@ impl Refusal<'_> {
         match self {
             Self::BadRequest(_) => 400,
             Self::UnknownSite => 421,
+            Self::Unavailable(status) => status,
         }
     }
 
@@ -279,6 +296,10 @@ impl Refusal<'_> {
             }
             Self::UnknownSite => {
                 let Said { heading, text } = &words.notices.unknown_site;
+                (heading, text.clone())
+            }
+            Self::Unavailable(_) => {
+                let Said { heading, text } = &words.notices.unavailable;
                 (heading, text.clone())
             }
         }
@@ -306,9 +327,23 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     fn new(words: &Words, style: &'a str) -> Self {
-        let languages: Vec<_> = Language::all().map(|of| (of.tag(), words::of(of).name.as_str())).collect();
         let mut said = json!(words);
-        said["languages"] = json!(languages);
+        // Browsers know what each of them is called.
+        said["languages"] = json!(Language::all().map(Language::tag).collect::<Vec<_>>().join(" "));
+        let (page, moving) = (&words.page, &words.moving);
+        // What the script alone says: here it is compressed.
+        said["page"] = json!({
+            "offline": page.offline,
+            "keep": page.keep,
+            "opens": page.opens_label,
+            "left": page.time_left_label,
+            "entering": page.entering,
+            "wait": page.wait,
+            "ready": page.ready,
+            "chime": page.alert,
+            "chime_on": page.alert_on,
+            "failed": moving.failed,
+        });
         Self {
             lang: words.language.tag(),
             dir: if locale::is_right_to_left(words.language) { "rtl" } else { "ltr" },
@@ -323,17 +358,25 @@ impl<'a> Head<'a> {
 struct WaitingRoom<'a> {
     words: &'a Words,
     site: &'a str,
-    links: &'a [Link],
     queue: &'a Name,
     closed_as: &'static str,
     message: Option<&'a str>,
     shown: Shown<'a>,
-    /// Of the headings and texts that may come to stand in its place.
-    longest: (&'a str, &'a str),
     form: Option<&'a Form<'a>>,
+    /// What may be carried to another browser.
+    slip: Option<&'a str>,
     reload_s: u32,
     /// The script's first status document; the message it finds on the page.
     status: String,
+}
+
+/// What the waiting page ends with.
+#[derive(Template)]
+#[template(path = "tail.html")]
+struct End<'a> {
+    words: &'a Words,
+    links: &'a [Link],
+    is_form: bool,
 }
 
 impl WaitingRoom<'_> {
@@ -367,6 +410,17 @@ struct Notice<'a> {
     heading: &'a str,
     text: &'a str,
     link: Option<(&'a str, &'a str)>,
+}
+
+/// A page without the line breaks between its tags. What others have written has no tags, and keeps its own.
+fn close_up(markup: &str) -> String {
+    let mut out = String::with_capacity(markup.len());
+    let mut rest = markup;
+    while let Some(at) = rest.find(">\n<") {
+        out.push_str(&rest[..=at]);
+        rest = &rest[at + 2..];
+    }
+    out + rest
 }
 
 fn written(part: &impl Template) -> String {

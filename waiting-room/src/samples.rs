@@ -18,6 +18,8 @@ pub(crate) const WAITING: Standing = Standing {
     poll_after_s: 8,
     reason: None,
     server_time_s: 1_763_712_000,
+    enter_within_s: None,
+    opens_at_s: None,
 };
 
 /// A plausible standing for each state.

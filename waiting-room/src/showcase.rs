@@ -58,6 +58,8 @@ const WAITING: Standing = Standing {
     poll_after_s: 8,
     reason: None,
     server_time_s: 0,
+    enter_within_s: None,
+    opens_at_s: None,
 };
 const HELD: Standing = Standing { state: State::Held, wait: None, ..WAITING };
 const CALLED: Standing =
@@ -67,7 +69,7 @@ const OUTSIDE: Standing =
 const CLOSED: Standing = Standing { state: State::Closed, reason: Some(Reason::Closed), poll_after_s: 30, ..OUTSIDE };
 
 /// All of them.
-pub const EXAMPLES: [Example; 26] = {
+pub const EXAMPLES: [Example; 28] = {
     const fn page(name: &'static str, title: &'static str, standing: Standing) -> Example {
         Example { name, title, shows: Shows::Page(standing, ClosedAs::Closed) }
     }
@@ -107,6 +109,7 @@ pub const EXAMPLES: [Example; 26] = {
         held("held", "Held by the operator", Reason::Paused),
         held("store-away", "Held: the store is unavailable", Reason::StoreAway),
         held("recovering", "Held: the line is being rebuilt", Reason::Recovering),
+        page("moved", "Moved to another device", Standing { reason: Some(Reason::Moved), ..OUTSIDE }),
         closed("not-open", "Not yet open", ClosedAs::NotOpen),
         closed("closed", "Closed", ClosedAs::Closed),
         closed("sold-out", "Sold out", ClosedAs::SoldOut),
@@ -119,6 +122,7 @@ pub const EXAMPLES: [Example; 26] = {
         other("left", "Has left the line", Shows::Left),
         other("bad-request", "An address that is refused", Shows::Refused(Refusal::BadRequest("an encoded slash"))),
         other("unknown-site", "A host of no tenant", Shows::Refused(Refusal::UnknownSite)),
+        other("unavailable", "The site does not answer", Shows::Refused(Refusal::Unavailable(502))),
     ]
 };
 
@@ -133,7 +137,7 @@ impl Example {
         let &Scene { reader, queue, message, .. } = scene;
         let waiting = |standing: Standing, closed_as| {
             let standing = at(standing, scene.now_s);
-            pages.waiting(&PageInput { reader, queue, closed_as, standing: &standing, message })
+            pages.waiting(&PageInput { reader, queue, closed_as, standing: &standing, message, slip: None })
         };
         match self.shows {
             Shows::Page(standing, closed_as) => waiting(standing, closed_as),
@@ -145,7 +149,10 @@ impl Example {
                 let sent_by = if held { SentBy::Site("pay.example.net".into()) } else { SentBy::ThisSite };
                 let form = Form { fields: held.then_some(&fields[..]), sent_by: &sent_by, line_path: "/" };
                 let closed_as = ClosedAs::Closed;
-                pages.form_unsent(&PageInput { reader, queue, closed_as, standing: &standing, message }, &form)
+                pages.form_unsent(
+                    &PageInput { reader, queue, closed_as, standing: &standing, message, slip: None },
+                    &form,
+                )
             }
             Shows::Board => {
                 let newcomer = at(Standing { wait: WAITING.wait, ..OUTSIDE }, scene.now_s);
@@ -168,7 +175,10 @@ impl Example {
 }
 
 fn at(standing: Standing, now_s: u64) -> Standing {
-    Standing { server_time_s: now_s, ..standing }
+    // Called a moment ago; or to open in a while.
+    let enter_within_s = (standing.state == State::Called && standing.reason.is_none()).then_some(120);
+    let opens_at_s = (standing.state == State::Closed).then_some(now_s + 5_400);
+    Standing { server_time_s: now_s, enter_within_s, opens_at_s, ..standing }
 }
 
 #[cfg(test)]

@@ -56,7 +56,43 @@ pub fn write(out: &mut Vec<u8>, queue: &str, standing: &Standing, message: Optio
         Some(number) => json::string(out, code::of(number).as_str()),
         None => json::null(out),
     }
+    out.extend_from_slice(b",\"enter_within_seconds\":");
+    json::integer_or_null(out, standing.enter_within_s.map(u64::from));
+    out.extend_from_slice(b",\"opens_at\":");
+    json::integer_or_null(out, standing.opens_at_s);
     out.push(b'}');
+}
+
+/// The same for the script of a page, which takes what is missing for what is not known.
+pub(crate) fn write_known(out: &mut Vec<u8>, queue: &str, standing: &Standing) {
+    let mut whole = Vec::with_capacity(LEN_TYPICAL);
+    write(&mut whole, queue, standing, None);
+    let (mut rest, mut first) = (&whole[1..whole.len() - 1], true);
+    out.push(b'{');
+    while !rest.is_empty() {
+        let member = &rest[..member_len(rest)];
+        rest = rest.get(member.len() + 1..).unwrap_or_default();
+        if !member.ends_with(b":null") {
+            out.extend_from_slice(if first { b"" } else { b"," });
+            out.extend_from_slice(member);
+            first = false;
+        }
+    }
+    out.push(b'}');
+}
+
+/// Bytes to the comma behind a member, or to the end. Names and words of ours have neither quotes nor commas in them.
+fn member_len(members: &[u8]) -> usize {
+    let mut depth = 0_u32;
+    for (at, byte) in members.iter().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 => return at,
+            _ => {}
+        }
+    }
+    members.len()
 }
 
 #[cfg(test)]

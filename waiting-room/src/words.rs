@@ -40,6 +40,9 @@ pub struct Words {
     /// Labels and notes.
     #[serde(skip_serializing)]
     pub page: Page,
+    /// A place on its way to another device.
+    #[serde(skip_serializing, rename = "move")]
+    pub moving: Moving,
     /// Whole short pages.
     #[serde(skip_serializing)]
     pub notices: Notices,
@@ -78,6 +81,7 @@ pub struct States {
     pub not_open: Said,
     pub sold_out: Said,
     pub cookies: Said,
+    pub moved: Said,
 }
 
 /// One text for each reason. Who has lapsed reads it in heading and text.
@@ -202,6 +206,12 @@ pub struct Page {
     pub time_left_label: String,
     pub language_label: String,
     pub enter: String,
+    /// Until the page enters by itself: `{seconds}`.
+    pub entering: String,
+    pub wait: String,
+    pub ready: String,
+    pub alert: String,
+    pub alert_on: String,
     pub offline: String,
     /// `{seconds}` until the page reloads.
     pub no_script: String,
@@ -209,6 +219,38 @@ pub struct Page {
     pub leave: String,
     pub leave_warning: String,
     pub leave_confirm: String,
+}
+
+/// A place on its way to another device.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Moving {
+    /// What opens the offer.
+    pub offer: String,
+    /// What to do with link and code: `{minutes}` for which they are good.
+    pub text: String,
+    /// The button that makes them.
+    pub button: String,
+    /// They could not be made now.
+    pub failed: String,
+    /// For those whose browser keeps no cookies.
+    pub cookies: String,
+    /// On the other device.
+    pub take: Take,
+    /// On the other device, too late.
+    pub void: Said,
+}
+
+/// Whether a place is to be taken along to this device.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Take {
+    /// The question.
+    pub heading: String,
+    /// What it means for the place with this `{number}`.
+    pub text: String,
+    /// The button that does it.
+    pub button: String,
 }
 
 /// Whole short pages.
@@ -221,6 +263,8 @@ pub struct Notices {
     pub rejoin: String,
     /// No tenant answers for the host.
     pub unknown_site: Said,
+    /// The site itself does not answer.
+    pub unavailable: Said,
     /// The request cannot be read one way only. `{reason}` says why.
     pub bad_request: Said,
 }
@@ -246,6 +290,8 @@ pub enum Face {
     NotOpen,
     /// Closed because nothing is left.
     SoldOut,
+    /// The place is on another device.
+    Moved,
 }
 
 impl Face {
@@ -253,6 +299,7 @@ impl Face {
     pub fn of(standing: &Standing, closed_as: ClosedAs) -> Self {
         match (standing.state, standing.reason, closed_as) {
             (State::Called, Some(Reason::Lapsed), _) => Self::Missed,
+            (_, Some(Reason::Moved), _) => Self::Moved,
             (State::Closed, _, ClosedAs::NotOpen) | (State::Joining, Some(Reason::Closed), ClosedAs::NotOpen) => {
                 Self::NotOpen
             }
@@ -276,6 +323,7 @@ impl Face {
             Self::Missed => "missed",
             Self::NotOpen => "not_open",
             Self::SoldOut => "sold_out",
+            Self::Moved => "moved",
         }
     }
 }
@@ -295,27 +343,8 @@ impl Words {
             Face::Missed => &states.missed,
             Face::NotOpen => &states.not_open,
             Face::SoldOut => &states.sold_out,
+            Face::Moved => &states.moved,
         }
-    }
-
-    /// The longest heading and the longest text that one place may come to have, so that room can be kept for them.
-    pub fn longest(&self) -> (&str, &str) {
-        let s = &self.states;
-        let all = [
-            &s.joining,
-            &s.waiting,
-            &s.called,
-            &s.admitted,
-            &s.held,
-            &s.closed,
-            &s.full,
-            &s.missed,
-            &s.not_open,
-            &s.sold_out,
-            &s.cookies,
-        ];
-        let longest = |of: fn(&Said) -> &str| all.map(of).into_iter().max_by_key(|text| text.chars().count());
-        (longest(|said| &said.heading).unwrap_or_default(), longest(|said| &said.text).unwrap_or_default())
     }
 
     /// Why the line stands still; none for what the heading says already.
@@ -329,7 +358,7 @@ impl Words {
             Reason::Closed => &reasons.closed,
             Reason::LineFull => &reasons.line_full,
             Reason::RateUsed => &reasons.rate_used,
-            Reason::Lapsed => return None,
+            Reason::Lapsed | Reason::Moved => return None,
         })
     }
 

@@ -9,20 +9,12 @@ document.addEventListener("DOMContentLoaded", () => {
 "use strict";
 const $ = (id) => document.getElementById(id);
 const lang = document.documentElement.lang;
-// The board loads itself anew; between, its clock goes on, in the time of the place where it hangs.
-const clock = $("clock");
-if (clock) {
-  const tick = () => {
-    clock.textContent = new Date().toLocaleTimeString(lang, { hour: "numeric", minute: "2-digit" });
-  };
-  tick();
-  setInterval(tick, 1000);
-}
-// Nor has a notice a line behind it.
+// A notice has no line behind it.
 if (!$("status")) return;
 const data = (id) => JSON.parse($(id).textContent);
 const words = data("words");
-const { queue, site, form, closed } = document.body.dataset;
+const { queue, form, closed } = document.body.dataset;
+const site = document.querySelector(".site").textContent;
 const isForm = form !== undefined;
 const url = "/.sluice/status?queue=" + encodeURIComponent(queue);
 const ANSWER_MS = 15000;
@@ -30,12 +22,17 @@ const ANSWER_MS = 15000;
 const BACKOFF_MAX_S = 60;
 const JOINING_MAX = 3;
 const SPEAK_MS = 30000;
+// Long enough to hear what happens and to say that it is too soon; the seat waits for longer.
+const ENTER_AFTER_S = 10;
+const HURRY_S = 20;
 
 // The best seen with this number: what is shown never gets worse, whichever node answers.
 let kept = { number: null, ahead: null, progress: 0 };
 let pollAfter = 5, failures = 0, joining = 0, entering = false;
-let timer, request, askedAt = 0, woken = false;
+let timer, request, askedAt = 0, woken = false, over = false;
 let spoken;
+// The visitor's turn, while it lasts: when the page enters, until when the seat waits, what has been done.
+let turn, opens, skew = 0, audio, drawn;
 
 // The same as `locale.rs`, from the browser's own data.
 let digits = String, plural = () => "other";
@@ -82,7 +79,9 @@ function speak(state, text) {
 function show(s, cookiesBlocked) {
   const isClosed = s.state === "closed" || s.state === "joining" && s.reason === "closed";
   const face = isClosed ? closed : cookiesBlocked ? "cookies"
+    : s.reason === "moved" ? "moved"
     : s.state === "called" && s.reason === "lapsed" ? "missed" : s.state;
+  over = face === "moved";
   const said = words.states[face];
   const inLine = s.state === "waiting" || s.state === "held";
   const mayEnter = s.state === "called" || s.state === "admitted";
@@ -104,7 +103,11 @@ function show(s, cookiesBlocked) {
   document.body.dataset.state = face;
   document.title = ((count && count + " ") + (label || said.heading)) + " – " + site;
   fill("heading", said.heading);
-  fill("text", $("text").dataset[face === "admitted" ? "called" : face] || said.text);
+  takeTurn(face === "called" && !isForm, s.enter_within_seconds);
+  opens = face === "not_open" && s.opens_at;
+  if (s.server_time) skew = s.server_time * 1000 - Date.now();
+  fill("text", turn && turn.waits ? words.page.ready
+    : $("text").dataset[face === "admitted" ? "called" : face] || said.text);
   fill("ahead", count || null);
   fill("ahead-label", count ? label : null);
   $("next").hidden = ahead !== 0;
@@ -119,15 +122,153 @@ function show(s, cookiesBlocked) {
   fill("updated", new Date().toLocaleTimeString(lang));
   $("place").hidden = s.number == null;
   $("keep").hidden = !inLine;
+  if ($("take")) $("carry").hidden = face !== "cookies";
   const way = $(isForm ? "back" : "enter");
   if (way) way.parentNode.hidden = !mayEnter;
   $("offline").hidden = true;
+  drawIcon(turn ? "!" : ahead == null ? "" : ahead < 1e3 ? ahead : ahead < 1e6 ? Math.floor(ahead / 1e3) + "k" : "1M");
+  tick();
 
   const news = [said.heading, label && (count + " " + label).trim(), range, reason];
   spoken = spoken || { state: s.state, at: Date.now() };
   speak(s.state, news.filter(Boolean).join(". "));
-  if (mayEnter && !entering && !isForm) enter();
+  if (mayEnter && !turn && !entering && !isForm) enter();
   entering = mayEnter;
+}
+
+// Enters after a moment, or when the visitor says so. A page that nobody looks at enters at once, unless it is to call.
+function takeTurn(isTurn, withinS) {
+  if (!isTurn) turn = null;
+  else if (!turn) {
+    turn = { enterAt: Date.now() + (document.hidden && !audio ? 0 : ENTER_AFTER_S * 1000) };
+    alarm();
+  }
+  if (turn && withinS != null) turn.until = Date.now() + withinS * 1000;
+  const pause = $("pause");
+  if (pause) pause.hidden = !turn || turn.waits;
+}
+
+// Hours, minutes and seconds.
+function span(s) {
+  const parts = [Math.floor(s / 3600), Math.floor(s / 60) % 60, s % 60];
+  if (!parts[0]) parts.shift();
+  return parts.map((n, nth) => nth ? String(n).padStart(2, "0") : n).join(":");
+}
+
+// Once a second: what is left.
+function tick() {
+  const now = Date.now(), page = words.page;
+  let label = null, left = "";
+  if (turn && turn.waits) {
+    const s = turn.until ? Math.max(0, Math.ceil((turn.until - now) / 1000)) : 0;
+    label = page.left;
+    left = turn.until ? span(s) : "";
+    if (left && s <= HURRY_S && !turn.hurried) {
+      turn.hurried = true;
+      speak("hurry", label + " " + left);
+    }
+  } else if (turn) {
+    label = page.entering.replace("{seconds}", digits(Math.max(0, Math.ceil((turn.enterAt - now) / 1000))));
+    if (now >= turn.enterAt && !turn.entered) {
+      turn.entered = true;
+      enter();
+    }
+  } else if (opens) {
+    const s = Math.ceil(opens - (now + skew) / 1000);
+    label = page.opens;
+    left = new Date(opens * 1000).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" })
+      + (s > 0 ? " · " + span(s) : "");
+  }
+  fill("left-label", label);
+  fill("left", label && left);
+}
+
+// The place in the tab's picture; nothing is loaded for it.
+function drawIcon(text) {
+  const link = document.querySelector("link[rel=icon]");
+  if (!link || text === drawn) return;
+  drawn = text;
+  link.href = "data:,";
+  if (text === "") return;
+  const canvas = document.createElement("canvas"), pen = canvas.getContext("2d");
+  const colour = (name) => getComputedStyle(document.body).getPropertyValue(name);
+  canvas.width = canvas.height = 64;
+  pen.fillStyle = colour("--accent");
+  pen.fillRect(0, 0, 64, 64);
+  pen.fillStyle = colour("--on");
+  pen.font = "bold 40px sans-serif";
+  pen.textAlign = "center";
+  pen.fillText(text, 32, 46, 60);
+  link.href = canvas.toDataURL();
+}
+
+// Three tones, a buzz and a notification, for those who have asked for it.
+function alarm(tones = 3) {
+  if (!audio) return;
+  for (let nth = 0; nth < tones; nth++) {
+    const tone = audio.createOscillator(), at = audio.currentTime + nth / 2;
+    tone.frequency.value = 880;
+    tone.connect(audio.destination);
+    tone.start(at);
+    tone.stop(at + 0.2);
+  }
+  if (tones < 3) return;
+  if (navigator.vibrate) navigator.vibrate([200, 100, 200]);
+  try {
+    new Notification(words.states.called.heading + " – " + site);
+  } catch (e) {
+    // Not allowed, or not there.
+  }
+}
+
+function button(text, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = text;
+  made.onclick = () => act(made);
+  return made;
+}
+
+// What only a script can do has its buttons from the script. Browsers let a page sound once it has been pressed.
+function offerChoices() {
+  const pause = button(words.page.wait, () => {
+    if (turn) turn.waits = true;
+    pause.hidden = true;
+    fill("text", words.page.ready);
+    tick();
+  });
+  pause.id = "pause";
+  pause.hidden = true;
+  $("enter").after(pause);
+  const Audio = window.AudioContext;
+  if (!Audio) return;
+  const chime = button(words.page.chime, () => {
+    if (audio) audio.close();
+    audio = audio ? null : new Audio();
+    alarm(1);
+    if (audio && window.Notification) Notification.requestPermission();
+    chime.setAttribute("aria-pressed", !!audio);
+    chime.textContent = audio ? words.page.chime_on : words.page.chime;
+  });
+  chime.setAttribute("aria-pressed", false);
+  $("place").prepend(chime);
+}
+
+// Room for the longest that one place may come to say, so that nothing moves when it does.
+function keepRoom() {
+  const all = Object.keys(words.states).map((face) => words.states[face]);
+  const ghost = document.createElement("div");
+  ghost.className = "ghost";
+  for (const part of ["heading", "text"]) {
+    const line = document.createElement("p");
+    line.className = part;
+    line.textContent = all.reduce((longest, said) => said[part].length > longest.length ? said[part] : longest, "");
+    ghost.append(line);
+  }
+  document.querySelector(".stack").append(ghost);
+  $("offline").textContent = words.page.offline;
+  $("keep").textContent = words.page.keep;
+  $("next").textContent = words.place.next;
 }
 
 // Loads the address first asked for again; the server lets it through now. Once only: an answer
@@ -166,6 +307,11 @@ function failed(retryAfter) {
   return Math.max(most * (0.5 + Math.random() / 2), Math.min(retryAfter, BACKOFF_MAX_S));
 }
 
+// The place may have gone to another device. To ask again would be to join anew.
+function after(delay) {
+  if (!over) timer = setTimeout(poll, delay * 1000);
+}
+
 // Runs from the one timer only, which is set again when the answer is in: never two at a time.
 async function poll() {
   const mine = request = new AbortController();
@@ -192,12 +338,13 @@ async function poll() {
   if (woken) delay = 0;
   else if (delay === undefined) delay = failed(retryAfter);
   woken = false;
-  timer = setTimeout(poll, delay * 1000);
+  after(delay);
 }
 
 // The visitor is back: timers of a hidden tab run late, those of a sleeping phone not at all. A
 // request that slept along will hardly be answered any more.
 function wake() {
+  if (over) return;
   const since = Date.now() - askedAt;
   if (!request) {
     clearTimeout(timer);
@@ -212,7 +359,13 @@ function wake() {
 function offerLanguages() {
   const choice = $("language");
   if (!choice) return;
-  for (const [tag, name] of words.languages) {
+  for (const tag of words.languages.split(" ")) {
+    let name = tag;
+    try {
+      name = new Intl.DisplayNames([tag], { type: "language" }).of(tag);
+    } catch (e) {
+      // An older browser shows the tag.
+    }
     const option = new Option(name, tag, false, tag === lang);
     option.lang = tag;
     choice.append(option);
@@ -226,12 +379,35 @@ function offerLanguages() {
   };
 }
 
+// The link and its code come into this page, which goes on asking. Without the script they are a page of their own.
+function offerMove() {
+  const form = $("go");
+  if (!form) return;
+  const row = $("along").lastElementChild;
+  form.onsubmit = async (event) => {
+    event.preventDefault();
+    let piece;
+    try {
+      const answer = await fetch(form.action, { method: "POST", credentials: "same-origin" });
+      if (answer.ok) piece = await answer.text();
+    } catch (e) {
+      // Said below.
+    }
+    if (piece) row.outerHTML = piece;
+    else row.lastElementChild.textContent = words.page.failed;
+  };
+}
+
 try {
+  keepRoom();
   offerLanguages();
+  if (!isForm) offerChoices();
   const first = data("status");
   first.message = $("message").textContent || null;
-  timer = setTimeout(poll, answered(first) * 1000);
+  after(answered(first));
   joining = 0;
+  offerMove();
+  setInterval(tick, 1000);
   if ($("back")) $("back").onclick = () => history.back();
   document.addEventListener("visibilitychange", () => { if (!document.hidden) wake(); });
   addEventListener("pageshow", (event) => { if (event.persisted) wake(); });

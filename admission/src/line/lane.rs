@@ -165,6 +165,17 @@ impl Lane {
         }
     }
 
+    /// Whether a number was handed out, and not skipped.
+    pub(super) fn was_issued(&self, number: u64) -> bool {
+        let skipped = self.gaps.all().iter().any(|&(first, last)| (first..=last).contains(&number));
+        (self.origin + 1..=self.issued).contains(&number) && !skipped
+    }
+
+    /// Whether a number counts as waiting.
+    pub(super) fn is_counted(&self, number: u64) -> bool {
+        self.offset(number).is_some_and(|offset| self.presence.is_counted(offset))
+    }
+
     /// Until when a number counts as present.
     pub(super) fn present_until_ms(&self, number: u64) -> u64 {
         self.offset(number).map_or(0, |offset| self.presence.until_ms(offset))

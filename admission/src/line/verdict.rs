@@ -1,5 +1,8 @@
 //! What a number may do, and what becomes of a call that is not taken up.
 
+mod find;
+
+pub use self::find::{Lookup, Whereabouts};
 use super::{
     Line, Rules, Verdict,
     queue::seats::{self, Claim, Seat},

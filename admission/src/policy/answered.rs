@@ -1,5 +1,7 @@
 //! Where the policy goes on once the line has answered.
 
+use std::time::Duration;
+
 use super::{ASKS_OF_THE_NEXT, Counted, Decided, Marks, Passage, Policy, Step, Visit, Word, seen};
 use crate::{
     estimate::POLL_S_MIN,
@@ -46,7 +48,7 @@ impl Asked {
                 Step::Ask { ask, told_ms, after_ms: look.tick_ms, asked: Self { asks: asks + 1, ..self } }
             }
             Ok(Verdict::Waiting) => visit.waits(&ticket, standing, Marks::default()),
-            Ok(Verdict::Called { .. }) => visit.parked(standing::called(&standing)),
+            Ok(Verdict::Called { until_ms }) => visit.parked(look.called(&standing, until_ms)),
             // Is called again when the page is loaded, which this answer asks for.
             Ok(Verdict::Lapsed) => visit.parked(standing::lapsed(&standing)),
             Ok(Verdict::Inside { since_ms, until_ms, .. }) => {
@@ -71,6 +73,11 @@ impl Asked {
 }
 
 impl Joining {
+    /// How long ago the slip was handed out that is to become a number.
+    pub fn slip_age(&self, now_ms: u64) -> Duration {
+        Duration::from_millis(now_ms.saturating_sub(self.slip.issued_at_ms))
+    }
+
     /// Goes on with the number, and what may be done with it.
     pub fn answered(self, policy: &Policy, answer: Result<(u64, Verdict), Unanswered>, look: &Look<'_>) -> Step {
         let Self { visit, slip, newcomer, .. } = self;
@@ -113,7 +120,7 @@ impl Joining {
         // The line counts on the visitor for this long, not longer.
         standing.poll_after_s = standing.poll_after_s.min(self.poll_s).max(POLL_S_MIN);
         let standing = match verdict {
-            Verdict::Called { .. } => standing::called(&standing),
+            Verdict::Called { until_ms } => look.called(&standing, until_ms),
             Verdict::Lapsed => standing::lapsed(&standing),
             _ => standing,
         };

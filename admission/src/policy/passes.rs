@@ -102,7 +102,7 @@ impl Policy {
     /// Lets a visitor in whom the line could not be asked about; it hears of it when it answers again.
     pub(super) fn let_in(&self, visit: Visit, ticket: &Ticket, standing: &Standing, look: &Look<'_>) -> Decided {
         if visit.is_errand(Errand::Status) {
-            return visit.decided(Passage::Parked(standing::called(standing)));
+            return visit.decided(Passage::Parked(standing::called(standing, None)));
         }
         let until_ms = visit.came_ms + ms(session::seat_life(self.session_idle));
         let decided = self.enters(visit, ticket.number, visit.came_ms, until_ms, look);

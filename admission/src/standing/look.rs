@@ -49,9 +49,10 @@ pub struct Look<'a> {
     pub trickle: Option<Trickle>,
 }
 
-/// A visitor who may enter.
-pub fn called(standing: &Standing) -> Standing {
+/// A visitor who may enter, for as long as is known.
+pub fn called(standing: &Standing, enter_within_s: Option<u32>) -> Standing {
     Standing {
+        enter_within_s,
         state: State::Called,
         ahead: Some(0),
         wait: None,
@@ -64,7 +65,7 @@ pub fn called(standing: &Standing) -> Standing {
 
 /// A visitor who was called and did not enter: may, by loading the page.
 pub fn lapsed(standing: &Standing) -> Standing {
-    Standing { reason: Some(Reason::Lapsed), ..called(standing) }
+    Standing { reason: Some(Reason::Lapsed), ..called(standing, None) }
 }
 
 /// A visitor who is inside.
@@ -79,6 +80,8 @@ pub fn admitted() -> Standing {
         poll_after_s: POLL_S_MAX,
         reason: None,
         server_time_s: 0,
+        enter_within_s: None,
+        opens_at_s: None,
     }
 }
 
@@ -135,7 +138,15 @@ impl Look<'_> {
             },
             reason,
             server_time_s: self.now_ms / 1_000,
+            enter_within_s: None,
+            opens_at_s: None,
         }
+    }
+
+    /// A visitor whose seat waits until then, by the line's clock. Rather too little is said than too much.
+    pub fn called(&self, standing: &Standing, until_ms: u64) -> Standing {
+        let left_s = until_ms.saturating_sub(self.now_ms) / 1_000;
+        called(standing, Some(u32::try_from(left_s).unwrap_or(u32::MAX)))
     }
 
     /// A visitor with a slip: how long the wait will be if a number of this lane is taken now.
@@ -169,6 +180,12 @@ impl Look<'_> {
         Standing { poll_after_s: SHUT_POLL_S, reason: Some(Reason::LineFull), ..self.waiting_unknown(State::Full) }
     }
 
+    /// A visitor whose place is on another device now, and who stands nowhere here.
+    pub fn moved(&self) -> Standing {
+        let nowhere = self.waiting_unknown(State::Joining);
+        Standing { reason: Some(Reason::Moved), poll_after_s: POLL_S_MAX, ..nowhere }
+    }
+
     /// A visitor of whom nothing is known.
     pub fn waiting_unknown(&self, state: State) -> Standing {
         Standing { state, poll_after_s: POLL_S_MAX / 2, server_time_s: self.now_ms / 1_000, ..admitted() }
@@ -183,7 +200,7 @@ impl Look<'_> {
             Some(Reason::Closed) => (State::Closed, Some(Reason::Closed)),
             Some(r @ (Reason::Paused | Reason::StoreAway | Reason::Recovering)) => (State::Held, Some(r)),
             // For those in line a full line is no news; it is visitors who lapse.
-            Some(Reason::LineFull | Reason::Lapsed) | None => (State::Waiting, None),
+            Some(Reason::LineFull | Reason::Lapsed | Reason::Moved) | None => (State::Waiting, None),
             Some(r @ (Reason::SeatsTaken | Reason::RateUsed)) => (State::Waiting, Some(r)),
         }
     }

@@ -8,6 +8,7 @@ mod disk;
 mod frame;
 mod journal;
 mod replay;
+mod shared;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit};
@@ -26,9 +27,10 @@ use self::{
     disk::{Before, Disk},
     journal::{Bounds, Journal},
     replay::Found,
+    shared::Shared,
 };
 use super::{Checkup, LineId, Severity, Store, StoreError};
-use crate::line::{Batch, Known, Line, Minute, Outcome, Reading, Rules, Summary};
+use crate::line::{Batch, Known, Line, Lookup, Minute, Outcome, Reading, Rules, Summary};
 
 /// Lines in this process. A step is written to the line's journal before it is answered, so a killed process
 /// loses nothing; the journal reaches the disk within a second. Used on a tokio runtime.
@@ -40,6 +42,7 @@ pub struct Embedded {
     /// Which boot of the machine this is: only what a power cut took can be lost.
     boot: u64,
     lines: Mutex<HashMap<LineId, Slot>>,
+    shared: Arc<Shared>,
 }
 
 impl std::fmt::Debug for Embedded {
@@ -84,8 +87,9 @@ impl Embedded {
         before: Option<Box<Before>>,
     ) -> io::Result<Self> {
         let (disk, lock) = Disk::open(dir, bounds, before)?;
+        let shared = Arc::new(Shared::at(disk.dir().join("shared.log")));
         let (disk, lock) = (Arc::new(disk), Arc::new(lock));
-        Ok(Self { disk, lock, wall: Box::new(wall), boot: boot(), lines: Mutex::default() })
+        Ok(Self { disk, lock, wall: Box::new(wall), boot: boot(), lines: Mutex::default(), shared })
     }
 
     /// The state directory.
@@ -142,6 +146,37 @@ impl Embedded {
             Ok(epoch)
         })
         .await
+    }
+
+    /// The value under a name; if there is none yet, it is this one. It is kept for so long, over a restart too.
+    ///
+    /// # Errors
+    /// If it cannot be read or written, or if there are too many.
+    pub async fn share(&self, name: &str, value: &[u8], keep: Duration) -> Result<Vec<u8>, StoreError> {
+        let (name, value, now_ms) = (name.to_owned(), value.to_owned(), (self.wall)());
+        let until_ms = now_ms.saturating_add(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX));
+        self.with_shared(move |shared| shared.get_or_put(&name, &value, until_ms, now_ms)).await
+    }
+
+    /// The value under a name, if there is one.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn shared(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let (name, now_ms) = (name.to_owned(), (self.wall)());
+        self.with_shared(move |shared| shared.get(&name, now_ms)).await
+    }
+
+    async fn with_shared<T: Send + 'static>(
+        &self,
+        what: impl FnOnce(&Shared) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (shared, place) = (self.shared.clone(), self.place().await);
+        let work = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            what(&shared).map_err(|error| StoreError::Away(error.to_string()))
+        });
+        work.await.map_err(|_| StoreError::Away("its work was broken off".to_owned()))?
     }
 
     /// Looks at what each line takes on disk. The directory was good enough to be opened.
@@ -270,5 +305,9 @@ impl Store for Embedded {
 
     async fn counts(&self, id: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
         Ok(self.look(id, move |line| line.counts(since_minute)).await?.unwrap_or_default())
+    }
+
+    async fn find(&self, id: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        self.look(id, move |line| line.find(number)).await
     }
 }

@@ -15,6 +15,7 @@
 //! The least permissions of its user are in `deploy/fleet.md`, for the default `key_prefix`; without the last two,
 //! [`Redis::doctor`] sees less.
 
+mod board;
 mod cluster;
 mod connect;
 mod doctor;
@@ -32,7 +33,10 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use redis::{Cmd, Value};
 use sluice_config::{RedisSettings, RedisTopology};
 
-pub use self::link::Condition;
+pub use self::{
+    board::{Board, Note},
+    link::Condition,
+};
 use self::{
     cluster::Cluster,
     connect::{Connector, Target},
@@ -44,7 +48,7 @@ use self::{
     request::Clock,
 };
 use super::{Checkup, LineId, Store, StoreError};
-use crate::line::{Batch, Minute, Outcome, Rules, Summary};
+use crate::line::{Batch, Lookup, Minute, Outcome, Rules, Summary, slot_of};
 
 /// A step whose line is lost between its calls is made once more.
 const TORN_MAX: usize = 1;
@@ -186,6 +190,20 @@ impl Redis {
         }
     }
 
+    /// The value that all nodes share under a name, if there is one.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub async fn shared(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let (slot, key) = keys::shared(&self.prefix, name);
+        let mut get = redis::cmd("GET");
+        get.arg(&key);
+        match self.send(slot, &get).await.map_err(|fault| StoreError::Away(fault.into_reason()))? {
+            Value::BulkString(shared) => Ok(Some(shared)),
+            _ => Ok(None),
+        }
+    }
+
     /// Looks for whatever would keep lines from working well here; see [`Checkup`]. `lines` are measured.
     pub async fn doctor(&self, lines: &[LineId]) -> Checkup {
         doctor::check(self, lines).await
@@ -267,6 +285,16 @@ impl Store for Redis {
         let value = self.run(&keys, &request::counts(&keys, since_minute)).await.map_err(|fault| error(line, fault))?;
         match reply::minutes(&value) {
             Ok(Ok(minutes)) => Ok(minutes),
+            Ok(Err(found)) => Err(StoreError::Layout { line: line.to_string(), found, known: script::LAYOUT }),
+            Err(malformed) => Err(StoreError::State { line: line.to_string(), source: io::Error::other(malformed) }),
+        }
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        let keys = Keys::of(&self.prefix, line, slot_of(number) + 1);
+        let value = self.run(&keys, &request::find(&keys, number)).await.map_err(|fault| error(line, fault))?;
+        match reply::found(&value) {
+            Ok(Ok(found)) => Ok(found),
             Ok(Err(found)) => Err(StoreError::Layout { line: line.to_string(), found, known: script::LAYOUT }),
             Err(malformed) => Err(StoreError::State { line: line.to_string(), source: io::Error::other(malformed) }),
         }

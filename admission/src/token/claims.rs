@@ -1,4 +1,4 @@
-//! The three kinds of token and what each of them says.
+//! The kinds of token and what each of them says.
 
 use sluice_config::limits::LANES_MAX;
 
@@ -14,11 +14,13 @@ pub enum Kind {
     Ticket,
     /// May enter.
     Pass,
+    /// A number in line on its way to another device.
+    Move,
 }
 
 impl Kind {
     /// Every kind, in the order in which a visitor gets them.
-    pub const ALL: [Self; 3] = [Self::Slip, Self::Ticket, Self::Pass];
+    pub const ALL: [Self; 4] = [Self::Slip, Self::Ticket, Self::Pass, Self::Move];
 
     /// The name in headers of tokens, cookie names and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Kind {
             Self::Slip => "slip",
             Self::Ticket => "ticket",
             Self::Pass => "pass",
+            Self::Move => "move",
         }
     }
 }
@@ -69,6 +72,17 @@ pub struct Pass {
     pub expires_at_ms: u64,
     /// No longer valid from here on, however active, ms on the line's clock.
     pub ends_at_ms: u64,
+}
+
+/// A number in line on its way to another device: what a link carries. Becomes a [`Ticket`] there, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Move {
+    /// The ticket that it becomes.
+    pub ticket: Ticket,
+    /// Random, so that two links of one number are two.
+    pub id: u64,
+    /// No longer valid from here on, ms on the line's clock.
+    pub expires_at_ms: u64,
 }
 
 impl Claims for Slip {
@@ -126,6 +140,19 @@ impl Claims for Ticket {
             ahead_first: from.integer("f")?,
             ahead_shown: from.integer("s")?,
         })
+    }
+}
+
+impl Claims for Move {
+    const KIND: Kind = Kind::Move;
+
+    fn write(&self, out: &mut Writer) {
+        self.ticket.write(out);
+        out.integer("d", self.id);
+        out.time("x", self.expires_at_ms);
+    }
+    fn read(from: &mut Reader<'_>) -> Option<Self> {
+        Some(Self { ticket: Ticket::read(from)?, id: from.integer("d")?, expires_at_ms: from.time("x")? })
     }
 }
 

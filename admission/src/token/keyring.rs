@@ -101,6 +101,7 @@ impl Keyring {
             slip: of_kind(Kind::Slip),
             ticket: of_kind(Kind::Ticket),
             pass: of_kind(Kind::Pass),
+            moves: of_kind(Kind::Move),
             tenant: tenant.clone(),
             queue: queue.clone(),
         }

@@ -7,7 +7,7 @@ use ring::hmac;
 use sluice_config::settings::Name;
 
 use super::{
-    Binding, KID_LEN_MAX, Kind, LEN_MAX, Pass, Refused, Slip, Ticket,
+    Binding, KID_LEN_MAX, Kind, LEN_MAX, Move, Pass, Refused, Slip, Ticket,
     payload::{self, Claims, PAYLOAD_LEN_MAX},
 };
 
@@ -19,6 +19,7 @@ pub struct QueueKeys {
     pub(super) slip: KindKeys,
     pub(super) ticket: KindKeys,
     pub(super) pass: KindKeys,
+    pub(super) moves: KindKeys,
 }
 
 impl QueueKeys {
@@ -35,6 +36,11 @@ impl QueueKeys {
     /// Mints a pass.
     pub fn sign_pass(&self, pass: &Pass, binding: Binding<'_>) -> String {
         self.sign(pass, binding)
+    }
+
+    /// Mints what a link carries to another device.
+    pub fn sign_move(&self, of: &Move, binding: Binding<'_>) -> String {
+        self.sign(of, binding)
     }
 
     /// Reads a slip. It has no epoch and no expiry of its own: how old one may be is for the caller to say.
@@ -89,6 +95,29 @@ impl QueueKeys {
         Ok(pass)
     }
 
+    /// Reads what a link carries, of the line's `epoch` (`None`: not known yet), if it has not run out by `now_ms` on the
+    /// line's clock.
+    ///
+    /// # Errors
+    ///
+    /// Any reason.
+    pub fn verify_move(
+        &self,
+        token: impl AsRef<[u8]>,
+        epoch: impl Into<Option<u64>>,
+        now_ms: u64,
+        binding: Binding<'_>,
+    ) -> Result<Move, Refused> {
+        let of: Move = self.verify(token.as_ref(), binding)?;
+        if epoch.into().is_some_and(|epoch| of.ticket.epoch != epoch) {
+            return Err(Refused::Epoch);
+        }
+        if now_ms >= of.expires_at_ms {
+            return Err(Refused::Expired);
+        }
+        Ok(of)
+    }
+
     fn sign<C: Claims>(&self, claims: &C, binding: Binding<'_>) -> String {
         let key = &self.keys(C::KIND).current;
         let payload = payload::encode(&self.tenant, &self.queue, claims, binding.tag(&key.binding));
@@ -134,6 +163,7 @@ impl QueueKeys {
             Kind::Slip => &self.slip,
             Kind::Ticket => &self.ticket,
             Kind::Pass => &self.pass,
+            Kind::Move => &self.moves,
         }
     }
 }

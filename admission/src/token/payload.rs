@@ -8,10 +8,10 @@ use sluice_config::settings::Name;
 
 use super::{Kind, TIME_MS_MAX, binding::TAG_LEN};
 
-/// The longest payload: two names, six integers of 20 digits, a binding, and what stands between them.
+/// The longest payload: two names, eight integers of 20 digits, a binding, and what stands between them.
 pub(super) const PAYLOAD_LEN_MAX: usize = r#"{"t":"","q":""}"#.len()
     + 2 * Name::LEN_MAX
-    + 6 * (r#","k":"#.len() + DIGITS_MAX)
+    + 8 * (r#","k":"#.len() + DIGITS_MAX)
     + r#","b":"""#.len()
     + TAG_TEXT_LEN;
 

@@ -20,7 +20,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{Mark, Unanswered, Usher, Word, now};
 use crate::{
-    line::{Ask, Batch, LaneId, Minute, Newcomer, Outcome, Rules, Seen, Verdict},
+    line::{Ask, Batch, LaneId, Lookup, Minute, Newcomer, Outcome, Rules, Seen, Verdict},
     store::{Embedded, LineId, Store, StoreError},
 };
 
@@ -62,6 +62,11 @@ impl Store for Watched {
     async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
         let inner = self.inner.lock().unwrap().clone();
         inner.counts(line, since_minute).await
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        let inner = self.inner.lock().unwrap().clone();
+        inner.find(line, number).await
     }
 }
 

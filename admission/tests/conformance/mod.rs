@@ -12,8 +12,8 @@ use std::{
 
 use sluice_admission::{
     line::{
-        Ask, Batch, Change, Changed, Control, Known, KnownLane, LaneId, LaneRule, Minute, Newcomer, Override, PerLane,
-        Revision, Rules, Seen, Summary, Verdict, number_of, place_of,
+        Ask, Batch, Change, Changed, Control, Known, KnownLane, LaneId, LaneRule, Lookup, Minute, Newcomer, Override,
+        PerLane, Revision, Rules, Seen, Summary, Verdict, Whereabouts, number_of, place_of,
     },
     store::{LineId, Store},
 };
@@ -285,6 +285,48 @@ pub async fn what_happens_is_counted_by_the_minute_and_once<W: World>() {
     assert_eq!(store.counts(&line("a"), 0).await.unwrap().len(), 0, "kept for two hours");
 }
 
+pub async fn what_is_known_of_a_number_is_found_and_nothing_is_changed<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let store = world.open().await;
+    assert_eq!(store.find(&line("a"), 1).await.unwrap(), None, "no such line");
+    let rules = Rules { max_active: Some(3), ..rules() };
+    let began_ms = clock.now_ms();
+    store.sync(&line("a"), &rules, &join(0..8)).await.unwrap();
+    clock.pass_ms(1_000);
+    let asks = [ask(1, true).asks, ask(2, false).asks].concat();
+    store.sync(&line("a"), &rules, &Batch { asks, away: vec![6], ..Batch::default() }).await.unwrap();
+    let before = store.sync(&line("a"), &rules, &Batch::default()).await.unwrap().summary;
+    let place = async |number: u64| store.find(&line("a"), number).await.unwrap().unwrap().place;
+    let now_ms = clock.now_ms();
+    assert_eq!(place(1).await, Whereabouts::Inside { since_ms: now_ms, until_ms: now_ms + rules.seat_ms });
+    let called = place(2).await;
+    assert!(matches!(called, Whereabouts::Called { heard: true, until_ms } if until_ms > now_ms), "{called:?}");
+    assert_eq!(
+        (place(4).await, place(0).await, place(9).await),
+        (Whereabouts::Waiting, Whereabouts::Unknown, Whereabouts::Unknown)
+    );
+    let waiting = store.find(&line("a"), 5).await.unwrap().unwrap();
+    let numbered_ms = Some(began_ms);
+    assert_eq!(waiting, Lookup { place: Whereabouts::Waiting, numbered_ms, present: true, counted: true });
+    let gone = store.find(&line("a"), 6).await.unwrap().unwrap();
+    assert_eq!(gone, Lookup { place: Whereabouts::Waiting, numbered_ms, present: false, counted: false });
+    let after = store.sync(&line("a"), &rules, &Batch::default()).await.unwrap().summary;
+    assert_eq!(after, sluice_admission::line::Summary { steps: before.steps + 1, ..before }, "nothing was changed");
+    clock.pass_ms(200);
+    store.sync(&line("a"), &rules, &Batch { ended: vec![1], ..Batch::default() }).await.unwrap();
+    assert_eq!(place(1).await, Whereabouts::Ended);
+    let called = place(4).await;
+    assert!(matches!(called, Whereabouts::Called { heard: false, .. }), "{called:?}");
+    // None of those who were called comes in time; those who heard of it have lapsed.
+    for _ in 0..40 {
+        clock.pass_ms(1_000);
+        store.sync(&line("a"), &Rules { mode: Mode::Hold, ..rules.clone() }, &Batch::default()).await.unwrap();
+    }
+    assert_eq!((place(2).await, place(4).await), (Whereabouts::Lapsed, Whereabouts::Waiting));
+    assert_eq!(place(1).await, Whereabouts::Spent, "no pass of it can be alive");
+}
+
 /// Runs the suite over a [`World`].
 macro_rules! suite {
     ($world:ty) => {
@@ -298,6 +340,7 @@ macro_rules! suite {
             seats_bound_the_line,
             what_an_operator_sets_is_in_force_until_it_ends_and_survives_a_restart,
             what_happens_is_counted_by_the_minute_and_once,
+            what_is_known_of_a_number_is_found_and_nothing_is_changed,
         );
     };
     ($world:ty: $($behaviour:ident,)*) => {

@@ -2,7 +2,7 @@
 
 use sluice_admission::{
     line::{Batch, Rules},
-    store::{Redis, Severity, Store, StoreError},
+    store::{Note, Redis, Severity, Store, StoreError},
 };
 use sluice_config::RedisSettings;
 
@@ -53,6 +53,11 @@ async fn the_manual_s_redis_starts_and_its_user_may_do_everything() {
     assert!(after.newcomers.iter().all(|answer| answer.0 > 0), "{after:?}");
     timed.forget(&late).await.unwrap();
     assert!(store.status(&sale, &rules).await.unwrap().is_some());
+    let note = Note { name: "a".into(), text: "b".into(), keep: std::time::Duration::from_millis(1) };
+    store.board("nodes", &[note], 5).await.unwrap();
+    while !store.board("nodes", &[], 5).await.unwrap().notes.is_empty() {
+        tokio::task::yield_now().await;
+    }
     let checkup = store.doctor(std::slice::from_ref(&sale)).await;
     assert_eq!(checkup.findings, []);
     assert!(checkup.memory[0].1.is_some_and(|bytes| bytes > 500), "{checkup:?}");

@@ -1,8 +1,8 @@
 //! Valid tokens where, when or as whom they are not valid, and how they outlive a change of secrets.
 
-use sluice_admission::token::{Binding, Kind, Pass, Refused, TIME_MS_MAX, Ticket};
+use sluice_admission::token::{Binding, Kind, Move, Pass, Refused, TIME_MS_MAX, Ticket};
 
-use super::{EPOCH, NOW_MS, PASS, SLIP, TICKET, assert_refused, keyring, keys, name, present, token};
+use super::{EPOCH, MOVE, NOW_MS, PASS, SLIP, TICKET, assert_refused, keyring, keys, name, present, token};
 
 #[test]
 fn everything_said_is_read_back() {
@@ -10,6 +10,7 @@ fn everything_said_is_read_back() {
     assert_eq!(keys.verify_slip(token(&keys, Kind::Slip), Binding::NONE), Ok(SLIP));
     assert_eq!(keys.verify_ticket(token(&keys, Kind::Ticket), EPOCH, Binding::NONE), Ok(TICKET));
     assert_eq!(keys.verify_pass(token(&keys, Kind::Pass), EPOCH, NOW_MS, Binding::NONE), Ok(PASS));
+    assert_eq!(keys.verify_move(token(&keys, Kind::Move), EPOCH, NOW_MS, Binding::NONE), Ok(MOVE));
 }
 
 #[test]
@@ -58,6 +59,7 @@ fn another_epoch() {
     for epoch in [0, EPOCH - 1, EPOCH + 1, u64::MAX] {
         assert_eq!(keys.verify_ticket(&ticket, epoch, Binding::NONE), Err(Refused::Epoch));
         assert_eq!(keys.verify_pass(&pass, epoch, NOW_MS, Binding::NONE), Err(Refused::Epoch));
+        assert_eq!(keys.verify_move(token(&keys, Kind::Move), epoch, NOW_MS, Binding::NONE), Err(Refused::Epoch));
     }
 }
 
@@ -84,6 +86,20 @@ fn a_pass_runs_out_to_the_millisecond() {
     let endless = Pass { expires_at_ms: u64::MAX, ends_at_ms: u64::MAX, ..PASS };
     assert_eq!(at(&endless, TIME_MS_MAX - 1), Ok(()));
     assert_eq!(at(&endless, TIME_MS_MAX), expired);
+}
+
+/// A link in a history, a log or a photograph is worth nothing ten minutes later.
+#[test]
+fn a_move_runs_out_to_the_millisecond() {
+    let keys = keys();
+    let at = |expires_at_ms, now_ms| {
+        let token = keys.sign_move(&Move { expires_at_ms, ..MOVE }, Binding::NONE);
+        keys.verify_move(token, EPOCH, now_ms, Binding::NONE).map(|_| ())
+    };
+    assert_eq!(at(MOVE.expires_at_ms, MOVE.expires_at_ms - 1), Ok(()));
+    assert_eq!(at(MOVE.expires_at_ms, MOVE.expires_at_ms), Err(Refused::Expired));
+    assert_eq!(at(0, 0), Err(Refused::Expired));
+    assert_eq!(at(u64::MAX, TIME_MS_MAX), Err(Refused::Expired));
 }
 
 #[test]

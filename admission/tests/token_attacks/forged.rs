@@ -30,6 +30,16 @@ fn integers(kind: Kind) -> &'static [(&'static str, u64)] {
     match kind {
         Kind::Slip => &[("d", MAX), ("i", TIME_MS_MAX)],
         Kind::Ticket => &[("e", MAX), ("l", SLOT_MAX), ("n", PLACE_MAX), ("i", TIME_MS_MAX), ("f", MAX), ("s", MAX)],
+        Kind::Move => &[
+            ("e", MAX),
+            ("l", SLOT_MAX),
+            ("n", PLACE_MAX),
+            ("i", TIME_MS_MAX),
+            ("f", MAX),
+            ("s", MAX),
+            ("d", MAX),
+            ("x", TIME_MS_MAX),
+        ],
         Kind::Pass => {
             &[("e", MAX), ("l", SLOT_MAX), ("n", PLACE_MAX), ("i", TIME_MS_MAX), ("x", TIME_MS_MAX), ("h", TIME_MS_MAX)]
         }

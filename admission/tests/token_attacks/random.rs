@@ -113,6 +113,7 @@ proptest! {
             Kind::Slip => keys.verify_slip(&forged, bound).map(|slip| keys.sign_slip(&slip, bound)),
             Kind::Ticket => keys.verify_ticket(&forged, EPOCH, bound).map(|ticket| keys.sign_ticket(&ticket, bound)),
             Kind::Pass => keys.verify_pass(&forged, EPOCH, NOW_MS, bound).map(|pass| keys.sign_pass(&pass, bound)),
+            Kind::Move => keys.verify_move(&forged, EPOCH, NOW_MS, bound).map(|of| keys.sign_move(&of, bound)),
         };
         if let Ok(again) = again {
             prop_assert_eq!(again, forged);

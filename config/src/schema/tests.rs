@@ -32,9 +32,12 @@ fn uncommented(text: &str) -> String {
             line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
         match setting {
             Some(setting) => {
-                // A second way to write a key takes the place of the first.
+                // A second way to write a key takes the place of the first in its table.
                 let key = setting.split('=').next().unwrap();
-                lines.retain(|earlier| earlier.split('=').next().unwrap() != key);
+                let table = lines.iter().rposition(|line| line.starts_with('[')).unwrap_or(0);
+                let mut here = lines.split_off(table);
+                here.retain(|earlier| earlier.split('=').next().unwrap() != key);
+                lines.append(&mut here);
                 lines.push(setting.to_owned());
             }
             None => lines.push(line.to_owned()),

@@ -15,7 +15,7 @@ pub use servers::{OriginServer, ServerAddress, usable_addresses};
 pub use tls::OriginTls;
 
 use crate::{
-    declare::{Choice, Count, Default, Key, Nested, Optional, Section, Table, Time},
+    declare::{Choice, Count, Default, Key, Nested, Optional, Section, Switch, Table, Time},
     diagnostics::Read,
     outside::Outside,
 };
@@ -35,6 +35,8 @@ pub struct Origin {
     pub health: Option<Health>,
     /// How TLS is spoken to them; `None`: it is not.
     pub tls: Option<OriginTls>,
+    /// HTTP/2 is spoken to them, by ALPN or, without TLS, with prior knowledge.
+    pub http2: bool,
     /// How it knows that a request has come through here; `None`: it does not.
     pub proof: Option<Proof>,
     /// TCP connect, and TLS handshake.
@@ -57,6 +59,7 @@ impl Origin {
             resolve_every: RESOLVE_EVERY.default(),
             health: None,
             tls: None,
+            http2: false,
             proof: None,
             connect_timeout: CONNECT_TIMEOUT.default(),
             read_timeout: READ_TIMEOUT.default(),
@@ -101,6 +104,7 @@ pub(crate) static SECTION: Section = Section {
         &tls::TLS_NAME,
         &tls::TLS_CA_FILE,
         &tls::TLS_CLIENT_CERTIFICATE,
+        &HTTP2,
         &HEALTH,
         &proof::PROOF,
     ],
@@ -137,6 +141,14 @@ static RESOLVE_EVERY: Key<Time, Default<Duration>> = Key {
           addresses",
     kind: Time::from_s(1..=60 * 60),
     absent: Default(|| Duration::from_secs(30)),
+};
+
+static HTTP2: Key<Switch, Default<bool>> = Key {
+    name: "http2",
+    doc: "Speak HTTP/2 to the servers, as gRPC needs: over TLS by ALPN, else with prior knowledge. WebSockets cannot go there: \
+          give their paths a `[[route]]`",
+    kind: Switch,
+    absent: Default(|| false),
 };
 
 static HEALTH: Key<Nested, Optional> = Key::table("health", &health::SECTION);
@@ -178,6 +190,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
     let in_flight_max = table.read(&IN_FLIGHT_MAX);
     let resolve_every = table.read(&RESOLVE_EVERY);
     let health = table.read_with(&HEALTH, |value| HEALTH.kind.read(value, health::read));
+    let http2 = table.read(&HTTP2);
     let proof =
         table.read_with(&proof::PROOF, |value| proof::PROOF.kind.read(value, |table| proof::read(table, outside)));
     let connect_timeout = table.read(&CONNECT_TIMEOUT);
@@ -191,6 +204,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
         resolve_every: resolve_every?,
         health: health?,
         tls: tls?,
+        http2: http2?,
         proof: proof?,
         connect_timeout: connect_timeout?,
         read_timeout: read_timeout?,

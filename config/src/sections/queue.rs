@@ -21,7 +21,7 @@ use crate::{
     },
     diagnostics::{Kind, Read, Wrong, words},
     forms::{
-        duration,
+        duration, moment,
         name::{self, Name},
         path,
     },
@@ -63,6 +63,8 @@ pub struct Queue {
     pub message: Option<String>,
     /// What the page of the closed queue says.
     pub closed_as: ClosedAs,
+    /// When it opens, for the page of a queue that is not open yet, unix seconds.
+    pub opens_at_s: Option<u64>,
     /// Whether there is a public board of the line.
     pub board: bool,
     /// Requests that are treated otherwise, the first that matches first.
@@ -90,6 +92,7 @@ impl Queue {
             wait_status: WAIT_STATUS.default(),
             message: None,
             closed_as: CLOSED_AS.default(),
+            opens_at_s: None,
             board: BOARD.default(),
             rules: Vec::new(),
             lanes: Vec::new(),
@@ -117,6 +120,7 @@ pub(crate) static SECTION: Section = Section {
         &WAIT_STATUS,
         &MESSAGE,
         &CLOSED_AS,
+        &OPENS_AT,
         &BOARD,
         &LANE,
         &RULE,
@@ -242,6 +246,14 @@ static CLOSED_AS: Key<Choice<ClosedAs, 3>, Default<ClosedAs>> = Key {
     absent: Default(ClosedAs::default),
 };
 
+static OPENS_AT: Key<Text<u64>, Optional> = Key {
+    name: "opens_at",
+    doc: "When it opens: the page of a queue that is closed as `not_open` counts down to it. The queue opens when its `mode` \
+          changes, and not by itself",
+    kind: Text { parse: moment::parse, looks: Looks::Any("such as `2026-12-01T10:00:00+01:00`") },
+    absent: Optional("the page does not say"),
+};
+
 static BOARD: Key<Switch, Default<bool>> = Key {
     name: "board",
     doc: "Whether `/.sluice/board/NAME` shows everybody how far the line is, for a screen in a lobby",
@@ -291,6 +303,7 @@ pub(super) fn read(
     let wait_status = table.read(&WAIT_STATUS);
     let message = table.read(&MESSAGE);
     let closed_as = table.read(&CLOSED_AS);
+    let opens_at_s = table.read(&OPENS_AT);
     let board = table.read(&BOARD);
     let lanes = table.read_with(&LANE, lanes);
     let rules = table.read_with(&RULE, |value| rules(value, outside));
@@ -310,6 +323,7 @@ pub(super) fn read(
         wait_status: wait_status?,
         message: message?,
         closed_as: closed_as?,
+        opens_at_s: opens_at_s?,
         board: board?,
         rules: rules?.unwrap_or_default(),
         lanes: lanes?.unwrap_or_default(),

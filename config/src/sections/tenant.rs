@@ -19,6 +19,7 @@ use crate::{
         claims::Claims,
         cookies::{self, Cookies},
         cors::{self, Cors},
+        limits::tenant::{self as limits, Limits},
         origin::{self, Origin},
         page::{self, Page},
         queue::{self, NAME_TEXT, Queue},
@@ -44,6 +45,8 @@ pub struct Tenant {
     pub tls: Option<TenantTls>,
     /// How browsers treat our cookies.
     pub cookies: Cookies,
+    /// Bounds of the tenant, and of each of its clients.
+    pub limits: Limits,
     /// Whether answers get a preset of security headers, unless the origin sets them.
     pub strict_headers: bool,
     /// What its visitors see while they wait.
@@ -63,6 +66,7 @@ impl Tenant {
             cors: None,
             tls: None,
             cookies: Cookies::default(),
+            limits: Limits::default(),
             strict_headers: false,
             page: Page::default(),
             queues: Vec::new(),
@@ -84,7 +88,7 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of a tenant's file",
     doc: "One tenant: its hosts, its origins and its queues",
     may_hold_secrets: false,
-    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &PAGE, &QUEUE, &ROUTE],
+    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &LIMITS, &PAGE, &QUEUE, &ROUTE],
 };
 
 // What to write is suggested by the file's own name: see `name_help`.
@@ -128,6 +132,8 @@ static ORIGIN: Key<Nested> = Key {
 static CORS: Key<Nested, Optional> = Key::table("cors", &cors::SECTION);
 static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
 static COOKIES: Key<Nested, Optional> = Key::table("cookies", &cookies::SECTION);
+
+static LIMITS: Key<Nested, Optional> = Key::table("limits", &limits::SECTION);
 
 static PAGE: Key<Nested, Optional> = Key::table("page", &page::SECTION);
 
@@ -174,6 +180,7 @@ pub(crate) fn read(
         let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
         let known_hosts = hosts.as_ref().ok().map(Vec::as_slice);
         let cookies = top.nested(&COOKIES, |table| cookies::read(table, known_hosts));
+        let limits = top.nested(&LIMITS, limits::read);
         let page = top.nested(&PAGE, |table| page::read(table, outside));
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, outside, is_store_shared));
@@ -186,6 +193,7 @@ pub(crate) fn read(
             cors: cors?,
             tls: tls?,
             cookies: cookies?,
+            limits: limits?,
             strict_headers: strict_headers?,
             page: page?,
             queues: queues?,

@@ -13,25 +13,26 @@ mod key;
 mod principal;
 mod request;
 pub(crate) mod token;
+pub(crate) mod void;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sluice_admission::token::Keyring;
-use sluice_config::{Admin, HostPattern};
+use sluice_config::{Admin, AdminKey, HostPattern};
 
 pub(crate) use self::{
     key::NewKey,
     principal::{Permission, Principal, Via},
     request::{CSRF_HELP, SESSION_COOKIE, Visitor, is_from_us, session_cookie},
-    token::Signer,
+    token::{Claims, Signer},
 };
 
 /// What is needed to know who asks. Taken anew with each config.
 #[derive(Debug)]
 pub(crate) struct Access {
     current: ArcSwap<Current>,
-    used: token::Used,
+    void: Arc<void::Void>,
 }
 
 #[derive(Debug)]
@@ -42,9 +43,21 @@ struct Current {
 
 impl Access {
     /// For these settings.
-    pub(crate) fn new(settings: Admin, keyring: &Keyring) -> Self {
+    pub(crate) fn new(settings: Admin, keyring: &Keyring, void: Arc<void::Void>) -> Self {
         let current = Current { signer: Signer::new(keyring), settings };
-        Self { current: ArcSwap::from_pointee(current), used: token::Used::default() }
+        Self { current: ArcSwap::from_pointee(current), void }
+    }
+
+    /// What is void although it has not expired.
+    pub(crate) fn void(&self) -> &Arc<void::Void> {
+        &self.void
+    }
+
+    /// The keys of the config, and whether each was revoked.
+    pub(crate) fn keys(&self) -> Vec<(Arc<AdminKey>, bool)> {
+        let current = self.current.load();
+        let revoked = |key: &AdminKey| self.void.holds(&format!("key:{}", key.id), 0);
+        current.settings.keys.iter().map(|key| (key.clone(), revoked(key))).collect()
     }
 
     /// Takes a changed config. Without `[admin]` the listener stays until the node is restarted, and no key is good.
@@ -61,10 +74,9 @@ impl Access {
     pub(crate) fn bearer(&self, written: &str, now_ms: u64) -> Option<Principal> {
         let current = self.current.load();
         match written.strip_prefix(key::PREFIX) {
-            Some(_) => key::find(&current.settings.keys, written, now_ms),
-            None => {
-                current.signer.verify(written, token::Kind::Token, now_ms).map(|claims| claims.principal(Via::Token))
-            }
+            Some(_) => key::find(&current.settings.keys, written, now_ms)
+                .filter(|principal| !self.void.holds(&principal.id, 0)),
+            None => Some(self.token(&current, written, now_ms)?.principal(Via::Token)),
         }
     }
 
@@ -72,19 +84,36 @@ impl Access {
     pub(crate) fn session(&self, written: &str, now_ms: u64) -> Option<(Principal, Option<String>)> {
         let current = self.current.load();
         let claims = current.signer.verify(written, token::Kind::Session, now_ms)?;
-        let renewed = claims.renewed(now_ms).map(|claims| current.signer.sign(&claims, token::Kind::Session));
-        Some((claims.principal(Via::Session), renewed))
-    }
-
-    /// A session for a token, which is used up by it.
-    pub(crate) fn log_in(&self, token: &str, now_ms: u64) -> Option<(Principal, String)> {
-        let current = self.current.load();
-        let claims = current.signer.verify(token, token::Kind::Token, now_ms)?;
-        if !self.used.first_use(&claims, now_ms) {
+        let principal = claims.principal(Via::Session);
+        if self.void.holds(&claims.name(token::Kind::Session), 0) || self.void.holds(&principal.id, claims.began_ms()) {
             return None;
         }
-        let session = claims.session(now_ms);
-        Some((session.principal(Via::Session), current.signer.sign(&session, token::Kind::Session)))
+        let renewed = claims.renewed(now_ms).map(|claims| current.signer.sign(&claims, token::Kind::Session));
+        Some((principal, renewed))
+    }
+
+    /// The claims of a token that may be given for a session, once. What is void is so for good.
+    pub(crate) fn login_token(&self, written: &str, now_ms: u64) -> Option<Claims> {
+        self.token(&self.current.load(), written, now_ms)
+    }
+
+    /// The session that begins with a token.
+    pub(crate) fn begin_session(&self, token: &Claims, now_ms: u64) -> (Principal, String) {
+        let session = token.session(now_ms);
+        (session.principal(Via::Session), self.current.load().signer.sign(&session, token::Kind::Session))
+    }
+
+    /// What makes this session void, and until when it could be good.
+    pub(crate) fn end_of_session(&self, written: &str, now_ms: u64) -> Option<(String, u64)> {
+        let claims = self.current.load().signer.verify(written, token::Kind::Session, now_ms)?;
+        Some((claims.name(token::Kind::Session), claims.end_ms()))
+    }
+
+    fn token(&self, current: &Current, written: &str, now_ms: u64) -> Option<Claims> {
+        let claims = current.signer.verify(written, token::Kind::Token, now_ms)?;
+        let is_void = self.void.holds(&claims.name(token::Kind::Token), 0)
+            || self.void.holds(&claims.principal(Via::Token).id, claims.made_ms());
+        (!is_void).then_some(claims)
     }
 
     /// Whether the API may be asked under this name: else a page of another site, whose name was made to lead here, could

@@ -5,25 +5,21 @@
 //! | requests of one principal | [`pace::PER_SECOND`] a second | 429 |
 //! | a request's body | 64 KiB | 413 |
 //! | streams | [`stream::STREAMS_MAX`] | 503 |
+//! | connections, heads | see [`super::listen`] | closed |
 //!
 //! Every operation names the permission it needs in its description (`x-permission`), and a test asks each of them as
 //! each role, and of another tenant. A tenant that a principal does not see is answered as one that is not there.
 
-mod analytics;
 pub(crate) mod answer;
-mod change;
 mod files;
-mod foresee;
-mod me;
 pub(crate) mod pace;
 mod queues;
-mod records;
-mod stream;
-mod visits;
+mod system;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -40,13 +36,22 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use self::{answer::Problem, change::Made};
-use super::{
-    access::{Access, session_cookie, token::SESSION_MAX},
-    audit::Audit,
-    time,
+pub(crate) use self::queues::mode_name;
+use self::{
+    answer::Problem,
+    queues::{analytics, change, change::Made, stream, visitors, visits},
+    system::{keys, me, nodes, records},
 };
-use crate::node::Node;
+use super::{
+    access::{
+        Access, Claims, session_cookie,
+        token::{Kind, SESSION_MAX},
+        void::Since,
+    },
+    audit::Audit,
+    listen, time,
+};
+use crate::node::{Lines, Node};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 
@@ -58,6 +63,7 @@ pub(crate) struct Api {
     pub(crate) audit: Audit,
     pub(crate) pace: pace::Pace,
     streams: Arc<Semaphore>,
+    logins: tokio::sync::Mutex<()>,
     /// The last change of each line that was made through this node.
     made: Mutex<HashMap<LineId, Made>>,
 }
@@ -65,7 +71,15 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(node: Arc<Node>, access: Arc<Access>, audit: Audit) -> Self {
         let streams = Arc::new(Semaphore::new(stream::STREAMS_MAX));
-        Self { node, access, audit, pace: pace::Pace::default(), streams, made: Mutex::default() }
+        Self {
+            node,
+            access,
+            audit,
+            pace: pace::Pace::default(),
+            streams,
+            logins: tokio::sync::Mutex::default(),
+            made: Mutex::default(),
+        }
     }
 
     /// The last change of a line that was made through this node.
@@ -77,6 +91,41 @@ impl Api {
         if let Ok(mut all) = self.made.lock() {
             all.insert(line.clone(), made);
         }
+    }
+
+    /// Makes something void at every node within a second.
+    async fn make_void(&self, name: String, since: Since) -> Result<(), Problem> {
+        let void = self.access.void().clone();
+        let made = tokio::task::spawn_blocking(move || void.add(name, since)).await;
+        let made = made.map_err(|error| error.to_string()).and_then(|made| made.map_err(|error| error.to_string()));
+        made.map_err(|why| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_void", why)
+                .hint("it is as good as before; with another master secret in [keys] all tokens and sessions are void")
+        })
+    }
+
+    /// Whether a token is given for a session for the first time, at any node. It is void from then on, so that what was
+    /// in a link is of no use to who finds it.
+    async fn is_first_use(&self, token: &Claims) -> Result<bool, Problem> {
+        let name = token.name(Kind::Token);
+        let now_ms = time::now_ms();
+        if let Lines::Redis(store, _) = self.node.store() {
+            let mine = self.change_id().to_be_bytes();
+            let keep = Duration::from_millis(token.end_ms().saturating_sub(now_ms).max(1));
+            // The first to come is written down, and all read who that was. While the store is away this node alone
+            // keeps count: who has the token could use it as a bearer all the same.
+            match store.share(&format!("login.{name}"), &mine, keep).await {
+                Ok(first) if first != mine => return Ok(false),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "login: other nodes are not asked whether the token was used"),
+            }
+        }
+        let _one_at_a_time = self.logins.lock().await;
+        if self.access.void().holds(&name, 0) {
+            return Ok(false);
+        }
+        self.make_void(name, Since { since_ms: now_ms, until_ms: token.end_ms() }).await?;
+        Ok(true)
     }
 
     /// For a change: 53 random bits.
@@ -97,6 +146,7 @@ impl Api {
         (name = "control", description = "What is set in place of a file, for a while"),
         (name = "verbs", description = "What is done once"),
         (name = "audit", description = "What operators did"),
+        (name = "system", description = "The nodes"),
     )
 )]
 struct Description;
@@ -117,8 +167,14 @@ fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(change::preview))
         .routes(routes!(visits::reset))
         .routes(routes!(visits::end))
+        .routes(routes!(visitors::find))
         .routes(routes!(records::records))
         .routes(routes!(records::head))
+        .routes(routes!(nodes::nodes))
+        .routes(routes!(keys::keys))
+        .routes(routes!(keys::revoke_key))
+        .routes(routes!(keys::log_out_person))
+        .routes(routes!(keys::log_out_everywhere))
         .split_for_parts()
 }
 
@@ -128,11 +184,9 @@ pub(crate) fn description() -> serde_json::Result<String> {
 }
 
 /// Serves the API until the process ends.
-///
-/// # Errors
-/// If the listener fails.
-pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>) -> std::io::Result<()> {
-    axum::serve(listener, router(api)).await
+pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>) {
+    let refused = api.node.metrics.admin_connections_refused.clone();
+    listen::serve(listener, router(api), refused).await;
 }
 
 fn router(api: Arc<Api>) -> Router {

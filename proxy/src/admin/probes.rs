@@ -39,6 +39,8 @@ struct Ready {
     unknown_lines: Vec<String>,
     /// Lines whose store does not answer now. Visitors inside are served all the same.
     silent_lines: Vec<String>,
+    /// In what the nodes of the fleet differ. Which of them is right, no node can know, so all are ready.
+    disagreements: Vec<String>,
 }
 
 /// Serves until the process ends: health must be answered to the very last.
@@ -57,11 +59,13 @@ async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
     let unknown_lines = names(probes.node.lines_where(|usher| !usher.has_heard()));
     let leaving = probes.leaving.load(Ordering::Relaxed);
     let ready = !leaving && unknown_lines.is_empty();
+    let disagreements = probes.node.peers.heard().differences.iter().map(ToString::to_string).collect();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, [(header::CACHE_CONTROL, "no-store")], Json(Ready { ready, leaving, unknown_lines, silent_lines }))
+    let body = Ready { ready, leaving, unknown_lines, silent_lines, disagreements };
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body))
 }
 
 async fn metrics(State(probes): State<Probes>) -> impl IntoResponse {
-    let text = probes.node.metrics.scrape(&probes.node.routes(), probes.node.store());
+    let text = probes.node.metrics.scrape(&probes.node);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

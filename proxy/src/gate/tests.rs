@@ -6,6 +6,7 @@ mod elsewhere;
 mod inside;
 mod lanes;
 mod modes;
+mod moving;
 mod shared;
 mod trickle;
 mod waiting;
@@ -22,14 +23,11 @@ use std::{
 
 use http::header;
 use prometheus::IntCounter;
+use sluice_admission::usher::View;
 use sluice_admission::{
-    line::{Batch, Change, Minute, Outcome, Override, Summary},
+    line::{Batch, Change, Lookup, Minute, Outcome, Override, Summary},
     store::{Embedded, Store, StoreError},
     token::Keyring,
-};
-use sluice_admission::{
-    standing::{Reason, State},
-    usher::View,
 };
 use sluice_config::{HostPattern, Keys, Mode, Name, OnStoreLoss, Origin, Secret};
 use tokio::time::{Instant, sleep};
@@ -62,6 +60,10 @@ impl Store for Watched {
 
     async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
         self.inner.counts(line, since_minute).await
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        self.inner.find(line, number).await
     }
 }
 
@@ -230,7 +232,7 @@ impl Visitor {
             hidden: self.hidden,
             lane_named: self.lane.map(str::as_bytes),
         };
-        let decision = world.gate.decide(request).await;
+        let decision = world.gate.decide_at(request, None).await;
         self.take_in(&decision);
         decision
     }

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ring::rand::{SecureRandom, SystemRandom};
 use sluice_admission::{
     policy::{Brought, Errand, Handed, Word},
-    token::{Binding, Kind, Pass, Refused, Slip, Ticket},
+    token::{Binding, Kind, Move, Pass, Refused, Slip, Ticket},
     usher::View,
 };
 use sluice_config::{SameSite, Tenant};
@@ -33,6 +33,7 @@ pub(super) struct Cookies {
     slip: CookieName,
     ticket: CookieName,
     pass: CookieName,
+    moves: CookieName,
     same_site: SameSite,
     /// The names whose hosts share them.
     domains: Box<[String]>,
@@ -42,7 +43,8 @@ impl Cookies {
     pub(super) fn new(queue: &str, tenant: &Tenant) -> Self {
         let name = |token| CookieName::new(token, queue);
         let (same_site, domains) = (tenant.cookies.same_site, tenant.cookie_domains().into());
-        Self { slip: name(Token::Slip), ticket: name(Token::Ticket), pass: name(Token::Pass), same_site, domains }
+        let [slip, ticket, pass, moves] = [Token::Slip, Token::Ticket, Token::Pass, Token::Move].map(name);
+        Self { slip, ticket, pass, moves, same_site, domains }
     }
 
     /// Makes the browser forget a pass, under each name that it may have come by.
@@ -55,8 +57,8 @@ impl Cookies {
         cookies.map(|cookie| (header::SET_COOKIE, cookie)).collect()
     }
 
-    /// Slips, tickets and passes, in this order.
-    fn find<'h>(&'h self, headers: &'h HeaderMap, scope: Scope) -> [Candidates<'h>; 3] {
+    /// Slips, tickets, passes and moves, in this order.
+    fn find<'h>(&'h self, headers: &'h HeaderMap, scope: Scope) -> [Candidates<'h>; Kind::ALL.len()] {
         cookies::find(headers, Kind::ALL.map(|kind| self.name(kind).as_str(scope)))
     }
 
@@ -89,6 +91,7 @@ impl Cookies {
             Kind::Slip => &self.slip,
             Kind::Ticket => &self.ticket,
             Kind::Pass => &self.pass,
+            Kind::Move => &self.moves,
         }
     }
 }
@@ -132,9 +135,12 @@ pub(super) struct Jar<'a> {
     slips: Candidates<'a>,
     tickets: Candidates<'a>,
     passes: Candidates<'a>,
+    moves: Candidates<'a>,
     /// The cookies are of another scope than the host's own: they are to be handed out anew.
     carried_over: bool,
     handed_out: HandedOut,
+    /// The slip among it.
+    slip: Option<String>,
 }
 
 impl<'a> Jar<'a> {
@@ -160,10 +166,23 @@ impl<'a> Jar<'a> {
                 handed_out.extend(cleared);
             }
         }
-        let [slips, tickets, passes] = brought;
+        let [slips, tickets, passes, moves] = brought;
         let (epoch, now_ms) = (Some(view.summary.epoch).filter(|&epoch| epoch > 0), view.line_ms(now));
         let counts = &gate.counts;
-        Self { request, gate, counts, epoch, now_ms, slips, tickets, passes, carried_over, handed_out }
+        Self {
+            request,
+            gate,
+            counts,
+            epoch,
+            now_ms,
+            slips,
+            tickets,
+            passes,
+            moves,
+            carried_over,
+            handed_out,
+            slip: None,
+        }
     }
 
     /// What the visitor is after.
@@ -222,8 +241,48 @@ impl<'a> Jar<'a> {
         None
     }
 
-    /// Says of each token what was decided, and gives the cookies and headers that say so.
-    pub(super) fn close(mut self, handed: &Handed) -> HandedOut {
+    /// Whether the visitor has made a link for another device.
+    pub(super) fn brings_move(&self) -> bool {
+        !self.moves.is_empty() && self.request.initiator != Initiator::Embedded && self.errand() != Errand::Prefetch
+    }
+
+    /// The link that the visitor has made for the number of this ticket, run out or not, and as it was signed.
+    pub(super) fn moved_by(&self, ticket: &Ticket) -> Option<(Move, &'a [u8])> {
+        let verify = |token| self.gate.keys.verify_move(token, self.epoch, 0, Binding::NONE).ok();
+        let of_this = |of: &Move| (of.ticket.epoch, of.ticket.number) == (ticket.epoch, ticket.number);
+        self.moves.iter().find_map(|token| verify(token).filter(of_this).map(|of| (of, token)))
+    }
+
+    /// Takes a link back, or says that there is none any more.
+    pub(super) fn forget_move(&mut self) {
+        self.clear_if_brought(Kind::Move);
+    }
+
+    /// Hands out what says that a link has been made.
+    pub(super) fn remember_move(&mut self, token: &str) {
+        self.set(Kind::Move, token, KEEP);
+    }
+
+    /// The visitor stands where this ticket says from now on, whatever was brought.
+    pub(super) fn stand_at(mut self, ticket: &Ticket) -> HandedOut {
+        self.sign_ticket(ticket);
+        [Kind::Slip, Kind::Pass, Kind::Move].into_iter().for_each(|kind| self.clear_if_brought(kind));
+        self.handed_out
+    }
+
+    /// The visitor stands nowhere any more.
+    pub(super) fn stand_nowhere(mut self) -> HandedOut {
+        Kind::ALL.into_iter().for_each(|kind| self.clear_if_brought(kind));
+        self.handed_out
+    }
+
+    /// What is handed out whatever is decided.
+    pub(super) fn into_handed_out(self) -> HandedOut {
+        self.handed_out
+    }
+
+    /// Says of each token what was decided, and gives the cookies and headers that say so, and the slip among them.
+    pub(super) fn close(mut self, handed: &Handed) -> (HandedOut, Option<String>) {
         match &handed.slip {
             Word::Set(slip) => self.sign_slip(slip),
             Word::Clear => self.clear_if_brought(Kind::Slip),
@@ -242,12 +301,13 @@ impl<'a> Jar<'a> {
         if self.carried_over {
             self.carry_over(handed);
         }
-        self.handed_out
+        (self.handed_out, self.slip)
     }
 
     fn sign_slip(&mut self, slip: &Slip) {
         let token = self.gate.keys.sign_slip(slip, Binding::NONE);
         self.set(Kind::Slip, &token, KEEP);
+        self.slip = Some(token);
     }
 
     fn sign_ticket(&mut self, ticket: &Ticket) {
@@ -293,6 +353,7 @@ impl<'a> Jar<'a> {
             Kind::Slip => self.slips,
             Kind::Ticket => self.tickets,
             Kind::Pass => self.passes,
+            Kind::Move => self.moves,
         };
         if !brought.is_empty() {
             let cookie = self.gate.cookies.clear(kind, self.request.recipient.scope(), self.request.recipient);

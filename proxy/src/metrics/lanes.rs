@@ -1,66 +1,46 @@
-//! What is told of the lanes of a queue, if it has several. Labels are the names of the file: lanes that it does not name
+//! What is known of the lanes of a queue, if it has several. Labels are the names of the file: lanes that it does not name
 //! any more are told together.
 
-use prometheus::{Opts, Registry};
+use std::collections::BTreeMap;
+
 use sluice_admission::line::{LaneSummary, place_of};
 
-use super::{Gauges, registered};
+use super::read::Read;
 use crate::gate::Gate;
 
-const LANE: &[&str] = &["tenant", "queue", "lane"];
 /// The label of lanes that the file does not name any more, and that are served until nobody is left in them. No lane
 /// can have this name.
 const REMOVED: &str = "(removed)";
 
-#[derive(Debug)]
-pub(super) struct Lanes {
-    waiting: Gauges,
-    issued: Gauges,
-    head: Gauges,
-    called: Gauges,
-    weight: Gauges,
-}
+/// A metric of a lane: its name, what it says, and its value.
+type Of = (&'static str, &'static str, fn(&LaneSummary) -> u64);
 
-impl Lanes {
-    pub(super) fn new(r: &Registry) -> prometheus::Result<Self> {
-        let lane =
-            |name: &str, help: &str| registered(r, Gauges::new(Opts::new(format!("sluice_lane_{name}"), help), LANE)?);
-        Ok(Self {
-            waiting: lane("waiting_visitors", "Visitors in the lane, seen within 90 s")?,
-            issued: lane("issued_number", "The last place handed out in the lane")?,
-            head: lane("head_number", "The highest place called in the lane")?,
-            called: lane("called_visitors", "Visitors of the lane called since the line began")?,
-            weight: lane("weight", "The weight of the lane")?,
-        })
+const METRICS: [Of; 4] = [
+    ("lane_waiting_visitors", "Visitors in the lane, seen within 90 s", |lane| lane.waiting),
+    ("lane_issued_number", "The last place handed out in the lane", |lane| place_of(lane.issued)),
+    ("lane_head_number", "The highest place called in the lane", |lane| place_of(lane.head)),
+    ("lane_called_visitors", "Visitors of the lane called since the line began", |lane| lane.called_total),
+];
+
+/// Reads the lanes of a gate. Of a queue with one lane the metrics of its line say it all.
+pub(super) fn read(read: &mut Read, gate: &Gate) {
+    let view = gate.usher.view();
+    if view.summary.lanes.len() < 2 {
+        return;
     }
-
-    /// Lanes that a reload has removed must not linger.
-    pub(super) fn reset(&self) {
-        [&self.waiting, &self.issued, &self.head, &self.called, &self.weight].into_iter().for_each(Gauges::reset);
+    let (line, rules) = (gate.usher.line(), gate.usher.rules());
+    let mut by_name: BTreeMap<&str, ([u64; METRICS.len()], u32)> = BTreeMap::new();
+    for lane in view.summary.lanes.iter() {
+        let name = lane.lane.name_in(&gate.queue).map_or(REMOVED, |name| name.as_str());
+        let (values, weight) = by_name.entry(name).or_default();
+        values.iter_mut().zip(METRICS).for_each(|(value, metric)| *value += metric.2(lane));
+        *weight += rules.weight(lane.lane);
     }
-
-    /// Of a queue with one lane the metrics of its line say it all.
-    pub(super) fn read(&self, gate: &Gate) {
-        let view = gate.usher.view();
-        if view.summary.lanes.len() < 2 {
-            return;
+    for (name, (values, weight)) in by_name {
+        let labels = [("tenant", line.tenant.as_str()), ("queue", line.queue.as_str()), ("lane", name)];
+        for (value, (metric, help, _)) in values.into_iter().zip(METRICS) {
+            read.gauge(metric, help, &labels, value as f64);
         }
-        let (line, rules) = (gate.usher.line(), gate.usher.rules());
-        for lane in view.summary.lanes.iter() {
-            let LaneSummary { waiting, issued, head, called_total, .. } = *lane;
-            let name = lane.lane.name_in(&gate.queue).map_or(REMOVED, |name| name.as_str());
-            let labels = [line.tenant.as_str(), line.queue.as_str(), name];
-            let values = [
-                (&self.waiting, waiting),
-                (&self.issued, place_of(issued)),
-                (&self.head, place_of(head)),
-                (&self.called, called_total),
-                (&self.weight, rules.weight(lane.lane).into()),
-            ];
-            for (gauges, value) in values {
-                let gauge = gauges.with_label_values(&labels);
-                gauge.set(gauge.get() + value);
-            }
-        }
+        read.gauge("lane_weight", "The weight of the lane", &labels, weight.into());
     }
 }

@@ -3,10 +3,11 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sluice_admission::{
-    line::{Batch, Minute, Outcome, Rules, Summary},
+    line::{Batch, Lookup, Minute, Outcome, Rules, Summary},
     store::{Checkup, Condition, Embedded, LineId, Redis, Store, StoreError},
     usher::Keepsake,
 };
@@ -79,6 +80,28 @@ impl Lines {
         }
     }
 
+    /// The value under a name at all nodes; if there is none yet, it is this one. It is kept for so long.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub(crate) async fn share(&self, name: &str, value: &[u8], keep: Duration) -> Result<Vec<u8>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.share(name, value, keep).await,
+            Self::Redis(store, _) => store.share(name, value, keep).await,
+        }
+    }
+
+    /// The value under a name at all nodes, if there is one.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub(crate) async fn shared(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.shared(name).await,
+            Self::Redis(store, _) => store.shared(name).await,
+        }
+    }
+
     /// Looks for whatever would keep lines from working well.
     pub(crate) async fn doctor(&self, lines: &[LineId]) -> Checkup {
         match self {
@@ -107,6 +130,13 @@ impl Store for Lines {
         match self {
             Self::Embedded(store) => store.counts(line, since_minute).await,
             Self::Redis(store, _) => store.counts(line, since_minute).await,
+        }
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        match self {
+            Self::Embedded(store) => store.find(line, number).await,
+            Self::Redis(store, _) => store.find(line, number).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Our tokens among everybody's cookies, and none of them for the origin.
 //!
-//! A queue has three cookies ([`Token`]), each with a name for each [`Scope`]: over HTTPS it carries the `__Host-` prefix,
+//! A queue has four cookies ([`Token`]), each with a name for each [`Scope`]: over HTTPS it carries the `__Host-` prefix,
 //! which browsers accept only from this very host, so that a page on a sibling domain cannot plant one. Where hosts of a
 //! tenant share their cookies it is `__Secure-`, which any host below the shared name may set. Over plain HTTP nothing
 //! prevents anything, and a planted cookie may even come first; so [`find`] gives every candidate of a name, and the
@@ -29,6 +29,8 @@ pub(crate) enum Token {
     Ticket,
     /// May enter.
     Pass,
+    /// The number is on its way to another device.
+    Move,
 }
 
 /// Where a cookie comes from and goes to.
@@ -56,6 +58,7 @@ impl CookieName {
             Token::Slip => "slip",
             Token::Ticket => "ticket",
             Token::Pass => "pass",
+            Token::Move => "move",
         };
         let name = |prefix: &str| format!("{prefix}{OURS}{token}_{queue}").into();
         Self { of_host: name(HOST_PREFIX), of_domain: name(SECURE_PREFIX) }
@@ -202,7 +205,7 @@ fn is_token(pair: &[u8]) -> bool {
     let prefixed = [HOST_PREFIX, SECURE_PREFIX].into_iter().find_map(|prefix| pair.strip_prefix(prefix.as_bytes()));
     let pair = prefixed.unwrap_or(pair);
     pair.strip_prefix(OURS.as_bytes())
-        .is_some_and(|rest| [&b"slip_"[..], b"ticket_", b"pass_"].iter().any(|token| rest.starts_with(token)))
+        .is_some_and(|rest| [&b"slip_"[..], b"ticket_", b"pass_", b"move_"].iter().any(|token| rest.starts_with(token)))
 }
 
 fn strip_cookies(headers: &HeaderMap, edits: &mut Vec<Edit>) {

@@ -71,6 +71,8 @@ pub(crate) enum GoesTo<G> {
 pub(crate) enum Endpoint {
     Status,
     Leave,
+    /// A place is taken along to another device.
+    Move,
     /// The public board of the queue that the path names.
     Board,
     /// None of that name.
@@ -140,6 +142,7 @@ pub(crate) fn decide<'r, G: Guard>(
     let goes_to = match path.as_str().strip_prefix(OWN_PREFIX) {
         Some("status") => GoesTo::Own(Endpoint::Status),
         Some("leave") => GoesTo::Own(Endpoint::Leave),
+        Some("move") => GoesTo::Own(Endpoint::Move),
         Some(rest) if rest.starts_with("board/") => GoesTo::Own(Endpoint::Board),
         Some(_) => GoesTo::Own(Endpoint::Unknown),
         None => {

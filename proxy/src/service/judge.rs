@@ -6,14 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use sluice_admission::{line::LaneId, standing::Standing, usher::now};
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
-use super::{Passage, Service, caching, frameworks};
+use super::{Passage, Service, caching, frameworks, moving};
 use crate::{
     answer::{self, Answer, Parked},
     gate::{self, Errand, Gate, Recipient, Request},
+    limits::{Network, Over, Price},
     request::{
         Edit,
         client::{self, Client},
@@ -22,13 +23,15 @@ use crate::{
         kind::{self, Kind},
         preferences::Preferences,
         scan::split,
-        strict::{Facts, Head, Upgrade},
+        strict::{Body, Facts, Head, Upgrade},
+        trace::{self, X_REQUEST_ID},
         via,
     },
     routing::{
         Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
     },
+    sinks::access_log::Outcome,
     transport::connection::Connection,
 };
 
@@ -41,8 +44,15 @@ impl Service {
     /// Judges a request. `None`: it is to be forwarded, and the passage says how.
     pub(crate) async fn judge(&self, head: Head<'_>, connection: &Connection, passage: &mut Passage) -> Option<Answer> {
         passage.kind = kind::classify(head.method, head.version, head.headers);
+        passage.line.note(|record| {
+            record.read(head.method, head.target, head.version, head.headers);
+            let written = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            record.host(written.or(head.uri.authority().map(|authority| authority.as_str())).unwrap_or_default());
+            record.client = Some(connection.peer);
+            (record.is_tls, record.kind) = (connection.is_tls(), Some(passage.kind));
+        });
         match self.decide(head, passage.kind, connection) {
-            Ok(decision) => self.serve(head, decision, passage).await,
+            Ok(decision) => self.serve(head, decision, connection, passage).await,
             Err(stop) => Some(self.stop(stop, page_wanted(passage.kind, head.headers))),
         }
     }
@@ -62,12 +72,46 @@ impl Service {
         &self,
         head: Head<'_>,
         decision: Decision<'_, Gate>,
+        connection: &Connection,
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to, rule, route } = decision;
-        if let Some((gate, nth)) = rule {
-            gate.met_rule(nth);
+        if let Some((gate, nth)) = &rule {
+            gate.met_rule(*nth);
+        }
+        let is_poll = matches!(goes_to, GoesTo::Own(Endpoint::Status));
+        if is_poll && !self.log.has_polls() {
+            passage.line.0 = None;
+        }
+        passage.line.note(|record| {
+            record.read(method, head.target, version, headers);
+            record.host(&facts.host);
+            (record.client, record.is_tls) = (Some(client.addr), client.secure);
+            (record.kind, record.tenant) = (Some(passage.kind), Some(site.tenant.name.clone()));
+            let covering =
+                if let GoesTo::Gate(gate) = &goes_to { Some(gate) } else { rule.as_ref().map(|(gate, _)| gate) };
+            record.queue = covering.map(|gate| gate.queue.name.clone());
+            let named = rule.as_ref().and_then(|(gate, nth)| gate.queue.rules.get(*nth));
+            record.rule = named.map(|rule| rule.name.as_str().into());
+            record.outcome = Outcome::Answered;
+        });
+        // Polls are called nothing unless they are logged: nothing is looked for by their names.
+        if passage.line.0.is_some() || !is_poll {
+            let id = trace::request_id(headers, client.peer_is_trusted());
+            passage.line.note(|record| record.request_id = Some(id.clone()));
+            passage.request_id = Some(id);
+        }
+        let network = self.prefixes.network(client.addr);
+        let is_for_site = matches!(goes_to, GoesTo::Gate(_) | GoesTo::Origin);
+        if let Err(Over(limit)) = connection.belongs_to(&site.usage) {
+            return Some(self.over(limit, &site, passage).closing());
+        }
+        if is_for_site {
+            match site.usage.begin() {
+                Ok(under_way) => passage.under_way = under_way,
+                Err(Over(limit)) => return Some(self.over(limit, &site, passage)),
+            }
         }
         let app = is_app(passage.kind, headers);
         passage.recipient = Recipient { secure: client.secure, app, domain: site.shares_cookies(&facts.host) };
@@ -80,9 +124,11 @@ impl Service {
         passage.route = route;
         let answer = match goes_to {
             GoesTo::Https(to) => Some(answer::moved(to)),
-            GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
+            GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, network, passage).await),
             GoesTo::Gate(gate) => {
-                let answer = self.at_the_gate(&gate, headers, &facts, client.addr, passage).await;
+                let price = passage.site.as_ref().and_then(|site| site.usage.price(network));
+                let answer = self.at_the_gate(&gate, headers, &facts, client.addr, price, passage).await;
+                passage.line.comes_to(Outcome::Parked);
                 let answer = answer.map(|answer| frameworks::dress(answer, passage.kind, method, headers, &facts));
                 if answer.is_none() {
                     pass_by(Some(&gate), headers, &facts, passage);
@@ -91,6 +137,7 @@ impl Service {
             }
             GoesTo::Refused => {
                 self.node.metrics.reject("rule");
+                passage.line.comes_to(Outcome::Refused);
                 Some(answer::plain(403, "This request is refused here.\n"))
             }
             GoesTo::Origin => {
@@ -98,13 +145,45 @@ impl Service {
                 None
             }
         };
+        let answer = answer.or_else(|| self.beyond(&facts, network, passage));
         if answer.is_none() {
+            passage.line.comes_to(Outcome::Forwarded);
+            passage.wants = page_wanted(passage.kind, headers);
             passage.edits = origin_edits(headers, version, &facts, &client);
             let Some(site) = &passage.site else { unreachable!("the passage has its site") };
             self.node.routes().fleet().sign(headers, version, site.tenant.name.as_str(), &mut passage.edits);
             via::count_down(method, headers, &mut passage.edits);
+            if let Some(id) = &passage.request_id {
+                let value = HeaderValue::from_str(id);
+                passage.edits.extend(value.ok().map(|value| Edit::Set(X_REQUEST_ID.clone(), value)));
+            }
+            let begun = trace::begin_trace(self.traceparent, headers, &mut passage.edits);
+            passage.line.note(|record| record.trace_id = begun.or_else(|| trace::trace_id(headers).map(Into::into)));
         }
         answer
+    }
+
+    /// What a request that may pass is refused for all the same: what its client has sent, or how long it is.
+    fn beyond(&self, facts: &Facts<'_>, client: Network, passage: &mut Passage) -> Option<Answer> {
+        let site = passage.site.as_ref()?;
+        let of_route = passage.route.checked_sub(1).and_then(|nth| site.tenant.routes.get(nth)?.body_max);
+        passage.body_max = of_route.or(site.usage.body_max()).unwrap_or(u64::MAX);
+        let is_too_long = matches!(facts.body, Body::Length(length) if length > passage.body_max);
+        let (limit, answer) = match site.usage.forwards(client, passage.visits.number().is_some()) {
+            Err(retry_after) => ("requests_per_client", answer::too_many(retry_after)),
+            Ok(()) if is_too_long => ("body_max", answer::plain(413, answer::TOO_LONG).closing()),
+            Ok(()) => return None,
+        };
+        self.node.metrics.limit(site.tenant.name.as_str(), limit);
+        passage.line.comes_to(Outcome::Refused);
+        Some(answer)
+    }
+
+    /// The answer to a request of a tenant that has as much as it may.
+    fn over(&self, limit: &'static str, site: &Site, passage: &mut Passage) -> Answer {
+        self.node.metrics.limit(site.tenant.name.as_str(), limit);
+        passage.line.comes_to(Outcome::Refused);
+        answer::busy()
     }
 
     /// The endpoints under `/.sluice/`.
@@ -114,6 +193,7 @@ impl Service {
         method: &Method,
         headers: &HeaderMap,
         facts: &Facts<'_>,
+        client: Network,
         passage: &mut Passage,
     ) -> Answer {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
@@ -129,9 +209,19 @@ impl Service {
         let query = Query::read(facts.query);
         let gate = site.gate_named(query.queue);
         match (endpoint, gate) {
+            (Endpoint::Move, Some(gate)) if matches!(*method, Method::GET | Method::HEAD | Method::POST) => {
+                let request = request(headers, passage, facts, Errand::Status);
+                let asked = (&query, request);
+                let answered = moving::answer((&site, gate), method, headers, facts, asked, passage).await;
+                answered.unwrap_or_else(|moving::Foreign| {
+                    self.node.metrics.reject("move_from_elsewhere");
+                    answer::plain(403, "A place can be moved by pages of this site only.\n")
+                })
+            }
             (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
                 let request = Request { hidden: query.hidden, ..request(headers, passage, facts, Errand::Status) };
-                let decision = gate.decide(request).await;
+                let price = site.usage.price(client);
+                let decision = gate.decide_at(request, price).await;
                 let standing = take(passage, decision, None);
                 passage.handed_out.extend(cors::parked(cors_settings, headers));
                 standing.map_or_else(answer::preflight, |standing| {
@@ -150,7 +240,10 @@ impl Service {
             }
             (Endpoint::Status, Some(_)) => answer::plain(405, "Method not allowed.\n").allowing("GET, HEAD, OPTIONS"),
             (Endpoint::Leave, Some(_)) => answer::plain(405, "Method not allowed.\n").allowing("POST, OPTIONS"),
-            (Endpoint::Status | Endpoint::Leave, None) => {
+            (Endpoint::Move, Some(_)) => {
+                answer::plain(405, "Method not allowed.\n").allowing("GET, HEAD, POST, OPTIONS")
+            }
+            (Endpoint::Status | Endpoint::Leave | Endpoint::Move, None) => {
                 answer::plain(404, "No such queue: name it with ?queue=NAME.\n")
             }
             (Endpoint::Board | Endpoint::Unknown, _) => answer::plain(404, "Not found.\n"),
@@ -164,6 +257,7 @@ impl Service {
         headers: &HeaderMap,
         facts: &Facts<'_>,
         addr: IpAddr,
+        price: Option<Price>,
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
@@ -179,10 +273,11 @@ impl Service {
         }
         let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
         let request = request(headers, passage, facts, errand);
-        let decision = gate.decide(request).await;
+        let decision = gate.decide_at(request, price).await;
         if decision.inside.is_some() {
             self.node.insiders.note(gate, addr);
         }
+        let slip = decision.slip.clone();
         let standing = take(passage, decision, Some(gate))?;
         passage.handed_out.extend(cors::parked(cors_settings, headers));
         let sent_by = match (request.initiator, initiator::sender(headers)) {
@@ -194,7 +289,8 @@ impl Service {
         let message = gate.message();
         let wants = page_wanted(kind, headers).unwrap_or_default();
         let (site, message) = (&*facts.host, message.as_deref());
-        Some(answer::parked(Parked { pages, queue, site, message, kind, standing, sent_by, wants }))
+        let slip = slip.as_deref();
+        Some(answer::parked(Parked { pages, queue, site, message, kind, standing, sent_by, slip, wants }))
     }
 
     /// The answer to a request that nothing is there to serve.
@@ -321,17 +417,23 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
 }
 
 /// How a page is wanted, by a browser that would show one.
-fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
+pub(super) fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
     matches!(kind, Kind::Navigation | Kind::FormPost).then(|| Preferences::of(headers))
 }
 
 /// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.
-#[derive(Default)]
-struct Query<'a> {
+#[derive(Debug, Default)]
+pub(super) struct Query<'a> {
     queue: Option<&'a str>,
     lane: Option<&'a [u8]>,
     away: bool,
     hidden: bool,
+    /// What a link to a place carries.
+    pub(super) token: Option<&'a [u8]>,
+    /// What a device calls itself that takes a place.
+    pub(super) device: Option<&'a [u8]>,
+    /// What a page carries whose browser keeps no cookies.
+    pub(super) slip: Option<&'a [u8]>,
 }
 
 impl<'a> Query<'a> {
@@ -342,6 +444,12 @@ impl<'a> Query<'a> {
                 read.queue = str::from_utf8(name).ok();
             } else if let Some(name) = pair.strip_prefix(b"lane=") {
                 read.lane = Some(name);
+            } else if let Some(token) = pair.strip_prefix(b"t=") {
+                read.token = Some(token);
+            } else if let Some(device) = pair.strip_prefix(b"d=") {
+                read.device = Some(device);
+            } else if let Some(slip) = pair.strip_prefix(b"s=") {
+                read.slip = Some(slip);
             } else if pair == b"away=1" {
                 read.away = true;
             } else if pair == b"hidden=1" {

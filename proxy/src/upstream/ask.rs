@@ -1,9 +1,10 @@
-//! The head of a request, as an origin gets it: HTTP/1.1, with our own framing and our own connection.
+//! The head of a request, as an origin gets it: with our own framing and our own connection. HTTP/1.1 is written here,
+//! HTTP/2 in [`http2`].
 
-use http::{HeaderName, HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
 use pingora_http::RequestHeader;
 
-use super::{answer::Asked, body::Outgoing, failure::Failure, origin::Origin, proof};
+use super::{answer::Asked, body::Outgoing, failure::Failure, http2, origin::Origin, proof};
 use crate::request::{Edit, list::members, strict::Body};
 
 /// Fields that `Connection` may name.
@@ -12,8 +13,10 @@ const NOMINATED_MAX: usize = 9;
 /// A request on its way to an origin.
 #[derive(Debug)]
 pub(crate) struct Ask {
-    /// Request line and fields, as they are written.
+    /// Request line and fields, as they are written in HTTP/1.1.
     pub(crate) head: Vec<u8>,
+    /// The same for an origin that speaks HTTP/2; the head is empty then.
+    pub(super) http2: Option<Box<Request<()>>>,
     pub(crate) framing: Outgoing,
     /// What decides how the answer is read.
     pub(crate) asked: Asked,
@@ -37,16 +40,26 @@ impl Ask {
         websocket: bool,
         origin: Option<&Origin>,
     ) -> Result<Self, Failure> {
-        let nominated = nominated(request)?;
+        let host = host(request, edits)?;
+        let fields = Fields { nominated: nominated(request)?, host: host.as_bytes(), target: target(request) };
+        let asked = Asked { head: request.method == Method::HEAD, websocket };
+        let is_idempotent = is_idempotent(&request.method);
+        // One that does not send its body before it is asked to, whatever it expects beside.
+        let expects = request.version == Version::HTTP_11 && request.headers.contains_key(header::EXPECT);
+        if let Some(origin) = origin.filter(|origin| origin.settings.http2) {
+            if websocket {
+                return Err(Failure::NoWebSocket);
+            }
+            let http2 = Some(Box::new(http2::request(&fields, request, edits, body, origin)?));
+            return Ok(Self { head: Vec::new(), http2, framing: Outgoing::Plain, asked, is_idempotent, expects });
+        }
         let mut head = Vec::with_capacity(1_024);
-        line(&mut head, &[request.method.as_str().as_bytes(), b" ", target(request), b" HTTP/1.1"]);
-        field(&mut head, b"Host", host(request, edits)?.as_bytes());
+        line(&mut head, &[request.method.as_str().as_bytes(), b" ", fields.target, b" HTTP/1.1"]);
+        field(&mut head, b"Host", fields.host);
         let mut cased = request.case_header_iter();
         for (name, value) in &request.headers {
             let spelt = cased.next().map_or(name.as_str().as_bytes(), |(name, _)| name.as_slice());
-            let is_edited =
-                || edits.iter().any(|edit| matches!(edit, Edit::Set(of, _) | Edit::Remove(of) if of == name));
-            if !is_of_connection(name) && !is_edited() && !nominated.contains(name) {
+            if fields.passes(name, edits) {
                 field(&mut head, spelt, value.as_bytes());
             }
         }
@@ -78,15 +91,35 @@ impl Ask {
             head.extend_from_slice(b"Connection: Upgrade\r\nUpgrade: websocket\r\n");
         }
         head.extend_from_slice(b"\r\n");
-        let asked = Asked { head: request.method == Method::HEAD, websocket };
-        let is_idempotent =
-            matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE);
-        // One that does not send its body before it is asked to, whatever it expects beside.
-        let expects = request.version == Version::HTTP_11 && request.headers.contains_key(header::EXPECT);
         // It may wait for long.
         head.shrink_to_fit();
-        Ok(Self { head, framing, asked, is_idempotent, expects })
+        Ok(Self { head, http2: None, framing, asked, is_idempotent, expects })
     }
+}
+
+/// What an origin gets of a request's fields, whichever protocol it speaks.
+pub(super) struct Fields<'r> {
+    nominated: Vec<HeaderName>,
+    pub(super) host: &'r [u8],
+    pub(super) target: &'r [u8],
+}
+
+impl Fields<'_> {
+    /// Whether a field goes on as it came.
+    pub(super) fn passes(&self, name: &HeaderName, edits: &[Edit]) -> bool {
+        let is_edited = || edits.iter().any(|edit| matches!(edit, Edit::Set(of, _) | Edit::Remove(of) if of == name));
+        !is_of_connection(name) && !is_edited() && !self.nominated.contains(name)
+    }
+}
+
+/// A request that may be sent again although an origin may have got it.
+pub(super) fn is_idempotent(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE)
+}
+
+/// The members of a list in a request's fields.
+pub(super) fn members_of<'h>(headers: &'h HeaderMap, name: &'h HeaderName) -> impl Iterator<Item = &'h [u8]> {
+    members(headers, name)
 }
 
 fn chunked(head: &mut Vec<u8>) -> Outgoing {

@@ -1,24 +1,24 @@
 //! One request and its answer on one connection to an origin.
 
 use std::{
-    future::{Future as _, poll_fn},
+    future::poll_fn,
     io::IoSlice,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
-    time::Duration,
 };
 
-use pingora_http::ResponseHeader;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 
 use super::{
-    Client, Route,
+    Client, OnHead, Route,
     answer::{self, Answer, BrokenHead, HEAD_BYTES_MAX, Size},
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
     link::Link,
     origin::is_alert,
+    patience::{Limits, Patience, Waits},
     with_buffer,
 };
 
@@ -26,20 +26,17 @@ const SPEAKS_TLS: &str = "it is TLS: write `tls = true`, or name the port that s
 /// Interim answers in front of an answer.
 const INTERIM_MAX: u8 = 32;
 
-/// What an exchange is given time for.
+/// How much moves: what is bounded, and what is counted.
 #[derive(Clone, Copy)]
-pub(super) struct Limits<'r> {
-    read: Duration,
-    write: Duration,
-    body: Duration,
-    /// Hears of bytes that have moved.
-    on_moved: &'r (dyn Fn(Instant) + Sync),
+pub(super) struct Amounts<'r> {
+    pub(super) body_bytes_max: u64,
+    /// Bytes of the answer's body.
+    pub(super) sent: &'r AtomicU64,
 }
 
-impl<'r> Limits<'r> {
+impl<'r> Amounts<'r> {
     pub(super) fn of(route: &Route<'r>) -> Self {
-        let (read, write) = (route.origin.settings.read_timeout, route.origin.settings.write_timeout);
-        Self { read, write, body: route.body_silence_max, on_moved: route.on_moved }
+        Self { body_bytes_max: route.body_max, sent: route.sent }
     }
 }
 
@@ -52,30 +49,19 @@ pub(super) enum End {
     Switched(Vec<u8>),
 }
 
-/// Whom a direction waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Waits {
-    Client,
-    Origin,
-    /// It is over.
-    ForNothing,
-}
-
 /// A request that is under way.
 pub(super) struct Exchange<'a, C> {
     client: &'a mut C,
     link: Link,
     ask: &'a Ask,
-    limits: Limits<'a>,
+    amounts: Amounts<'a>,
+    patience: Patience<'a>,
     up: Up,
     down: Down,
 }
 
 /// The request's way to the origin.
 struct Up {
-    waits: Waits,
-    since: Instant,
-    moved: bool,
     /// Written, and not taken by the origin.
     kept: Vec<u8>,
     begun: bool,
@@ -83,17 +69,14 @@ struct Up {
     taken: bool,
     /// Something of the client's body has been read, and cannot be read again.
     body_read: bool,
+    /// How much of it.
+    body_bytes: u64,
     /// The origin takes nothing more. It may have answered all the same.
     broken: bool,
-    /// The body comes once the origin has said something.
-    expects: bool,
 }
 
 /// The answer's way to the client.
 struct Down {
-    waits: Waits,
-    since: Instant,
-    moved: bool,
     state: State,
     /// A part of a head.
     head: Vec<u8>,
@@ -111,50 +94,26 @@ enum State {
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
-    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>) -> Self {
-        let since = Instant::now();
-        let up = Up {
-            waits: Waits::Client,
-            since,
-            moved: false,
-            kept: Vec::new(),
-            begun: false,
-            taken: false,
-            body_read: false,
-            broken: false,
-            expects: ask.expects,
-        };
-        let down = Down {
-            waits: Waits::Origin,
-            since,
-            moved: false,
-            state: State::Head,
-            head: Vec::new(),
-            interim: 0,
-            heard: false,
-            keeps: false,
-        };
-        Self { client, link, ask, limits, up, down }
+    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>, amounts: Amounts<'a>) -> Self {
+        let up = Up { kept: Vec::new(), begun: false, taken: false, body_read: false, body_bytes: 0, broken: false };
+        let down = Down { state: State::Head, head: Vec::new(), interim: 0, heard: false, keeps: false };
+        Self { client, link, ask, amounts, patience: Patience::new(limits, ask.expects), up, down }
     }
 
     /// Moves bytes both ways until the answer is with the client.
-    pub(super) async fn run(
-        &mut self,
-        mut timer: Pin<&mut Sleep>,
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<End, Failure> {
+    pub(super) async fn run(&mut self, mut timer: Pin<&mut Sleep>, on_head: OnHead<'_>) -> Result<End, Failure> {
         poll_fn(|cx| {
             if let Poll::Ready(end) = with_buffer(|buffer| self.poll_bytes(cx, buffer, on_head)) {
                 return Poll::Ready(end);
             }
-            self.poll_time(cx, timer.as_mut()).map(Err)
+            self.patience.poll(cx, self.client, timer.as_mut()).map(Err)
         })
         .await
     }
 
     /// The connection, if another request may use it.
     pub(super) fn reusable(self) -> Option<Link> {
-        let request_is_through = self.up.waits == Waits::ForNothing && !self.up.broken;
+        let request_is_through = self.patience.up.waits == Waits::ForNothing && !self.up.broken;
         (request_is_through && self.down.keeps).then_some(self.link)
     }
 
@@ -177,9 +136,9 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
-        if self.up.waits != Waits::ForNothing
+        if self.patience.up.waits != Waits::ForNothing
             && let Err(failure) = self.poll_up(cx, buffer)
         {
             return Poll::Ready(Err(failure));
@@ -209,12 +168,16 @@ impl<'a, C: Client> Exchange<'a, C> {
                 match self.client.poll_body(cx, buffer) {
                     Poll::Ready(bytes) => {
                         piece = &buffer[..bytes?];
-                        (self.up.moved, self.up.body_read) = (true, true);
+                        self.up.body_bytes = self.up.body_bytes.saturating_add(piece.len() as u64);
+                        if self.up.body_bytes > self.amounts.body_bytes_max {
+                            return Err(Failure::BodyTooLong);
+                        }
+                        (self.patience.up.moved, self.up.body_read) = (true, true);
                         // It comes without being asked for, so what it takes is not the origin's time.
-                        self.up.expects = false;
+                        self.patience.expects = false;
                     }
                     Poll::Pending if self.up.begun => {
-                        self.up.waits = Waits::Client;
+                        self.patience.up.waits = Waits::Client;
                         return Ok(());
                     }
                     Poll::Pending => {}
@@ -248,7 +211,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                 false
             }
             Poll::Pending => {
-                self.up.waits = Waits::Origin;
+                self.patience.up.waits = Waits::Origin;
                 false
             }
         }
@@ -257,15 +220,15 @@ impl<'a, C: Client> Exchange<'a, C> {
     /// The origin has closed, perhaps behind an answer that says why.
     fn takes_nothing_more(&mut self) {
         self.up.broken = true;
-        self.up.waits = Waits::ForNothing;
-        self.down.moved = true;
+        self.patience.up.waits = Waits::ForNothing;
+        self.patience.down.moved = true;
     }
 
     /// The request is with the origin; from here on it is the origin's turn.
     fn end_up(&mut self) -> Result<(), Failure> {
-        self.up.waits = Waits::ForNothing;
+        self.patience.up.waits = Waits::ForNothing;
         self.up.kept = Vec::new();
-        self.down.moved = true;
+        self.patience.down.moved = true;
         Ok(())
     }
 
@@ -278,7 +241,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         while !slices.is_empty() {
             match self.link.poll_write(cx, slices) {
                 Poll::Ready(Ok(bytes)) if bytes > 0 => {
-                    (self.up.taken, self.up.moved) = (true, true);
+                    (self.up.taken, self.patience.up.moved) = (true, true);
                     IoSlice::advance_slices(&mut slices, bytes);
                 }
                 Poll::Ready(_) => {
@@ -287,7 +250,7 @@ impl<'a, C: Client> Exchange<'a, C> {
                 }
                 Poll::Pending => {
                     self.up.kept = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
-                    self.up.waits = Waits::Origin;
+                    self.patience.up.waits = Waits::Origin;
                     return false;
                 }
             }
@@ -300,12 +263,12 @@ impl<'a, C: Client> Exchange<'a, C> {
         &mut self,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
+        on_head: OnHead<'_>,
     ) -> Poll<Result<End, Failure>> {
         loop {
             match self.client.poll_flush(cx) {
                 Poll::Ready(flushed) => flushed?,
-                Poll::Pending => return self.down.wait(Waits::Client),
+                Poll::Pending => return self.patience.down.wait(Waits::Client),
             }
             match &mut self.down.state {
                 State::Ended => return Poll::Ready(Ok(End::Answered)),
@@ -314,12 +277,12 @@ impl<'a, C: Client> Exchange<'a, C> {
             }
             if self.link.poll_readable(cx).is_pending() {
                 self.client.give_room_back();
-                return self.down.wait(Waits::Origin);
+                return self.patience.down.wait(Waits::Origin);
             }
             let room = match self.down.state {
                 State::Body(_) => match self.client.poll_room(cx) {
                     Poll::Ready(room) => room?.min(buffer.len()),
-                    Poll::Pending => return self.down.wait(Waits::Client),
+                    Poll::Pending => return self.patience.down.wait(Waits::Client),
                 },
                 _ => buffer.len().min(self.client.first_read_max()),
             };
@@ -327,15 +290,15 @@ impl<'a, C: Client> Exchange<'a, C> {
                 Poll::Ready(read) => read,
                 Poll::Pending => {
                     self.client.give_room_back();
-                    return self.down.wait(Waits::Origin);
+                    return self.patience.down.wait(Waits::Origin);
                 }
             };
             match read {
                 Ok(0) => self.closed(cx)?,
                 Ok(bytes) => {
-                    (self.down.heard, self.down.moved) = (true, true);
+                    (self.down.heard, self.patience.down.moved) = (true, true);
                     // The time for a body that was waiting to be asked for begins now.
-                    self.up.moved |= std::mem::take(&mut self.up.expects);
+                    self.patience.up.moved |= std::mem::take(&mut self.patience.expects);
                     self.heard(cx, &mut buffer[..bytes], on_head)?;
                 }
                 Err(error) => return Poll::Ready(Err(Failure::Broken(error))),
@@ -356,12 +319,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// The origin has said something.
-    fn heard(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut bytes: &mut [u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn heard(&mut self, cx: &mut Context<'_>, mut bytes: &mut [u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         while matches!(self.down.state, State::Head) {
             let Some((answer, rest)) = self.head(bytes)? else { return Ok(()) };
             bytes = rest;
@@ -374,6 +332,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         let decoded = body.decode(bytes)?;
         self.down.keeps &= decoded.used == bytes.len();
         let body_bytes = &bytes[..decoded.bytes];
+        self.amounts.sent.fetch_add(decoded.bytes as u64, Ordering::Relaxed);
         if !decoded.ended {
             return if body_bytes.is_empty() { Ok(()) } else { self.client.write(cx, body_bytes, None) };
         }
@@ -411,12 +370,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// An answer begins, or says that it is still to come. `behind` follows its head.
-    fn answer(
-        &mut self,
-        answer: Answer,
-        behind: &[u8],
-        on_head: &mut (dyn FnMut(&mut ResponseHeader) + Send),
-    ) -> Result<(), Failure> {
+    fn answer(&mut self, answer: Answer, behind: &[u8], on_head: OnHead<'_>) -> Result<(), Failure> {
         let Answer { mut head, body, size, keeps } = answer;
         if head.status.is_informational() && head.status != http::StatusCode::SWITCHING_PROTOCOLS {
             self.down.interim += 1;
@@ -437,77 +391,5 @@ impl<'a, C: Client> Exchange<'a, C> {
         self.down.keeps = keeps && !body.may_end_with_the_connection() && (!is_whole || behind.is_empty());
         self.down.state = if is_whole { State::Ended } else { State::Body(body) };
         Ok(())
-    }
-
-    /// Neither side has anything to move: for how long that may last.
-    fn poll_time(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Failure> {
-        let mut now = Instant::now();
-        if self.up.moved || self.down.moved {
-            (self.limits.on_moved)(now);
-        }
-        if std::mem::take(&mut self.up.moved) {
-            self.up.since = now;
-        }
-        if std::mem::take(&mut self.down.moved) {
-            self.down.since = now;
-        }
-        loop {
-            let Some((until, late)) = self.first_limit() else { return Poll::Pending };
-            if now >= until && !(late == Late::Client && self.client.is_given_more_time()) {
-                return Poll::Ready(late.failure());
-            }
-            // One that goes off early costs less than one that is set anew with every byte.
-            if timer.deadline() > until || timer.is_elapsed() {
-                timer.as_mut().reset(until);
-            }
-            if timer.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            now = Instant::now();
-        }
-    }
-
-    /// What ends first, if nothing moves.
-    fn first_limit(&self) -> Option<(Instant, Late)> {
-        let up = match self.up.waits {
-            Waits::Origin => Some((self.up.since + self.limits.write, Late::Origin)),
-            Waits::Client if !self.up.expects => Some((self.up.since + self.limits.body, Late::Body)),
-            Waits::Client | Waits::ForNothing => None,
-        };
-        let is_origins_turn = self.up.waits == Waits::ForNothing || self.up.expects;
-        let down = match self.down.waits {
-            Waits::Origin if is_origins_turn => Some((self.down.since + self.limits.read, Late::Origin)),
-            Waits::Client => self.client.late().map(|late| (late, Late::Client)),
-            _ => None,
-        };
-        up.into_iter().chain(down).min_by_key(|(until, _)| *until)
-    }
-}
-
-impl Down {
-    fn wait<T>(&mut self, waits: Waits) -> Poll<T> {
-        if self.waits != waits {
-            self.waits = waits;
-            self.moved = true;
-        }
-        Poll::Pending
-    }
-}
-
-/// Who has let the time go by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Late {
-    Origin,
-    Body,
-    Client,
-}
-
-impl Late {
-    fn failure(self) -> Failure {
-        match self {
-            Self::Origin => Failure::Silent,
-            Self::Body => Failure::BodySilent,
-            Self::Client => Failure::NotTaken,
-        }
     }
 }

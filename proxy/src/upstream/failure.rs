@@ -36,6 +36,11 @@ pub(crate) enum Failure {
     NotTaken,
     #[error("nothing came of the request's body for too long")]
     BodySilent,
+    /// A WebSocket has a connection of its own.
+    #[error("a WebSocket cannot go to an origin with `http2 = true`: give its paths a `[[route]]` with another origin")]
+    NoWebSocket,
+    #[error("the request's body is longer than it may be")]
+    BodyTooLong,
     #[error("the request cannot be forwarded: {0}")]
     Request(&'static str),
 }
@@ -47,11 +52,16 @@ impl Failure {
             Self::ClientGone(_) | Self::NotTaken => None,
             Self::Request(_) => Some(400),
             Self::BodySilent => Some(408),
+            Self::BodyTooLong => Some(413),
             Self::Busy => Some(503),
             Self::ConnectTimedOut | Self::HandshakeTimedOut | Self::Silent => Some(504),
-            Self::NotConnected(_) | Self::Tls(_) | Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => {
-                Some(502)
-            }
+            Self::NotConnected(_)
+            | Self::Tls(_)
+            | Self::Head(_)
+            | Self::Body(_)
+            | Self::Closed
+            | Self::Broken(_)
+            | Self::NoWebSocket => Some(502),
         }
     }
 
@@ -59,6 +69,7 @@ impl Failure {
     pub(crate) fn of_origin(&self) -> Option<&'static str> {
         match self {
             Self::Busy => Some("busy"),
+            Self::NoWebSocket => Some("no_websocket"),
             failure => failure.of_server().map(Cause::word),
         }
     }
@@ -70,7 +81,13 @@ impl Failure {
             Self::Tls(_) => Some(Cause::Tls),
             Self::NotConnected(_) => Some(Cause::Connect),
             Self::Head(_) | Self::Body(_) | Self::Closed | Self::Broken(_) => Some(Cause::BrokenAnswer),
-            Self::Busy | Self::ClientGone(_) | Self::NotTaken | Self::BodySilent | Self::Request(_) => None,
+            Self::Busy
+            | Self::ClientGone(_)
+            | Self::NotTaken
+            | Self::BodySilent
+            | Self::NoWebSocket
+            | Self::BodyTooLong
+            | Self::Request(_) => None,
         }
     }
 }

@@ -48,7 +48,7 @@ use self::{
 };
 pub(crate) use self::{
     known::KnownOrigins,
-    report::{OfOrigin, OfServer},
+    report::OfServer,
     tls::{OriginTlsError, TlsFailure},
 };
 pub(super) use self::{
@@ -76,7 +76,7 @@ pub(crate) struct Origin {
     host: String,
     places: Places,
     tls: Option<Arc<ClientConfig>>,
-    proof: Option<Arc<Proof>>,
+    proof: Option<Proof>,
     /// What runs beside the requests while the origin is in force.
     beside: Mutex<Vec<AbortHandle>>,
 }
@@ -92,9 +92,9 @@ pub(super) struct Tried {
 impl Origin {
     /// `known` is what this node has known of the origin before.
     fn new(settings: Settings, known: Arc<Known>, host: String, places: Places) -> Result<Self, OriginTlsError> {
-        let tls = settings.tls.as_ref().map(|tls| known.tls_config(tls)).transpose()?;
+        let tls = settings.tls.as_ref().map(|tls| known.tls_config(tls, settings.http2)).transpose()?;
         let servers = ArcSwap::from_pointee(servers(&settings, &known, tls.as_ref(), None)?);
-        let proof = settings.proof.as_ref().map(|proof| Arc::new(Proof::new(proof, &known.id.tenant)));
+        let proof = settings.proof.as_ref().map(|proof| Proof::new(proof, &known.id.tenant));
         let (turns, beside) = (AtomicUsize::new(0), Mutex::default());
         Ok(Self { settings, servers, known, turns, host, places, tls, proof, beside })
     }
@@ -105,8 +105,7 @@ impl Origin {
         let mut beside = self.beside();
         match &self.settings.health {
             Some(health) => {
-                let (host, places) = (self.host.clone(), self.places.checks.clone());
-                let checks = check::run(Arc::downgrade(self), health.clone(), host, places);
+                let checks = check::run(Arc::downgrade(self), health.clone(), self.places.checks.clone());
                 beside.push(on.spawn(checks).abort_handle());
             }
             None => self.servers.load().all().for_each(|server| server.health.forget_checks()),
@@ -129,7 +128,7 @@ impl Origin {
 
     /// What shows it that a request has come through here, if it wants to be shown.
     pub(super) fn proof(&self) -> Option<Guard<Arc<Made>>> {
-        self.proof.as_ref().map(|proof| proof.now())
+        self.proof.as_ref().map(Proof::now)
     }
 
     /// All servers as of now.

@@ -11,12 +11,14 @@ use std::{
 
 use arc_swap::{ArcSwap, Guard};
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::HeaderName;
 use ring::hmac;
 use serde::Serialize;
 use sluice_config::{Name, Proof as Settings};
 
 /// The field of a request to the origin.
 pub(super) const FIELD: &str = "Sluice-Proof";
+pub(super) const NAME: HeaderName = HeaderName::from_static("sluice-proof");
 /// Another one is made after this.
 const MADE_EVERY_S: u64 = 10;
 /// One is good for so long after it was made: long enough for a request that waits for room at a server.

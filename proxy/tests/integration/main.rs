@@ -5,10 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod apps;
 mod clients;
 mod command_line;
 mod cookieless;
 mod crowd;
+mod edge;
 mod elsewhere;
 mod faults;
 mod forwarding;
@@ -18,6 +20,7 @@ mod https;
 mod https_rules;
 mod kinds;
 mod lanes;
+mod moving;
 mod operators;
 mod polls;
 mod reload;

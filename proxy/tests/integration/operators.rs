@@ -4,7 +4,11 @@ mod access;
 mod audit;
 mod control;
 mod dashboard;
+mod listener;
+mod nodes;
+mod revoked;
 mod verbs;
+mod visitors;
 
 use serde_json::Value;
 

@@ -8,19 +8,30 @@ use std::sync::LazyLock;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use super::Sort;
+
 /// The parts of a page that never differ.
 pub(super) struct Assets {
     /// Inside `<style>`, byte for byte.
     pub(super) style: String,
     /// Inside the one `<script>` that runs, byte for byte.
     pub(super) script: String,
+    /// What the board has beside the style.
+    pub(super) board_style: String,
+    /// What runs on the board.
+    pub(super) board_script: String,
 }
 
 pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     // A script needs its line breaks, where they stand for semicolons; a style needs none.
-    let style = compact(include_str!("../../templates/page.css"), "", separates_in_style);
-    let script = compact(include_str!("../../templates/page.js"), "\n", separates_in_script);
-    Assets { style, script }
+    let style = |source| compact(source, "", separates_in_style);
+    let script = |source| compact(source, "\n", separates_in_script);
+    Assets {
+        style: style(include_str!("../../templates/page.css")),
+        script: shortened(&script(include_str!("../../templates/page.js"))),
+        board_style: style(include_str!("../../templates/board.css")),
+        board_script: script(include_str!("../../templates/board.js")),
+    }
 });
 
 /// Header value for a page that also has a style of its tenant.
@@ -28,10 +39,14 @@ pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
 /// A form may be sent to the page's own origin and go nowhere else, unless the page holds a visitor's form: a browser
 /// holds `form-action` against redirects as well, and after a payment or a sign-on the site may well lead on to another
 /// host.
-pub(super) fn policy(tenant_style: &str, holds_form: bool) -> String {
-    let (style, script) = (source_hash(&ASSETS.style), source_hash(&ASSETS.script));
+pub(super) fn policy(tenant_style: &str, sort: Sort) -> String {
+    let (mut style, mut script) = (source_hash(&ASSETS.style), source_hash(&ASSETS.script));
+    if sort == Sort::Board {
+        style = format!("{style} {}", source_hash(&ASSETS.board_style));
+        script = format!("{script} {}", source_hash(&ASSETS.board_script));
+    }
     let tenants = if tenant_style.is_empty() { String::new() } else { format!(" {}", source_hash(tenant_style)) };
-    let form_action = if holds_form { "" } else { "form-action 'self'; " };
+    let form_action = if sort == Sort::HoldsForm { "" } else { "form-action 'self'; " };
     format!(
         "default-src 'none'; style-src {style}{tenants}; script-src {script}; connect-src 'self'; img-src data:; \
          base-uri 'none'; {form_action}frame-ancestors 'self'"
@@ -70,6 +85,48 @@ fn compact(source: &str, line_break: &str, separates: fn(char, char) -> bool) ->
     }
     out
 }
+
+/// Names of the script's own that are long and stand nowhere but by themselves: no one's member, no key of an object.
+#[rustfmt::skip]
+const NAMES: [&str; 60] = [
+    "offerLanguages", "cookiesBlocked", "ENTER_AFTER_S", "BACKOFF_MAX_S", "offerChoices", "checkCookies", "JOINING_MAX", "retryAfter",
+    "ANSWER_MS", "offerMove", "pollAfter", "answered", "keepRoom", "mayEnter", "drawIcon", "takeTurn",
+    "SPEAK_MS", "isClosed", "failures", "longest", "joining", "HURRY_S", "between", "askedAt",
+    "withinS", "plural", "colour", "button", "spoken", "inLine", "digits", "isTurn",
+    "isForm", "canvas", "woken", "timer", "ghost", "loads", "limit", "speak",
+    "pause", "again", "audio", "delay", "piece", "since", "alarm", "tones",
+    "choice", "option", "label", "count", "range", "parts", "answer", "words",
+    "event", "rules", "first", "about",
+];
+
+/// A script with short names for its [`NAMES`]: what is left of its length after compression is mostly words.
+fn shortened(script: &str) -> String {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '$');
+    let mut out = String::with_capacity(script.len());
+    for (nth, piece) in script.split('"').enumerate() {
+        if nth > 0 {
+            out.push('"');
+        }
+        let mut rest = piece;
+        // Every other piece is a string.
+        while let Some(at) = rest.find(in_name).filter(|_| nth % 2 == 0) {
+            let length = rest[at..].find(|c| !in_name(c)).unwrap_or(rest.len() - at);
+            let (before, word) = (&rest[..at], &rest[at..at + length]);
+            out.push_str(before);
+            match NAMES.iter().position(|name| *name == word).filter(|_| !before.ends_with('.')) {
+                // Two letters are enough, of which the first is no letter.
+                Some(nth) => out.extend(['$', char::from(ALPHABET[nth])]),
+                None => out.push_str(word),
+            }
+            rest = &rest[at + length..];
+        }
+        out.push_str(rest);
+    }
+    out
+}
+
+const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const _: () = assert!(NAMES.len() <= ALPHABET.len());
 
 /// In a script a space means something between two words only.
 fn separates_in_script(before: char, after: char) -> bool {

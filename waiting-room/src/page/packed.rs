@@ -1,15 +1,20 @@
 //! The part of a page that all its visitors share, compressed once, with a visitor's own part behind it.
 //!
-//! All three formats allow a stream to go on with bytes that are not compressed: a *stored* block in deflate (RFC 1951,
+//! Both compressed formats allow a stream to go on with bytes that are not compressed: a *stored* block in deflate (RFC 1951,
 //! 3.2.4), an uncompressed meta-block in brotli (RFC 7932, 9.2). So the shared part is compressed and flushed to a whole
 //! byte when it is first asked for, and an answer is a copy of it, a few bytes of framing and the visitor's part as it
 //! is. A page costs no compression, and nothing that a client can choose is ever compressed together with anything else:
 //! the length of an answer tells nothing of its content (BREACH).
 //!
+//! A page also ends in a part that all visitors share, in compressed blocks that refer to nothing before them. Deflate
+//! has such blocks anyway. An encoder of brotli makes them when it is told that something may come before: then its
+//! stream begins with its head and two bytes as they are, which end on a whole byte.
+//!
 //! There is no zstd: every browser that takes it takes brotli as well, which is smaller here.
 
 use std::{io::Write, sync::OnceLock};
 
+use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::{Compression, write::DeflateEncoder};
 
@@ -39,6 +44,21 @@ impl Encoding {
     }
 }
 
+/// What pages end with, for all visitors.
+#[derive(Debug)]
+pub(super) struct Tail {
+    plain: Bytes,
+    deflated: OnceLock<Bytes>,
+    /// Behind the first two bytes; `None`: it is stored as it is.
+    brotli: OnceLock<Option<Bytes>>,
+}
+
+impl Tail {
+    pub(super) fn new(plain: String) -> Self {
+        Self { plain: plain.into(), deflated: OnceLock::new(), brotli: OnceLock::new() }
+    }
+}
+
 /// A shared part in all its encodings.
 #[derive(Debug)]
 pub(super) struct Packed {
@@ -52,15 +72,22 @@ impl Packed {
         Self { plain: plain.into(), gzip: OnceLock::new(), brotli: OnceLock::new() }
     }
 
-    /// The whole document: the shared part, and `own` behind it.
-    pub(super) fn followed_by(&self, own: &[u8], encoding: Encoding) -> Bytes {
+    /// The whole document: the shared part, and `own` and a tail behind it.
+    pub(super) fn followed_by(&self, own: &[u8], tail: Option<&Tail>, encoding: Encoding) -> Bytes {
         let shared = self.shared(encoding);
-        let mut out = Vec::with_capacity(shared.len() + own.len() + FRAMING_BYTES);
+        let last = tail.map_or(&[][..], |tail| &tail.plain);
+        let mut out = Vec::with_capacity(shared.len() + own.len() + last.len() + FRAMING_BYTES);
         out.extend_from_slice(shared);
         match encoding {
-            Encoding::Identity => out.extend_from_slice(own),
-            Encoding::Gzip => self.end_gzip(&mut out, own),
-            Encoding::Brotli => end_brotli(&mut out, own),
+            Encoding::Identity => {
+                out.extend_from_slice(own);
+                out.extend_from_slice(last);
+            }
+            Encoding::Gzip => self.end_gzip(&mut out, own, tail),
+            Encoding::Brotli => {
+                store_brotli(&mut out, own);
+                end_brotli(&mut out, tail);
+            }
         }
         out.into()
     }
@@ -73,13 +100,13 @@ impl Packed {
         }
     }
 
-    fn end_gzip(&self, out: &mut Vec<u8>, own: &[u8]) {
+    fn end_gzip(&self, out: &mut Vec<u8>, own: &[u8], tail: Option<&Tail>) {
         let mut blocks = own.chunks(STORED_BYTES_MAX).peekable();
         loop {
             let block = blocks.next().unwrap_or_default();
             let length = u16::try_from(block.len()).unwrap_or(u16::MAX);
             let last = blocks.peek().is_none();
-            out.push(u8::from(last));
+            out.push(u8::from(last && tail.is_none()));
             out.extend_from_slice(&length.to_le_bytes());
             out.extend_from_slice(&(!length).to_le_bytes());
             out.extend_from_slice(block);
@@ -90,6 +117,10 @@ impl Packed {
         let mut crc = flate2::Crc::new();
         crc.update(&self.plain);
         crc.update(own);
+        if let Some(tail) = tail {
+            out.extend_from_slice(tail.deflated.get_or_init(|| deflate(&tail.plain)));
+            crc.update(&tail.plain);
+        }
         out.extend_from_slice(&crc.sum().to_le_bytes());
         out.extend_from_slice(&crc.amount().to_le_bytes());
     }
@@ -115,6 +146,51 @@ fn begin_gzip(plain: &[u8]) -> Bytes {
     out.into()
 }
 
+/// The last blocks of a stream, which stand on their own.
+fn deflate(plain: &[u8]) -> Bytes {
+    let mut writer = DeflateEncoder::new(Vec::new(), Compression::best());
+    // Into memory: neither can fail.
+    let _ = writer.write_all(plain);
+    writer.finish().unwrap_or_default().into()
+}
+
+fn end_brotli(out: &mut Vec<u8>, tail: Option<&Tail>) {
+    let packed = tail.and_then(|tail| Some((tail, tail.brotli.get_or_init(|| detached(&tail.plain)).as_ref()?)));
+    match packed {
+        Some((tail, rest)) => {
+            store_brotli(out, &tail.plain[..DETACHED_PLAIN]);
+            out.extend_from_slice(rest);
+        }
+        None => {
+            store_brotli(out, tail.map_or(&[][..], |tail| &tail.plain));
+            // The last, and empty.
+            out.push(3);
+        }
+    }
+}
+
+/// What a stream that may stand behind others begins with: its head, and bytes as they are.
+const DETACHED_HEAD: usize = 3;
+const DETACHED_PLAIN: usize = 2;
+
+/// The last blocks of a stream, without the first bytes and what comes before them.
+fn detached(plain: &[u8]) -> Option<Bytes> {
+    let params = BrotliEncoderParams {
+        quality: BROTLI_QUALITY.cast_signed(),
+        lgwin: BROTLI_WINDOW_LOG2.cast_signed(),
+        catable: true,
+        appendable: true,
+        use_dictionary: false,
+        ..BrotliEncoderParams::default()
+    };
+    let mut writer = brotli::CompressorWriter::with_params(Vec::new(), 4096, &params);
+    // Into memory: it cannot fail.
+    let _ = writer.write_all(plain);
+    let stream = writer.into_inner();
+    let begins = stream.get(DETACHED_HEAD..DETACHED_HEAD + DETACHED_PLAIN)?;
+    (plain.get(..DETACHED_PLAIN)? == begins).then(|| Bytes::copy_from_slice(&stream[DETACHED_HEAD + DETACHED_PLAIN..]))
+}
+
 fn begin_brotli(plain: &[u8]) -> Bytes {
     let mut writer = brotli::CompressorWriter::new(Vec::new(), 4096, BROTLI_QUALITY, BROTLI_WINDOW_LOG2);
     // Into memory: neither can fail.
@@ -122,7 +198,7 @@ fn begin_brotli(plain: &[u8]) -> Bytes {
     writer.get_ref().clone().into()
 }
 
-fn end_brotli(out: &mut Vec<u8>, own: &[u8]) {
+fn store_brotli(out: &mut Vec<u8>, own: &[u8]) {
     for block in own.chunks(1 << 20) {
         // From the lowest bit: not the last; how many nibbles say the length; the length less one; uncompressed.
         let length_bits = if block.len() <= 1 << 16 { 16 } else { 20 };
@@ -132,8 +208,6 @@ fn end_brotli(out: &mut Vec<u8>, own: &[u8]) {
         out.extend_from_slice(&header.to_le_bytes()[..3]);
         out.extend_from_slice(block);
     }
-    // The last, and empty.
-    out.push(3);
 }
 
 #[cfg(test)]

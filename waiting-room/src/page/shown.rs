@@ -22,6 +22,8 @@ pub(super) struct Shown<'w> {
     /// How many are ahead, with a label; no number for the first in line.
     pub(super) ahead: Option<(Option<String>, &'w str)>,
     pub(super) wait: Option<String>,
+    /// Until the page enters by itself, or when the queue opens: a label, and a value.
+    pub(super) left: Option<(String, String)>,
     /// 0 to 1.
     pub(super) progress: Option<String>,
     pub(super) reason: Option<&'w str>,
@@ -52,6 +54,13 @@ impl<'w> Shown<'w> {
             None => standing.reason.is_none().then(|| words.wait.unknown.clone()),
         };
         let form_said = form.map(|form| words.form.way(form.fields.is_some()));
+        let left = match (face, standing.opens_at_s) {
+            (Face::Of(State::Called), _) if form.is_none() => {
+                Some((words.page.entering.replace("{seconds}", &words.number(ENTER_AFTER_S)), String::new()))
+            }
+            (Face::NotOpen, Some(at_s)) => Some((words.page.opens_label.clone(), moment(at_s))),
+            _ => None,
+        };
         Self {
             face: face.as_str(),
             title: match ahead {
@@ -68,6 +77,7 @@ impl<'w> Shown<'w> {
             },
             ahead: ahead.map(|n| ((n > 0).then(|| words.number(n)), words.ahead(n))),
             wait: wait.filter(|_| state == State::Waiting),
+            left,
             progress: share(standing.progress.filter(|_| in_line)),
             // What the heading says already is no news.
             reason: standing
@@ -100,7 +110,61 @@ fn share(progress: Option<f32>) -> Option<String> {
     String::from_utf8(out).ok()
 }
 
+/// After so many seconds a page enters that is looked at, unless its visitor asks it to wait; `ENTER_AFTER_S` of the
+/// script.
+const ENTER_AFTER_S: u64 = 10;
+
+/// Day and time of day, UTC.
+fn moment(unix_s: u64) -> String {
+    let (year, month, day) = date(unix_s / 86_400);
+    format!("{year}-{month:02}-{day:02} {}", time_of_day(unix_s))
+}
+
+/// Year, month and day so many days after the first of January 1970, by the rule of leap years alone.
+fn date(days: u64) -> (u64, u64, u64) {
+    let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let (mut year, mut left) = (1970, days.min(LAST_DAY));
+    while left >= 365 + u64::from(is_leap(year)) {
+        left -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let lengths = [31, 28 + u64::from(is_leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while left >= lengths[month] {
+        left -= lengths[month];
+        month += 1;
+    }
+    (year, month as u64 + 1, left + 1)
+}
+
+/// The end of the year 9999.
+const LAST_DAY: u64 = 2_932_896;
+
 pub(super) fn time_of_day(unix_s: u64) -> String {
     let day_s = unix_s % 86_400;
     format!("{:02}:{:02}:{:02} UTC", day_s / 3600, day_s / 60 % 60, day_s % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_those_of_the_calendar() {
+        for (days, expected) in [
+            (0, (1970, 1, 1)),
+            (58, (1970, 2, 28)),
+            (59, (1970, 3, 1)),
+            (11_016, (2000, 2, 29)),
+            (11_017, (2000, 3, 1)),
+            (20_788, (2026, 12, 1)),
+            (47_540, (2100, 2, 28)),
+            (47_541, (2100, 3, 1)),
+            (2_932_896, (9999, 12, 31)),
+            (u64::MAX, (9999, 12, 31)),
+        ] {
+            assert_eq!(date(days), expected, "{days}");
+        }
+        assert_eq!(moment(1_796_115_600), "2026-12-01 09:00:00 UTC");
+    }
 }

@@ -1,3 +1,6 @@
+mod forms;
+mod wire;
+
 use std::{collections::HashSet, str};
 
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
@@ -26,7 +29,14 @@ fn queue() -> Name {
 
 fn rendered(standing: &Standing, message: Option<&str>) -> String {
     let queue = queue();
-    text(&pages().waiting(&PageInput { reader: READER, queue: &queue, closed_as: ClosedAs::Closed, standing, message }))
+    text(&pages().waiting(&PageInput {
+        reader: READER,
+        queue: &queue,
+        closed_as: ClosedAs::Closed,
+        standing,
+        message,
+        slip: None,
+    }))
 }
 
 /// The page of a form that it does not hold.
@@ -45,7 +55,7 @@ fn form_of(standing: &Standing, message: Option<&str>, fields: Option<&[(&str, &
     let fields: Option<Vec<_>> = fields.map(|fields| fields.iter().map(owned).collect());
     let form = Form { fields: fields.as_deref(), sent_by, line_path: "/tickets" };
     text(&pages().form_unsent(
-        &PageInput { reader: READER, queue: &queue, closed_as: ClosedAs::Closed, standing, message },
+        &PageInput { reader: READER, queue: &queue, closed_as: ClosedAs::Closed, standing, message, slip: None },
         &form,
     ))
 }
@@ -108,7 +118,8 @@ fn the_place_in_line() {
     for expected in [
         "<title>812 people ahead of you – shop.example.com</title>",
         "<strong id=\"ahead\">812</strong> <span id=\"ahead-label\">people ahead of you</span>",
-        "<progress id=\"progress\" value=\"0.42\" aria-label=",
+        "<progress id=\"progress\" value=\"0.42\" aria-labelledby=\"way\"",
+        "<p id=\"way\" hidden>Your way through the line</p>",
         "<strong id=\"wait\">about 1–2 minutes</strong>",
         "<dd id=\"number\">4,711</dd>",
         "<dd id=\"behind\">90</dd>",
@@ -143,6 +154,7 @@ fn what_others_wrote_is_text_and_nothing_else() {
         closed_as: ClosedAs::Closed,
         standing: &standing,
         message: Some(EVIL),
+        slip: None,
     };
     let fields = [(EVIL.to_owned(), EVIL.to_owned())];
     let form = Form { fields: Some(&fields), sent_by: &SentBy::Site(EVIL.into()), line_path: EVIL };
@@ -225,65 +237,10 @@ fn without_javascript_the_page_reloads_itself() {
 #[test]
 fn leaving_is_a_plain_form_behind_a_second_step() {
     let page = rendered(&WAITING, None);
+    assert!(page.contains("<form id=\"leave\" method=\"post\" action=\"/.sluice/leave?queue=shop\"></form>"));
     let details = between(&page, "<details>", "</details>");
-    assert!(details.contains("<form method=\"post\" action=\"/.sluice/leave?queue=shop\">"));
+    assert!(details.contains("<button form=\"leave\">"));
     assert!(rendered(&standing(State::Joining), None).contains("<div id=\"place\" hidden>"));
-}
-
-#[test]
-fn the_page_of_a_form_says_that_it_was_stopped_and_never_what_came_about_elsewhere() {
-    for page in STATES.map(standing).into_iter().flat_map(|standing| [form(&standing, None), held(&standing, None)]) {
-        assert!(page.contains("<h1>This has not reached the site yet</h1>"));
-        let words = page.to_lowercase();
-        for promise in ["nothing was", "charged", "no payment", "not been paid"] {
-            assert!(!words.contains(promise), "{promise}");
-        }
-        assert!(!page.contains("http-equiv"), "a reload would lose the form");
-        assert!(!page.contains("id=\"enter\""));
-    }
-}
-
-#[test]
-fn a_form_that_the_page_does_not_hold_is_gone_back_to_once_it_can_be_sent() {
-    for state in STATES {
-        let page = form(&standing(state), None);
-        assert_eq!(page.matches("<form").count(), 1, "the one to leave the line");
-        let may_send = matches!(state, State::Called | State::Admitted);
-        let hidden = page.contains("<p class=\"way row\" hidden><button type=\"button\" id=\"back\"");
-        assert_eq!(hidden, !may_send, "{state:?}");
-    }
-    let noscript = form(&WAITING, None);
-    let noscript = between(&noscript, "<noscript>", "</noscript>");
-    assert!(noscript.contains("<a href=\"/tickets\" target=\"_blank\">"));
-}
-
-#[test]
-fn a_form_that_the_page_holds_goes_to_where_it_was_sent_and_nowhere_else() {
-    let fields = [("a", "1"), ("a", ""), ("b\"><script>", "<i> & 'x'\r\ny")];
-    let page = form_of(&WAITING, None, Some(&fields), &SentBy::ThisSite);
-    let form = between(&page, "<form id=\"send\" method=\"post\">", "</form>");
-    assert!(!form.contains("action"), "{form}");
-    let inputs: Vec<_> = form.lines().filter(|line| line.starts_with("<input")).collect();
-    assert_eq!(
-        inputs[..2],
-        ["<input type=\"hidden\" name=\"a\" value=\"1\">", "<input type=\"hidden\" name=\"a\" value=\"\">",]
-    );
-    assert!(
-        form.contains("name=\"b&#34;&#62;&#60;script&#62;\" value=\"&#60;i&#62; &#38; &#39;x&#39;\r\ny\">"),
-        "{form}"
-    );
-    assert!(form.contains("<button class=\"primary\">"));
-}
-
-#[test]
-fn a_form_of_another_site_names_it_before_it_can_be_sent_on() {
-    let of = |sent_by: &SentBy| form_of(&WAITING, None, Some(&[]), sent_by);
-    assert!(
-        of(&SentBy::Site("pay.example.net".into()))
-            .contains("<strong>Sent by pay.example.net.</strong> If you have just paid")
-    );
-    assert!(of(&SentBy::SomeSite).contains("<strong>Sent by another site.</strong> "));
-    assert!(!of(&SentBy::ThisSite).contains("Sent by"));
 }
 
 #[test]
@@ -296,64 +253,9 @@ fn the_script_gets_its_data_as_json() {
         assert!(!words.contains('<'));
         let words: serde_json::Value = serde_json::from_str(words).unwrap();
         assert_eq!(words["states"], serde_json::to_value(&english().states).unwrap());
-        assert_eq!(words["languages"].as_array().unwrap().len(), Language::COUNT);
+        assert_eq!(words["languages"].as_str().unwrap().split(' ').count(), Language::COUNT);
+        assert_eq!(words["page"]["offline"], english().page.offline);
     }
-}
-
-/// A first flight of ten packets: the page is whole after one round trip, in each language, with the longest message that
-/// the config allows. It travels as it is, so over plain HTTP, where browsers take gzip at best, one of 500 Latin letters.
-#[test]
-fn every_page_is_under_14_kb_on_the_wire() {
-    let longest = Standing { ahead: Some(1_000_000), behind: Some(1_000_000), number: Some(10_000_000), ..WAITING };
-    let queue = queue();
-    let mut largest = 0;
-    for language in Language::all() {
-        for (state, reason) in STATES.into_iter().zip(Reason::ALL) {
-            let standing = Standing { state, reason: Some(reason), ..longest };
-            let fields = [("order".to_owned(), "4711".to_owned())];
-            let sent_by = &SentBy::Site("pay.example.net".into());
-            for (encoding, letter) in [(Encoding::Brotli, "ம"), (Encoding::Gzip, "m")] {
-                let message = letter.repeat(500);
-                let reader = Reader { language: Some(language), encoding, ..READER };
-                let input = PageInput {
-                    reader,
-                    queue: &queue,
-                    closed_as: ClosedAs::Closed,
-                    standing: &standing,
-                    message: Some(&message),
-                };
-                let form = |fields| pages().form_unsent(&input, &Form { fields, sent_by, line_path: "/" });
-                for page in [pages().waiting(&input), form(None), form(Some(&fields))] {
-                    largest = largest.max(page.len());
-                    assert!(
-                        page.len() <= 14 * 1024,
-                        "{} bytes, {language} {encoding:?} {state:?} {reason:?}",
-                        page.len()
-                    );
-                }
-            }
-        }
-    }
-    assert!(largest > 9_000, "the longest was among them: {largest} bytes");
-}
-
-/// What a visitor waits in, and what they send, must not show in the length of the page.
-#[test]
-fn nothing_of_a_visitor_stands_in_the_shared_part() {
-    let shared = |site: &str, standing: &Standing| {
-        let (reader, queue) = (Reader { site, ..READER }, queue());
-        let page = text(&pages().waiting(&PageInput {
-            reader,
-            queue: &queue,
-            closed_as: ClosedAs::Closed,
-            standing,
-            message: None,
-        }));
-        page.split_once("<title>").unwrap().0.to_owned()
-    };
-    let one = shared(SITE, &WAITING);
-    assert_eq!(one, shared("other.example.com", &standing(State::Full)));
-    assert!(one.len() > 8_000, "most of the page: {} bytes", one.len());
 }
 
 #[test]
@@ -369,6 +271,7 @@ fn a_page_is_in_the_readers_language_else_in_the_tenants() {
             closed_as: ClosedAs::Closed,
             standing: &standing,
             message: None,
+            slip: None,
         }))
     };
     let polish = read(None);
@@ -400,6 +303,7 @@ fn a_tenants_texts_stand_in_the_place_of_ours_in_their_language_alone() {
             closed_as: ClosedAs::Closed,
             standing: &standing,
             message: None,
+            slip: None,
         }))
     };
     let page = read(german, 1);
@@ -421,8 +325,14 @@ fn a_tenants_face_is_on_every_page_and_in_its_policy() {
     };
     let pages = Pages::new(Settings { look, ..Settings::default() });
     let queue = queue();
-    let input =
-        PageInput { reader: READER, queue: &queue, closed_as: ClosedAs::Closed, standing: &WAITING, message: None };
+    let input = PageInput {
+        reader: READER,
+        queue: &queue,
+        closed_as: ClosedAs::Closed,
+        standing: &WAITING,
+        message: None,
+        slip: None,
+    };
     let page = text(&pages.waiting(&input));
     assert!(page.contains("<p class=\"site\" dir=\"auto\">Grand &#60;Hall&#62; &#38; Co</p>"));
     assert!(page.contains("people ahead of you – Grand &#60;Hall&#62; &#38; Co</title>"));
@@ -469,12 +379,14 @@ fn a_closed_queue_says_why_it_is_closed_and_says_it_once() {
     ] {
         for state in [State::Closed, State::Joining] {
             let standing = Standing { reason: Some(Reason::Closed), ..standing(state) };
-            let input = PageInput { reader: READER, queue: &queue, closed_as, standing: &standing, message: None };
+            let input =
+                PageInput { reader: READER, queue: &queue, closed_as, standing: &standing, message: None, slip: None };
             let page = text(&pages().waiting(&input));
             assert!(page.contains(&format!("<h1 id=\"heading\">{heading}</h1>")), "{closed_as:?} {state:?}");
             assert!(page.contains("<p id=\"reason\" class=\"warning\" hidden></p>"), "{closed_as:?} {state:?}");
         }
-        let input = PageInput { reader: READER, queue: &queue, closed_as, standing: &WAITING, message: None };
+        let input =
+            PageInput { reader: READER, queue: &queue, closed_as, standing: &WAITING, message: None, slip: None };
         assert!(text(&pages().waiting(&input)).contains("You are in line"));
     }
 }

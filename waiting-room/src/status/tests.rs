@@ -16,7 +16,7 @@ fn the_documented_example_byte_for_byte() {
     let expected = concat!(
         r#"{"queue":"shop","state":"waiting","number":4711,"ahead":812,"behind":90,"#,
         r#""wait_seconds":{"low":70,"high":110},"progress":0.42,"poll_after_seconds":8,"#,
-        r#""reason":null,"message":null,"server_time":1763712000,"code":"4K7-S"}"#
+        r#""reason":null,"message":null,"server_time":1763712000,"code":"4K7-S","enter_within_seconds":null,"opens_at":null}"#
     );
     assert_eq!(written("shop", &WAITING, None), expected);
 }
@@ -26,10 +26,40 @@ fn what_is_not_known_is_null() {
     let expected = concat!(
         r#"{"queue":"shop","state":"joining","number":null,"ahead":null,"behind":null,"#,
         r#""wait_seconds":null,"progress":null,"poll_after_seconds":2,"#,
-        r#""reason":null,"message":null,"server_time":0,"code":null}"#
+        r#""reason":null,"message":null,"server_time":0,"code":null,"enter_within_seconds":null,"opens_at":null}"#
     );
     let joining = Standing { poll_after_s: 2, server_time_s: 0, ..standing(State::Joining) };
     assert_eq!(written("shop", &joining, None), expected);
+}
+
+/// A poll is what most answers are: it stays small, with every member as long as it gets in a line of millions.
+#[test]
+fn a_document_without_a_message_is_at_most_350_bytes() {
+    let longest = Standing {
+        number: Some(10_000_000),
+        ahead: Some(10_000_000),
+        behind: Some(10_000_000),
+        wait: Some(WaitRange { low_s: 86_400, high_s: 172_800 }),
+        progress: Some(0.999),
+        poll_after_s: 600,
+        reason: Some(Reason::SeatsTaken),
+        enter_within_s: Some(3_600),
+        opens_at_s: Some(1_763_712_000),
+        ..WAITING
+    };
+    let document = written("a-queue-with-a-longer-name", &longest, None);
+    assert!(document.len() <= 350, "{} bytes", document.len());
+}
+
+#[test]
+fn the_document_in_a_page_has_what_is_known_and_no_more() {
+    for standing in STATES.map(standing).into_iter().chain([Standing { opens_at_s: Some(1), ..WAITING }]) {
+        let mut out = Vec::new();
+        write_known(&mut out, "shop", &standing);
+        let mut whole: Value = serde_json::from_str(&written("shop", &standing, None)).unwrap();
+        whole.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), whole);
+    }
 }
 
 #[test]
@@ -50,9 +80,13 @@ prop_compose! {
         poll_after_s in 1_u32..,
         reason in option::of(select(&Reason::ALL[..])),
         server_time_s in any::<u64>(),
+        enter_within_s in option::of(any::<u32>()),
+        opens_at_s in option::of(any::<u64>()),
     ) -> Standing {
         let wait = wait.map(|(a, b)| WaitRange { low_s: a.min(b), high_s: a.max(b) });
-        Standing { state, number, ahead, behind, wait, progress, poll_after_s, reason, server_time_s }
+        Standing {
+            state, number, ahead, behind, wait, progress, poll_after_s, reason, server_time_s, enter_within_s, opens_at_s,
+        }
     }
 }
 
@@ -83,6 +117,8 @@ proptest! {
             "message": message,
             "server_time": standing.server_time_s,
             "code": standing.number.map(|number| code::of(number).to_string()),
+            "enter_within_seconds": standing.enter_within_s,
+            "opens_at": standing.opens_at_s,
         }));
     }
 }

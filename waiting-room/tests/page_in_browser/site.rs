@@ -45,6 +45,8 @@ pub(crate) struct Script {
     files: HashMap<String, (Policy, Vec<u8>)>,
     watch: Option<String>,
     leads_on_to: Option<String>,
+    /// What scripts are answered that post to a path.
+    posts: HashMap<String, (&'static str, Vec<u8>)>,
 }
 
 /// Whether an answer carries the pages' policy.
@@ -89,6 +91,26 @@ impl Script {
     pub(crate) fn leads_on_to(mut self, url: String) -> Self {
         self.leads_on_to = Some(url);
         self
+    }
+
+    /// What a script that posts to this path is answered: status line and body.
+    pub(crate) fn post(mut self, path: &str, status: &'static str, body: impl AsRef<[u8]>) -> Self {
+        self.posts.insert(path.into(), (status, body.as_ref().to_vec()));
+        self
+    }
+
+    /// The next navigation gets the page of a queue that is called so while it is closed.
+    pub(crate) fn closed_page(self, standing: &Standing, closed_as: ClosedAs) -> Self {
+        let queue = queue();
+        let page = Pages::of_no_tenant().waiting(&PageInput { closed_as, ..input(standing, &queue) });
+        self.page(page)
+    }
+
+    /// The next navigation gets the waiting page of a visitor who is handed this slip with it.
+    pub(crate) fn page_with_slip(self, standing: &Standing, slip: &str) -> Self {
+        let queue = queue();
+        let page = Pages::of_no_tenant().waiting(&PageInput { slip: Some(slip), ..input(standing, &queue) });
+        self.page(page)
     }
 
     /// The next navigation gets an answer that replaces no page, as a download does.
@@ -146,6 +168,9 @@ impl Script {
             seen.push(request.clone());
             seen.iter().filter(|earlier| **earlier == request).count() - 1
         };
+        if let Some((status, body)) = request.strip_prefix("POST ").and_then(|path| self.posts.get(path)) {
+            return stream.write_all(&http(status, &format!("content-type: {}", page::CONTENT_TYPE), body)).ok();
+        }
         if request.starts_with("POST ") {
             let to = format!("location: {}", self.leads_on_to.as_ref()?);
             return stream.write_all(&http("302 Found", &to, b"")).ok();
@@ -218,7 +243,7 @@ fn queue() -> Name {
 }
 
 fn input<'a>(standing: &'a Standing, queue: &'a Name) -> PageInput<'a> {
-    PageInput { reader: READER, queue, closed_as: ClosedAs::Closed, standing, message: None }
+    PageInput { reader: READER, queue, closed_as: ClosedAs::Closed, standing, message: None, slip: None }
 }
 
 fn nth<T>(script: &[T], n: usize) -> Option<&T> {

@@ -16,6 +16,8 @@ pub(crate) struct Entry {
     pub(crate) polls_in_flight: Option<u32>,
     pub(crate) shown: Option<Shown>,
     pub(crate) went_back: Option<bool>,
+    /// What the page has done to be noticed.
+    pub(crate) alarm: Option<String>,
     pub(crate) blocked: Option<String>,
     /// A layout shift, as browsers measure it.
     pub(crate) shifted: Option<f64>,
@@ -36,6 +38,13 @@ pub(crate) struct Shown {
     pub(crate) offline: Option<String>,
     pub(crate) back: Option<String>,
     pub(crate) enter: Option<String>,
+    /// What is left of something, with its label.
+    pub(crate) left: Option<String>,
+    /// The button that keeps the page from entering.
+    pub(crate) pause: Option<String>,
+    /// What is offered to those who would go on elsewhere.
+    pub(crate) along: Option<String>,
+    pub(crate) icon: Option<String>,
     pub(crate) live: Option<String>,
     pub(crate) progress: f32,
 }
@@ -52,6 +61,11 @@ impl Visit {
             assert_eq!(entry.blocked, None, "the policy blocks what the page needs");
         }
         Self(entries)
+    }
+
+    /// The same, of a visitor who leaves the page: nothing of it is left.
+    pub(crate) fn try_to(site: &Site, seconds: u64) {
+        visit(&site.url(ADDRESS), Duration::from_secs(seconds));
     }
 
     pub(crate) fn poll_times_s(&self) -> Vec<f64> {

@@ -10,6 +10,7 @@
     sheet.textContent = JSON.stringify(log);
   };
 
+  window.noteInLog = note;
   history.back = () => note({ went_back: true });
 
   let inFlight = 0;
@@ -48,6 +49,10 @@
       offline: text("offline"),
       back: text("back"),
       enter: text("enter"),
+      left: text("left-label") && (text("left-label") + " " + text("left")).trim(),
+      pause: text("pause"),
+      along: text("along"),
+      icon: (document.querySelector("link[rel=icon]") || {}).href,
       live: text("live"),
       progress: progress && progress.value,
     };

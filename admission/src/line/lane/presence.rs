@@ -112,6 +112,11 @@ impl Presence {
         ring(&self.fine, FINE_MS).max(ring(&self.coarse, COARSE_MS))
     }
 
+    /// Whether a number counts as waiting.
+    pub(super) fn is_counted(&self, offset: u64) -> bool {
+        self.waiting.iter().any(|g| g.bits.get(offset))
+    }
+
     /// The numbers at the door, by word.
     pub(in crate::line) fn door_word(&self, index: usize) -> u64 {
         self.fine.iter().chain(&self.coarse).fold(0, |word, g| word | g.bits.word(index))

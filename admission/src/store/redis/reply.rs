@@ -7,7 +7,8 @@ use sluice_config::Mode;
 
 use super::request::mode_code;
 use crate::line::{
-    Changed, Control, Histogram, LaneId, LaneSummary, Minute, Outcome, Override, Revision, Rules, Summary, Verdict,
+    Changed, Control, Histogram, LaneId, LaneSummary, Lookup, Minute, Outcome, Override, Revision, Rules, Summary,
+    Verdict, Whereabouts,
 };
 
 /// What the script said.
@@ -59,6 +60,32 @@ pub(super) fn minutes(value: &Value) -> Result<Result<Vec<Minute>, u32>, Malform
         _ => return Err(Malformed),
     };
     if numbers.0.next().is_some() { Err(Malformed) } else { Ok(Ok(minutes)) }
+}
+
+/// Reads what is known of a number; `None`: there is no such line. The inner error is a layout that is not known.
+pub(super) fn found(value: &Value) -> Result<Result<Option<Lookup>, u32>, Malformed> {
+    let Value::Array(values) = value else { return Err(Malformed) };
+    let mut numbers = Numbers(values.iter());
+    match numbers.signed()? {
+        0 => {}
+        -1 => return Ok(Err(u32::try_from(numbers.signed()?).unwrap_or(u32::MAX))),
+        -2 => return Ok(Ok(None)),
+        _ => return Err(Malformed),
+    }
+    let (place, since_ms, until_ms): (u8, u64, u64) = (numbers.next()?, numbers.next()?, numbers.next()?);
+    let place = match place {
+        0 => Whereabouts::Unknown,
+        1 => Whereabouts::Waiting,
+        2 => Whereabouts::Called { until_ms, heard: since_ms == 1 },
+        3 => Whereabouts::Inside { since_ms, until_ms },
+        4 => Whereabouts::Lapsed,
+        5 => Whereabouts::Ended,
+        6 => Whereabouts::Spent,
+        _ => return Err(Malformed),
+    };
+    let numbered_ms: u64 = numbers.next()?;
+    let (present, counted) = (numbers.next::<u8>()? == 1, numbers.next::<u8>()? == 1);
+    Ok(Ok(Some(Lookup { place, numbered_ms: (numbered_ms > 0).then_some(numbered_ms), present, counted })))
 }
 
 fn mode_of(code: u8) -> Option<Mode> {

@@ -91,6 +91,15 @@ pub(super) fn look(keys: &Keys, rules: &Rules) -> Cmd {
 
 /// A call that reads what happened in each minute from this one on.
 pub(super) fn counts(keys: &Keys, since_minute: u64) -> Cmd {
+    reading(keys, "counts", since_minute)
+}
+
+/// A call that reads what is known of a number.
+pub(super) fn find(keys: &Keys, number: u64) -> Cmd {
+    reading(keys, "find", number)
+}
+
+fn reading(keys: &Keys, what: &str, of: u64) -> Cmd {
     // No rule is of any account.
     let rules = Rules {
         release_per_minute: 1,
@@ -103,8 +112,8 @@ pub(super) fn counts(keys: &Keys, since_minute: u64) -> Cmd {
         seat_ms: 1,
         lanes: Vec::new(),
     };
-    let mut cmd = plain(keys, "counts", Clock { wall_ms: None, slack_ms: 0, run: None }, &rules);
-    cmd.arg(since_minute);
+    let mut cmd = plain(keys, what, Clock { wall_ms: None, slack_ms: 0, run: None }, &rules);
+    cmd.arg(of);
     cmd
 }
 

@@ -11,16 +11,17 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| format!("{}\n{MODULE
 const MODULES: &str = concat!(
     include_str!("lua/state.lua"),
     include_str!("lua/request.lua"),
-    include_str!("lua/control.lua"),
-    include_str!("lua/clock.lua"),
-    include_str!("lua/rate.lua"),
-    include_str!("lua/bits.lua"),
-    include_str!("lua/minutes.lua"),
-    include_str!("lua/seats.lua"),
+    include_str!("lua/queue/control.lua"),
+    include_str!("lua/queue/clock.lua"),
+    include_str!("lua/queue/rate.lua"),
+    include_str!("lua/lane/bits.lua"),
+    include_str!("lua/queue/minutes.lua"),
+    include_str!("lua/queue/seats.lua"),
     include_str!("lua/verdict.lua"),
-    include_str!("lua/lanes.lua"),
+    include_str!("lua/lane/lanes.lua"),
     include_str!("lua/arrive.lua"),
-    include_str!("lua/call.lua"),
+    include_str!("lua/lane/call.lua"),
+    include_str!("lua/lane/find.lua"),
     include_str!("lua/marks.lua"),
     include_str!("lua/outcome.lua"),
     include_str!("lua/step.lua"),
@@ -100,7 +101,9 @@ mod tests {
         let user = manual.lines().find(|line| line.trim().starts_with("user sluice on")).unwrap();
         let permitted: BTreeSet<_> =
             user.split_whitespace().filter_map(|word| word.strip_prefix('+')).map(str::to_owned).collect();
-        let called = TEXT.split("call('").skip(1).filter_map(|rest| rest.split('\'').next());
+        let texts = [TEXT.as_str(), super::super::board::TEXT];
+        let called =
+            texts.into_iter().flat_map(|text| text.split("call('").skip(1)).filter_map(|rest| rest.split('\'').next());
         let split = TEXT.lines().filter(|line| line.contains("over(")).filter_map(|line| line.split('\'').nth(1));
         let needed: BTreeSet<_> = called.chain(split).map(str::to_lowercase).chain(BESIDE.map(str::to_owned)).collect();
         assert_eq!(permitted, needed);

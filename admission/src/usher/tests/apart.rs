@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::*;
+use crate::line::Lookup;
 use crate::usher::{POLLS_PUT_MAX, QUESTIONS_MAX};
 
 /// A step is made 2 ms after the last one at the latest once somebody asks; the rest is the timer's grain.
@@ -44,6 +45,10 @@ impl Store for Shared {
 
     async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
         self.inner.counts(line, since_minute).await
+    }
+
+    async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
+        self.inner.find(line, number).await
     }
 }
 

@@ -11,11 +11,18 @@ fn read(lines: &str) -> Queue {
 }
 
 #[test]
+fn a_moment_of_opening_says_how_far_it_is_from_utc() {
+    let lines = "closed_as = \"not_open\"\nopens_at = «\"2026-12-01\"»";
+    wrong(lines, Kind::Malformed, "its distance from UTC", "2026-12-01T10:00:00+01:00");
+}
+
+#[test]
 fn every_key_arrives() {
     let queue = read(
         "paths = [\"/a\", \"/b/\"]\nburst = 600\nmax_active = 5\nmax_waiting = 6\nsession_idle = \"5s\"\n\
          session_max = \"10s\"\nclaim_within = \"7s\"\nreturn_within = \"20s\"\nmode = \"drain\"\n\
-         on_store_loss = \"admit\"\nwait_status = 202\nmessage = \"Soon.\\nReally.\"\nclosed_as = \"sold_out\"\nboard = false",
+         on_store_loss = \"admit\"\nwait_status = 202\nmessage = \"Soon.\\nReally.\"\nclosed_as = \"not_open\"\n\
+         opens_at = \"2026-12-01T10:00:00+01:00\"\nboard = false",
     );
     let number = NonZeroU32::new;
     let expected = Queue {
@@ -33,7 +40,8 @@ fn every_key_arrives() {
         on_store_loss: Some(OnStoreLoss::Admit),
         wait_status: WaitStatus::Accepted,
         message: Some("Soon.\nReally.".into()),
-        closed_as: ClosedAs::SoldOut,
+        closed_as: ClosedAs::NotOpen,
+        opens_at_s: Some(1_796_115_600),
         board: false,
         rules: Vec::new(),
         lanes: Vec::new(),

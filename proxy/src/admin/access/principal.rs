@@ -21,6 +21,10 @@ pub(crate) enum Permission {
     AuditRead,
     #[serde(rename = "system:read")]
     SystemRead,
+    #[serde(rename = "webhook:write")]
+    WebhookWrite,
+    #[serde(rename = "key:write")]
+    KeyWrite,
 }
 
 impl Permission {
@@ -34,6 +38,8 @@ impl Permission {
             Self::SessionWrite => "session:write",
             Self::AuditRead => "audit:read",
             Self::SystemRead => "system:read",
+            Self::WebhookWrite => "webhook:write",
+            Self::KeyWrite => "key:write",
         }
     }
 
@@ -41,9 +47,14 @@ impl Permission {
     pub(crate) fn of(role: Role) -> &'static [Self] {
         match role {
             Role::Viewer => &[Self::QueueRead],
-            Role::Manager => {
-                &[Self::QueueRead, Self::QueueWrite, Self::SessionRead, Self::SessionWrite, Self::AuditRead]
-            }
+            Role::Manager => &[
+                Self::QueueRead,
+                Self::QueueWrite,
+                Self::SessionRead,
+                Self::SessionWrite,
+                Self::AuditRead,
+                Self::WebhookWrite,
+            ],
             Role::Auditor => &[Self::QueueRead, Self::AuditRead, Self::SystemRead],
             Role::Admin => &[
                 Self::QueueRead,
@@ -53,6 +64,8 @@ impl Permission {
                 Self::SessionWrite,
                 Self::AuditRead,
                 Self::SystemRead,
+                Self::WebhookWrite,
+                Self::KeyWrite,
             ],
         }
     }

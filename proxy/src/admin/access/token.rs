@@ -4,7 +4,7 @@
 //! with the one that is minted here, so it cannot choose an algorithm, and nothing is read before the MAC has held. Keys
 //! are derived for this purpose and kind alone, so a visitor's token is never one of these.
 
-use std::{collections::HashMap, sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
@@ -27,9 +27,6 @@ pub(crate) const SESSION_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 const LEEWAY_MS: u64 = 60_000;
 /// Longer tokens are refused unread.
 const BYTES_MAX: usize = 4_096;
-/// Most tokens of which it is known that they were used. At the bound none is taken.
-const USED_MAX: usize = 10_000;
-
 /// What a token is for. One of another kind does not verify.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -81,6 +78,27 @@ impl Claims {
         let exp = now_ms + ms(life.min(LIFE_MAX));
         let id = BASE64_URL_SAFE_NO_PAD.encode(id);
         Ok(Self { id, sub, role: role.as_str().to_owned(), tenants, iat: now_ms, exp, end: exp })
+    }
+
+    /// What it is called among those that are void.
+    pub(crate) fn name(&self, kind: Kind) -> String {
+        let kind = if kind == Kind::Token { "token" } else { "session" };
+        format!("{kind}:{}", self.id)
+    }
+
+    /// When a token was made.
+    pub(super) fn made_ms(&self) -> u64 {
+        self.iat
+    }
+
+    /// When a session began, however often it was renewed.
+    pub(super) fn began_ms(&self) -> u64 {
+        self.end.saturating_sub(ms(SESSION_MAX))
+    }
+
+    /// Until when it can be good.
+    pub(crate) fn end_ms(&self) -> u64 {
+        self.end
     }
 
     pub(super) fn principal(&self, via: Via) -> Principal {
@@ -158,22 +176,6 @@ fn header(kind: Kind) -> String {
 fn key(secret: &[u8; 32], kind: Kind) -> hmac::Key {
     let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), kind.as_str().as_bytes());
     hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
-}
-
-/// Tokens that were given for a session.
-#[derive(Debug, Default)]
-pub(super) struct Used {
-    /// Until when each would be valid.
-    until_ms: Mutex<HashMap<String, u64>>,
-}
-
-impl Used {
-    /// Whether this token is given for the first time.
-    pub(super) fn first_use(&self, claims: &Claims, now_ms: u64) -> bool {
-        let Ok(mut used) = self.until_ms.lock() else { return false };
-        used.retain(|_, until_ms| *until_ms > now_ms);
-        used.len() < USED_MAX && used.insert(claims.id.clone(), claims.exp).is_none()
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,12 @@
 //! Tenants and their queues, as configured and as they are now.
 
+pub(super) mod analytics;
+pub(super) mod change;
+mod foresee;
+pub(super) mod stream;
+pub(super) mod visitors;
+pub(super) mod visits;
+
 use std::{borrow::Cow, sync::Arc};
 
 use axum::extract::{Path, State};
@@ -12,10 +19,10 @@ use sluice_admission::{
 use sluice_config::{Mode, Tenant};
 use utoipa::ToSchema;
 
+use self::change::OverrideDoc;
 use super::{
     Api,
     answer::{Answer, Problem},
-    change::OverrideDoc,
 };
 use crate::{
     admin::access::{Permission, Principal, Visitor},
@@ -48,6 +55,8 @@ pub(crate) struct QueueDoc {
     pub(crate) r#override: Option<OverrideDoc>,
     /// Whether the last change can be taken back through this node.
     pub(crate) undo: bool,
+    /// In what the nodes of the fleet differ about this line, one sentence each. Empty: they agree.
+    pub(crate) disagreements: Vec<String>,
     pub(crate) live: Live,
 }
 
@@ -202,9 +211,11 @@ impl TenantDoc {
 }
 
 impl QueueDoc {
-    pub(crate) fn of(gate: &Gate, undo: bool) -> Self {
+    pub(crate) fn of(api: &Api, gate: &Gate, undo: bool) -> Self {
         let line = gate.usher.line();
         let governed = gate.usher.governed();
+        let heard = api.node.peers.heard();
+        let disagreements = heard.about(&format!("{}/{}", line.tenant, line.queue)).map(ToString::to_string).collect();
         Self {
             tenant: line.tenant.to_string(),
             queue: line.queue.to_string(),
@@ -213,6 +224,7 @@ impl QueueDoc {
             file: Settings::of(&governed.file, gate.queue.message.clone()),
             r#override: OverrideDoc::of(&governed),
             undo,
+            disagreements,
             live: Live::of(gate),
         }
     }
@@ -220,7 +232,7 @@ impl QueueDoc {
 
 fn doc(api: &Api, gate: &Gate) -> QueueDoc {
     let revision = gate.usher.governed().control.revision;
-    QueueDoc::of(gate, api.made(gate.usher.line()).is_some_and(|made| made.revision == revision))
+    QueueDoc::of(api, gate, api.made(gate.usher.line()).is_some_and(|made| made.revision == revision))
 }
 
 /// A revision as an entity tag.

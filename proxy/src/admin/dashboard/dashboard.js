@@ -92,11 +92,16 @@ async function one(tenant, queue) {
   const inside = plot("Called and inside");
   const hour = element("dl", { class: "figures" });
   const records = element("ol", { class: "records" });
+  const disagreements = element("div", { role: "status" });
   const answer = await ask("GET", path);
   let effective = answer.data.effective;
+  const disagree = (/** @type {string[]} */ words) =>
+    disagreements.replaceChildren(...words.map((text) => element("p", { class: "notice" }, `Nodes disagree: ${text}`)));
+  disagree(answer.data.disagreements);
   const reload = async () => {
     const answer = await ask("GET", path);
     effective = answer.data.effective;
+    disagree(answer.data.disagreements);
     box.show(answer);
     await happened();
   };
@@ -123,7 +128,7 @@ async function one(tenant, queue) {
   };
   const box = changeBox({ path, name, may: me.permissions, changed: reload });
   main.replaceChildren(
-    element("section", {}, element("h1", {}, name), status, figures),
+    element("section", {}, element("h1", {}, name), status, disagreements, figures),
     element("div", { class: "columns" },
       element("section", {}, waiting.element), element("section", {}, called.element), element("section", {}, inside.element)),
     element("section", {}, element("h2", {}, "The last hour"), hour),

@@ -101,7 +101,7 @@ async fn who_leaves_or_is_sent_away_over_https_holds_nothing_of_plain_http_eithe
     let mut ended = visitor;
     plain_to_https(&mut ended);
     let handed_out = world.gate.end_visit(1, Recipient { secure: true, app: false, domain: None });
-    ended.take_in(&Decision { parked: None, inside: None, can_wait: false, handed_out });
+    ended.take_in(&Decision { parked: None, inside: None, can_wait: false, handed_out, slip: None });
     assert_eq!(names(&ended), [""; 0]);
 }
 

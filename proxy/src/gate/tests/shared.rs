@@ -34,7 +34,7 @@ async fn what_was_held_on_one_host_is_held_on_all_from_then_on() {
     }
     let mut ended = inside;
     let handed_out = world.gate.end_visit(1, ended.recipient());
-    ended.take_in(&Decision { parked: None, inside: None, can_wait: false, handed_out });
+    ended.take_in(&Decision { parked: None, inside: None, can_wait: false, handed_out, slip: None });
     assert_eq!(names(&ended), [""; 0]);
 }
 

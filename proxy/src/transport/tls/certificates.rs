@@ -71,6 +71,11 @@ impl Certificates {
         Ok(Self { by_host: HostTable::new(hosts), default: default.transpose()? })
     }
 
+    /// The certificate for hosts that no other covers.
+    pub(crate) fn default_certificate(&self) -> Option<&Certificate> {
+        self.default.as_ref().map(|presented| &*presented.certificate)
+    }
+
     /// What a client that begins like this is presented with; `None`: there is nothing for it.
     pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> Option<&Arc<Presented>> {
         let verifies =

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use http::{Request, header};
 use sluice_config::Health as Settings;
 use tokio::{
     sync::Semaphore,
@@ -15,10 +16,7 @@ use tokio::{
 };
 
 use super::{Origin, balance::random, health::Turned, server::Server};
-use crate::upstream::{
-    link::Link,
-    proof::{self, Proof},
-};
+use crate::upstream::{http2, link::Link, proof};
 
 /// Checks of all origins at the same time.
 pub(super) const CHECKS_MAX: usize = 64;
@@ -31,23 +29,22 @@ const STATUS_BYTES: usize = b"HTTP/1.1 200".len();
 
 /// Checks the servers of an origin for as long as it is in force. Every check comes up to a fifth earlier or later, so
 /// that those of many nodes do not meet.
-pub(super) async fn run(origin: Weak<Origin>, settings: Settings, host: String, places: Arc<Semaphore>) {
+pub(super) async fn run(origin: Weak<Origin>, settings: Settings, places: Arc<Semaphore>) {
     let mut wait = jittered(settings.interval.min(Duration::from_secs(1)));
     loop {
         sleep(wait).await;
         wait = jittered(settings.interval);
-        let Some((servers, proof)) = origin.upgrade().map(|origin| (origin.current(), origin.proof.clone())) else {
-            return;
-        };
+        let Some(origin) = origin.upgrade() else { return };
         let mut checks = JoinSet::new();
-        for server in servers {
-            let (settings, host, places, proof) = (settings.clone(), host.clone(), places.clone(), proof.clone());
+        for server in origin.current() {
+            let (origin, settings, places) = (origin.clone(), settings.clone(), places.clone());
             checks.spawn(async move {
                 if let Ok(_place) = places.acquire().await {
-                    judge(&server, &settings, &host, proof.as_deref()).await;
+                    judge(&origin, &server, &settings).await;
                 }
             });
         }
+        drop(origin);
         while checks.join_next().await.is_some() {}
     }
 }
@@ -57,9 +54,9 @@ fn jittered(time: Duration) -> Duration {
     time * percent / 100
 }
 
-async fn judge(server: &Arc<Server>, settings: &Settings, host: &str, proof: Option<&Proof>) {
+async fn judge(origin: &Origin, server: &Server, settings: &Settings) {
     let within = settings.timeout.min(settings.interval);
-    let checked = timeout(within, check(server, settings, host, proof)).await;
+    let checked = timeout(within, check(origin, server, settings)).await;
     let checked = checked.unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")));
     let id = &server.known.id;
     match server.health.checked(checked.is_ok()) {
@@ -76,10 +73,24 @@ async fn judge(server: &Arc<Server>, settings: &Settings, host: &str, proof: Opt
 
 /// Connects, and asks for a page if there is one to ask for. An origin that wants proof of where requests come from gets it
 /// here as well, or it would be down by its checks.
-async fn check(server: &Server, settings: &Settings, host: &str, proof: Option<&Proof>) -> io::Result<()> {
+async fn check(origin: &Origin, server: &Server, settings: &Settings) -> io::Result<()> {
     let mut link = Link::open(server, settings.timeout).await.map_err(io::Error::other)?;
     let Some(path) = &settings.path else { return Ok(()) };
-    let proof = proof.map_or_else(String::new, |proof| format!("{}: {}\r\n", proof::FIELD, proof.now().token()));
+    let (host, proof) = (&origin.host, origin.proof());
+    if origin.settings.http2 {
+        let scheme = if server.tls.is_some() { "https" } else { "http" };
+        let mut request = Request::get(format!("{scheme}://{host}{path}")).header(header::USER_AGENT, "sluice");
+        if let Some(proof) = proof {
+            request = request.header(proof::NAME, proof.token());
+        }
+        let status = http2::status(link, request.body(()).map_err(io::Error::other)?, settings.timeout).await?;
+        return if status.is_success() || status.is_redirection() {
+            Ok(())
+        } else {
+            Err(other_status(status.as_str()))
+        };
+    }
+    let proof = proof.map_or_else(String::new, |proof| format!("{}: {}\r\n", proof::FIELD, proof.token()));
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: sluice\r\n{proof}Connection: close\r\n\r\n");
     let mut left = request.as_bytes();
@@ -101,12 +112,13 @@ async fn check(server: &Server, settings: &Settings, host: &str, proof: Option<&
     let _ = timeout(READ_AWAY_FOR, read_away(&mut link)).await;
     match answer {
         [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'2' | b'3', _, _] => Ok(()),
-        [b'H', b'T', b'T', b'P', .., a, b, c] => {
-            let status = [a, b, c];
-            Err(io::Error::other(format!("status {}", String::from_utf8_lossy(&status))))
-        }
+        [b'H', b'T', b'T', b'P', .., a, b, c] => Err(other_status(&String::from_utf8_lossy(&[a, b, c]))),
         _ => Err(io::Error::other("the answer is not HTTP")),
     }
+}
+
+fn other_status(status: &str) -> io::Error {
+    io::Error::other(format!("status {status}"))
 }
 
 async fn read_away(link: &mut Link) {

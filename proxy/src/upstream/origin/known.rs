@@ -51,7 +51,7 @@ pub(super) struct Known {
     pub(super) room: Room,
     servers: Mutex<HashMap<Endpoint, Weak<Server>>>,
     /// How TLS was spoken last, by these settings: sessions and servers outlive a reload that does not change it.
-    tls: Mutex<Option<(OriginTls, Arc<ClientConfig>)>>,
+    tls: Mutex<Option<(OriginTls, bool, Arc<ClientConfig>)>>,
 }
 
 impl Known {
@@ -108,15 +108,15 @@ impl Known {
     }
 
     /// How TLS is spoken by these settings.
-    pub(super) fn tls_config(&self, settings: &OriginTls) -> Result<Arc<ClientConfig>, OriginTlsError> {
+    pub(super) fn tls_config(&self, settings: &OriginTls, http2: bool) -> Result<Arc<ClientConfig>, OriginTlsError> {
         let mut last = lock(&self.tls);
-        if let Some((of, config)) = &*last
-            && of == settings
+        if let Some((of, spoke_http2, config)) = &*last
+            && (of, *spoke_http2) == (settings, http2)
         {
             return Ok(config.clone());
         }
-        let config = tls::config(settings)?;
-        *last = Some((settings.clone(), config.clone()));
+        let config = tls::config(settings, http2)?;
+        *last = Some((settings.clone(), http2, config.clone()));
         Ok(config)
     }
 

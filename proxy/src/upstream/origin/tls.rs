@@ -54,12 +54,18 @@ impl Tls {
     pub(in crate::upstream) async fn connect(&self, tcp: TcpStream) -> Result<Box<TlsStream<TcpStream>>, TlsFailure> {
         let connector = TlsConnector::from(self.config.clone());
         let stream = connector.connect(self.name.clone(), tcp).await;
-        stream.map(Box::new).map_err(|error| TlsFailure::of(error, &self.name))
+        let stream = stream.map_err(|error| TlsFailure::of(error, &self.name))?;
+        // One that knows no ALPN speaks HTTP/1.1.
+        let wants_http2 = self.config.alpn_protocols.iter().any(|protocol| protocol == b"h2");
+        if wants_http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(TlsFailure("it does not speak HTTP/2 over TLS (`http2`)".to_owned()));
+        }
+        Ok(Box::new(stream))
     }
 }
 
 /// What is spoken by these settings, and whom it trusts.
-pub(super) fn config(settings: &OriginTls) -> Result<Arc<ClientConfig>, OriginTlsError> {
+pub(super) fn config(settings: &OriginTls, http2: bool) -> Result<Arc<ClientConfig>, OriginTlsError> {
     let roots = match &settings.ca {
         Some(ca) => {
             let mut roots = RootCertStore::empty();
@@ -74,7 +80,7 @@ pub(super) fn config(settings: &OriginTls) -> Result<Arc<ClientConfig>, OriginTl
         None => builder.with_no_client_auth(),
         Some(client) => builder.with_client_cert_resolver(shows(&client.pair)),
     };
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![if http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
     Ok(Arc::new(config))
 }
 
@@ -126,6 +132,9 @@ impl TlsFailure {
                 other => format!("its certificate is refused: {other}"),
             },
             Error::AlertReceived(AlertDescription::CertificateRequired) => no_client_certificate(),
+            Error::AlertReceived(AlertDescription::NoApplicationProtocol) => {
+                "it does not speak the HTTP that is wanted over TLS (`http2`)".to_owned()
+            }
             other => format!("the TLS handshake failed: {other}"),
         })
     }

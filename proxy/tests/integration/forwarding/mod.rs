@@ -5,6 +5,7 @@ mod answers;
 mod encrypted;
 mod failures;
 mod health;
+mod http2;
 mod memory;
 mod requests;
 mod routes;

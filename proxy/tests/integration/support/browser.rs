@@ -32,6 +32,8 @@ pub(crate) struct Status {
     pub(crate) message: Option<String>,
     pub(crate) server_time: u64,
     pub(crate) code: Option<String>,
+    pub(crate) enter_within_seconds: Option<u32>,
+    pub(crate) opens_at: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

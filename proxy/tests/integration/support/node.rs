@@ -70,6 +70,12 @@ impl Setup {
         self
     }
 
+    /// Any other section, such as `[limits]`.
+    pub(crate) fn section(mut self, text: &str) -> Self {
+        self.tls.push_str(&format!("\n{text}\n"));
+        self
+    }
+
     /// A certificate and its key in the config folder, by a name.
     pub(crate) fn pair(self, name: &str, pair: &Pair) -> Self {
         self.file(&format!("{name}.pem"), &pair.chain_pem).file(&format!("{name}.key"), &pair.key_pem)

@@ -35,6 +35,11 @@ impl Scene {
         Self { node, origin, secure: None }
     }
 
+    /// A node that runs, and the origin behind it.
+    pub(crate) fn of(node: Node, origin: Origin) -> Self {
+        Self { node, origin, secure: None }
+    }
+
     /// The same for visitors who speak this.
     pub(crate) async fn speaking(
         protocol: Protocol,

@@ -22,7 +22,16 @@ fn a_document_of_any_length_comes_out_as_it_went_in() {
         let own: Vec<u8> = (0..length).map(|at| u8::try_from(at % 251).unwrap()).collect();
         for encoding in Encoding::ALL {
             let whole = [shared.as_bytes(), &own].concat();
-            assert!(unpacked(&packed.followed_by(&own, encoding), encoding) == whole, "{encoding:?}, {length} bytes");
+            assert!(
+                unpacked(&packed.followed_by(&own, None, encoding), encoding) == whole,
+                "{encoding:?}, {length} bytes"
+            );
+            let tail = Tail::new(shared.clone());
+            let whole = [&whole, shared.as_bytes()].concat();
+            assert!(
+                unpacked(&packed.followed_by(&own, Some(&tail), encoding), encoding) == whole,
+                "{encoding:?}, {length}"
+            );
         }
     }
 }
@@ -33,7 +42,7 @@ fn the_shared_part_is_compressed_and_the_visitors_part_is_not() {
     let packed = Packed::new(shared);
     let own = "a visitor's own part, a visitor's own part, a visitor's own part";
     for encoding in [Encoding::Gzip, Encoding::Brotli] {
-        let whole = packed.followed_by(own.as_bytes(), encoding);
+        let whole = packed.followed_by(own.as_bytes(), None, encoding);
         assert!(whole.len() < 300, "{encoding:?}: {}", whole.len());
         let stands_there = whole.windows(own.len()).any(|at| at == own.as_bytes());
         assert!(stands_there, "{encoding:?}");
@@ -42,11 +51,17 @@ fn the_shared_part_is_compressed_and_the_visitors_part_is_not() {
 
 proptest! {
     #[test]
-    fn any_two_parts_come_out_as_they_went_in(shared in ".{0,3000}", own in vec(any::<u8>(), 0..3000)) {
-        let packed = Packed::new(shared.clone());
+    fn any_parts_come_out_as_they_went_in(
+        shared in ".{0,3000}",
+        own in vec(any::<u8>(), 0..3000),
+        tail in ".{0,1000}",
+    ) {
+        let (packed, last) = (Packed::new(shared.clone()), Tail::new(tail.clone()));
         for encoding in Encoding::ALL {
             let whole = [shared.as_bytes(), &own].concat();
-            prop_assert_eq!(unpacked(&packed.followed_by(&own, encoding), encoding), whole);
+            prop_assert_eq!(unpacked(&packed.followed_by(&own, None, encoding), encoding), &whole[..]);
+            let whole = [&whole, tail.as_bytes()].concat();
+            prop_assert_eq!(unpacked(&packed.followed_by(&own, Some(&last), encoding), encoding), whole);
         }
     }
 }

@@ -213,16 +213,13 @@ local function load(any)
     end
   end
   l = lanes[1]
-  if any then
-    return
-  end
   -- A line of which a part was evicted or restored is a line that was lost; what the nodes know heals it.
   local whole = call('ZCARD', KEY.due) == s.due
     and call('ZCARD', KEY.inside) == s.inside
     and call('ZCARD', KEY.pool) == s.pool
   for i, lane in ipairs(lanes) do
-    -- A lane in which nobody has stood has nothing to lose.
-    whole = whole and (i > 1 and lane.span == 0 or call('STRLEN', lane.gone) == lane.span)
+    -- A lane in which nobody has stood has nothing to lose; of one without a key nothing is asked.
+    whole = whole and (i > 1 and lane.span == 0 or i > GIVEN or call('STRLEN', lane.gone) == lane.span)
   end
   if not whole then
     return 0

@@ -284,6 +284,8 @@ if what == 'sync' then
   return sync()
 elseif what == 'counts' then
   return counts()
+elseif what == 'find' then
+  return find()
 elseif what == 'look' then
   return look()
 end

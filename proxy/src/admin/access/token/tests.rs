@@ -73,11 +73,12 @@ fn a_session_ends_after_half_an_hour_without_a_request_and_after_half_a_day_with
 }
 
 #[test]
-fn a_token_gives_one_session() {
-    let (used, token) = (Used::default(), claims(Duration::from_secs(60)));
-    assert!(used.first_use(&token, NOW_MS) && !used.first_use(&token, NOW_MS + 1));
-    assert!(used.first_use(&claims(Duration::from_secs(60)), NOW_MS), "another one");
-    assert_eq!(used.until_ms.lock().unwrap().len(), 2);
-    assert!(used.first_use(&claims(LIFE_MAX), NOW_MS + 60_000));
-    assert_eq!(used.until_ms.lock().unwrap().len(), 1, "what has expired is forgotten");
+fn a_session_began_when_its_token_was_given_however_often_it_was_renewed() {
+    let token = claims(LIFE_MAX);
+    let mut session = token.session(NOW_MS + 5_000);
+    for minute in 1..=60 {
+        session = session.renewed(NOW_MS + 5_000 + minute * 300_000).unwrap_or(session);
+    }
+    assert_eq!((token.made_ms(), session.began_ms()), (NOW_MS, NOW_MS + 5_000));
+    assert_ne!(token.name(Kind::Token), session.name(Kind::Session), "a token that was used up leaves its session");
 }

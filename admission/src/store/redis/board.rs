@@ -1,0 +1,93 @@
+//! The board that the nodes of a fleet share: what each says of itself, and what all must know soon, each for a while.
+//!
+//! A board belongs to no line and is lost with the store: whoever put something up puts it up again.
+
+use std::{fmt::Write as _, sync::LazyLock, time::Duration};
+
+use redis::{Cmd, FromRedisValue as _, Value};
+
+use super::{Fault, Redis, keys};
+use crate::store::StoreError;
+
+/// The script's text.
+pub(super) const TEXT: &str = include_str!("lua/board.lua");
+
+static SHA: LazyLock<String> = LazyLock::new(|| {
+    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, TEXT.as_bytes());
+    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+});
+
+/// Something on a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What it is about: the next one of this name takes its place.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+    /// How long it is there yet.
+    pub keep: Duration,
+}
+
+/// A board as it is now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Board {
+    /// What is on it; those that end first come first.
+    pub notes: Vec<Note>,
+    /// How many of those that were to be put up found no room.
+    pub refused: u64,
+}
+
+impl Redis {
+    /// Puts notes up on a board, and reads all of it. It has room for `most`; at the bound only notes whose name is there
+    /// already are taken.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub async fn board(&self, name: &str, notes: &[Note], most: usize) -> Result<Board, StoreError> {
+        let (slot, key) = keys::shared(&self.prefix, name);
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(SHA.as_str()).arg(2).arg(format!("{key}:ends")).arg(format!("{key}:notes")).arg(most);
+        for Note { name, text, keep } in notes {
+            call.arg(name).arg(text).arg(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX >> 12));
+        }
+        let answer = match self.send(slot, &call).await {
+            Err(Fault::NoScript) => {
+                self.send(slot, &load()).await.map_err(unavailable)?;
+                self.send(slot, &call).await
+            }
+            answered => answered,
+        };
+        read(answer.map_err(unavailable)?).ok_or_else(|| StoreError::Away(format!("{key} is no board")))
+    }
+}
+
+fn load() -> Cmd {
+    let mut load = redis::cmd("SCRIPT");
+    load.arg("LOAD").arg(TEXT);
+    load
+}
+
+fn unavailable(fault: Fault) -> StoreError {
+    StoreError::Away(fault.into_reason())
+}
+
+fn read(answer: Value) -> Option<Board> {
+    let Value::Array(answer) = answer else { return None };
+    let mut parts = answer.into_iter();
+    let mut number = || u64::from_redis_value(parts.next()?).ok();
+    let (now_ms, refused) = (number()?, number()?);
+    let parts: Vec<Value> = parts.collect();
+    let note = |of: &[Value]| {
+        let [name, text, until_ms] = of else { return None };
+        let until_ms = u64::from_redis_value(until_ms.clone()).ok()?;
+        let keep = Duration::from_millis(until_ms.saturating_sub(now_ms));
+        let text_of = |value: &Value| String::from_redis_value(value.clone()).ok();
+        Some(Note { name: text_of(name)?, text: text_of(text)?, keep })
+    };
+    let notes = parts.chunks(3).map(note).collect::<Option<_>>()?;
+    Some(Board { notes, refused })
+}
