@@ -19,7 +19,7 @@ use std::{
 
 use servers::Server;
 use sluice_admission::{
-    line::{Batch, Known, Newcomer, Outcome, Rules, Seen},
+    line::{Batch, Known, LaneId, Newcomer, Outcome, Rules, Seen},
     store::{LineId, Redis, Store},
     usher::{Mark, Usher, Word},
 };
@@ -72,8 +72,8 @@ impl Bench {
         let known = Known { clock_ms: Some(wall_ms), ..self.known.clone() };
         let outcome = self.store.sync(line, &self.rules, &Batch { known, ..batch }).await.unwrap();
         let s = &outcome.summary;
-        let (epoch, issued, head, floor, steps, life) = (s.epoch, s.issued, s.head, s.floor, s.steps, s.life);
-        self.known = Known { epoch, issued, head, floor, steps, life, ..Known::default() };
+        let (epoch, steps, life) = (s.epoch, s.steps, s.life);
+        self.known = Known { epoch, lanes: s.known_lanes(), steps, life, ..Known::default() };
         outcome
     }
 
@@ -81,7 +81,14 @@ impl Bench {
         let first = self.ids;
         self.ids += count;
         let id = |n: u64| n.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let newcomer = |n| Newcomer { id: id(n), hold_ms: HOLD_MS, enter: false, walk_in: false, arrived_ms: 0 };
+        let newcomer = |n| Newcomer {
+            id: id(n),
+            hold_ms: HOLD_MS,
+            enter: false,
+            walk_in: false,
+            lane: LaneId::FIRST,
+            arrived_ms: 0,
+        };
         let newcomers = (first..self.ids).map(newcomer).collect();
         self.step(line, ms, Batch { newcomers, ..Batch::default() }).await
     }
@@ -146,7 +153,8 @@ impl Fleet {
             }
             let usher = self.ushers[(id % 3) as usize].clone();
             let id = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let newcomer = Newcomer { id, hold_ms: HOLD_MS, enter: false, walk_in: false, arrived_ms: 0 };
+            let newcomer =
+                Newcomer { id, hold_ms: HOLD_MS, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 };
             joining.spawn(async move { usher.join(newcomer).await.is_ok_and(|(number, _)| number > 0) });
         }
         joining.join_all().await.into_iter().map(u64::from).sum()
@@ -207,11 +215,12 @@ fn rules(release_per_minute: u32, burst: u32) -> Rules {
         claim_within_ms: 60_000,
         return_within_ms: 600_000,
         seat_ms: 60_000,
+        lanes: Vec::new(),
     }
 }
 
 fn line(queue: &str) -> LineId {
-    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap(), lane: 0 }
+    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap() }
 }
 
 /// The visitors who poll in one tick: evenly over the line, each once in [`POLL_MS`].

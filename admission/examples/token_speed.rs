@@ -4,6 +4,7 @@
 
 use std::{hint::black_box, time::Instant};
 
+use sluice_admission::line::LaneId;
 use sluice_admission::token::{Binding, Keyring, Pass, Slip, Ticket};
 use sluice_config::settings::{Keys, Name, Secret};
 
@@ -11,12 +12,11 @@ const ROUNDS: u32 = 7;
 const OPS_PER_ROUND: u32 = 200_000;
 
 const NOW_MS: u64 = 1_763_712_000_000;
-const SLIP: Slip = Slip { id: 0x0123_4567_89ab_cdef, issued_at_ms: NOW_MS };
+const SLIP: Slip = Slip { id: 0x0123_4567_89ab_cdef, issued_at_ms: NOW_MS, lane: LaneId::FIRST };
 const TICKET: Ticket =
-    Ticket { epoch: 3, lane: 0, number: 481_516, issued_at_ms: NOW_MS, ahead_first: 98_765, ahead_shown: 43_210 };
+    Ticket { epoch: 3, number: 481_516, issued_at_ms: NOW_MS, ahead_first: 98_765, ahead_shown: 43_210 };
 const PASS: Pass = Pass {
     epoch: 3,
-    lane: 0,
     number: 481_516,
     issued_at_ms: NOW_MS,
     expires_at_ms: NOW_MS + 600_000,

@@ -17,7 +17,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use crate::{
-    line::{Rules, Summary},
+    line::{LaneSummary, Rules, Summary},
     standing::{Reason, WaitRange},
 };
 
@@ -79,6 +79,8 @@ const VISIT_SEATS: (f64, f64) = (0.25, 4.0);
 const STAY_LEAST: f64 = 0.35;
 /// A line with fewer calls a second is slow: a call that comes one place later comes seconds later.
 const SLOW_CALLS_PER_S: f64 = 0.5;
+/// A lane that has been standing for so long takes its share of the calls.
+const STANDS_MS: u64 = 3_000;
 /// How far apart samples are.
 const SAMPLE_MS: u64 = 1_000;
 
@@ -114,7 +116,7 @@ pub struct Speed {
     for_polls: (f64, f64),
 }
 
-/// Measures the speed of a line. One per queue and node, fed with each summary.
+/// Measures the speed of a lane. One per lane and node, fed with each summary.
 #[derive(Clone, Debug, Default)]
 pub struct Speedometer {
     /// Which share of those who wait look at another tab, 0 to 1: they ask once a minute.
@@ -122,8 +124,8 @@ pub struct Speedometer {
     /// In which life of the line the samples were taken: in the next one numbers are skipped, and it has to be seen
     /// again who is there.
     life: u64,
-    /// At which rate, per minute.
-    rate: u32,
+    /// At which rate of the queue, per minute, and by which share of it.
+    rate: (u32, Share),
     samples: VecDeque<Sample>,
     /// Moments at which more had been called than at the one before: when, and how many in all.
     calls: VecDeque<(u64, u64)>,
@@ -133,22 +135,56 @@ pub struct Speedometer {
 struct Sample {
     now_ms: u64,
     issued: u64,
+    /// Calls of the lane.
     called: u64,
     behind_head: u64,
     head: u64,
+    /// Calls and seats of the queue.
+    called_in_all: u64,
     seats: u64,
 }
 
+/// A lane's part of the calls while the same lanes stand: its weight, and that of all who stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Share {
+    own: u32,
+    all: u32,
+}
+
+impl Share {
+    /// Of the lane in a slot, as soon as the others have been standing for a while: one that comes and goes takes less than
+    /// its weight, which is measured.
+    fn of(rules: &Rules, summary: &Summary, slot: usize) -> Self {
+        let own = rules.weight(summary.lanes[slot].lane);
+        let stands = |at: usize, lane: &LaneSummary| {
+            at != slot && lane.standing_since_ms > 0 && lane.standing_since_ms + STANDS_MS <= summary.now_ms
+        };
+        let others = summary.lanes.iter().enumerate().filter(|&(at, lane)| stands(at, lane));
+        Self { own, all: own + others.map(|(_, lane)| rules.weight(lane.lane)).sum::<u32>() }
+    }
+
+    fn part(self) -> f64 {
+        f64::from(self.own) / f64::from(self.all)
+    }
+}
+
 impl Speedometer {
-    /// Takes in the next summary and gives the speed.
+    /// Takes in the next summary and gives the speed of the first lane.
     pub fn observe(&mut self, rules: &Rules, summary: &Summary) -> Speed {
-        let rate = f64::from(rules.release_per_minute) / 60.0;
+        self.observe_lane(rules, summary, 0)
+    }
+
+    /// Takes in the next summary and gives the speed of the lane in a slot, which the summary has.
+    pub fn observe_lane(&mut self, rules: &Rules, summary: &Summary, slot: usize) -> Speed {
+        let (lane, share) = (&summary.lanes[slot], Share::of(rules, summary, slot));
+        let rate = f64::from(rules.release_per_minute) / 60.0 * share.part();
         let now = Sample {
             now_ms: summary.now_ms,
-            issued: summary.issued,
-            called: summary.called_total,
-            behind_head: summary.waiting.saturating_sub(summary.late),
-            head: summary.head,
+            issued: lane.issued,
+            called: lane.called_total,
+            behind_head: lane.waiting.saturating_sub(lane.late),
+            head: lane.head,
+            called_in_all: summary.called_total,
             seats: summary.due + summary.inside,
         };
         if self.life != summary.life {
@@ -156,12 +192,12 @@ impl Speedometer {
             self.samples.clear();
             self.calls.clear();
         }
-        if self.rate != rules.release_per_minute {
-            self.rate = rules.release_per_minute;
+        if self.rate != (rules.release_per_minute, share) {
+            self.rate = (rules.release_per_minute, share);
             self.calls.clear();
         }
-        self.watch(now, summary);
-        let stood_s = match summary.standing_since_ms {
+        self.watch(now, summary, lane);
+        let stood_s = match lane.standing_since_ms {
             0 => 0.0,
             since_ms => now.now_ms.saturating_sub(since_ms.max(summary.life_began_ms)) as f64 / 1e3,
         };
@@ -170,7 +206,7 @@ impl Speedometer {
         let at_most = |prior: f64| leaving * LEAVING_MORE * sure + prior * (1.0 - sure) + LEAVING_LEAST;
         let there = |leave_per_s: f64| (-leave_per_s * stood_s.min(UNNOTICED_S)).exp();
         let (leave_at_most, leave_for_polls) = (at_most(LEAVING_PRIOR), at_most(LEAVING_POLL));
-        let (seats_free, seats_per_s) = self.seats(rules, now);
+        let (seats_free, seats_per_s) = self.seats(rules, now, share);
         let over = summary.called_last_minute as f64 / f64::from(rules.release_per_minute.max(1));
         Speed {
             calls_per_s: self.calls_per_s(now, rate),
@@ -186,9 +222,10 @@ impl Speedometer {
     }
 
     /// Keeps what the figures are worked out from.
-    fn watch(&mut self, now: Sample, summary: &Summary) {
+    fn watch(&mut self, now: Sample, summary: &Summary, lane: &LaneSummary) {
+        let stands = lane.standing_since_ms > 0;
         let stands_still = !matches!(summary.reason, None | Some(Reason::SeatsTaken | Reason::LineFull));
-        if !summary.standing {
+        if !stands {
             // No line stands: what is measured is how many come, not how fast the line could move.
             self.samples.clear();
         } else if self.samples.back().is_none_or(|last| last.now_ms + SAMPLE_MS <= now.now_ms) {
@@ -198,12 +235,12 @@ impl Speedometer {
             self.samples.pop_front();
         }
         // More were called within the minute than the rate allows now: no visitor is called until it has gone by.
-        let over = summary.called_last_minute > u64::from(self.rate);
-        if !summary.standing || stands_still || over {
+        let over = summary.called_last_minute > u64::from(self.rate.0);
+        if !stands || stands_still || over {
             self.calls.clear();
         }
         let is_news = |&(at_ms, called): &(u64, u64)| called < now.called && at_ms + SAMPLE_MS <= now.now_ms;
-        if summary.standing && self.calls.back().is_none_or(is_news) {
+        if stands && self.calls.back().is_none_or(is_news) {
             self.calls.push_back((now.now_ms, now.called));
         }
         // The oldest but one is still far enough back: the oldest is needed no more.
@@ -233,11 +270,13 @@ impl Speedometer {
         }
     }
 
-    /// How many seats are free, and how many come free each second once all are taken: each seat does after a visit.
-    fn seats(&self, rules: &Rules, now: Sample) -> (f64, (f64, f64)) {
+    /// How many seats are free, and how many come free each second once all are taken: each seat does after a visit. Of
+    /// both the lane has its share.
+    fn seats(&self, rules: &Rules, now: Sample, share: Share) -> (f64, (f64, f64)) {
         let Some(max) = rules.max_active.map(f64::from) else { return (f64::INFINITY, (f64::INFINITY, f64::INFINITY)) };
         let seat_s = (rules.seat_ms as f64 / 1e3).max(1.0);
-        let ended = |first: &Sample| (first.seats + now.called.saturating_sub(first.called)).saturating_sub(now.seats);
+        let called = |first: &Sample| now.called_in_all.saturating_sub(first.called_in_all);
+        let ended = |first: &Sample| (first.seats + called(first)).saturating_sub(now.seats);
         // So far back that enough visits have ended since.
         let enough = self.samples.iter().rev().find(|first| ended(first) >= ENDS);
         let (ends, per_seat_s) = enough.or(self.samples.front()).map_or((0.0, 0.0), |first| {
@@ -250,7 +289,8 @@ impl Speedometer {
         let known = ends / (ends + ENDS_HALF);
         let least = per_seat_s * 0.8 * known + (1.0 - known) / (seat_s * long);
         let most = (per_seat_s * 1.25 * known).max(1.0 / (seat_s * short) * (1.0 - known));
-        ((max - now.seats as f64).max(0.0), (max * least, max * most))
+        let part = share.part();
+        ((max - now.seats as f64).max(0.0) * part, (max * least * part, max * most * part))
     }
 
     /// How many hidden pages the head has passed within the minute in which they ask again.

@@ -11,28 +11,15 @@
 //! Who has left is not present, so is skipped and costs nothing. Who comes back late is the lowest present
 //! number, so is next. An empty line calls a newcomer in the step in which it takes its number.
 
+mod arrive;
 mod batch;
-mod bits;
 mod call;
 mod check;
-mod clock;
 mod constants;
-mod control;
-mod count;
-mod ended;
-mod find;
-mod gaps;
-mod issues;
-mod lives;
-mod marks;
+mod lane;
 mod merge;
-mod minutes;
-mod presence;
-mod rate;
+mod queue;
 mod rules;
-mod seats;
-mod settling;
-mod slips;
 mod summary;
 mod verdict;
 
@@ -40,41 +27,47 @@ mod verdict;
 mod tests;
 
 use serde::{Deserialize, Serialize};
-use sluice_config::Mode;
 
 pub use self::{
-    batch::{Ask, Batch, Known, Newcomer, Outcome, Seen, Verdict},
-    clock::Reading,
-    control::{
-        ACTOR_BYTES_MAX, BadChange, CHANGE_ID_MAX, Change, Changed, Control, Override, Revision, TEXT_BYTES_MAX,
+    batch::{Ask, Batch, Known, KnownLane, Newcomer, Outcome, Seen, Verdict},
+    lane::{
+        blocks::Blocks,
+        number::{LaneId, PerLane, number_of, place_of, slot_of},
+        presence::HOLD_MS_MAX,
     },
-    find::{Lookup, Whereabouts},
-    lives::SKIP,
-    minutes::{Histogram, MINUTES_KEPT, Minute},
-    presence::HOLD_MS_MAX,
-    rules::{CREDIT_PER_VISITOR, Rules},
-    summary::{Blocks, Summary},
-};
-use self::{
-    bits::Bits,
-    clock::Clock,
-    control::Controlled,
-    ended::Ended,
-    gaps::Gaps,
-    issues::Issues,
-    lives::Lives,
-    marks::Heads,
-    minutes::Minutes,
-    presence::Presence,
-    rate::Rate,
-    seats::{Claim, Seats},
-    settling::Settling,
-    slips::Slips,
+    queue::{
+        clock::Reading,
+        control::{
+            ACTOR_BYTES_MAX, BadChange, CHANGE_ID_MAX, Change, Changed, Control, Override, Revision, TEXT_BYTES_MAX,
+        },
+        lives::SKIP,
+        minutes::{Histogram, MINUTES_KEPT, Minute},
+    },
+    rules::{CREDIT_PER_VISITOR, LaneRule, Rules},
+    summary::{LaneSummary, Summary},
+    verdict::{Lookup, Whereabouts},
 };
 pub(crate) use self::{
     constants::CONSTANTS,
-    ended::ENDED_TOLD_MAX,
-    rate::{SLOT_MS, SLOTS},
+    lane::number::PLACES,
+    queue::{
+        ended::ENDED_TOLD_MAX,
+        rate::{SLOT_MS, SLOTS},
+    },
+};
+use self::{
+    lane::Lane,
+    queue::{
+        clock::Clock,
+        control::Controlled,
+        ended::Ended,
+        lives::Lives,
+        minutes::Minutes,
+        rate::Rate,
+        seats::{Claim, Seats},
+        settling::Settling,
+        slips::Slips,
+    },
 };
 
 /// More time than this between two steps while visitors wait: the line could not be asked. Ticks are 100 ms apart.
@@ -84,41 +77,30 @@ const SILENT_IDLE_MS: u64 = 10_000;
 /// A page that gets no answer asks again after no more than this: a minute, and time for the way.
 const PAGE_BACK_MS_MAX: u32 = 66_000;
 
-/// The state of one line. Nothing in it is per visitor but one bit per generation, and the seats.
+/// The state of one line: what its queue has once, and each lane.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     epoch: u64,
-    issued: u64,
-    head: u64,
-    heads: Heads,
     clock: Clock,
     /// For how long the line could not be asked, in all.
     silent_ms: u64,
     rate: Rate,
-    /// Bits are offsets from here; a multiple of 64.
-    base: u64,
-    presence: Presence,
-    called: Bits,
-    /// Numbers that were called, heard of it and did not enter: called again only after an ask that enters, and once
-    /// more only.
-    lapsed: Bits,
     due: Seats<Claim>,
     inside: Seats<()>,
     /// Whose visit has ended, for as long as a pass lives.
     ended: Ended,
     slips: Slips,
     settling: Settling,
-    gaps: Gaps,
     called_total: u64,
     /// When the last tick was; 0: never.
     ticked_ms: u64,
     lives: Lives,
     /// What an operator has set.
     controlled: Controlled,
-    /// When numbers were handed out.
-    issues: Issues,
     /// What happened in each of the last minutes.
     minutes: Minutes,
+    /// By slot.
+    lanes: PerLane<Lane>,
     /// The summary after the last step. What is counted over the whole line is as of the last tick.
     summary: Summary,
 }
@@ -127,34 +109,30 @@ impl Line {
     /// A line that nobody has stood in; `known` is what the first node to ask remembers of an earlier one.
     pub fn new(rules: &Rules, reading: Reading, known: &Known) -> Self {
         let clock = Clock::start(reading, known.clock_ms);
-        // Numbers may be high already; blocks are counted from where the line is.
-        let blocks = Blocks { start: Blocks::start_for(known.head), counts: Vec::new() };
-        Self {
+        let first = Lane::new(0, LaneId::FIRST);
+        let told = first.first_summary(known.lanes[0].head);
+        let mut line = Self {
             epoch: known.epoch.max(1),
-            issued: 0,
-            head: 0,
-            heads: Heads::default(),
             silent_ms: 0,
             rate: Rate::full(rules, clock.now_ms),
-            base: 0,
-            presence: Presence::new(),
-            called: Bits::default(),
-            lapsed: Bits::default(),
             due: Seats::default(),
             inside: Seats::default(),
             ended: Ended::default(),
             slips: Slips::default(),
             settling: Settling::default(),
-            gaps: Gaps::default(),
             called_total: 0,
             ticked_ms: 0,
             lives: Lives::default(),
             controlled: Controlled::default(),
-            issues: Issues::default(),
             minutes: Minutes::begin(clock.now_ms),
-            summary: Summary { blocks, ..Summary::default() },
+            lanes: PerLane::one(first),
+            summary: Summary { lanes: PerLane::one(told), ..Summary::default() },
             clock,
+        };
+        for lane in known.lanes.iter().skip(1) {
+            line.open_lane(lane.lane, lane.head);
         }
+        line
     }
 
     /// One step: takes in a batch, calls who may be called, answers. The rules are those of the queue's file; what an
@@ -166,13 +144,13 @@ impl Line {
         self.notice_silence(self.clock.now_ms - before_ms, batch.away_since_ms > 0);
         let now_ms = self.clock.now_ms;
         if self.minutes.turn(now_ms) {
-            self.issues.thin(self.heads.floor(), now_ms);
+            self.lanes.iter_mut().for_each(|lane| lane.issues.thin(lane.heads.floor(), now_ms));
         }
         self.controlled.learn(&batch.known);
         let changes = batch.changes.iter().map(|change| self.controlled.change(change, now_ms)).collect();
         let rules = &self.controlled.rules(file, now_ms);
         self.expire(rules);
-        let current = self.merge(batch, moved);
+        let current = self.merge(rules, batch, moved);
         if current {
             self.mark(rules, batch);
         }
@@ -191,8 +169,11 @@ impl Line {
             called += self.walk_in(rules, batch, &mut newcomers, &mut places);
             self.book(called);
         }
-        self.heads.note(self.head, rules.return_within_ms, self.may_call(rules));
-        self.rebase();
+        let may_call = self.may_call(rules);
+        for lane in self.lanes.iter_mut() {
+            lane.note_head(rules.return_within_ms, may_call);
+            lane.rebase();
+        }
 
         for (newcomer, answer) in batch.newcomers.iter().zip(&mut newcomers) {
             if answer.0 != 0 {
@@ -204,7 +185,7 @@ impl Line {
             .iter()
             .map(|a| if current { self.verdict(rules, a.number, a.enter, true) } else { Verdict::Spent });
         let asks = asks.collect();
-        self.summarise(rules, tick, called);
+        self.summarise(rules, tick);
         self.check(rules, called);
         let ended = batch.known.ended_ms.map(|told_ms| self.ended.after(told_ms).collect()).unwrap_or_default();
         let control = self.controlled.news(batch.known.revision);
@@ -223,7 +204,11 @@ impl Line {
         self.lives = old.lives;
         self.controlled = old.controlled;
         self.minutes = old.minutes;
-        self.summarise(&self.controlled.rules(file, self.clock.now_ms), true, 0);
+        // A number of the new epoch means the same lane as one of the old.
+        for lane in old.lanes.iter().skip(1) {
+            self.open_lane(lane.id, lane.origin);
+        }
+        self.summarise(&self.controlled.rules(file, self.clock.now_ms), true);
     }
 
     /// The line as of its last step.
@@ -235,16 +220,13 @@ impl Line {
     pub fn known(&self) -> Known {
         Known {
             epoch: self.epoch,
-            issued: self.issued,
-            head: self.head,
-            floor: self.heads.floor(),
+            lanes: self.lanes.map(Lane::known),
             clock_ms: Some(self.clock.now_ms),
             steps: self.lives.steps(),
             life: self.lives.life(),
             ended_ms: None,
             revision: self.controlled.revision(),
             control: self.controlled.news(Revision::default()),
-            gaps: self.gaps.all().to_vec(),
             calls: self.rate.calls().collect(),
             due: self.due().collect(),
             inside: self.inside.iter().collect(),
@@ -264,7 +246,7 @@ impl Line {
     fn notice_silence(&mut self, gone_ms: u64, node_was_there: bool) {
         let silent_ms = gone_ms.saturating_sub(if self.summary.waiting > 0 { SILENT_MS } else { SILENT_IDLE_MS });
         // What stands still runs in between, or it would stand for ever in a line that is asked a little too seldom.
-        self.heads.run(gone_ms - silent_ms);
+        self.lanes.iter_mut().for_each(|lane| lane.heads.run(gone_ms - silent_ms));
         if silent_ms == 0 {
             return;
         }
@@ -273,7 +255,8 @@ impl Line {
         // A page that gets no answer asks again after twice as long each time, and no later than that.
         let back_ms = u32::try_from(gone_ms * 2 + SILENT_MS).unwrap_or(u32::MAX).min(PAGE_BACK_MS_MAX);
         if !node_was_there {
-            self.presence.carry(self.asked_ms(), self.clock.now_ms, back_ms);
+            let (asked_ms, now_ms) = (self.asked_ms(), self.clock.now_ms);
+            self.lanes.iter_mut().for_each(|lane| lane.presence.carry(asked_ms, now_ms, back_ms));
         }
     }
 
@@ -285,7 +268,8 @@ impl Line {
 
     fn expire(&mut self, rules: &Rules) {
         let now_ms = self.clock.now_ms;
-        self.presence.expire(self.asked_ms(), now_ms);
+        let asked_ms = self.asked_ms();
+        self.lanes.iter_mut().for_each(|lane| lane.presence.expire(asked_ms, now_ms));
         self.slips.expire(now_ms);
         self.inside.cut(now_ms + rules.seat_ms);
         while let Some((_, seat)) = self.inside.pop_lapsed(now_ms) {
@@ -294,61 +278,10 @@ impl Line {
         self.ended.expire(now_ms, rules.seat_ms);
         while let Some((number, seat)) = self.due.pop_lapsed(now_ms) {
             self.minutes.now.lapsed += 1;
-            if let Some(offset) = self.offset(number) {
-                self.lapse(offset, seat.of);
+            if let Some(lane) = self.lane_mut(number) {
+                lane.lapse(number, seat.of);
             }
         }
-    }
-
-    /// Hands out numbers to those who came while the line could not be asked.
-    fn settle(&mut self) {
-        for id in self.settling.take_due(self.clock.now_ms) {
-            let number = self.issue(id);
-            self.see(number, settling::NUMBERED_HOLD_MS);
-            self.summary.count_newcomer(number);
-        }
-    }
-
-    /// Hands out numbers to newcomers with a slip; walk-ins get theirs only when they can be called.
-    fn arrive(&mut self, rules: &Rules, batch: &Batch) -> Vec<(u64, Verdict)> {
-        let now_ms = self.clock.now_ms;
-        let closed = rules.mode == Mode::Closed;
-        let settling = self.settling.is_on(now_ms);
-        let taken = self.summary.waiting + self.settling.len() as u64;
-        let mut room = u64::from(rules.max_waiting).saturating_sub(taken);
-        let answers = batch.newcomers.iter().map(|newcomer| {
-            if let Some(number) = self.slips.number(newcomer.id) {
-                self.see(number, newcomer.hold_ms);
-                if newcomer.enter && !newcomer.walk_in {
-                    self.reclaim(number);
-                }
-                return (number, Verdict::Waiting);
-            }
-            if newcomer.walk_in || closed || room == 0 {
-                return (0, Verdict::Refused);
-            }
-            if settling {
-                let is_new = self.settling.write_down(newcomer.id, newcomer.arrived_ms, now_ms);
-                self.minutes.now.arrived += u32::from(is_new);
-                room -= u64::from(is_new);
-                return (0, Verdict::Refused);
-            }
-            room -= 1;
-            self.minutes.now.arrived += 1;
-            let number = self.issue(newcomer.id);
-            self.see(number, newcomer.hold_ms);
-            self.summary.count_newcomer(number);
-            (number, Verdict::Waiting)
-        });
-        answers.collect()
-    }
-
-    fn issue(&mut self, id: u64) -> u64 {
-        self.issues.note(self.issued, self.clock.now_ms);
-        self.minutes.now.numbered += 1;
-        self.issued += 1;
-        self.slips.remember(id, self.issued);
-        self.issued
     }
 
     /// Counts calls that were made.
@@ -358,52 +291,18 @@ impl Line {
         self.minutes.now.called += called;
     }
 
-    /// Numbers that are called are at or below the head.
-    fn set_called(&mut self, number: u64) {
-        self.head = self.head.max(number);
-        if let Some(offset) = self.offset(number) {
-            self.called.set(offset);
-        }
+    /// The lane of a number, if there is one.
+    fn lane(&self, number: u64) -> Option<&Lane> {
+        self.lanes.of(number)
     }
 
-    /// As [`Self::set_called`], of a number that will not be called again.
-    fn set_spent(&mut self, number: u64) {
-        self.set_called(number);
-        if let Some(offset) = self.offset(number) {
-            self.lapsed.clear(offset);
-        }
+    /// As [`Self::lane`].
+    fn lane_mut(&mut self, number: u64) -> Option<&mut Lane> {
+        self.lanes.get_mut(slot_of(number))
     }
 
-    /// Where a number's bit is; `None` below the base, where every number is spent.
-    fn offset(&self, number: u64) -> Option<u64> {
-        number.checked_sub(self.base)
-    }
-
-    fn word_above_floor(&self) -> usize {
-        usize::try_from((self.heads.floor() + 1).saturating_sub(self.base) / 64).unwrap_or(usize::MAX)
-    }
-
-    /// A mask over one word: the numbers above the floor.
-    fn above_floor(&self, index: usize) -> u64 {
-        let lowest = (self.heads.floor() + 1).saturating_sub(self.base);
-        match lowest.checked_sub(index as u64 * 64) {
-            Some(skip) if skip >= 64 => 0,
-            Some(skip) => u64::MAX << skip,
-            None => u64::MAX,
-        }
-    }
-
-    /// Moves the base up to the floor once that saves a good part of the bitmaps.
-    fn rebase(&mut self) {
-        const WORTH_WORDS: u64 = 1_024;
-        let words = (self.heads.floor() + 1).saturating_sub(self.base) / 64;
-        if words < WORTH_WORDS {
-            return;
-        }
-        let count = usize::try_from(words).unwrap_or(usize::MAX);
-        self.presence.drop_front(count);
-        self.called.drop_front(count);
-        self.lapsed.drop_front(count);
-        self.base += words * 64;
+    /// The slot of the lane that a newcomer is for: the first, while there is no room for it.
+    fn slot_for(&self, lane: LaneId) -> usize {
+        summary::slot_for(self.lanes.iter().map(|lane| lane.id), lane)
     }
 }

@@ -25,7 +25,7 @@ use sluice_config::{Mode, OnStoreLoss, Queue};
 pub use self::answered::{Asked, Joining};
 use crate::{
     estimate,
-    line::{Ask, HOLD_MS_MAX, Newcomer, Seen},
+    line::{Ask, HOLD_MS_MAX, LaneId, Newcomer, Seen},
     standing::{self, Look, Standing, State},
     token::{Pass, Slip, Ticket},
     usher::{Mark, Word as Told},
@@ -67,6 +67,9 @@ pub struct Request {
     pub embedded: bool,
     /// The page says that it is hidden: its timers fire once a minute, whenever it should.
     pub hidden: bool,
+    /// In which lane its visitor takes a number, who has none yet; `None`: it does not say, so that the slip does, or it is
+    /// the first.
+    pub lane: Option<LaneId>,
 }
 
 /// The tokens that a request brings, verified. Each is asked for only when it decides, since to verify costs.
@@ -309,7 +312,7 @@ impl Policy {
             return Step::Done(self.let_in(visit, ticket, &standing, look));
         }
         // Above the head no number has been called: no need to ask.
-        if ticket.number > look.summary.head || !look.store_answers {
+        if !look.summary.has_passed(ticket.number) || !look.store_answers {
             return visit.waits(ticket, standing, seen(ticket, hold_ms, told_ms));
         }
         let enter = visit.request.errand == Errand::Enter;
@@ -331,7 +334,9 @@ impl Policy {
     fn presence(&self, visit: &Visit, ticket: &Ticket, standing: &Standing, look: &Look<'_>) -> (u32, u32) {
         let hold_ms = estimate::hold_ms(standing.poll_after_s, look.grace_ms);
         match visit.request.hidden {
-            true if ticket.number <= look.summary.head || look.speed.is_slow() => (0, HIDDEN_HOLD_MS),
+            true if look.summary.has_passed(ticket.number) || look.speed_of(ticket.number).is_slow() => {
+                (0, HIDDEN_HOLD_MS)
+            }
             true => (0, hold_ms),
             false => (standing.poll_after_s * 1_000, hold_ms),
         }
@@ -344,24 +349,27 @@ impl Policy {
     }
 
     fn with_nothing(&self, visit: Visit, id: u64, look: &Look<'_>) -> Step {
-        let slip = Slip { id, issued_at_ms: look.now_ms };
+        let slip = Slip { id, issued_at_ms: look.now_ms, lane: visit.request.lane.unwrap_or_default() };
         // While a line stands, or no number may be called, a client that has shown no cookie costs the
         // line nothing at all.
         if look.stands() || visit.request.errand != Errand::Enter {
-            return visit.with_slip(slip).parked(look.joining());
+            return visit.with_slip(slip).parked(look.joining(slip.lane));
         }
         self.join(visit, slip, true, look)
     }
 
     /// Takes a number.
     fn join(&self, visit: Visit, slip: Slip, walk_in: bool, look: &Look<'_>) -> Step {
-        let poll_s = look.speed.poll_s(look.summary.waiting);
+        let lane = visit.request.lane.unwrap_or(slip.lane);
+        let slip = Slip { lane, ..slip };
+        let slot = look.summary.slot_for(lane);
+        let poll_s = look.speeds[slot].poll_s(look.summary.lanes[slot].waiting);
         let hold_ms = estimate::hold_ms(poll_s, look.grace_ms);
         let enter = visit.request.errand == Errand::Enter;
         // Most come back with their slip at once, and to say when they came would only cost the line.
         let is_old = slip.issued_at_ms + SLIP_OLD_MS < look.now_ms;
         let arrived_ms = if is_old { slip.issued_at_ms } else { 0 };
-        let newcomer = Newcomer { id: slip.id, hold_ms, enter, walk_in, arrived_ms };
+        let newcomer = Newcomer { id: slip.id, hold_ms, enter, walk_in, lane, arrived_ms };
         Step::Join { newcomer, joining: Joining { visit, slip, newcomer, poll_s } }
     }
 }
@@ -374,14 +382,7 @@ fn seen(ticket: &Ticket, hold_ms: u32, told_ms: u32) -> Marks {
 
 /// The ticket that a visitor had before the pass. What it said of the wait is over.
 fn ticket_of(pass: &Pass) -> Ticket {
-    Ticket {
-        epoch: pass.epoch,
-        lane: pass.lane,
-        number: pass.number,
-        issued_at_ms: pass.issued_at_ms,
-        ahead_first: 0,
-        ahead_shown: 0,
-    }
+    Ticket { epoch: pass.epoch, number: pass.number, issued_at_ms: pass.issued_at_ms, ahead_first: 0, ahead_shown: 0 }
 }
 
 impl Visit {

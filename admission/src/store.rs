@@ -15,20 +15,18 @@ pub use self::{
 };
 use crate::line::{Batch, Lookup, Minute, Outcome, Rules};
 
-/// Which line: the lane of a queue of a tenant.
+/// Which line: that of a queue of a tenant, with all its lanes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LineId {
     /// Whose.
     pub tenant: Name,
     /// Which queue.
     pub queue: Name,
-    /// Which lane of it; 0 unless the queue has several.
-    pub lane: u8,
 }
 
 impl fmt::Display for LineId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.tenant, self.queue, self.lane)
+        write!(f, "{}.{}", self.tenant, self.queue)
     }
 }
 

@@ -22,7 +22,8 @@
 //! | `t`, `q` | all | tenant, queue |
 //! | `i` | all | issued at, ms; of a move, its ticket |
 //! | `d` | slip, move | id |
-//! | `e`, `l`, `n` | ticket, pass, move | epoch, lane, number |
+//! | `l` | slip | lane, unless it is the first |
+//! | `e`, `l`, `n` | ticket, pass, move | epoch, slot of the lane, place in it |
 //! | `f`, `s` | ticket, move | stood ahead at first, fewest shown ahead |
 //! | `x` | pass, move | expires at, ms |
 //! | `h` | pass | hard end, ms |
@@ -58,7 +59,7 @@
 //! let keys = keyring.mint_keys(&tenant, &queue);
 //!
 //! let ticket =
-//!     Ticket { epoch: 3, lane: 0, number: 4711, issued_at_ms: 1_763_712_000_000, ahead_first: 812, ahead_shown: 640 };
+//!     Ticket { epoch: 3, number: 4711, issued_at_ms: 1_763_712_000_000, ahead_first: 812, ahead_shown: 640 };
 //! let token = keys.sign_ticket(&ticket, Binding::NONE);
 //! assert_eq!(keys.verify_ticket(&token, 3, Binding::NONE), Ok(ticket));
 //! assert_eq!(keys.verify_ticket(&token, 4, Binding::NONE), Err(Refused::Epoch));

@@ -15,7 +15,7 @@ use std::{
 
 use proptest::prelude::*;
 use sluice_admission::{
-    line::{Ask, Batch, Known, Newcomer, Outcome, Rules, Seen},
+    line::{Ask, Batch, Known, LaneId, Newcomer, Outcome, Rules, Seen},
     store::{Embedded, LineId, Store, StoreError},
 };
 use sluice_config::{Mode, Name};
@@ -84,6 +84,7 @@ fn sound_rules() -> impl Strategy<Value = Rules> {
             claim_within_ms: 10_000,
             return_within_ms: 60_000,
             seat_ms: 30_000,
+            lanes: Vec::new(),
         },
     )
 }
@@ -102,6 +103,7 @@ fn any_rules() -> impl Strategy<Value = Rules> {
         claim_within_ms: claim,
         return_within_ms: back,
         seat_ms: seat,
+        lanes: Vec::new(),
     });
     prop_oneof![sound_rules(), senseless]
 }
@@ -120,14 +122,13 @@ fn event() -> impl Strategy<Value = Event> {
 
 /// Names that are alike where it could matter: in keys, and in names of files.
 fn two_lines() -> impl Strategy<Value = [LineId; 2]> {
-    let line =
-        |tenant, queue, lane| LineId { tenant: Name::new(tenant).unwrap(), queue: Name::new(queue).unwrap(), lane };
+    let line = |tenant, queue| LineId { tenant: Name::new(tenant).unwrap(), queue: Name::new(queue).unwrap() };
     prop_oneof![
-        Just([line("shop", "sale", 0), line("shop", "vip", 0)]),
-        Just([line("shop", "sale", 0), line("club", "sale", 0)]),
-        Just([line("shop-a", "b", 0), line("shop", "a-b", 0)]),
-        Just([line("shop", "sale", 1), line("shop", "sale", 10)]),
-        Just([line("shop", "sale", 10), line("shop", "sale", 1)]),
+        Just([line("shop", "sale"), line("shop", "vip")]),
+        Just([line("shop", "sale"), line("club", "sale")]),
+        Just([line("shop-a", "b"), line("shop", "a-b")]),
+        Just([line("shop", "sale-1"), line("shop", "sale-10")]),
+        Just([line("shop", "sale-10"), line("shop", "sale-1")]),
     ]
 }
 
@@ -149,6 +150,7 @@ impl Side {
             claim_within_ms: 10_000,
             return_within_ms: 60_000,
             seat_ms: 30_000,
+            lanes: Vec::new(),
         };
         Self { line, rules, known: Known::default() }
     }
@@ -158,7 +160,14 @@ impl Side {
         match deed {
             Deed::Join { first_id, count, walk_in, enter } => {
                 let ids = *first_id..first_id + count;
-                let newcomer = |id| Newcomer { id, hold_ms: 20_000, enter: *enter, walk_in: *walk_in, arrived_ms: 0 };
+                let newcomer = |id| Newcomer {
+                    id,
+                    hold_ms: 20_000,
+                    enter: *enter,
+                    walk_in: *walk_in,
+                    lane: LaneId::FIRST,
+                    arrived_ms: 0,
+                };
                 batch.newcomers = ids.map(newcomer).collect();
             }
             Deed::Poll { numbers } => {
@@ -176,9 +185,7 @@ impl Side {
         let summary = &outcome.summary;
         self.known = Known {
             epoch: summary.epoch,
-            issued: summary.issued,
-            head: summary.head,
-            floor: summary.floor,
+            lanes: summary.known_lanes(),
             clock_ms: Some(summary.now_ms),
             steps: summary.steps,
             life: summary.life,

@@ -1,190 +1,22 @@
 //! The script against the pure line: the same random histories, and no difference in any outcome.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "redis/histories.rs"]
+mod histories;
 #[path = "redis/servers.rs"]
 mod servers;
 #[path = "redis/twins.rs"]
 mod twins;
 
-use std::num::NonZeroU32;
-
+use histories::{Event, Remembers, Wild, event, lane, some_rules};
 use proptest::{
     prelude::*,
     test_runner::{Config, FileFailurePersistence, TestRunner},
 };
-use sluice_admission::line::{Ask, Batch, Change, Known, Newcomer, Override, Revision, Rules, Seen};
-use sluice_config::Mode;
+use sluice_admission::line::{
+    Ask, Batch, Change, Known, KnownLane, Newcomer, Override, Revision, Rules, Seen, number_of, place_of,
+};
 use twins::{Bench, Twins, rules};
-
-/// One thing that happens between two looks at the line. Numbers are wild, see [`World::number`].
-#[derive(Clone, Debug)]
-enum Event {
-    /// A step with anything in it.
-    Step(Box<Wild>),
-    /// The last batch once more.
-    Retry,
-    /// Time goes by, for everybody.
-    Pass {
-        ms: u64,
-    },
-    /// The same, and the line is asked all along.
-    Live {
-        steps: u64,
-    },
-    /// The server's wall clock is set.
-    WallClockSteps {
-        ms: i64,
-    },
-    /// A node starts anew and knows nothing, or wakes with what it knew long ago.
-    Restart,
-    Rules(Rules),
-    /// An operator sets something, perhaps without having heard of the last change, or sends an earlier change once more.
-    Change {
-        set: Box<Override>,
-        for_ms: Option<u32>,
-        from: u8,
-        again: bool,
-    },
-    /// Everything in the store is gone.
-    Lose,
-    /// The server is started anew, with all that it had.
-    Move,
-    Reset,
-}
-
-/// What a batch is made of.
-#[derive(Clone, Debug)]
-struct Wild {
-    newcomers: Vec<(u8, u32, bool, bool)>,
-    /// How long ago they came, for some.
-    arrived: Option<u32>,
-    admitted: Vec<u32>,
-    away_since: Option<u32>,
-    seen: Vec<(u32, u32)>,
-    all_seen: Option<u32>,
-    asks: Vec<(u32, bool)>,
-    all_ask: bool,
-    away: Vec<u32>,
-    inside: Vec<u32>,
-    ended: Vec<u32>,
-    known: Remembers,
-}
-
-/// What a node has in mind.
-#[derive(Clone, Copy, Debug)]
-enum Remembers {
-    Nothing,
-    /// The last outcome.
-    Last,
-    /// All it can know, to heal a line with.
-    Everything,
-    /// Everything of an earlier moment, with some of it made up.
-    Earlier(u8, u8),
-}
-
-fn hold() -> impl Strategy<Value = u32> {
-    prop_oneof![3 => 0..14_000u32, 1 => 0..80_000u32, 1 => Just(4_000), 1 => Just(u32::MAX)]
-}
-
-fn wild() -> impl Strategy<Value = Wild> {
-    let some = |most| prop::collection::vec(any::<u32>(), 0..most);
-    let newcomer = (0..40u8, hold(), any::<bool>(), prop::bool::weighted(0.3));
-    let remembers = prop_oneof![
-        1 => Just(Remembers::Nothing),
-        6 => Just(Remembers::Last),
-        1 => Just(Remembers::Everything),
-        1 => (any::<u8>(), any::<u8>()).prop_map(|(when, what)| Remembers::Earlier(when, what)),
-    ];
-    let newcomers = prop_oneof![
-        2 => Just(Vec::new()),
-        2 => prop::collection::vec(newcomer, 0..6),
-        // A rush of the same kind.
-        1 => (hold(), any::<bool>(), 0..90usize).prop_map(|(h, enter, n)| vec![(u8::MAX, h, enter, false); n]),
-    ];
-    (
-        newcomers,
-        prop::collection::vec((any::<u32>(), hold()), 0..6),
-        prop::option::weighted(0.3, hold()),
-        prop::collection::vec((any::<u32>(), any::<bool>()), 0..6),
-        prop::bool::weighted(0.1),
-        some(3),
-        some(4),
-        some(3),
-        remembers,
-        (prop::option::of(0..60_000u32), prop::option::weighted(0.1, 0..60_000u32), some(3)),
-    )
-        .prop_map(|(newcomers, seen, all_seen, asks, all_ask, away, inside, ended, known, cut_off)| Wild {
-            arrived: cut_off.0,
-            away_since: cut_off.1,
-            admitted: cut_off.2,
-            newcomers,
-            seen,
-            all_seen,
-            asks,
-            all_ask,
-            away,
-            inside,
-            ended,
-            known,
-        })
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let pass = prop_oneof![3 => 0..500u64, 3 => 0..20_000u64, 1 => 0..200_000u64];
-    prop_oneof![
-        14 => wild().prop_map(|w| Event::Step(Box::new(w))),
-        2 => Just(Event::Retry),
-        9 => pass.prop_map(|ms| Event::Pass { ms }),
-        3 => (1..30u64).prop_map(|steps| Event::Live { steps }),
-        1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
-        1 => Just(Event::Restart),
-        2 => some_rules().prop_map(Event::Rules),
-        3 => (some_override(), prop::option::of(0..60_000u32), 0..8u8, prop::bool::weighted(0.1))
-            .prop_map(|(set, for_ms, from, again)| Event::Change { set: Box::new(set), for_ms, from, again }),
-        1 => Just(Event::Lose),
-        1 => Just(Event::Move),
-        1 => Just(Event::Reset),
-    ]
-}
-
-fn some_override() -> impl Strategy<Value = Override> {
-    let some = |most: u32| prop::option::of((1..most).prop_map(|n| NonZeroU32::new(n).unwrap()));
-    let modes = [Mode::Auto, Mode::Open, Mode::Hold, Mode::Closed, Mode::Drain];
-    let mode = prop::option::weighted(0.3, prop::sample::select(modes.to_vec()));
-    let message = prop::option::of("\\PC{1,40}");
-    (some(6_000), some(300), some(90), some(400), mode, message).prop_map(
-        |(release_per_minute, burst, max_active, max_waiting, mode, message)| Override {
-            release_per_minute,
-            burst,
-            max_active,
-            max_waiting,
-            mode,
-            message,
-            until_ms: None,
-        },
-    )
-}
-
-fn some_rules() -> impl Strategy<Value = Rules> {
-    let mode = prop_oneof![
-        6 => Just(Mode::Auto), 1 => Just(Mode::Open), 1 => Just(Mode::Hold), 1 => Just(Mode::Closed), 1 => Just(Mode::Drain),
-    ];
-    let times = (1_000..20_000u64, 10_000..300_000u64, 2_000..100_000u64);
-    (1..6_000u32, 1..300u32, prop::option::of(1..90u32), mode, 5..400u32, times).prop_map(
-        |(release_per_minute, burst, max_active, mode, max_waiting, (claim_within_ms, return_within_ms, seat_ms))| {
-            Rules {
-                release_per_minute,
-                burst: burst.min(release_per_minute),
-                max_active,
-                max_waiting,
-                mode,
-                claim_within_ms,
-                return_within_ms,
-                seat_ms,
-            }
-        },
-    )
-}
 
 struct World<'a> {
     twins: Twins<'a>,
@@ -282,12 +114,9 @@ impl<'a> World<'a> {
         let s = &outcome.summary;
         self.last_known = Known {
             epoch: s.epoch,
-            issued: s.issued,
-            head: s.head,
-            floor: s.floor,
+            lanes: s.known_lanes(),
             steps: s.steps,
             life: s.life,
-            gaps: s.gaps.clone(),
             ended_ms: outcome.ended.last().map(|ended| ended.1).or(batch.known.ended_ms).or(Some(0)),
             revision: s.revision,
             ..Known::default()
@@ -298,17 +127,32 @@ impl<'a> World<'a> {
         self.last = batch;
     }
 
-    /// A number: mostly one that exists, often near the head or the end, now and then 0 or one nobody has yet.
+    /// A number: mostly one that exists, often near the head or the end of its lane, now and then 0 or one nobody has yet.
     fn number(&self, wild: u32) -> u64 {
         let known = self.twins.known();
-        let step = u64::from(wild >> 4);
+        // Once in a while one of a lane that is not there.
+        let slot = (wild >> 3) as usize % if wild.is_multiple_of(97) { 8 } else { known.lanes.len() };
+        let step = u64::from(wild >> 6);
+        let Some(lane) = known.lanes.get(slot) else { return number_of(slot, step % 5 + 1) };
+        let places = place_of(lane.issued);
+        let at = |from: u64, back: u64| number_of(slot, place_of(from).saturating_sub(back));
         match wild % 8 {
-            0 => known.issued.saturating_sub(step % 10),
-            1 | 2 => (known.head + 5).saturating_sub(step % 20),
-            3 => known.floor + step % 5,
-            4 => step % (known.issued + 3),
-            _ => step % known.issued.max(1) + 1,
+            0 => at(lane.issued, step % 10),
+            1 | 2 => at(lane.head + 5, step % 20),
+            3 => lane.floor + step % 5,
+            4 => number_of(slot, step % (places + 3)),
+            _ => number_of(slot, step % places.max(1) + 1),
         }
+    }
+
+    /// After a loss numbers are skipped; those who stand at the end of each lane are everybody who matters.
+    fn everybody(&self) -> Vec<u64> {
+        let known = self.twins.known();
+        let lanes = known.lanes.iter().enumerate().flat_map(|(slot, lane)| {
+            let last = place_of(lane.issued);
+            (last.saturating_sub(300).max(1)..=last).map(move |place| number_of(slot, place))
+        });
+        lanes.collect()
     }
 
     fn batch(&mut self, wild: &Wild) -> Batch {
@@ -317,6 +161,7 @@ impl<'a> World<'a> {
         let (arrived_ms, away_since_ms) = (ago(wild.arrived), ago(wild.away_since));
         let newcomers = wild.newcomers.iter().map(|&(id, hold_ms, enter, walk_in)| {
             self.ids += 1;
+            let lane = lane(wild.lane + u8::from(id.is_multiple_of(5)));
             // Mostly new ids, random as real ones are; sometimes one that came before.
             let back = u64::from(id).checked_sub(30).filter(|&back| back < 10).map(|back| back * back);
             let id = self.ids.saturating_sub(back.unwrap_or(0));
@@ -325,21 +170,20 @@ impl<'a> World<'a> {
                 hold_ms,
                 enter,
                 walk_in,
+                lane,
                 arrived_ms: arrived_ms.saturating_sub(id % 7 * 500),
             }
         });
         let newcomers = newcomers.collect();
-        let issued = self.twins.known().issued;
-        // After a loss numbers are skipped; those who stand at the end are everybody who matters.
-        let everybody = issued.saturating_sub(300).max(1)..=issued;
+        let everybody = self.everybody();
         let mut seen: Vec<_> = wild.seen.iter().map(|s| Seen { number: self.number(s.0), hold_ms: s.1 }).collect();
-        seen.extend(
-            wild.all_seen.into_iter().flat_map(|hold_ms| everybody.clone().map(move |number| Seen { number, hold_ms })),
-        );
+        if let Some(hold_ms) = wild.all_seen {
+            seen.extend(everybody.iter().map(|&number| Seen { number, hold_ms }));
+        }
         let ask = |number, enter| Ask { number, hold_ms: 4_000, enter };
         let mut asks: Vec<_> = wild.asks.iter().map(|a| ask(self.number(a.0), a.1)).collect();
         if wild.all_ask {
-            asks.extend(everybody.map(|number| ask(number, true)));
+            asks.extend(everybody.iter().map(|&number| ask(number, true)));
         }
         let numbers = |wild: &[u32]| wild.iter().map(|&w| self.number(w)).collect();
         let (away, inside, ended) = (numbers(&wild.away), numbers(&wild.inside), numbers(&wild.ended));
@@ -363,14 +207,24 @@ impl<'a> World<'a> {
                     control.revision.id += u64::from(what % 2);
                     known.revision = control.revision;
                 }
-                match what % 8 {
+                let slot = usize::from(what / 8) % known.lanes.len();
+                let next = known.lanes.len();
+                let lane = &mut known.lanes[slot];
+                let clock = known.clock_ms.unwrap_or(0);
+                match what % 10 {
                     0 => known.epoch += 1,
-                    1 => known.head += u64::from(what),
-                    2 => known.floor += u64::from(what),
+                    1 => lane.head += u64::from(what),
+                    2 => lane.floor += u64::from(what),
                     3 => known.steps += u64::from(what),
-                    4 => known.inside.push((known.issued + u64::from(what), known.clock_ms.unwrap_or(0) + 50_000)),
-                    5 => known.due.push((known.issued + u64::from(what), known.clock_ms.unwrap_or(0) + 5_000)),
-                    6 => known.calls.push((known.clock_ms.unwrap_or(0) / 100 + 3, u32::from(what))),
+                    4 => known.inside.push((lane.issued + u64::from(what), clock + 50_000)),
+                    5 => known.due.push((lane.issued + u64::from(what), clock + 5_000)),
+                    6 => known.calls.push((clock / 100 + 3, u32::from(what))),
+                    7 if slot > 0 => lane.lane = self::lane(what),
+                    8 if next < 8 => {
+                        let (issued, head) = (number_of(next, what.into()), number_of(next, 0));
+                        let lane = KnownLane { lane: self::lane(what), issued, head, floor: head, gaps: Vec::new() };
+                        known.lanes.push(lane);
+                    }
                     _ => known.clock_ms = clock_ms,
                 }
                 known.calls.sort_unstable();

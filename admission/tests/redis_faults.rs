@@ -60,8 +60,8 @@ async fn when_refused(store: &Redis, within: Duration) -> String {
 }
 
 fn known(s: &Summary) -> Known {
-    let (epoch, issued, head, floor, steps, life) = (s.epoch, s.issued, s.head, s.floor, s.steps, s.life);
-    Known { epoch, issued, head, floor, clock_ms: Some(s.now_ms), steps, life, ..Known::default() }
+    let (epoch, steps, life) = (s.epoch, s.steps, s.life);
+    Known { epoch, lanes: s.known_lanes(), clock_ms: Some(s.now_ms), steps, life, ..Known::default() }
 }
 
 fn away(outcome: Result<Outcome, StoreError>) -> String {

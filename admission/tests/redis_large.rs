@@ -7,7 +7,7 @@ mod servers;
 #[path = "redis/twins.rs"]
 mod twins;
 
-use sluice_admission::line::{Ask, Batch, Known, Newcomer, Outcome, Rules, Seen, Verdict};
+use sluice_admission::line::{Ask, Batch, Known, KnownLane, LaneId, Newcomer, Outcome, PerLane, Rules, Seen, Verdict};
 use sluice_config::Mode;
 use twins::{Bench, Twins, rules};
 
@@ -17,7 +17,8 @@ fn id(n: u64) -> u64 {
 }
 
 fn newcomers(ids: std::ops::Range<u64>, hold_ms: u32) -> Batch {
-    let newcomer = |n| Newcomer { id: id(n), hold_ms, enter: false, walk_in: false, arrived_ms: 0 };
+    let newcomer =
+        |n| Newcomer { id: id(n), hold_ms, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 };
     Batch { newcomers: ids.map(newcomer).collect(), ..Batch::default() }
 }
 
@@ -57,17 +58,17 @@ fn a_line_of_a_hundred_thousand_moves_through() {
     }
     let mut highest = 0;
     for n in 0..150 {
-        let issued = twins.known().issued;
+        let issued = twins.known().lanes[0].issued;
         // One in three walks away for good; polls come in waves.
         let polls = (1..=issued).filter(|number| number % 3 != 0 && number % 7 == n % 7);
         let outcome = after(&mut twins, 2_000, seen(polls, 22_000));
-        let head = outcome.summary.head;
+        let head = outcome.summary.lanes[0].head;
         after(&mut twins, 50, asks(head.saturating_sub(300)..head + 50, n % 2 == 0));
         highest = highest.max(outcome.summary.waiting);
     }
     assert!(highest > 150_000, "{highest} waited");
-    let bytes: u64 = bench.server.command(&["STRLEN", "sluice:{shop.long.0}:gone"]);
-    let issued = twins.known().issued;
+    let bytes: u64 = bench.server.command(&["STRLEN", "sluice:{shop.long}:gone"]);
+    let issued = twins.known().lanes[0].issued;
     assert!(bytes * 8 + 100_000 < issued, "the bitmaps were never cut: {bytes} bytes for {issued} numbers");
 }
 
@@ -83,7 +84,7 @@ fn numbers_at_every_edge_are_told_apart() {
     }
     for round in 0..40 {
         let outcome = after(&mut twins, 1_000, seen(edges.into_iter().flat_map(near), 5_000 + round * 500));
-        let head = outcome.summary.head;
+        let head = outcome.summary.lanes[0].head;
         let mut batch = asks(near(head.max(2)), round % 3 == 0);
         batch.away = vec![head + 1, 65_535];
         batch.ended = vec![head];
@@ -104,7 +105,7 @@ fn a_rush_fills_short_and_long_blocks() {
     }
     let outcome = after(&mut twins, 250, Batch::default());
     assert_eq!(outcome.summary.waiting, ids);
-    assert!(outcome.summary.blocks.counts.len() > 80);
+    assert!(outcome.summary.lanes[0].blocks.counts.len() > 80);
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn a_batch_that_is_split_is_still_one_step() {
         after(&mut twins, 250, newcomers(n * 10_000..(n + 1) * 10_000, 28_000));
     }
     for round in 0..6 {
-        let head = twins.known().head;
+        let head = twins.known().lanes[0].head;
         let mut batch = newcomers(100_000 + round * 2_000..100_000 + (round + 1) * 2_000, 9_000);
         // Far apart, so that they are sent one by one, and in disorder.
         batch.seen =
@@ -170,15 +171,19 @@ fn ten_thousand_seats_are_healed() {
 fn large_numbers_stay_exact() {
     let bench = Bench::default();
     let mut twins = Twins::new(&bench, "large", rules());
-    let first = 1 << 51;
-    let known = Known { epoch: 1 << 40, issued: first, head: first, floor: first, ..Known::default() };
+    let first = (1 << 50) - 1_000_000;
+    let known = Known {
+        epoch: 1 << 40,
+        lanes: PerLane::one(KnownLane { issued: first, head: first, floor: first, ..KnownLane::default() }),
+        ..Known::default()
+    };
     let batch = newcomers(0..100, 9_000);
     twins.step(&Batch { known, ..batch });
     for _ in 0..20 {
-        let head = twins.known().head;
+        let head = twins.known().lanes[0].head;
         after(&mut twins, 1_000, asks(first..head + 10, true));
     }
-    assert!(twins.known().head > first);
+    assert!(twins.known().lanes[0].head > first);
 }
 
 #[test]

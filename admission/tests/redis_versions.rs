@@ -108,5 +108,5 @@ async fn two_builds_share_a_line_while_a_fleet_is_upgraded() {
     let entered = old.sync(&sale, &rules(), &ask(1, true)).await.unwrap();
     assert!(matches!(entered.asks[0], Verdict::Inside { .. }), "{:?}", entered.asks);
     let seen = new.sync(&sale, &rules(), &Batch::default()).await.unwrap().summary;
-    assert_eq!((seen.inside, seen.epoch, seen.life, seen.issued), (1, 1, 0, 20));
+    assert_eq!((seen.inside, seen.epoch, seen.life, seen.lanes[0].issued), (1, 1, 0, 20));
 }

@@ -59,7 +59,11 @@ mod state_file {
             fs::write(&path, &whole[..cut]).unwrap();
             let store = world.open().await;
             let outcome = store.sync(&line("sale"), &rules(), &Batch::default()).await.unwrap();
-            assert!([0, 10, 20].contains(&outcome.summary.issued), "{} at {cut}", outcome.summary.issued);
+            assert!(
+                [0, 10, 20].contains(&outcome.summary.lanes[0].issued),
+                "{} at {cut}",
+                outcome.summary.lanes[0].issued
+            );
             drop(store);
             for file in journals(world.dir.path()) {
                 fs::remove_file(file).unwrap();
@@ -88,7 +92,7 @@ mod state_file {
         assert!(!files[0].to_str().unwrap().contains(".1.journal"), "{files:?}");
         drop(store);
         let outcome = world.open().await.sync(&line("sale"), &rules(), &Batch::default()).await.unwrap();
-        assert_eq!(outcome.summary.issued, 200_000 + SKIP);
+        assert_eq!(outcome.summary.lanes[0].issued, 200_000 + SKIP);
     }
 
     #[tokio::test]

@@ -22,17 +22,16 @@ mod random;
 #[path = "token_attacks/standard.rs"]
 mod standard;
 
+use sluice_admission::line::LaneId;
 use sluice_admission::token::{Binding, Keyring, Kind, Move, Pass, QueueKeys, Refused, Slip, Ticket};
 use sluice_config::settings::{Keys, Name, Secret};
 
 const NOW_MS: u64 = 1_763_712_000_000;
 const EPOCH: u64 = 3;
-const SLIP: Slip = Slip { id: 0x0123_4567_89ab_cdef, issued_at_ms: NOW_MS };
-const TICKET: Ticket =
-    Ticket { epoch: EPOCH, lane: 0, number: 4711, issued_at_ms: NOW_MS, ahead_first: 812, ahead_shown: 640 };
+const SLIP: Slip = Slip { id: 0x0123_4567_89ab_cdef, issued_at_ms: NOW_MS, lane: LaneId::FIRST };
+const TICKET: Ticket = Ticket { epoch: EPOCH, number: 4711, issued_at_ms: NOW_MS, ahead_first: 812, ahead_shown: 640 };
 const PASS: Pass = Pass {
     epoch: EPOCH,
-    lane: 0,
     number: 4711,
     issued_at_ms: NOW_MS,
     expires_at_ms: NOW_MS + 600_000,

@@ -18,6 +18,8 @@ pub const SYNTAX_ERRORS_MAX: usize = 20;
 pub const NOTES_MAX: usize = 100;
 /// Most files in `tenants/`.
 pub const TENANTS_MAX: usize = 10_000;
+/// Most lanes of one queue. Each costs a line in Redis about as much at a tick as the first.
+pub const LANES_MAX: usize = 8;
 /// Longest path prefix, in bytes.
 pub const PATH_BYTES_MAX: usize = 512;
 /// A master secret, in bytes. Below 32 it is weaker than the MAC it keys.

@@ -25,7 +25,7 @@ pub use crate::{
             look::{Link, Logo, Look},
             texts::{TEXTS, TextId},
         },
-        queue::{ClosedAs, Conditions, Mode, OnStoreLoss, Pattern, Queue, Rule, RuleAction, WaitStatus, When},
+        queue::{ClosedAs, Conditions, Lane, Mode, OnStoreLoss, Pattern, Queue, Rule, RuleAction, WaitStatus, When},
         route::Route,
         secret::Secret,
         server::{Server, Traceparent},

@@ -12,7 +12,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_admission::{
-    line::Rules,
+    line::{LaneId, Rules},
     policy::{self, Policy, Step},
     session,
     standing::{Reason, Standing, State},
@@ -71,6 +71,8 @@ pub(crate) struct Request<'a> {
     pub(crate) initiator: Initiator,
     /// The page says that it is hidden.
     pub(crate) hidden: bool,
+    /// The name of a lane, as a trusted proxy has it.
+    pub(crate) lane_named: Option<&'a [u8]>,
 }
 
 /// What the gate decided.
@@ -136,7 +138,7 @@ impl Gate {
 
     /// The line of a queue.
     pub(crate) fn line_of(tenant: &sluice_config::Name, queue: &Queue) -> LineId {
-        LineId { tenant: tenant.clone(), queue: queue.name.clone(), lane: 0 }
+        LineId { tenant: tenant.clone(), queue: queue.name.clone() }
     }
 
     /// A rule of the queue has decided about a request.
@@ -176,7 +178,7 @@ impl Gate {
         }
         let step = {
             let (view, now) = (self.usher.view(), now());
-            self.policy.decide(&jar, request.as_the_policy_sees_it(), &view.look(&self.rules, now))
+            self.policy.decide(&jar, request.as_the_policy_sees_it(self), &view.look(&self.rules, now))
         };
         let decided = self.go_on(step, price).await;
         self.close(jar, &decided)
@@ -225,7 +227,7 @@ impl Gate {
         let (view, now) = (self.usher.view(), now());
         let jar = Jar::open(self, request, &view, now);
         let look = view.look(&self.rules, now);
-        let decided = self.policy.pass_by(&jar, request.as_the_policy_sees_it(), &look);
+        let decided = self.policy.pass_by(&jar, request.as_the_policy_sees_it(self), &look);
         self.close(jar, &decided)
     }
 
@@ -302,8 +304,14 @@ impl Gate {
 }
 
 impl Request<'_> {
-    fn as_the_policy_sees_it(&self) -> policy::Request {
+    /// In which lane its visitor takes a number, who has none yet; `None`: nothing says it, and the slip or the first lane
+    /// counts. The one place where a request's lane is decided.
+    fn lane(&self, gate: &Gate) -> Option<LaneId> {
+        LaneId::of(&gate.queue, self.lane_named?)
+    }
+
+    fn as_the_policy_sees_it(&self, gate: &Gate) -> policy::Request {
         let embedded = self.initiator == Initiator::Embedded;
-        policy::Request { errand: self.errand, embedded, hidden: self.hidden }
+        policy::Request { errand: self.errand, embedded, hidden: self.hidden, lane: self.lane(gate) }
     }
 }

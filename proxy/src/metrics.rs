@@ -1,5 +1,6 @@
 //! What the node counts, and how it is told. One registry, our own; labels are bounded by the config.
 
+mod lanes;
 mod lines;
 mod origins;
 mod read;
@@ -186,7 +187,10 @@ impl Metrics {
         for site in routes.sites() {
             origins::read(&mut read, site);
             lines::read_certificates(&mut read, &site.tenant);
-            site.gates().iter().for_each(|gate| lines::read(&mut read, gate, &heard));
+            for gate in site.gates() {
+                lines::read(&mut read, gate, &heard);
+                lanes::read(&mut read, gate);
+            }
         }
         read
     }

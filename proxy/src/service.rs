@@ -77,6 +77,8 @@ pub(crate) struct Passage {
     wants: Option<Preferences>,
     /// The client's address, of IPv6 the network.
     client: u64,
+    /// It comes from a trusted proxy, which may say into which lane its visitor belongs.
+    hears_lane: bool,
     /// The client wants a WebSocket.
     upgrades: bool,
     /// Where its visitor is inside.
@@ -112,6 +114,7 @@ impl Passage {
             recipient: Recipient { secure: false, app: false, domain: None },
             wants: None,
             client: 0,
+            hears_lane: false,
             upgrades: false,
             visits: Visits::none(),
             handed_out: HandedOut::new(),

@@ -71,12 +71,12 @@ pub struct PageInput<'a> {
     pub slip: Option<&'a str>,
 }
 
-/// What a board shows: of the whole line, of no visitor.
+/// What a board shows: of a whole lane, of no visitor.
 #[derive(Clone, Copy, Debug)]
 pub struct Board<'a> {
     /// The highest number called, as visitors see it; 0: none yet.
     pub calling: u64,
-    /// Visitors in line.
+    /// Visitors in the lane.
     pub waiting: u64,
     /// Where a newcomer would stand.
     pub newcomer: &'a Standing,

@@ -5,6 +5,7 @@
 use sluice_config::Mode;
 
 use super::*;
+use crate::line::{LaneId, LaneRule, PerLane};
 
 const START_MS: u64 = 1_700_000_000_000;
 
@@ -18,6 +19,7 @@ fn rules() -> Rules {
         claim_within_ms: 120_000,
         return_within_ms: 1_800_000,
         seat_ms: 100_000,
+        lanes: Vec::new(),
     }
 }
 
@@ -26,19 +28,25 @@ fn after(rules: &Rules, seconds: u64, calls_per_s: u64, leave_per_s: u64, seats:
     let mut speedometer = Speedometer::default();
     let mut speed = Speed::default();
     for second in 0..=seconds {
-        let summary = Summary {
-            now_ms: START_MS + second * 1_000,
-            issued: 20_000,
-            called_total: second * calls_per_s,
-            waiting: 20_000 - second * (calls_per_s + leave_per_s),
-            inside: seats,
-            standing: true,
-            standing_since_ms: START_MS,
-            ..Summary::default()
-        };
+        let summary = standing_lane(
+            LaneSummary {
+                issued: 20_000,
+                called_total: second * calls_per_s,
+                waiting: 20_000 - second * (calls_per_s + leave_per_s),
+                standing_since_ms: START_MS,
+                ..LaneSummary::default()
+            },
+            Summary { now_ms: START_MS + second * 1_000, inside: seats, ..Summary::default() },
+        );
         speed = speedometer.observe(rules, &summary);
     }
     speed
+}
+
+/// A queue of one lane, in which somebody stands.
+fn standing_lane(lane: LaneSummary, rest: Summary) -> Summary {
+    let (waiting, called_total) = (lane.waiting, lane.called_total);
+    Summary { waiting, called_total, standing: true, lanes: PerLane::one(lane), ..rest }
 }
 
 fn holds(speed: &Speed, ahead: u64, wait_s: u32) {
@@ -119,17 +127,21 @@ fn in_a_line_that_has_stood_still_those_at_the_head_go_on_asking() {
 fn numbers_that_are_skipped_in_a_new_life_are_nobody_who_left() {
     let mut speedometer = Speedometer::default();
     let mut told = |second: u64, life: u64, skipped: u64| {
-        let summary = Summary {
-            now_ms: START_MS + second * 1_000,
-            issued: 20_000 + skipped,
-            called_total: second * 10,
-            waiting: 20_000 - second * 10,
-            standing: true,
-            standing_since_ms: START_MS,
-            life,
-            life_began_ms: if life > 0 { START_MS + 300_000 } else { 0 },
-            ..Summary::default()
-        };
+        let summary = standing_lane(
+            LaneSummary {
+                issued: 20_000 + skipped,
+                called_total: second * 10,
+                waiting: 20_000 - second * 10,
+                standing_since_ms: START_MS,
+                ..LaneSummary::default()
+            },
+            Summary {
+                now_ms: START_MS + second * 1_000,
+                life,
+                life_began_ms: if life > 0 { START_MS + 300_000 } else { 0 },
+                ..Summary::default()
+            },
+        );
         speedometer.observe(&rules(), &summary)
     };
     for second in 0..300 {
@@ -146,16 +158,20 @@ fn slow(per_minute: u32, seconds: u64) -> Vec<(u64, Speed)> {
     let mut speedometer = Speedometer::default();
     let seen = (0..=seconds).map(|second| {
         let called_total = second * u64::from(per_minute) / 60;
-        let summary = Summary {
-            now_ms: START_MS + second * 1_000,
-            issued: 1_000,
-            called_total,
-            called_last_minute: u64::from(per_minute).min(called_total),
-            waiting: 1_000 - called_total,
-            standing: true,
-            standing_since_ms: START_MS,
-            ..Summary::default()
-        };
+        let summary = standing_lane(
+            LaneSummary {
+                issued: 1_000,
+                called_total,
+                waiting: 1_000 - called_total,
+                standing_since_ms: START_MS,
+                ..LaneSummary::default()
+            },
+            Summary {
+                now_ms: START_MS + second * 1_000,
+                called_last_minute: u64::from(per_minute).min(called_total),
+                ..Summary::default()
+            },
+        );
         (second, speedometer.observe(&rules, &summary))
     });
     seen.collect()
@@ -186,17 +202,21 @@ fn a_line_whose_rate_was_lowered_shows_that_it_has_to_wait_for_the_minute_to_pas
         let called_total = second.min(120) * 10;
         let rules = if second <= 120 { rules() } else { lowered.clone() };
         let gone = second.saturating_sub(120).min(60);
-        let summary = Summary {
-            now_ms: START_MS + second * 1_000,
-            issued: 20_000,
-            // 54 s long nobody can be called.
-            called_total: called_total + second.saturating_sub(174),
-            called_last_minute: (second * 10).min(600).saturating_sub(gone * 10).max(60.min(second * 10)),
-            waiting: 15_000,
-            standing: true,
-            standing_since_ms: START_MS,
-            ..Summary::default()
-        };
+        let summary = standing_lane(
+            LaneSummary {
+                issued: 20_000,
+                // 54 s long nobody can be called.
+                called_total: called_total + second.saturating_sub(174),
+                waiting: 15_000,
+                standing_since_ms: START_MS,
+                ..LaneSummary::default()
+            },
+            Summary {
+                now_ms: START_MS + second * 1_000,
+                called_last_minute: (second * 10).min(600).saturating_sub(gone * 10).max(60.min(second * 10)),
+                ..Summary::default()
+            },
+        );
         let speed = speedometer.observe(&rules, &summary);
         if second > 120 {
             let ahead = 30;
@@ -213,4 +233,55 @@ fn who_is_next_while_every_seat_is_taken_is_not_told_seconds() {
     let speed = after(&rules, 1, 0, 0, 30);
     let range = speed.wait(0).unwrap();
     assert!(range.high_s >= 10, "{range:?}");
+}
+
+/// Two lanes of 20,000, the second with three times the weight of the first, after so many seconds; the second stands until
+/// `until_s`. Ten a second are called.
+fn two_lanes(seconds: u64, until_s: u64) -> [Speed; 2] {
+    let ids = [LaneId::FIRST, LaneId::from_code(5)];
+    let lanes = [(ids[0], 1), (ids[1], 3)].map(|(lane, weight)| LaneRule { lane, weight });
+    let rules = Rules { lanes: lanes.to_vec(), ..rules() };
+    let mut speedometers = [Speedometer::default(), Speedometer::default()];
+    let mut speeds = [Speed::default(); 2];
+    for second in 0..=seconds {
+        let both = second.min(until_s);
+        let called = [both * 10 / 4 + (second - both) * 10, both * 30 / 4];
+        let mut told = Summary {
+            now_ms: START_MS + second * 1_000,
+            called_total: called.iter().sum(),
+            standing: true,
+            ..Summary::default()
+        };
+        for slot in 0..2 {
+            let lane = LaneSummary {
+                lane: ids[slot],
+                issued: 20_000,
+                called_total: called[slot],
+                waiting: 20_000 - called[slot],
+                standing_since_ms: if slot == 0 || second <= until_s { START_MS } else { 0 },
+                ..LaneSummary::default()
+            };
+            told.waiting += lane.waiting;
+            told.lanes.put(slot, lane);
+        }
+        speeds = [0, 1].map(|slot| speedometers[slot].observe_lane(&rules, &told, slot));
+    }
+    speeds
+}
+
+#[test]
+fn lanes_that_stand_move_by_their_weights() {
+    for seconds in [4, 60] {
+        let [first, second] = two_lanes(seconds, 1_000);
+        holds(&first, 250, 100);
+        holds(&second, 750, 100);
+        let (own, other) = (first.wait(500).unwrap(), second.wait(500).unwrap());
+        assert!(own.high_s > 2 * other.high_s, "{own:?} {other:?}");
+    }
+}
+
+#[test]
+fn a_lane_that_is_left_alone_moves_at_the_whole_rate() {
+    let [first, _] = two_lanes(100, 60);
+    holds(&first, 1_000, 100);
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, Changed, Control, Revision, summary::Summary};
+use sluice_config::limits::LANES_MAX;
+
+use super::{Change, Changed, Control, LaneId, PerLane, Revision, slot_of, summary::Summary};
 
 /// Everything a node has to say to a line and to ask of it, since the last time.
 ///
@@ -33,11 +35,16 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The highest number that somebody holds a valid token for.
-    pub(crate) fn top(&self) -> u64 {
+    /// The highest number of each lane that somebody holds a valid token for, by slot; 0: none.
+    pub(crate) fn tops(&self) -> [u64; LANES_MAX] {
         let marks = self.inside.iter().chain(&self.admitted).chain(&self.ended).copied();
         let seen = self.seen.iter().map(|seen| seen.number).chain(self.asks.iter().map(|ask| ask.number));
-        marks.chain(seen).max().unwrap_or(0)
+        let mut tops = [0; LANES_MAX];
+        for number in marks.chain(seen) {
+            let top = &mut tops[slot_of(number)];
+            *top = number.max(*top);
+        }
+        tops
     }
 }
 
@@ -46,12 +53,8 @@ impl Batch {
 pub struct Known {
     /// The epoch in which the numbers of this batch were given out. 0: the node knows nothing.
     pub epoch: u64,
-    /// Highest number known to be issued.
-    pub issued: u64,
-    /// Highest number known to be called.
-    pub head: u64,
-    /// Highest floor known.
-    pub floor: u64,
+    /// What it knows of each lane, by slot.
+    pub lanes: PerLane<KnownLane>,
     /// The line's clock as this node reckons it: the last one it was told, plus what has gone by since on the
     /// node's monotonic clock.
     pub clock_ms: Option<u64>,
@@ -59,9 +62,6 @@ pub struct Known {
     pub steps: u64,
     /// The life of the line in which that was.
     pub life: u64,
-    /// Numbers that were skipped, see [`Summary::gaps`].
-    #[serde(default)]
-    pub gaps: Vec<(u64, u64)>,
     /// The last end of a visit that the node knows of, by [`Outcome::ended`]; 0: none yet. `None`: it does not ask
     /// for them.
     #[serde(default)]
@@ -79,6 +79,30 @@ pub struct Known {
     pub due: Vec<(u64, u64)>,
     /// Numbers inside, and until when.
     pub inside: Vec<(u64, u64)>,
+}
+
+/// What a node knows of one lane.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownLane {
+    /// Which lane.
+    pub lane: LaneId,
+    /// Highest number known to be issued.
+    pub issued: u64,
+    /// Highest number known to be called.
+    pub head: u64,
+    /// Highest floor known.
+    pub floor: u64,
+    /// Numbers that were skipped, see [`LaneSummary::gaps`](super::LaneSummary::gaps).
+    pub gaps: Vec<(u64, u64)>,
+}
+
+impl KnownLane {
+    /// Takes over what another node knows, as far as it is more.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.issued = self.issued.max(other.issued);
+        self.head = self.head.max(other.head);
+        self.floor = self.floor.max(other.floor);
+    }
 }
 
 /// A number seen waiting.
@@ -102,6 +126,8 @@ pub struct Newcomer {
     /// No slip has come back yet, so the visitor takes a number only if it can be called in this very step:
     /// a client that keeps no cookies must not lengthen a line.
     pub walk_in: bool,
+    /// In which lane it takes a number.
+    pub lane: LaneId,
     /// When the slip was handed out, on the line's clock, if that was a while ago, or when it came back, if the line
     /// did not answer then; 0: just now. Counts only while the line [settles](Batch::away_since_ms).
     pub arrived_ms: u64,

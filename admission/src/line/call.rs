@@ -1,8 +1,16 @@
-//! Whom the line calls: the first present, uncalled numbers, then newcomers who walk in.
+//! Whom the line calls: the first present, uncalled numbers of each lane, lanes by their weights; then newcomers who walk
+//! in.
 
-use sluice_config::Mode;
+use sluice_config::{Mode, limits::LANES_MAX};
 
-use super::{Batch, Line, Rules, SLOT_MS, Verdict, seats, seats::Claim};
+use super::{
+    Batch, Line, Rules, SLOT_MS, Verdict,
+    lane::{Front, Lane},
+    queue::{
+        seats::{self, Claim},
+        turns::{self, Contender},
+    },
+};
 
 /// A line of which all seats are taken moves if it has called within this time.
 pub(super) const MOVING_MS: u64 = 60_000;
@@ -29,35 +37,74 @@ impl Line {
         }
     }
 
-    /// Calls the first present, uncalled numbers above the floor.
+    /// Calls the first present, uncalled numbers above the floor of each lane: one number after the other, of the lane
+    /// whose [turn](turns) it is. A share that a lane cannot use goes to the others at once.
     pub(super) fn call(&mut self, rules: &Rules, places: &mut u32, due: &mut Vec<(u64, u64)>) -> u32 {
-        let now_ms = self.clock.now_ms;
+        let mut fronts: Vec<Front> = self.lanes.iter().map(Front::of).collect();
+        let mut in_hand = self.in_hand(rules);
         let mut called = 0;
-        let words = self.presence.len_words();
-        let mut index = self.word_above_floor();
-        self.summary.standing = false;
-        while index < words {
-            let mut candidates = self.candidates(index);
-            while candidates != 0 {
-                if *places == 0 {
-                    self.summary.standing = true;
-                    return called;
-                }
-                let bit = u64::from(candidates.trailing_zeros());
-                candidates &= candidates - 1;
-                let number = self.base + index as u64 * 64 + bit;
-                self.set_called(number);
-                self.count_wait(number);
-                // No visitor loses the seat before the poll that tells of it.
-                let until_ms = self.presence.until_ms(number - self.base).max(now_ms + rules.claim_within_ms);
-                self.due.hold(number, now_ms, until_ms, Claim::Open);
-                due.push((number, until_ms));
-                *places -= 1;
-                called += 1;
+        let mut standing = self.contenders(rules, &mut fronts);
+        while *places > 0 {
+            let Some(slot) = turns::next(&standing, &mut in_hand) else { break };
+            let Some(number) = fronts[slot].peek(&self.lanes[slot]) else { break };
+            fronts[slot].take();
+            self.call_number(rules, slot, number, due);
+            *places -= 1;
+            called += 1;
+            if fronts[slot].peek(&self.lanes[slot]).is_none() {
+                standing.retain(|contender| contender.slot != slot);
             }
-            index += 1;
+        }
+        // As in the script, which calls lane by lane.
+        due.sort_unstable();
+        self.summary.standing = !standing.is_empty();
+        for (slot, lane) in self.lanes.iter_mut().enumerate() {
+            lane.turn = in_hand[slot];
+            let since_ms = &mut self.summary.lanes[slot].standing_since_ms;
+            let stands = standing.iter().any(|contender| contender.slot == slot);
+            *since_ms = if !stands {
+                0
+            } else if *since_ms == 0 {
+                self.clock.now_ms
+            } else {
+                *since_ms
+            };
         }
         called
+    }
+
+    /// Lanes that have somebody to call, by slot.
+    fn contenders(&self, rules: &Rules, fronts: &mut [Front]) -> Vec<Contender> {
+        let lanes = self.lanes.iter().zip(fronts).enumerate();
+        let standing = lanes.filter_map(|(slot, (lane, front))| front.peek(lane).map(|_| slot));
+        standing.map(|slot| Contender { slot, weight: self.weight(rules, slot) }).collect()
+    }
+
+    /// What each lane has in hand, by slot.
+    fn in_hand(&self, rules: &Rules) -> [i64; LANES_MAX] {
+        let mut in_hand = [0; LANES_MAX];
+        let total = (0..self.lanes.len()).map(|slot| u64::from(self.weight(rules, slot))).sum();
+        for (of, lane) in in_hand.iter_mut().zip(self.lanes.iter()) {
+            *of = turns::bound(lane.turn, total);
+        }
+        in_hand
+    }
+
+    /// The weight of the lane in a slot. One that is not in the file any more has the least, until nobody is left in it.
+    pub(super) fn weight(&self, rules: &Rules, slot: usize) -> u32 {
+        rules.weight(self.lanes[slot].id)
+    }
+
+    fn call_number(&mut self, rules: &Rules, slot: usize, number: u64, due: &mut Vec<(u64, u64)>) {
+        let now_ms = self.clock.now_ms;
+        let lane: &mut Lane = &mut self.lanes[slot];
+        lane.set_called(number);
+        lane.called_total += 1;
+        self.minutes.count_wait(lane.issues.at(number), now_ms);
+        // No visitor loses the seat before the poll that tells of it.
+        let until_ms = lane.present_until_ms(number).max(now_ms + rules.claim_within_ms);
+        self.due.hold(number, now_ms, until_ms, Claim::Open);
+        due.push((number, until_ms));
     }
 
     /// Gives the places that are left to visitors who have no slip yet.
@@ -74,8 +121,10 @@ impl Line {
         }
         let refused = batch.newcomers.iter().zip(answers).filter(|(n, a)| n.walk_in && a.0 == 0);
         for (newcomer, answer) in refused.take(*places as usize) {
-            let number = self.issue(newcomer.id);
-            self.set_called(number);
+            let slot = self.slot_for(newcomer.lane);
+            let number = self.issue(slot, newcomer.id);
+            self.lanes[slot].set_called(number);
+            self.lanes[slot].called_total += 1;
             let (claim, for_ms) = if newcomer.enter {
                 (Claim::Provisional, seats::provisional_ms(rules))
             } else {
@@ -91,11 +140,6 @@ impl Line {
         }
         *places -= called;
         called
-    }
-
-    /// Present, uncalled numbers above the floor in one word.
-    pub(super) fn candidates(&self, index: usize) -> u64 {
-        self.presence.door_word(index) & !self.called.word(index) & self.above_floor(index)
     }
 
     fn seats_free(&self, rules: &Rules) -> u32 {

@@ -1,12 +1,20 @@
 //! What the script that is this line over again, in Redis, must have in common with it.
 
+use sluice_config::limits::LANES_MAX;
+
 use super::{
-    PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call, control, ended, gaps, issues, lives, marks, minutes,
-    presence, rate, rules, seats, settling, slips, summary,
+    PAGE_BACK_MS_MAX, Rules, SILENT_IDLE_MS, SILENT_MS, call,
+    lane::{
+        blocks, gaps, heads, issues,
+        number::{self, LaneId},
+        presence,
+    },
+    queue::{control, ended, lives, minutes, rate, seats, settling, slips},
+    rules,
 };
 
 /// Constants by the names that they have in the script.
-pub(crate) const CONSTANTS: [(&str, u64); 42] = [
+pub(crate) const CONSTANTS: [(&str, u64); 45] = [
     ("FINE_MS", presence::FINE_MS),
     ("FINES", presence::FINE_GENERATIONS as u64),
     ("FINE_HOLD_MS_MAX", presence::FINE_HOLD_MS_MAX as u64),
@@ -19,7 +27,7 @@ pub(crate) const CONSTANTS: [(&str, u64); 42] = [
     ("REACH_KEPT", lives::REACH_KEPT),
     ("HEAL_MS", lives::HEAL_MS),
     ("SKIP", lives::SKIP),
-    ("FLOOR_PARTS", marks::PARTS),
+    ("FLOOR_PARTS", heads::PARTS),
     ("GAPS_MAX", gaps::GAPS_MAX as u64),
     ("CREDIT", rules::CREDIT_PER_VISITOR),
     ("SLOT_MS", rate::SLOT_MS),
@@ -35,8 +43,8 @@ pub(crate) const CONSTANTS: [(&str, u64); 42] = [
     ("SETTLE_MS", settling::SETTLE_MS),
     ("NUMBERED_MAX", settling::NUMBERED_MAX as u64),
     ("NUMBERED_HOLD_MS", settling::NUMBERED_HOLD_MS as u64),
-    ("BLOCK", summary::BLOCK),
-    ("BLOCKS_PER_DOUBLING", summary::BLOCKS_PER_DOUBLING),
+    ("BLOCK", blocks::BLOCK),
+    ("BLOCKS_PER_DOUBLING", blocks::BLOCKS_PER_DOUBLING),
     ("ENDED_MAX", ended::ENDED_MAX as u64),
     ("ENDED_TOLD_MAX", ended::ENDED_TOLD_MAX as u64),
     ("TICK_MS_MAX", Rules::TICK_MS_MAX),
@@ -49,4 +57,7 @@ pub(crate) const CONSTANTS: [(&str, u64); 42] = [
     ("STRETCH_MS", issues::STRETCH_MS),
     ("STRETCHES_MAX", issues::STRETCHES_MAX as u64),
     ("AGE_PARTS", issues::AGE_PARTS),
+    ("LANES", LANES_MAX as u64),
+    ("PLACES", number::PLACES),
+    ("UNKNOWN", LaneId::UNKNOWN.code() as u64),
 ];

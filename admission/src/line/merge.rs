@@ -3,43 +3,44 @@
 //! Nearly all of it merges: by maximum, by the later end of a seat, by bits that are set. So it may come late, twice or
 //! in any order, and from nodes that know of each other's news or do not.
 
-use super::{Batch, Known, Line, Rules, lives, seats::Claim};
+use sluice_config::limits::LANES_MAX;
+
+use super::{
+    Batch, Known, LaneId, Line, Rules,
+    lane::Lane,
+    queue::{lives, seats::Claim},
+    slot_of,
+};
 
 impl Line {
-    /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`Lives::step`].
-    pub(super) fn merge(&mut self, batch: &Batch, moved: bool) -> bool {
+    /// Merges what a node knows. False: its numbers are of an epoch that is over. `moved`: see [`lives::Lives::step`].
+    pub(super) fn merge(&mut self, rules: &Rules, batch: &Batch, moved: bool) -> bool {
         let known = &batch.known;
-        let issued = self.issued;
+        let mut issued = [0; LANES_MAX];
+        issued.iter_mut().zip(self.lanes.iter()).for_each(|(issued, lane)| *issued = lane.issued);
         let current = known.epoch == 0 || known.epoch >= self.epoch;
         let mut lost = moved;
         if current && known.epoch > 0 {
-            lost |= self.lives.compare(known);
-            self.merge_known(known);
+            let steps_are_missing = self.lives.compare(known);
+            lost |= steps_are_missing;
+            self.merge_known(known, steps_are_missing);
         }
         // A number that was never handed out is proof of a state that was.
         if current {
-            self.gaps.handed_out(batch.top());
+            lost |= self.merge_tops(&batch.tops());
         }
-        if current && self.issued < batch.top() {
-            self.issued = batch.top();
-            lost = true;
-        }
+        self.open_lanes(rules);
         if lost {
-            self.gaps.skip(self.issued + 1, lives::SKIP);
-            self.issued += lives::SKIP;
+            self.lanes.iter_mut().for_each(Lane::skip);
             self.lives.begin(self.clock.now_ms);
             self.rate.drain(self.clock.now_ms);
         }
-        if self.issued != issued {
-            self.issues.forget(self.issued);
+        for (lane, issued) in self.lanes.iter_mut().zip(issued) {
+            if lane.issued != issued.max(lane.origin) {
+                lane.issues.forget(lane.issued);
+            }
+            lane.follow();
         }
-        // The base follows before any number is marked: a line that is healed begins at its floor, however high the
-        // numbers are by now.
-        if self.issued.saturating_sub(self.base) > lives::REACH_MAX {
-            self.heads.raise_floor(self.issued - lives::REACH_KEPT);
-            self.head = self.head.max(self.heads.floor());
-        }
-        self.rebase();
         if current && known.epoch > 0 {
             self.merge_seats(known);
         }
@@ -56,20 +57,86 @@ impl Line {
         current
     }
 
-    fn merge_known(&mut self, known: &Known) {
+    /// `steps_are_missing`: the node remembers more of the line than there is. Then it also knows better which lane is in
+    /// which slot.
+    fn merge_known(&mut self, known: &Known, steps_are_missing: bool) {
         self.epoch = known.epoch;
-        self.heads.raise_floor(known.floor);
-        self.head = self.head.max(known.head).max(self.heads.floor());
-        // Whatever was called or passed over was issued, even if this node has not heard so.
-        self.gaps.merge(&known.gaps);
-        let mut issued = self.issued.max(known.issued).max(self.head);
+        for (slot, lane) in known.lanes.iter().enumerate() {
+            if slot >= self.lanes.len() {
+                self.open_lane(lane.lane, lane.head);
+            }
+            let here = &mut self.lanes[slot];
+            let knows_better = steps_are_missing || here.id == LaneId::UNKNOWN;
+            if knows_better && slot > 0 && lane.lane != LaneId::UNKNOWN {
+                here.id = lane.lane;
+            }
+            here.merge(lane);
+        }
         self.rate.merge(&known.calls);
         self.ended.learn(known.ended_ms.unwrap_or_default());
-        for number in self.known_seats(&known.inside).chain(self.known_seats(&known.due)).map(|seat| seat.0) {
-            issued = issued.max(number);
+        let mut tops = [0; LANES_MAX];
+        for (number, _) in self.known_seats(&known.inside).chain(self.known_seats(&known.due)) {
+            let top: &mut u64 = &mut tops[slot_of(number)];
+            *top = number.max(*top);
         }
-        self.gaps.issued(known.issued);
-        self.issued = issued;
+        for &top in tops.iter().filter(|&&top| top > 0) {
+            let lane = self.lane_up_to(top);
+            lane.issued = lane.issued.max(top);
+        }
+    }
+
+    /// Visitors hold tokens for these numbers, the highest of each lane; 0: none. True: some were never handed out.
+    fn merge_tops(&mut self, tops: &[u64; LANES_MAX]) -> bool {
+        let mut lost = false;
+        for &top in tops.iter().filter(|&&top| top > 0) {
+            let lane = self.lane_up_to(top);
+            lane.gaps.handed_out(top);
+            if lane.issued < top {
+                lane.issued = top;
+                lost = true;
+            }
+        }
+        lost
+    }
+
+    /// The lane of a number. If there is none, it was lost, and so were those before it that are not there.
+    fn lane_up_to(&mut self, number: u64) -> &mut Lane {
+        let slot = slot_of(number);
+        while self.lanes.len() <= slot {
+            self.open_lane(LaneId::UNKNOWN, 0);
+        }
+        &mut self.lanes[slot]
+    }
+
+    /// Opens a lane in the next slot; `head` as in [`Lane::first_summary`].
+    pub(super) fn open_lane(&mut self, id: LaneId, head: u64) {
+        let lane = Lane::new(self.lanes.len(), id);
+        self.summary.lanes.push(lane.first_summary(head));
+        self.lanes.push(lane);
+    }
+
+    /// Lanes of the file that are not there yet get a slot. If none is left, it is one of a lane that is not in the file
+    /// any more and in which nobody waits; if there is none of these either, newcomers go to the first lane meanwhile.
+    fn open_lanes(&mut self, rules: &Rules) {
+        for rule in &rules.lanes {
+            if self.lanes.iter().any(|lane| lane.id == rule.lane) {
+                continue;
+            }
+            let is_free = |slot: usize| {
+                let is_named = rules.lanes.iter().any(|rule| rule.lane == self.lanes[slot].id);
+                slot > 0 && !is_named && self.summary.lanes[slot].waiting == 0
+            };
+            // One of which nothing but numbers is known comes first: it was lost, and is most likely this one.
+            let mut slots = 1..self.lanes.len();
+            let unknown = slots.find(|&slot| self.lanes[slot].id == LaneId::UNKNOWN);
+            if let Some(slot) = unknown {
+                self.lanes[slot].id = rule.lane;
+            } else if self.lanes.len() < LANES_MAX {
+                self.open_lane(rule.lane, 0);
+            } else if let Some(slot) = (1..LANES_MAX).find(|&slot| is_free(slot)) {
+                self.lanes[slot].id = rule.lane;
+            }
+        }
     }
 
     /// Seats that a node knows of, that have not lapsed and whose visits have not ended.
@@ -113,8 +180,8 @@ impl Line {
             }
         }
         for &number in &batch.away {
-            if let Some(offset) = self.offset(number) {
-                self.presence.forget(offset);
+            if let Some(lane) = self.lane_mut(number) {
+                lane.unsee(number);
             }
         }
     }
@@ -138,7 +205,11 @@ impl Line {
         let now_ms = self.clock.now_ms;
         let mut called = 0;
         for &number in &batch.admitted {
-            called += u32::from(!self.is_gone(number) || self.ended.count(number));
+            let is_called = !self.is_gone(number) || self.ended.count(number);
+            called += u32::from(is_called);
+            if let Some(lane) = self.lane_mut(number).filter(|_| is_called) {
+                lane.called_total += 1;
+            }
             // The visit counts as a call even if it is over by now, as another node may have said; but it has no seat.
             if !self.ended.contains(number) {
                 self.enter(number, now_ms, now_ms + rules.seat_ms);
@@ -150,12 +221,11 @@ impl Line {
         self.book(called);
     }
 
-    /// Marks a number as present. Bits of numbers that are called, or at or below the floor, mean nothing and
-    /// are masked where they are read, so they need not be told apart here.
+    /// Marks a number as present.
     pub(super) fn see(&mut self, number: u64, hold_ms: u32) {
-        let asked_ms = self.asked_ms();
-        if let Some(offset) = self.offset(number) {
-            self.presence.mark(offset, asked_ms, self.clock.now_ms, hold_ms);
+        let (asked_ms, now_ms) = (self.asked_ms(), self.clock.now_ms);
+        if let Some(lane) = self.lane_mut(number) {
+            lane.see(number, asked_ms, now_ms, hold_ms);
         }
     }
 }

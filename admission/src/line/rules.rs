@@ -1,7 +1,9 @@
 //! The part of a queue's settings that the line needs, in the line's own units.
 
 use serde::{Deserialize, Serialize};
-use sluice_config::{Mode, Queue};
+use sluice_config::{Lane, Mode, Queue};
+
+use super::LaneId;
 
 /// Fractions of a visitor in which rate credit is counted: one millisecond at one visitor per minute.
 ///
@@ -29,6 +31,28 @@ pub struct Rules {
     pub return_within_ms: u64,
     /// How long a seat is held after its visitor was last marked as inside. Longer than the pass it stands for.
     pub seat_ms: u64,
+    /// The lanes of its file, the first one first; none: there is one.
+    pub lanes: Vec<LaneRule>,
+}
+
+/// A lane of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneRule {
+    /// Which lane.
+    pub lane: LaneId,
+    /// While several lanes stand, they are called in this proportion.
+    pub weight: u32,
+}
+
+impl LaneRule {
+    /// The lanes of a queue; none if it has but one.
+    fn of(queue: &Queue) -> Vec<Self> {
+        if queue.lanes.len() < 2 {
+            return Vec::new();
+        }
+        let rule = |(at, lane): (usize, &Lane)| Self { lane: LaneId::at(at, &lane.name), weight: lane.weight.get() };
+        queue.lanes.iter().enumerate().map(rule).collect()
+    }
 }
 
 impl Rules {
@@ -49,7 +73,13 @@ impl Rules {
             claim_within_ms: ms(queue.claim_within),
             return_within_ms: ms(queue.return_within),
             seat_ms: ms(crate::session::seat_life(queue.session_idle)),
+            lanes: LaneRule::of(queue),
         }
+    }
+
+    /// The weight of a lane; that of one which is not in the file is 1.
+    pub fn weight(&self, lane: LaneId) -> u32 {
+        self.lanes.iter().find(|rule| rule.lane == lane).map_or(1, |rule| rule.weight)
     }
 
     /// Rules that call no visitor whom these or those would not call.

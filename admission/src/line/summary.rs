@@ -3,14 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
-use super::{Revision, Rules};
+use super::{Blocks, KnownLane, LaneId, Line, PerLane, Revision, Rules, lane::number::place_of};
 use crate::standing::Reason;
 
-/// Numbers in each of the blocks right behind the head.
-pub(super) const BLOCK: u64 = 256;
-/// So many blocks cover the way from any distance behind the head to twice that distance, so that none is longer than
-/// a sixteenth of the way to it.
-pub(super) const BLOCKS_PER_DOUBLING: u64 = 16;
 /// A line that moves again sooner does not stand still for want of calls in this minute.
 const RATE_USED_MS_MIN: u64 = 2_000;
 
@@ -19,16 +14,10 @@ const RATE_USED_MS_MIN: u64 = 2_000;
 pub struct Summary {
     /// Rises when an operator resets the line.
     pub epoch: u64,
-    /// The last number handed out.
-    pub issued: u64,
-    /// The highest number called.
-    pub head: u64,
-    /// The highest number that can no longer be called.
-    pub floor: u64,
-    /// Visitors in line: the late ones, and those above the head who were seen in the last 90 s.
+    /// Each lane by its slot.
+    pub lanes: PerLane<LaneSummary>,
+    /// Visitors who wait in all lanes together.
     pub waiting: u64,
-    /// Numbers that the head has passed and that are back at the door: they are next.
-    pub late: u64,
     /// Called numbers that have not entered yet.
     pub due: u64,
     /// Numbers inside.
@@ -45,10 +34,6 @@ pub struct Summary {
     pub revision: Revision,
     /// Calls in the last 60 s.
     pub called_last_minute: u64,
-    /// Since when somebody has been standing without a pause, on the line's clock; 0: nobody is.
-    pub standing_since_ms: u64,
-    /// Calls since then.
-    pub called_standing: u64,
     /// Calls since the line began.
     pub called_total: u64,
     /// Calls in the last tenth of a second in which there were any: which one, and how many.
@@ -65,74 +50,69 @@ pub struct Summary {
     pub settling: bool,
     /// The line's clock.
     pub now_ms: u64,
+    /// When the minute has room again, on the line's clock, if its calls are used up; else 0.
+    pub rate_used_until_ms: u64,
+}
+
+/// One lane after a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneSummary {
+    /// Which lane.
+    pub lane: LaneId,
+    /// The last number handed out.
+    pub issued: u64,
+    /// The highest number called.
+    pub head: u64,
+    /// The highest number that can no longer be called.
+    pub floor: u64,
+    /// Visitors in the lane: the late ones, and those above the head who were seen in the last 90 s.
+    pub waiting: u64,
+    /// Numbers that the head has passed and that are back at the door: they are next.
+    pub late: u64,
+    /// Since when somebody has been standing without a pause, on the line's clock; 0: nobody is.
+    pub standing_since_ms: u64,
+    /// Calls of numbers of this lane since the line began.
+    pub called_total: u64,
     /// Waiting numbers above the head by block.
     pub blocks: Blocks,
     /// Late numbers by block, from the lowest of them on.
     pub late_blocks: Blocks,
-    /// When the minute has room again, on the line's clock, if its calls are used up; else 0.
-    pub rate_used_until_ms: u64,
     /// Ranges of numbers that were skipped, first and last, the lowest first; at most 16.
     pub gaps: Vec<(u64, u64)>,
 }
 
-/// Counts of waiting numbers per block of the number line. Near the head blocks are small, so that a position is
-/// close to exact where it matters; they are twice as long wherever the way from the head has doubled, as the buckets
-/// of a log-linear histogram are. A million waiting take 143 of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Blocks {
-    /// First number of the first block.
-    pub start: u64,
-    /// Counts, the block at the head first.
-    pub counts: Vec<u32>,
-}
+/// A lane of which this node has not heard yet.
+static UNHEARD_OF: LaneSummary = LaneSummary {
+    lane: LaneId::UNKNOWN,
+    issued: 0,
+    head: 0,
+    floor: 0,
+    waiting: 0,
+    late: 0,
+    standing_since_ms: 0,
+    called_total: 0,
+    blocks: Blocks { start: 0, counts: Vec::new() },
+    late_blocks: Blocks { start: 0, counts: Vec::new() },
+    gaps: Vec::new(),
+};
 
-impl Blocks {
-    /// Where the blocks of a line with this head start.
-    pub fn start_for(head: u64) -> u64 {
-        head / BLOCK * BLOCK
-    }
-
-    /// The first number and the length of block `index`.
-    pub fn span(start: u64, index: u64) -> (u64, u64) {
-        let doublings = (index / BLOCKS_PER_DOUBLING).saturating_sub(1);
-        let len = BLOCK << doublings;
-        (start + (index - doublings * BLOCKS_PER_DOUBLING) * len, len)
-    }
-
-    /// The block that holds `number`.
-    pub fn index_of(start: u64, number: u64) -> u64 {
-        let steps = number.saturating_sub(start) / BLOCK;
-        let doublings = (steps / BLOCKS_PER_DOUBLING).checked_ilog2().map_or(0, u64::from);
-        doublings * BLOCKS_PER_DOUBLING + (steps >> doublings)
-    }
-
-    /// Counts numbers in the block of `number`.
-    pub(super) fn add(&mut self, number: u64, count: u32) {
-        let block = usize::try_from(Self::index_of(self.start, number)).unwrap_or(usize::MAX);
-        if block >= self.counts.len() {
-            self.counts.resize(block + 1, 0);
-        }
-        self.counts[block] += count;
-    }
-
-    /// How many of those counted stand before `number`, when all of them are in `first` to `last`.
-    fn before(&self, number: u64, first: u64, last: u64) -> u64 {
-        let index = Self::index_of(self.start, number);
-        let count = |i: u64| usize::try_from(i).ok().and_then(|i| self.counts.get(i)).copied().unwrap_or(0);
-        let before: u64 = (0..index.min(self.counts.len() as u64)).map(|i| u64::from(count(i))).sum();
-        let (block, len) = Self::span(self.start, index);
-        let first = block.max(first);
-        let last = (block + len - 1).min(last).max(number);
-        before + u64::from(count(index)) * number.saturating_sub(first) / (last + 1).saturating_sub(first).max(1)
-    }
-}
-
-impl Summary {
-    /// A number without those that were skipped below it: what a page shows.
+impl LaneSummary {
+    /// The place in the lane of a number, without those that were skipped below it: what a page shows.
     pub fn shown_number(&self, number: u64) -> u64 {
         let below =
             |&(first, last): &(u64, u64)| if number > last { last - first + 1 } else { number.saturating_sub(first) };
-        number - self.gaps.iter().map(below).sum::<u64>().min(number.saturating_sub(1))
+        let place = place_of(number);
+        place - self.gaps.iter().map(below).sum::<u64>().min(place.saturating_sub(1))
+    }
+
+    /// How many who wait in the lane will be called before `number`. Within a block the present ones are taken to
+    /// be spread evenly, which is exact when nobody in it has left.
+    pub fn ahead_of(&self, number: u64) -> u64 {
+        if number <= self.head {
+            self.late_blocks.before(number, 0, self.head)
+        } else {
+            self.late + self.blocks.before(number, self.head + 1, self.issued)
+        }
     }
 
     /// Counts a number that was handed out after the last tick, so that those who come in the same rush each
@@ -140,6 +120,54 @@ impl Summary {
     pub(super) fn count_newcomer(&mut self, number: u64) {
         self.blocks.add(number, 1);
         self.waiting += 1;
+    }
+}
+
+impl Summary {
+    /// Since when somebody has been standing without a pause in some lane, on the line's clock; 0: nobody stands.
+    pub fn standing_since_ms(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.standing_since_ms).filter(|&since_ms| since_ms > 0).min().unwrap_or(0)
+    }
+
+    /// What a node knows of the lanes that was told this.
+    pub fn known_lanes(&self) -> PerLane<KnownLane> {
+        self.lanes.map(|lane| KnownLane {
+            lane: lane.lane,
+            issued: lane.issued,
+            head: lane.head,
+            floor: lane.floor,
+            gaps: lane.gaps.clone(),
+        })
+    }
+
+    /// The lane of a number.
+    pub fn lane_of(&self, number: u64) -> &LaneSummary {
+        self.lanes.of(number).unwrap_or(&UNHEARD_OF)
+    }
+
+    /// In which slot newcomers to a lane are numbered: that of the first lane, until the line has the other one.
+    pub fn slot_for(&self, lane: LaneId) -> usize {
+        slot_for(self.lanes.iter().map(|lane| lane.lane), lane)
+    }
+
+    /// As [`LaneSummary::shown_number`].
+    pub fn shown_number(&self, number: u64) -> u64 {
+        self.lane_of(number).shown_number(number)
+    }
+
+    /// As [`LaneSummary::ahead_of`].
+    pub fn ahead_of(&self, number: u64) -> u64 {
+        self.lane_of(number).ahead_of(number)
+    }
+
+    /// Whether a number is at or below its lane's head: may have been called.
+    pub fn has_passed(&self, number: u64) -> bool {
+        number <= self.lane_of(number).head
+    }
+
+    /// One number of each lane, such as its head, as places in the lanes, added up.
+    pub fn places(&self, of: impl Fn(&LaneSummary) -> u64) -> u64 {
+        self.lanes.iter().map(|lane| place_of(of(lane))).sum()
     }
 
     /// Why nobody is called under these rules, when that is so.
@@ -160,45 +188,65 @@ impl Summary {
             _ => None,
         }
     }
+}
 
-    /// How many waiting visitors will be called before `number`. Within a block the present ones are taken to
-    /// be spread evenly, which is exact when nobody in it has left.
-    pub fn ahead_of(&self, number: u64) -> u64 {
-        if number <= self.head {
-            self.late_blocks.before(number, 0, self.head)
-        } else {
-            self.late + self.blocks.before(number, self.head + 1, self.issued)
+/// In which of these slots newcomers to a lane are numbered.
+pub(super) fn slot_for(mut lanes: impl Iterator<Item = LaneId>, lane: LaneId) -> usize {
+    lanes.position(|at| at == lane).unwrap_or(0)
+}
+
+impl Line {
+    /// What is told of the line after a step; `tick`: what is counted over all of it is counted anew.
+    pub(super) fn summarise(&mut self, rules: &Rules, tick: bool) {
+        let now_ms = self.clock.now_ms;
+        if tick {
+            self.count(rules);
+            self.ticked_ms = now_ms;
+            self.summary.called_last_minute = self.rate.in_window();
+            self.summary.rate_used_until_ms = self.rate.used_until_ms(rules, self.clock.slack_ms);
+        }
+        for (lane, summary) in self.lanes.iter().zip(self.summary.lanes.iter_mut()) {
+            lane.summarise(summary);
+        }
+        let summary = &mut self.summary;
+        (summary.steps, summary.life) = (self.lives.steps(), self.lives.life());
+        summary.life_began_ms = self.lives.began_ms();
+        summary.quiet_until_ms = self.lives.quiet_until_ms();
+        summary.settling = self.settling.is_on(now_ms);
+        summary.last_calls = self.rate.last();
+        summary.now_ms = now_ms;
+        summary.called_total = self.called_total;
+        summary.epoch = self.epoch;
+        summary.waiting = summary.lanes.iter().map(|lane| lane.waiting).sum();
+        summary.due = self.due.len() as u64;
+        summary.inside = self.inside.len() as u64;
+        summary.ended_dropped = self.ended.dropped();
+        summary.mode = Some(rules.mode);
+        summary.revision = self.controlled.revision();
+        summary.reason = summary.reason(rules);
+    }
+
+    /// Counts who waits in each lane, and raises the floors.
+    fn count(&mut self, rules: &Rules) {
+        for (lane, summary) in self.lanes.iter_mut().zip(self.summary.lanes.iter_mut()) {
+            self.minutes.now.left += lane.count(rules, summary);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
+    use crate::line::number_of;
 
     #[test]
-    fn blocks_follow_each_other_without_a_gap_and_double_with_the_way() {
-        let start = 5 * BLOCK;
-        let mut next = start;
-        for index in 0..300 {
-            let (first, len) = Blocks::span(start, index);
-            assert_eq!(first, next, "block {index}");
-            assert!(len == BLOCK || len * BLOCKS_PER_DOUBLING <= first - start, "block {index} is {len} long");
-            assert_eq!(Blocks::index_of(start, first), index);
-            assert_eq!(Blocks::index_of(start, first + len - 1), index);
-            next = first + len;
-        }
-        assert_eq!(Blocks::index_of(start, start + 1_000_000), 142, "a million take 143");
-    }
-
-    proptest! {
-        #[test]
-        fn every_number_is_in_its_block(head in 0..1_u64 << 40, way in 0..1_u64 << 40) {
-            let start = Blocks::start_for(head);
-            let (first, len) = Blocks::span(start, Blocks::index_of(start, head + way));
-            prop_assert!((first..first + len).contains(&(head + way)));
-        }
+    fn a_place_is_shown_without_the_lane_and_without_what_was_skipped() {
+        let first = LaneSummary { gaps: vec![(11, 20)], ..LaneSummary::default() };
+        let mut lanes = PerLane::one(first);
+        let gaps = vec![(number_of(1, 5), number_of(1, 104))];
+        lanes.push(LaneSummary { gaps, ..LaneSummary::default() });
+        let summary = Summary { lanes, ..Summary::default() };
+        let shown = [10, 21, number_of(1, 4), number_of(1, 105), number_of(2, 7)].map(|n| summary.shown_number(n));
+        assert_eq!(shown, [10, 11, 4, 5, 7]);
     }
 }

@@ -1,9 +1,11 @@
 //! The line against a plain list of visitors, and single behaviours.
 #![allow(clippy::unwrap_used)]
 
+mod away;
 mod bench;
 mod control;
 mod histories;
+mod lanes;
 mod model;
 mod rate;
 mod reports;
@@ -25,5 +27,6 @@ fn rules() -> Rules {
         claim_within_ms: 10_000,
         return_within_ms: 120_000,
         seat_ms: 30_000,
+        lanes: Vec::new(),
     }
 }

@@ -1,8 +1,11 @@
 //! What a number may do, and what becomes of a call that is not taken up.
 
+mod find;
+
+pub use self::find::{Lookup, Whereabouts};
 use super::{
     Line, Rules, Verdict,
-    seats::{self, Claim, Seat},
+    queue::seats::{self, Claim, Seat},
 };
 
 impl Line {
@@ -29,16 +32,30 @@ impl Line {
             };
             return inside(self.enter(number, since_ms, now_ms + rules.seat_ms));
         }
-        match self.offset(number) {
+        match self.lane(number) {
             _ if !self.is_gone(number) => Verdict::Waiting,
-            Some(offset) if number > self.heads.floor() && self.lapsed.get(offset) => Verdict::Lapsed,
+            Some(lane) if lane.has_lapsed(number) => Verdict::Lapsed,
             _ => Verdict::Spent,
         }
     }
 
-    /// Whether a number has been called, or was passed over too long ago to be; below the base every number was.
+    /// Whether a number has been called, or was passed over too long ago to be; no number of a lane that is not there was.
     pub(super) fn is_gone(&self, number: u64) -> bool {
-        number <= self.heads.floor() || self.offset(number).is_none_or(|offset| self.called.get(offset))
+        self.lane(number).is_some_and(|lane| lane.is_gone(number))
+    }
+
+    /// Numbers that are called are at or below the head.
+    pub(super) fn set_called(&mut self, number: u64) {
+        if let Some(lane) = self.lane_mut(number) {
+            lane.set_called(number);
+        }
+    }
+
+    /// As [`Self::set_called`], of a number that will not be called again.
+    pub(super) fn set_spent(&mut self, number: u64) {
+        if let Some(lane) = self.lane_mut(number) {
+            lane.set_spent(number);
+        }
     }
 
     /// As [`Self::take_in`], of a visitor who is seen inside; a visit that begins is counted.
@@ -54,24 +71,12 @@ impl Line {
         self.inside.hold(number, since_ms, until_ms, ())
     }
 
-    /// A called visitor who did not come has given the seat back. Who could not hear of the call, or walked in and has
-    /// not been back, stands first in line when seen. Who heard of it is called once more when the page is loaded, and
-    /// no more after that: tickets that only ask would else be first for ever, and keep all others out.
-    pub(super) fn lapse(&mut self, offset: u64, claim: Claim) {
-        match claim {
-            Claim::Open | Claim::Provisional => self.called.clear(offset),
-            Claim::Notified if self.lapsed.get(offset) => self.lapsed.clear(offset),
-            Claim::Notified => self.lapsed.set(offset),
-        }
-    }
-
     /// The page of a number that has lapsed was loaded: it may be called again.
     pub(super) fn reclaim(&mut self, number: u64) {
-        if let Some(offset) = self.offset(number)
-            && self.lapsed.get(offset)
-            && self.due.get(number).is_none()
+        if self.due.get(number).is_none()
+            && let Some(lane) = self.lane_mut(number)
         {
-            self.called.clear(offset);
+            lane.reclaim(number);
         }
     }
 }

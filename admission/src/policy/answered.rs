@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{ASKS_OF_THE_NEXT, Counted, Decided, Marks, Passage, Policy, Step, Visit, Word, seen};
 use crate::{
     estimate::POLL_S_MIN,
-    line::{Ask, Newcomer, Verdict},
+    line::{Ask, LaneId, Newcomer, Verdict},
     standing::{self, Look, Reason, Standing},
     token::{Slip, Ticket},
     usher::Unanswered,
@@ -61,7 +61,9 @@ impl Asked {
                 let mut visit = visit;
                 visit.handed.ticket = Word::Clear;
                 visit.handed.pass = Word::Clear;
-                let slip = Slip { id: id_after(&ticket), issued_at_ms: visit.came_ms };
+                // Of the lane of before, if the request does not say another.
+                let lane = look.summary.lanes.of(ticket.number).map_or(LaneId::FIRST, |lane| lane.lane);
+                let slip = Slip { id: id_after(&ticket), issued_at_ms: visit.came_ms, lane };
                 policy.join(visit, slip, false, look)
             }
             // The question is lost, that its visitor was there is not.
@@ -92,20 +94,20 @@ impl Joining {
                 Step::Done(joined(self.stands(number, verdict, look)))
             }
             // A slip whose number has been used up: its visit is over. The next one starts afresh.
-            Ok((_, Verdict::Spent)) => {
-                visit.with_slip(Slip { id: mix(slip.id), issued_at_ms: look.now_ms }).parked(look.joining())
-            }
+            Ok((_, Verdict::Spent)) => visit
+                .with_slip(Slip { id: mix(slip.id), issued_at_ms: look.now_ms, lane: slip.lane })
+                .parked(look.joining(slip.lane)),
             Ok((_, Verdict::Refused)) => {
                 // Who comes with a slip is refused by a closed queue or a full line; of a line that is full and
                 // has all its seats taken the summary gives the seats as the reason.
                 let refused = match look.summary.reason {
-                    Some(Reason::Closed) => look.joining(),
-                    _ if newcomer.walk_in || look.summary.settling => look.joining(),
+                    Some(Reason::Closed) => look.joining(slip.lane),
+                    _ if newcomer.walk_in || look.summary.settling => look.joining(slip.lane),
                     _ => look.full(),
                 };
                 visit.with_slip(slip).parked(refused)
             }
-            Err(Unanswered) => visit.with_slip(slip).parked(look.joining()),
+            Err(Unanswered) => visit.with_slip(slip).parked(look.joining(slip.lane)),
         }
     }
 
@@ -128,14 +130,7 @@ impl Joining {
 
 fn new_ticket(number: u64, look: &Look<'_>) -> Ticket {
     let ahead = look.summary.ahead_of(number);
-    Ticket {
-        epoch: look.summary.epoch,
-        lane: 0,
-        number,
-        issued_at_ms: look.now_ms,
-        ahead_first: ahead,
-        ahead_shown: ahead,
-    }
+    Ticket { epoch: look.summary.epoch, number, issued_at_ms: look.now_ms, ahead_first: ahead, ahead_shown: ahead }
 }
 
 fn joined(decided: Decided) -> Decided {

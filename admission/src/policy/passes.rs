@@ -57,7 +57,7 @@ impl Policy {
     /// The pass that has run out, if the line may hold a seat for its number. Only what the line says counts, so that
     /// nothing is asked of a store that does not answer.
     pub(super) fn worth_asking_about(&self, brought: &impl Brought, look: &Look<'_>) -> Option<Pass> {
-        let is_worth_it = |pass: &Pass| pass.number <= look.summary.head && !look.ended.contains(pass.number);
+        let is_worth_it = |pass: &Pass| look.summary.has_passed(pass.number) && !look.ended.contains(pass.number);
         brought.lapsed_pass().filter(|pass| look.store_answers && is_worth_it(pass))
     }
 
@@ -130,7 +130,6 @@ impl Policy {
         let ends_at_ms = since_ms + ms(self.session_max);
         let pass = Pass {
             epoch: look.summary.epoch,
-            lane: 0,
             number,
             issued_at_ms: since_ms,
             expires_at_ms: (minted_ms + self.pass_life_ms()).min(ends_at_ms),

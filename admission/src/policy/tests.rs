@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::{
     estimate::Speedometer,
-    line::{Blocks, Summary, Verdict},
+    line::{Blocks, LaneSummary, PerLane, Summary, Verdict, number_of},
     standing::Reason,
     usher::{Ended, Unanswered, Word as Told, tests::rules},
 };
@@ -53,22 +53,15 @@ fn policy() -> Policy {
 /// A line that stands: 40 called, 100 handed out.
 fn summary() -> Summary {
     let blocks = Blocks { start: 0, counts: vec![60] };
-    Summary {
-        epoch: 1,
-        head: 40,
-        issued: 100,
-        waiting: 60,
-        standing: true,
-        now_ms: NOW_MS,
-        blocks,
-        ..Summary::default()
-    }
+    let lane = LaneSummary { head: 40, issued: 100, waiting: 60, blocks, ..LaneSummary::default() };
+    let lanes = PerLane::one(lane);
+    Summary { epoch: 1, lanes, waiting: 60, standing: true, now_ms: NOW_MS, ..Summary::default() }
 }
 
-fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed) -> Look<'a> {
+fn look<'a>(summary: &'a Summary, speeds: &'a PerLane<crate::estimate::Speed>) -> Look<'a> {
     Look {
         summary,
-        speed,
+        speeds,
         store_answers: true,
         now_ms: NOW_MS,
         mode: Mode::Auto,
@@ -84,16 +77,16 @@ fn look<'a>(summary: &'a Summary, speed: &'a crate::estimate::Speed) -> Look<'a>
 /// Does with a look at a line that stands what the test says.
 fn seen<T>(of: impl FnOnce(&Look<'_>) -> T) -> T {
     let summary = summary();
-    let speed = Speedometer::default().observe(&rules(), &summary);
+    let speed = PerLane::one(Speedometer::default().observe(&rules(), &summary));
     of(&look(&summary, &speed))
 }
 
 fn asks(errand: Errand) -> Request {
-    Request { errand, embedded: false, hidden: false }
+    Request { errand, embedded: false, hidden: false, lane: None }
 }
 
 fn ticket(number: u64) -> Ticket {
-    Ticket { epoch: 1, lane: 0, number, issued_at_ms: NOW_MS - 60_000, ahead_first: 90, ahead_shown: 50 }
+    Ticket { epoch: 1, number, issued_at_ms: NOW_MS - 60_000, ahead_first: 90, ahead_shown: 50 }
 }
 
 fn done(step: Step) -> Decided {
@@ -111,6 +104,36 @@ fn a_ticket_above_the_head_leaves_a_mark_and_asks_nobody() {
     ));
     // Fewer are ahead than were shown: the ticket says so from now on.
     assert!(matches!(decided.handed.ticket, Word::Set(Ticket { number: 80, ahead_shown: 39, .. })));
+}
+
+#[test]
+fn a_ticket_of_a_lane_that_the_line_does_not_have_yet_goes_on_showing_what_was_shown() {
+    let number = number_of(3, 7);
+    let holds = Holds { ticket: Some(ticket(number)), ..Holds::default() };
+    let decided = seen(|look| done(policy().decide(&holds, asks(Errand::Status), look)));
+    let Passage::Parked(standing) = decided.verdict else { panic!("{decided:?}") };
+    assert_eq!((standing.number, standing.ahead), (Some(7), Some(50)));
+    // With the mark the line will have it.
+    let word = decided.marks.iter().next().unwrap().word;
+    assert!(matches!(word, Told::Seen { seen: Seen { number: marked, .. }, .. } if marked == number));
+}
+
+#[test]
+fn a_slip_says_the_lane_unless_the_request_does() {
+    let [members, press] = ["members", "press"].map(|name| LaneId::named(&sluice_config::Name::new(name).unwrap()));
+    let slip = Slip { id: 5, issued_at_ms: NOW_MS, lane: members };
+    let holds = Holds { slip: Some(slip), ..Holds::default() };
+    seen(|look| {
+        for (says, lane) in [(None, members), (Some(press), press)] {
+            let request = Request { lane: says, ..asks(Errand::Status) };
+            let step = policy().decide(&holds, request, look);
+            let Step::Join { newcomer, joining } = step else { panic!("{step:?}") };
+            assert_eq!(newcomer.lane, lane);
+            // The number was lost on the way: the slip that is handed out again says the same.
+            let decided = done(joining.answered(&policy(), Err(Unanswered), look));
+            assert!(matches!(decided.handed.slip, Word::Set(Slip { id: 5, lane: kept, .. }) if kept == lane));
+        }
+    });
 }
 
 #[test]
@@ -179,7 +202,8 @@ fn a_spent_ticket_joins_anew_under_one_id_and_is_replaced() {
 #[test]
 fn a_slip_of_a_visit_that_is_over_is_replaced_by_one_and_the_same_slip() {
     let policy = policy();
-    let holds = Holds { slip: Some(Slip { id: 5, issued_at_ms: NOW_MS - 10_000 }), ..Holds::default() };
+    let holds =
+        Holds { slip: Some(Slip { id: 5, issued_at_ms: NOW_MS - 10_000, lane: LaneId::FIRST }), ..Holds::default() };
     seen(|look| {
         let mut ids = Vec::new();
         for _ in 0..2 {
@@ -199,7 +223,7 @@ fn a_slip_of_a_visit_that_is_over_is_replaced_by_one_and_the_same_slip() {
 fn a_pass_is_minted_anew_after_an_eighth_of_its_life_and_never_beyond_the_visits_end() {
     let policy = policy();
     let pass = |expires_at_ms, ends_at_ms| Holds {
-        pass: Some(Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS - 900_000, expires_at_ms, ends_at_ms }),
+        pass: Some(Pass { epoch: 1, number: 7, issued_at_ms: NOW_MS - 900_000, expires_at_ms, ends_at_ms }),
         ..Holds::default()
     };
     let renewed = |holds: &Holds| seen(|look| done(policy.decide(holds, asks(Errand::Enter), look)));
@@ -219,7 +243,6 @@ fn a_pass_of_a_visit_that_has_ended_is_as_good_as_none_and_is_taken_back() {
     // Old enough to be minted anew.
     let pass = Pass {
         epoch: 1,
-        lane: 0,
         number: 7,
         issued_at_ms: NOW_MS - 900_000,
         expires_at_ms: NOW_MS + 1_000,
@@ -276,7 +299,7 @@ fn a_pass_decides_before_anything_else_is_even_verified() {
         }
     }
     let ends_at_ms = NOW_MS + 1_000_000;
-    let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: NOW_MS, expires_at_ms: ends_at_ms, ends_at_ms };
+    let pass = Pass { epoch: 1, number: 7, issued_at_ms: NOW_MS, expires_at_ms: ends_at_ms, ends_at_ms };
     let decided = seen(|look| done(policy().decide(&OnlyAPass(pass), asks(Errand::Enter), look)));
     assert_eq!(decided.verdict, Passage::Passes { inside: Some(pass) });
 }
@@ -309,7 +332,7 @@ fn a_hidden_page_behind_the_head_is_held_like_others_and_measures_no_network() {
 #[test]
 fn whoever_is_inside_stays_inside_while_everybody_passes() {
     let ends_at_ms = NOW_MS + 40_000_000;
-    let pass = Pass { epoch: 1, lane: 0, number: 7, issued_at_ms: 0, expires_at_ms: NOW_MS + 1_000, ends_at_ms };
+    let pass = Pass { epoch: 1, number: 7, issued_at_ms: 0, expires_at_ms: NOW_MS + 1_000, ends_at_ms };
     let holds = Holds { pass: Some(pass), ..Holds::default() };
     let admits = Policy { on_store_loss: Some(OnStoreLoss::Admit), ..policy() };
     seen(|look| {
@@ -328,8 +351,8 @@ fn whoever_is_inside_stays_inside_while_everybody_passes() {
 
 #[test]
 fn a_drained_queue_opens_when_the_line_is_known_to_be_empty_and_not_before() {
-    let (empty, rules) = (Summary { epoch: 1, issued: 40, head: 40, now_ms: NOW_MS, ..Summary::default() }, rules());
-    let speed = Speedometer::default().observe(&rules, &empty);
+    let (empty, rules) = (Summary { epoch: 1, now_ms: NOW_MS, ..Summary::default() }, rules());
+    let speed = PerLane::one(Speedometer::default().observe(&rules, &empty));
     let opens = |summary: &Summary, answers_for_ms| {
         let look = Look { answers_for_ms, mode: Mode::Drain, ..look(summary, &speed) };
         policy().is_open(&look)

@@ -7,7 +7,7 @@ use sluice_config::Mode;
 use super::{Reason, Standing, State};
 use crate::{
     estimate::{POLL_S_MAX, POLL_S_MIN, Speed},
-    line::Summary,
+    line::{LaneId, PerLane, Summary, slot_of},
     token::Ticket,
     usher::{Ended, trickle::Trickle},
 };
@@ -27,8 +27,8 @@ const SEEN_AGAIN_MS: u64 = 30_000;
 pub struct Look<'a> {
     /// The line after the last step that this node made.
     pub summary: &'a Summary,
-    /// How fast it moves.
-    pub speed: &'a Speed,
+    /// How fast each lane moves, by slot.
+    pub speeds: &'a PerLane<Speed>,
     /// Whether the last attempt reached the store.
     pub store_answers: bool,
     /// The line's clock now, as this node reckons it.
@@ -89,7 +89,13 @@ impl Look<'_> {
     /// Whether a number is called by time alone, while the store is unavailable; see [`Trickle`].
     pub fn trickles_to(&self, number: u64) -> bool {
         let shown = self.summary.shown_number(number);
-        self.trickle.is_some_and(|trickle| trickle.calls(shown, self.now_ms))
+        self.trickle.is_some_and(|trickle| trickle.calls(slot_of(number), shown, self.now_ms))
+    }
+
+    /// How fast the lane of a number moves.
+    pub fn speed_of(&self, number: u64) -> &Speed {
+        // That of a lane of which this node has not heard yet is hardly another one.
+        self.speeds.of(number).unwrap_or(&self.speeds[0])
     }
 
     /// Whether a client that has shown no cookie costs the line nothing at all: somebody stands in line, or nobody
@@ -109,23 +115,26 @@ impl Look<'_> {
     /// A visitor with a number who is not known to be called.
     pub fn in_line(&self, ticket: &Ticket) -> Standing {
         let summary = self.summary;
-        // A line that has been lost does not yet know who is there: what was shown goes on being shown.
-        let ahead_now = if self.is_complete() { summary.ahead_of(ticket.number) } else { ticket.ahead_shown };
+        // A line that has been lost does not yet know who is there, or even that there is such a lane: what was shown goes
+        // on being shown.
+        let is_known = self.is_complete() && summary.lanes.of(ticket.number).is_some();
+        let ahead_now = if is_known { summary.ahead_of(ticket.number) } else { ticket.ahead_shown };
         let ahead = ahead_now.min(ticket.ahead_shown);
         let (state, reason) = self.state();
         let moving = state == State::Waiting;
+        let speed = self.speed_of(ticket.number);
         let way = ticket.ahead_first as f32;
         Standing {
             state,
             number: Some(summary.shown_number(ticket.number)),
             ahead: Some(ahead),
-            behind: Some(summary.waiting.saturating_sub(ahead_now + 1)),
+            behind: Some(summary.lane_of(ticket.number).waiting.saturating_sub(ahead_now + 1)),
             // The position shown never rises; the wait is of those who really are ahead.
-            wait: if moving { self.speed.wait(ahead_now) } else { None },
+            wait: if moving { speed.wait(ahead_now) } else { None },
             progress: Some(if ticket.ahead_first == 0 { 1.0 } else { 1.0 - ahead as f32 / way }),
             poll_after_s: match self.mode {
                 Mode::Closed => SHUT_POLL_S,
-                _ => spread(self.speed.poll_s(ahead), ticket.number),
+                _ => spread(speed.poll_s(ahead), ticket.number),
             },
             reason,
             server_time_s: self.now_ms / 1_000,
@@ -140,9 +149,10 @@ impl Look<'_> {
         called(standing, Some(u32::try_from(left_s).unwrap_or(u32::MAX)))
     }
 
-    /// A visitor with a slip: how long the wait will be if the number is taken now.
-    pub fn joining(&self) -> Standing {
+    /// A visitor with a slip: how long the wait will be if a number of this lane is taken now.
+    pub fn joining(&self, lane: LaneId) -> Standing {
         let (state, reason) = self.state();
+        let slot = self.summary.slot_for(lane);
         match state {
             State::Closed => Standing { poll_after_s: SHUT_POLL_S, reason, ..self.waiting_unknown(State::Closed) },
             _ if self.mode == Mode::Closed => self.waiting_unknown(State::Closed),
@@ -153,7 +163,11 @@ impl Look<'_> {
                 ..self.waiting_unknown(State::Joining)
             },
             _ => Standing {
-                wait: if state == State::Waiting { self.speed.wait(self.summary.waiting) } else { None },
+                wait: if state == State::Waiting {
+                    self.speeds[slot].wait(self.summary.lanes[slot].waiting)
+                } else {
+                    None
+                },
                 poll_after_s: if reason == Some(Reason::StoreAway) { POLL_S_MAX / 4 } else { JOIN_AFTER_S },
                 reason,
                 ..self.waiting_unknown(State::Joining)

@@ -48,7 +48,7 @@ use self::{
     request::Clock,
 };
 use super::{Checkup, LineId, Store, StoreError};
-use crate::line::{Batch, Lookup, Minute, Outcome, Rules, Summary};
+use crate::line::{Batch, Lookup, Minute, Outcome, Rules, Summary, slot_of};
 
 /// A step whose line is lost between its calls is made once more.
 const TORN_MAX: usize = 1;
@@ -130,9 +130,8 @@ impl Redis {
     /// # Errors
     /// As [`Store::sync`].
     pub async fn status(&self, line: &LineId, rules: &Rules) -> Result<Option<Summary>, StoreError> {
-        let keys = Keys::of(&self.prefix, line);
-        let reply = self.call(line, &keys, &request::look(&keys, rules), rules, 0, 0).await?;
-        match reply {
+        let look = |keys: &Keys| request::look(keys, rules);
+        match self.with_lanes(line, rules, look).await? {
             Reply::NoLine => Ok(None),
             reply => Ok(Some(outcome(line, reply)?.summary)),
         }
@@ -144,9 +143,20 @@ impl Redis {
     /// # Errors
     /// As [`Store::sync`].
     pub async fn reset(&self, line: &LineId, rules: &Rules) -> Result<u64, StoreError> {
-        let keys = Keys::of(&self.prefix, line);
-        let reply = self.call(line, &keys, &request::reset(&keys, self.clock(), rules), rules, 0, 0).await?;
-        Ok(outcome(line, reply)?.summary.epoch)
+        let reset = |keys: &Keys| request::reset(keys, self.clock(), rules);
+        Ok(outcome(line, self.with_lanes(line, rules, reset).await?)?.summary.epoch)
+    }
+
+    /// Makes a call with keys for as many lanes as the line turns out to have.
+    async fn with_lanes(&self, line: &LineId, rules: &Rules, call: impl Fn(&Keys) -> Cmd) -> Result<Reply, StoreError> {
+        let mut lanes = 1;
+        loop {
+            let keys = Keys::of(&self.prefix, line, lanes);
+            match self.call(line, &keys, &call(&keys), rules, 0, 0).await? {
+                Reply::More(more) if more > lanes => lanes = more,
+                reply => return Ok(reply),
+            }
+        }
     }
 
     /// Removes everything about a line, for a queue that is no longer configured.
@@ -154,7 +164,7 @@ impl Redis {
     /// # Errors
     /// If the store did not answer.
     pub async fn forget(&self, line: &LineId) -> Result<(), StoreError> {
-        let keys = Keys::of(&self.prefix, line);
+        let keys = Keys::all_of(&self.prefix, line);
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(&keys.names);
         self.run(&keys, &unlink).await.map_err(|fault| error(line, fault))?;
@@ -208,17 +218,19 @@ impl Redis {
     }
 
     async fn step(&self, line: &LineId, rules: &Rules, batch: &Batch) -> Result<Outcome, StoreError> {
-        let keys = Keys::of(&self.prefix, line);
-        let calls = request::sync(&keys, self.clock(), rules, batch);
+        let mut lanes = rules.lanes.len().max(request::slots(batch));
         let mut torn = 0;
         'step: loop {
+            let keys = Keys::of(&self.prefix, line, lanes);
             let mut last = Reply::Torn;
-            for call in &calls {
+            for call in &request::sync(&keys, self.clock(), rules, batch) {
                 last = self.call(line, &keys, call, rules, batch.newcomers.len(), batch.asks.len()).await?;
-                if last == Reply::Torn && torn < TORN_MAX {
-                    torn += 1;
-                    continue 'step;
+                match last {
+                    Reply::Torn if torn < TORN_MAX => torn += 1,
+                    Reply::More(more) if more > lanes => lanes = more,
+                    _ => continue,
                 }
+                continue 'step;
             }
             let outcome = outcome(line, last)?;
             if batch.known.epoch > 0 && outcome.summary.life > batch.known.life {
@@ -269,7 +281,7 @@ impl Store for Redis {
     }
 
     async fn counts(&self, line: &LineId, since_minute: u64) -> Result<Vec<Minute>, StoreError> {
-        let keys = Keys::of(&self.prefix, line);
+        let keys = Keys::of(&self.prefix, line, 1);
         let value = self.run(&keys, &request::counts(&keys, since_minute)).await.map_err(|fault| error(line, fault))?;
         match reply::minutes(&value) {
             Ok(Ok(minutes)) => Ok(minutes),
@@ -279,7 +291,7 @@ impl Store for Redis {
     }
 
     async fn find(&self, line: &LineId, number: u64) -> Result<Option<Lookup>, StoreError> {
-        let keys = Keys::of(&self.prefix, line);
+        let keys = Keys::of(&self.prefix, line, slot_of(number) + 1);
         let value = self.run(&keys, &request::find(&keys, number)).await.map_err(|fault| error(line, fault))?;
         match reply::found(&value) {
             Ok(Ok(found)) => Ok(found),

@@ -1,6 +1,9 @@
 //! The kinds of token and what each of them says.
 
+use sluice_config::limits::LANES_MAX;
+
 use super::payload::{Claims, Reader, Writer};
+use crate::line::{LaneId, PLACES, number_of, place_of, slot_of};
 
 /// The kinds of token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +40,8 @@ pub struct Slip {
     pub id: u64,
     /// When it was handed out, ms on the line's clock.
     pub issued_at_ms: u64,
+    /// In which lane its visitor takes a number, unless the request that brings it back says otherwise.
+    pub lane: LaneId,
 }
 
 /// A number in line.
@@ -44,9 +49,7 @@ pub struct Slip {
 pub struct Ticket {
     /// The line's epoch; a reset of the line voids the ticket.
     pub epoch: u64,
-    /// The lane of the number line.
-    pub lane: u8,
-    /// The place in the lane, counted from 1.
+    /// The number, which says the lane as well; see [`slot_of`].
     pub number: u64,
     /// When the number was taken, ms on the line's clock.
     pub issued_at_ms: u64,
@@ -61,9 +64,7 @@ pub struct Ticket {
 pub struct Pass {
     /// The line's epoch; a reset of the line voids the pass.
     pub epoch: u64,
-    /// The lane of the number line.
-    pub lane: u8,
-    /// The place in the lane that was called.
+    /// The number that was called.
     pub number: u64,
     /// When the visitor was first let in, ms on the line's clock. Stays when the pass is minted anew.
     pub issued_at_ms: u64,
@@ -90,10 +91,33 @@ impl Claims for Slip {
     fn write(&self, out: &mut Writer) {
         out.integer("d", self.id);
         out.time("i", self.issued_at_ms);
+        // Nearly all are of the first lane, and do without.
+        if self.lane != LaneId::FIRST {
+            out.integer("l", self.lane.code().into());
+        }
     }
     fn read(from: &mut Reader<'_>) -> Option<Self> {
-        Some(Self { id: from.integer("d")?, issued_at_ms: from.time("i")? })
+        Some(Self {
+            id: from.integer("d")?,
+            issued_at_ms: from.time("i")?,
+            lane: match from.has("l") {
+                false => LaneId::FIRST,
+                true => LaneId::from_code(from.integer("l").filter(|&code| code > 0)?.try_into().ok()?),
+            },
+        })
     }
+}
+
+/// A number as its lane's slot and its place there, which keeps the token short.
+fn write_number(out: &mut Writer, number: u64) {
+    out.integer("l", slot_of(number) as u64);
+    out.integer("n", place_of(number));
+}
+
+fn read_number(from: &mut Reader<'_>) -> Option<u64> {
+    let slot = usize::try_from(from.integer("l")?).ok().filter(|&slot| slot < LANES_MAX)?;
+    let place = from.integer("n").filter(|&place| place < PLACES)?;
+    Some(number_of(slot, place))
 }
 
 // A struct expression runs its fields from top to bottom, so each `read` names them in the order of `write`.
@@ -103,8 +127,7 @@ impl Claims for Ticket {
 
     fn write(&self, out: &mut Writer) {
         out.integer("e", self.epoch);
-        out.integer("l", self.lane.into());
-        out.integer("n", self.number);
+        write_number(out, self.number);
         out.time("i", self.issued_at_ms);
         out.integer("f", self.ahead_first);
         out.integer("s", self.ahead_shown);
@@ -112,8 +135,7 @@ impl Claims for Ticket {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             epoch: from.integer("e")?,
-            lane: from.integer("l")?.try_into().ok()?,
-            number: from.integer("n")?,
+            number: read_number(from)?,
             issued_at_ms: from.time("i")?,
             ahead_first: from.integer("f")?,
             ahead_shown: from.integer("s")?,
@@ -139,8 +161,7 @@ impl Claims for Pass {
 
     fn write(&self, out: &mut Writer) {
         out.integer("e", self.epoch);
-        out.integer("l", self.lane.into());
-        out.integer("n", self.number);
+        write_number(out, self.number);
         out.time("i", self.issued_at_ms);
         out.time("x", self.expires_at_ms);
         out.time("h", self.ends_at_ms);
@@ -148,8 +169,7 @@ impl Claims for Pass {
     fn read(from: &mut Reader<'_>) -> Option<Self> {
         Some(Self {
             epoch: from.integer("e")?,
-            lane: from.integer("l")?.try_into().ok()?,
-            number: from.integer("n")?,
+            number: read_number(from)?,
             issued_at_ms: from.time("i")?,
             expires_at_ms: from.time("x")?,
             ends_at_ms: from.time("h")?,

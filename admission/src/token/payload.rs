@@ -152,6 +152,12 @@ impl<'a> Reader<'a> {
         (len > 0 && !leading_zero).then_some(value)
     }
 
+    /// Whether this claim comes next.
+    pub(super) fn has(&self, key: &str) -> bool {
+        let behind = self.rest.strip_prefix(br#",""#).and_then(|rest| rest.strip_prefix(key.as_bytes()));
+        behind.is_some_and(|rest| rest.starts_with(br#"":"#))
+    }
+
     /// A claim that is a time in ms.
     pub(super) fn time(&mut self, key: &str) -> Option<u64> {
         self.integer(key).filter(|at_ms| *at_ms <= TIME_MS_MAX)

@@ -11,6 +11,7 @@
 //!              the line answered
 //! ```
 
+mod event;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +21,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use self::event::{Action, Answer, Event, Question};
 use super::{
     CHANGES_MAX, QUESTIONS_MAX, Unanswered,
     ended::Ended,
     grace::Grace,
     hidden::Hidden,
-    marks::{Marked, Marks, Word},
+    marks::{Marks, Word},
     memory::Memory,
     pace::{ATTEMPT_MAX, CHANGES_PER_ROUND, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_BUSY, step_every_min},
     round::Round,
@@ -33,97 +35,17 @@ use super::{
     view::{Away, View},
 };
 use crate::{
-    estimate::Speedometer,
-    line::{Ask, Batch, Change, Changed, ENDED_TOLD_MAX, Newcomer, Outcome, Rules, Verdict},
+    estimate::{Speed, Speedometer},
+    line::{Change, ENDED_TOLD_MAX, Outcome, PerLane, Rules, Summary},
 };
-
-/// Something a visitor waits for. `W` says where the answer goes.
-#[derive(Debug)]
-pub enum Question<W> {
-    /// A number is to be taken.
-    Join(Newcomer, W),
-    /// Is a number called?
-    Ask {
-        /// The question.
-        ask: Ask,
-        /// When the visitor will be told to ask again, in ms; 0: whenever it can.
-        told_ms: u32,
-        /// Where the answer goes.
-        waiter: W,
-    },
-}
-
-/// A number, and what may be done with it.
-pub type Answer = Result<(u64, Verdict), Unanswered>;
-
-/// What happened.
-#[derive(Debug)]
-pub enum Event<W> {
-    /// A visitor asks for something.
-    Question(Question<W>),
-    /// Word is left for the line.
-    Mark(Marked),
-    /// An operator wants something changed.
-    Change(Box<Change>),
-    /// The time has come that [`Core::wake_at`] gave, or a later one.
-    Wake,
-    /// The line answered an attempt.
-    Answered {
-        /// Which.
-        attempt: u64,
-        /// What it said.
-        outcome: Box<Outcome>,
-    },
-    /// The store failed an attempt.
-    Failed {
-        /// Which.
-        attempt: u64,
-        /// What it said.
-        error: String,
-    },
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Action<W> {
-    /// A batch is to be sent to the line under these rules. No other is on its way; the answer to an earlier attempt is
-    /// of no use any more. An attempt that takes too long is given up with a wake-up.
-    Send {
-        /// Counts attempts.
-        attempt: u64,
-        /// The queue's rules.
-        rules: Arc<Rules>,
-        /// What the line hears and is asked.
-        batch: Arc<Batch>,
-    },
-    /// Those who serve visitors go by this from now on.
-    Publish(Arc<View>),
-    /// A waiter is answered.
-    Answer(W, Answer),
-    /// What became of the change with this id.
-    Changed(u64, Result<Changed, Unanswered>),
-    /// A step is made, and called this many visitors.
-    Called(u32),
-    /// An attempt failed.
-    Failed {
-        /// Why.
-        error: String,
-        /// The line answered the attempt before.
-        first: bool,
-    },
-    /// The line answers again.
-    Back {
-        /// After so long.
-        away: Duration,
-    },
-}
 
 /// One queue's usher at one node.
 #[derive(Debug)]
 pub struct Core<W> {
     view: Arc<View>,
     memory: Memory,
-    speedometer: Speedometer,
+    /// One for each lane, by slot.
+    speedometers: PerLane<Speedometer>,
     grace: Grace,
     hidden: Hidden,
     ended: Ended,
@@ -171,14 +93,6 @@ struct Flight<W> {
     pause: Duration,
 }
 
-impl<W> Question<W> {
-    fn into_waiter(self) -> W {
-        match self {
-            Self::Join(_, waiter) | Self::Ask { waiter, .. } => waiter,
-        }
-    }
-}
-
 impl<W> Core<W> {
     /// An usher that knows nothing yet. The line is asked with the first wake-up, so that the node knows it before
     /// the first visitor comes. `wall_ms` (unix milliseconds) stands in for the line's clock until then. `shared`: other
@@ -188,7 +102,7 @@ impl<W> Core<W> {
         Self {
             view,
             memory,
-            speedometer: Speedometer::default(),
+            speedometers: PerLane::default(),
             grace: Grace::default(),
             hidden: Hidden::default(),
             ended: Ended::default(),
@@ -281,7 +195,7 @@ impl<W> Core<W> {
         if let Phase::Sent { mut flight, .. } | Phase::Pausing { mut flight, .. } = phase {
             flight.round.let_go(actions);
         }
-        self.speedometer = Speedometer::default();
+        self.speedometers = PerLane::default();
         self.let_go(actions);
     }
 
@@ -393,10 +307,9 @@ impl<W> Core<W> {
         }
         self.heard = true;
         self.memory.learn(&flight.rules, flight.round.told(), &outcome);
-        self.speedometer.hidden_share = self.hidden.share(now);
         let control = self.memory.control().clone();
         let rules = &control.set.apply(rules, outcome.summary.now_ms);
-        let speed = self.speedometer.observe(rules, &outcome.summary);
+        let speeds = self.speeds(now, rules, &outcome.summary);
         let anchor = self.view.anchor.after(outcome.summary.now_ms, sent, now);
         let pace = match self.hear_of_ends(&outcome, rules) {
             true => Pace::at_once(STEP_EVERY_BUSY),
@@ -409,7 +322,7 @@ impl<W> Core<W> {
         let summary = outcome.summary.clone();
         self.view = Arc::new(View {
             summary,
-            speed,
+            speeds,
             grace_ms: self.grace.ms(),
             ended: self.ended.clone(),
             control,
@@ -422,6 +335,21 @@ impl<W> Core<W> {
         actions.push(Action::Called(outcome.called));
         flight.round.answer(&outcome, actions);
         self.phase = Phase::Resting(Rest { pace, last_step: now, look: now + pace.look_every, not_before });
+    }
+
+    /// How fast each lane moves.
+    fn speeds(&mut self, now: Instant, rules: &Rules, summary: &Summary) -> PerLane<Speed> {
+        let hidden_share = self.hidden.share(now);
+        while self.speedometers.len() < summary.lanes.len() {
+            self.speedometers.push(Speedometer::default());
+        }
+        let mut speeds = PerLane::default();
+        for slot in 0..summary.lanes.len() {
+            let speedometer = &mut self.speedometers[slot];
+            speedometer.hidden_share = hidden_share;
+            speeds.put(slot, speedometer.observe_lane(rules, summary, slot));
+        }
+        speeds
     }
 
     // Sent → Pausing. While the line does not answer, those who wait are let go; what they said is kept.

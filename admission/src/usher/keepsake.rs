@@ -18,12 +18,12 @@ use tokio::{
 
 use super::memory::Memory;
 use crate::{
-    line::{Known, Revision, Summary},
+    line::{Known, KnownLane, PerLane, Revision, Summary},
     store::LineId,
 };
 
 /// Changed when an older node could not read it.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 /// How often it is written at most.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 /// A large one is written less often, so that writing takes no more than this part of the time.
@@ -43,7 +43,7 @@ pub struct Keepsake {
 }
 
 /// What must have changed for a keepsake to be worth writing, seats apart.
-type Counters = (u64, u64, u64, u64, u64, Revision);
+type Counters = (u64, PerLane<KnownLane>, u64, Revision);
 
 /// What is in the file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ struct Kept {
 impl Keepsake {
     /// The keepsake of a line in this directory, which is made when it is written.
     pub fn of(dir: &Path, line: &LineId) -> Self {
-        let file = dir.join(format!("{}.{}.{}.known", line.tenant, line.queue, line.lane));
+        let file = dir.join(format!("{line}.known"));
         Self { file, next: Instant::now(), writing: None, kept: None, fails: false }
     }
 
@@ -82,11 +82,11 @@ impl Keepsake {
     pub(super) async fn keep(&mut self, memory: &Memory, summary: &Summary) {
         let now = Instant::now();
         let revision = memory.control().revision;
-        let counters = (summary.epoch, summary.issued, summary.head, summary.floor, summary.life, revision);
+        let counters = (summary.epoch, summary.known_lanes(), summary.life, revision);
         let writing = self.writing.as_ref().is_some_and(|task| !task.is_finished());
         // What a line in a new life has not been told yet is told first, or the life would be taken for one that was.
         let wait = now < self.next || writing || memory.is_news_to(summary.life);
-        if wait || (memory.is_empty() && self.kept == Some(counters)) {
+        if wait || (memory.is_empty() && self.kept.as_ref() == Some(&counters)) {
             return;
         }
         if let Some(task) = self.writing.take() {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::line::{Batch, Control, Known, Outcome, Rules, SLOT_MS, SLOTS, Seen, Summary, Verdict};
+use crate::line::{Batch, Control, Known, Outcome, Rules, SLOT_MS, SLOTS, Seen, Summary, Verdict, place_of};
 
 /// Most seats remembered; beyond, those that lapse first are forgotten.
 const SEATS_MAX: usize = 1_000_000;
@@ -16,7 +16,7 @@ const SLOTS_SLACK_MAX: u64 = 10;
 const PRESENT_MS: u64 = 2_000;
 /// Most of them remembered; nobody else is, until some have lapsed.
 const PRESENT_MAX: usize = 2_000_000;
-/// Most of them that a line is told, the lowest numbers: nobody behind will be called before they ask again.
+/// Most of them that a line is told, those nearest to the heads of their lanes: nobody behind will be called before they ask again.
 const PRESENT_TOLD_MAX: usize = 100_000;
 /// Lapsed seats are looked for when so many have come since the last look, or as many as there were.
 const SWEEP_EVERY_MIN: usize = 1_024;
@@ -86,7 +86,7 @@ impl Memory {
         batch.known = self.known(summary, clock_ms);
         if summary.epoch > 0 && self.is_news_to(summary.life) {
             batch.ended.extend(self.tell_ended(clock_ms));
-            batch.seen.extend(self.tell_present(summary.head, clock_ms));
+            batch.seen.extend(self.tell_present(summary, clock_ms));
         }
     }
 
@@ -140,18 +140,21 @@ impl Memory {
         self.ended.iter().filter(move |&(_, &until_ms)| until_ms > now_ms).map(|(&number, _)| number)
     }
 
-    /// Who is there, for a line that has lost it, of which `head` and the clock are known.
-    fn tell_present(&self, head: u64, now_ms: u64) -> Vec<Seen> {
+    /// Who is there, for a line that has lost it and was last known like this.
+    fn tell_present(&self, summary: &Summary, now_ms: u64) -> Vec<Seen> {
         let mut present = Vec::new();
         for (&at, numbers) in &self.present {
             let hold_ms = ((at + 1) * PRESENT_MS - 1).saturating_sub(now_ms);
             let Some(hold_ms) = u32::try_from(hold_ms).ok().filter(|&ms| ms > 0) else { continue };
             // Whoever the head has passed was called, as far as this node knows, or is late.
-            let waits = |&&number: &&u64| number > head || self.late.contains_key(&number);
+            let waits = |&&number: &&u64| !summary.has_passed(number) || self.late.contains_key(&number);
             present.extend(numbers.iter().filter(waits).map(|&number| Seen { number, hold_ms }));
         }
         if present.len() > PRESENT_TOLD_MAX {
-            present.select_nth_unstable_by_key(PRESENT_TOLD_MAX, |seen| seen.number);
+            // How far back each stands in its lane.
+            let head = |number| place_of(summary.lane_of(number).head);
+            let back = |seen: &Seen| (place_of(seen.number).saturating_sub(head(seen.number)), seen.number);
+            present.select_nth_unstable_by_key(PRESENT_TOLD_MAX, back);
             present.truncate(PRESENT_TOLD_MAX);
         }
         present
@@ -219,7 +222,7 @@ impl Memory {
     }
 
     fn learn_present(&mut self, batch: &Batch, outcome: &Outcome) {
-        let (now_ms, head) = (outcome.summary.now_ms, outcome.summary.head);
+        let (now_ms, summary) = (outcome.summary.now_ms, &outcome.summary);
         self.present = self.present.split_off(&(now_ms / PRESENT_MS));
         let mut room = PRESENT_MAX.saturating_sub(self.present.values().map(Vec::len).sum());
         let mut note = |number, hold_ms| {
@@ -236,7 +239,7 @@ impl Memory {
         for (ask, &verdict) in batch.asks.iter().zip(&outcome.asks) {
             if verdict == Verdict::Waiting {
                 note(ask.number, ask.hold_ms);
-                if ask.number <= head {
+                if summary.has_passed(ask.number) {
                     self.late.insert(ask.number, now_ms + u64::from(ask.hold_ms));
                 }
             }
@@ -277,12 +280,9 @@ impl Memory {
 fn counters(summary: &Summary) -> Known {
     Known {
         epoch: summary.epoch,
-        issued: summary.issued,
-        head: summary.head,
-        floor: summary.floor,
+        lanes: summary.known_lanes(),
         steps: summary.steps,
         life: summary.life,
-        gaps: summary.gaps.clone(),
         ..Known::default()
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{Mark, Unanswered, Usher, Word, now};
 use crate::{
-    line::{Ask, Batch, Lookup, Minute, Newcomer, Outcome, Rules, Seen, Verdict},
+    line::{Ask, Batch, LaneId, Lookup, Minute, Newcomer, Outcome, Rules, Seen, Verdict},
     store::{Embedded, LineId, Store, StoreError},
 };
 
@@ -128,13 +128,14 @@ pub(crate) fn rules() -> Rules {
         claim_within_ms: 60_000,
         return_within_ms: 600_000,
         seat_ms: 600_000,
+        lanes: Vec::new(),
     }
 }
 
 fn world(rules: Rules) -> World {
     let store = Arc::new(Watched::new());
     let name = |n| Name::new(n).unwrap();
-    let line = LineId { tenant: name("shop"), queue: name("sale"), lane: 0 };
+    let line = LineId { tenant: name("shop"), queue: name("sale") };
     World { usher: Usher::start(line, rules, store.clone(), 1_700_000_000_000), store }
 }
 
@@ -148,11 +149,11 @@ fn mark(word: Word) -> Mark {
 }
 
 fn slip(id: u64) -> Newcomer {
-    Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 }
+    Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 }
 }
 
 fn walk_in(id: u64) -> Newcomer {
-    Newcomer { id, hold_ms: 4_000, enter: true, walk_in: true, arrived_ms: 0 }
+    Newcomer { id, hold_ms: 4_000, enter: true, walk_in: true, lane: LaneId::FIRST, arrived_ms: 0 }
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +184,7 @@ async fn a_lost_reply_gives_nobody_a_second_number() {
     // The page asks again, with the same slip.
     sleep(Duration::from_secs(2)).await;
     assert_eq!(world.usher.join(slip(2)).await.unwrap().0, 2);
-    assert_eq!(world.usher.view().summary.issued, 2);
+    assert_eq!(world.usher.view().summary.lanes[0].issued, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,7 +204,7 @@ async fn marks_made_while_the_store_is_away_are_not_lost() {
     assert!(world.usher.view().store_answers);
     let summary = world.usher.view().summary.clone();
     assert_eq!(summary.inside, 1);
-    assert!(summary.head >= 2);
+    assert!(summary.lanes[0].head >= 2);
     // Slip 9 was on its way when the store went away: it is numbered with those who came meanwhile.
     assert_eq!(world.usher.join(slip(9)).await, Ok((0, Verdict::Refused)));
     assert!(world.usher.view().summary.settling);
@@ -254,7 +255,7 @@ async fn a_line_that_is_wiped_is_told_whom_it_has_called_though_nobody_else_know
     world.usher.mark(mark(Word::Ended(1)));
     sleep(Duration::from_secs(5)).await;
     let before = world.usher.view().summary.clone();
-    assert_eq!((before.head, before.due, before.inside), (3, 1, 1));
+    assert_eq!((before.lanes[0].head, before.due, before.inside), (3, 1, 1));
     world.store.wipe();
     for number in 4..=6 {
         world.usher.mark(seen(number, 22_000));
@@ -312,7 +313,7 @@ async fn a_line_that_is_wiped_is_told_who_is_inside_and_who_was_called() {
     let healing = world.usher.view().summary.clone();
     assert_eq!((healing.life, healing.inside, healing.due), (1, 2, 1));
     assert_eq!((healing.epoch, healing.called_last_minute), (before.epoch, 3));
-    assert!(healing.issued > before.issued);
+    assert!(healing.lanes[0].issued > before.lanes[0].issued);
     for number in 4..=6 {
         world.usher.mark(seen(number, 20_000));
     }
@@ -347,7 +348,7 @@ async fn walk_ins_beyond_a_burst_cost_the_line_nothing() {
     for walk in walks {
         assert_eq!(walk.await.unwrap().unwrap(), (0, Verdict::Refused));
     }
-    assert_eq!(world.usher.view().summary.issued, 1);
+    assert_eq!(world.usher.view().summary.lanes[0].issued, 1);
     let most = world.store.batches.lock().unwrap().iter().map(|b| b.newcomers.len()).max().unwrap();
     assert!(most <= 1, "{most} walk-ins in one batch");
 }
@@ -367,7 +368,7 @@ async fn an_idle_line_is_left_alone_and_a_waiting_one_is_served() {
         }
         sleep(Duration::from_secs(1)).await;
     }
-    assert_eq!(world.usher.view().summary.head, 10);
+    assert_eq!(world.usher.view().summary.lanes[0].head, 10);
     let verdict = world.usher.ask(Ask { number: 10, hold_ms: 4_000, enter: true }, 0).await.unwrap();
     assert!(matches!(verdict, Verdict::Inside { .. }));
 }
@@ -396,5 +397,5 @@ async fn new_rules_hold_from_the_next_step() {
     world.usher.set_rules(rules());
     world.usher.mark(seen(1, 4_000));
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(world.usher.view().summary.head, 1);
+    assert_eq!(world.usher.view().summary.lanes[0].head, 1);
 }

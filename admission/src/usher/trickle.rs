@@ -5,7 +5,7 @@
 //! there, so a number whose holder has left costs its place: the line moves more slowly than with its store, never
 //! faster.
 
-use sluice_config::Mode;
+use sluice_config::{Mode, limits::LANES_MAX};
 
 use crate::{
     line::{Rules, Summary},
@@ -20,14 +20,23 @@ const SLOT_MS: u64 = 100;
 /// Which numbers are called while the store is unavailable, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trickle {
-    /// The head at the last step. As all numbers here, without those that the line has skipped.
-    head: u64,
-    /// The last number there is a seat for, and the last one handed out.
-    last: u64,
-    /// When the first number after the head is called, on the line's clock.
+    lanes: [Lane; LANES_MAX],
+    /// For so many there is a seat.
+    seats: u64,
+    /// When the first number after the heads is called, on the line's clock.
     from_ms: u64,
     per_minute: u64,
     claim_within_ms: u64,
+}
+
+/// One lane, its numbers as they are [shown](Summary::shown_number): without those that the line has skipped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Lane {
+    /// The head at the last step.
+    head: u64,
+    /// The last number handed out.
+    last: u64,
+    weight: u64,
 }
 
 impl Trickle {
@@ -46,26 +55,37 @@ impl Trickle {
             None => u64::MAX,
         };
         let per_minute = u64::from(rules.release_per_minute);
-        let (head, issued) = (summary.shown_number(summary.head), summary.shown_number(summary.issued));
-        Some(Self {
-            head,
-            last: head.saturating_add(seats).min(issued),
-            from_ms: summary.now_ms + delay_ms(per_minute, summary, calls),
-            per_minute,
-            claim_within_ms: rules.claim_within_ms,
-        })
+        let mut lanes = [Lane::default(); LANES_MAX];
+        for (lane, told) in lanes.iter_mut().zip(summary.lanes.iter()) {
+            let (head, last) = (told.shown_number(told.head), told.shown_number(told.issued));
+            *lane = Lane { head, last, weight: rules.weight(told.lane).into() };
+        }
+        let from_ms = summary.now_ms + delay_ms(per_minute, summary, calls);
+        Some(Self { lanes, seats, from_ms, per_minute, claim_within_ms: rules.claim_within_ms })
     }
 
-    /// Whether a number, as [shown](Summary::shown_number), is called at this time of the line's clock: its turn has
-    /// come, and has not run out.
-    pub fn calls(&self, number: u64, now_ms: u64) -> bool {
-        let Some(place) = number.checked_sub(self.head).filter(|&place| place > 0 && number <= self.last) else {
-            return false;
-        };
+    /// Whether a number, as shown, of the lane in a slot is called at this time of the line's clock: its turn has come, and
+    /// has not run out.
+    pub fn calls(&self, slot: usize, number: u64, now_ms: u64) -> bool {
+        let Some(place) = self.place(slot, number).filter(|&place| place <= self.seats) else { return false };
         let Some(turn_ms) = (place * WINDOW_MS).div_ceil(self.per_minute.max(1)).checked_add(self.from_ms) else {
             return false;
         };
         self.per_minute > 0 && (turn_ms..turn_ms + self.claim_within_ms).contains(&now_ms)
+    }
+
+    /// As which one, of all lanes together, a number is called: lanes go on by their weights for as long as they have
+    /// numbers. `None`: it was called before, or never handed out.
+    fn place(&self, slot: usize, number: u64) -> Option<u64> {
+        let own = self.lanes.get(slot)?;
+        let nth = number.checked_sub(own.head).filter(|&nth| nth > 0 && number <= own.last)?;
+        // The `n`-th of a lane with weight `w` comes at `n / w`; of two that come at once that of the lower slot is first.
+        let before = |(other_slot, other): (usize, &Lane)| match nth.saturating_mul(other.weight) {
+            _ if other_slot == slot => 0,
+            reach if other_slot < slot => (reach / own.weight).min(other.last - other.head),
+            reach => ((reach.saturating_sub(1)) / own.weight).min(other.last - other.head),
+        };
+        Some(nth + self.lanes.iter().enumerate().map(before).sum::<u64>())
     }
 }
 
@@ -98,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::line::{LaneId, LaneRule, LaneSummary, PerLane, number_of};
 
     const NOW_MS: u64 = 1_700_000_000_000;
 
@@ -106,7 +127,9 @@ mod tests {
     }
 
     fn summary(called_last_minute: u64) -> Summary {
-        Summary { epoch: 1, head: 1_000, issued: 9_000, now_ms: NOW_MS, called_last_minute, ..Summary::default() }
+        let lane = LaneSummary { head: 1_000, issued: 9_000, ..LaneSummary::default() };
+        let lanes = PerLane::one(lane);
+        Summary { epoch: 1, lanes, now_ms: NOW_MS, called_last_minute, ..Summary::default() }
     }
 
     /// Numbers whose turn comes in each tenth of a second of the first five minutes.
@@ -118,28 +141,29 @@ mod tests {
     }
 
     fn trickle_turn(trickle: &Trickle, number: u64) -> u64 {
-        trickle.from_ms + ((number - trickle.head) * WINDOW_MS).div_ceil(trickle.per_minute)
+        trickle.from_ms + ((number - trickle.lanes[0].head) * WINDOW_MS).div_ceil(trickle.per_minute)
     }
 
     #[test]
     fn the_head_goes_on_at_the_rate_and_turns_run_out() {
         let trickle = Trickle::new(&rules(60), &summary(0), std::iter::empty()).unwrap();
-        assert!(!trickle.calls(1_000, NOW_MS + 30_000), "called long ago");
-        assert!(!trickle.calls(1_001, NOW_MS + 999));
-        assert!(trickle.calls(1_001, NOW_MS + 1_000));
-        assert!(trickle.calls(1_001, NOW_MS + 60_999));
-        assert!(!trickle.calls(1_001, NOW_MS + 61_000));
-        assert!(!trickle.calls(1_030, NOW_MS + 29_999));
-        assert!(trickle.calls(1_030, NOW_MS + 30_000));
-        assert!(!trickle.calls(9_001, NOW_MS + 9_000_000), "never handed out");
+        assert!(!trickle.calls(0, 1_000, NOW_MS + 30_000), "called long ago");
+        assert!(!trickle.calls(0, 1_001, NOW_MS + 999));
+        assert!(trickle.calls(0, 1_001, NOW_MS + 1_000));
+        assert!(trickle.calls(0, 1_001, NOW_MS + 60_999));
+        assert!(!trickle.calls(0, 1_001, NOW_MS + 61_000));
+        assert!(!trickle.calls(0, 1_030, NOW_MS + 29_999));
+        assert!(trickle.calls(0, 1_030, NOW_MS + 30_000));
+        assert!(!trickle.calls(0, 9_001, NOW_MS + 9_000_000), "never handed out");
     }
 
     #[test]
     fn the_head_steps_over_numbers_that_were_skipped() {
         let gaps = vec![(1_003, 1_002 + 131_072)];
-        let summary = Summary { gaps, issued: 200_000, ..summary(0) };
+        let mut summary = summary(0);
+        (summary.lanes[0].gaps, summary.lanes[0].issued) = (gaps, 200_000);
         let trickle = Trickle::new(&rules(60), &summary, std::iter::empty()).unwrap();
-        let calls = |number, seconds: u64| trickle.calls(summary.shown_number(number), NOW_MS + seconds * 1_000);
+        let calls = |number, seconds: u64| trickle.calls(0, summary.shown_number(number), NOW_MS + seconds * 1_000);
         assert!(calls(1_002, 2) && !calls(1_003 + 131_072, 2));
         assert!(calls(1_003 + 131_072, 3));
     }
@@ -149,8 +173,8 @@ mod tests {
         let rules = Rules { max_active: Some(10), ..rules(6_000) };
         let summary = Summary { inside: 5, due: 2, ..summary(0) };
         let trickle = Trickle::new(&rules, &summary, std::iter::empty()).unwrap();
-        assert!(trickle.calls(1_003, NOW_MS + 10_000));
-        assert!(!trickle.calls(1_004, NOW_MS + 10_000));
+        assert!(trickle.calls(0, 1_003, NOW_MS + 10_000));
+        assert!(!trickle.calls(0, 1_004, NOW_MS + 10_000));
     }
 
     #[test]
@@ -163,7 +187,7 @@ mod tests {
         let never_heard = Summary { epoch: 0, ..summary(0) };
         assert_eq!(Trickle::new(&rules(60), &never_heard, std::iter::empty()), None);
         let none = Trickle::new(&rules(0), &summary(0), std::iter::empty()).unwrap();
-        assert!(!none.calls(1_001, u64::MAX / 2));
+        assert!(!none.calls(0, 1_001, u64::MAX / 2));
     }
 
     #[test]
@@ -176,6 +200,33 @@ mod tests {
             let late = Trickle::new(&rules(600), &summary(600), calls.into_iter()).unwrap();
             assert!((60_000..=60_100).contains(&(late.from_ms - NOW_MS)), "{} ms", late.from_ms - NOW_MS);
         }
+    }
+
+    /// Three lanes of weights 5, 1 and 2, the last of which runs out first.
+    #[test]
+    fn lanes_go_on_by_their_weights_and_give_away_what_they_cannot_use() {
+        let ids = [0, 1, 2].map(LaneId::from_code);
+        let weights = ids.into_iter().zip([5, 1, 2]).map(|(lane, weight)| LaneRule { lane, weight });
+        let rules = Rules { lanes: weights.collect(), ..rules(60) };
+        let mut summary = summary(0);
+        for (slot, issued) in [(1, 700), (2, 20)] {
+            let (head, issued) = (number_of(slot, 0), number_of(slot, issued));
+            summary.lanes.push(LaneSummary { lane: ids[slot], head, issued, ..LaneSummary::default() });
+        }
+        let trickle = Trickle::new(&rules, &summary, std::iter::empty()).unwrap();
+        let places = |slot, from: u64, to: u64| {
+            let of_lane: Vec<u64> = (from..=to).map(|number| trickle.place(slot, number).unwrap()).collect();
+            of_lane
+        };
+        let all = [places(0, 1_001, 9_000), places(1, 1, 700), places(2, 1, 20)];
+        let mut sorted = all.concat();
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(1..=8_720), "each place is one number's");
+        let within =
+            |lane: &[u64], places: std::ops::RangeInclusive<u64>| lane.iter().filter(|p| places.contains(p)).count();
+        assert_eq!([0, 1, 2].map(|slot| within(&all[slot], 1..=80)), [50, 10, 20], "all three");
+        assert_eq!([0, 1, 2].map(|slot| within(&all[slot], 81..=680)), [500, 100, 0], "the others");
+        assert!(trickle.calls(2, 1, NOW_MS + 3_000) && !trickle.calls(2, 2, NOW_MS + 3_000));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use std::{
 use super::{ended::Ended, pace::Anchor, trickle::Trickle};
 use crate::{
     estimate::{GRACE_MS_PRIOR, Speed},
-    line::{Control, Rules, Summary},
+    line::{Control, PerLane, Rules, Summary},
     standing::Look,
 };
 
@@ -17,8 +17,8 @@ use crate::{
 pub struct View {
     /// The line after the last step.
     pub summary: Summary,
-    /// How fast it moves.
-    pub speed: Speed,
+    /// How fast each lane moves, by slot: as many as the summary has lanes.
+    pub speeds: PerLane<Speed>,
     /// How much later than told visitors may ask and still count as present, in ms.
     pub grace_ms: u32,
     /// Whose visits have ended.
@@ -47,7 +47,7 @@ impl View {
     pub fn new(wall_ms: u64, now: Instant) -> Self {
         Self {
             summary: Summary { now_ms: wall_ms, ..Summary::default() },
-            speed: Speed::default(),
+            speeds: PerLane::default(),
             grace_ms: GRACE_MS_PRIOR,
             ended: Ended::default(),
             control: Arc::default(),
@@ -84,7 +84,7 @@ impl View {
         let rules = self.rules(file, now);
         Look {
             summary: &self.summary,
-            speed: &self.speed,
+            speeds: &self.speeds,
             store_answers: self.store_answers,
             now_ms: self.line_ms(now),
             mode: rules.mode,

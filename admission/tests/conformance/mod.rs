@@ -12,8 +12,8 @@ use std::{
 
 use sluice_admission::{
     line::{
-        Ask, Batch, Change, Changed, Control, Known, Lookup, Minute, Newcomer, Override, Revision, Rules, Seen,
-        Verdict, Whereabouts,
+        Ask, Batch, Change, Changed, Control, Known, KnownLane, LaneId, LaneRule, Lookup, Minute, Newcomer, Override,
+        PerLane, Revision, Rules, Seen, Summary, Verdict, Whereabouts, number_of, place_of,
     },
     store::{LineId, Store},
 };
@@ -55,16 +55,18 @@ pub fn rules() -> Rules {
         claim_within_ms: 10_000,
         return_within_ms: 120_000,
         seat_ms: 30_000,
+        lanes: Vec::new(),
     }
 }
 
 pub fn line(queue: &str) -> LineId {
-    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap(), lane: 0 }
+    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap() }
 }
 
 pub fn join(ids: Range<u64>) -> Batch {
-    let newcomers =
-        ids.map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, arrived_ms: 0 }).collect();
+    let newcomers = ids
+        .map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 })
+        .collect();
     Batch { newcomers, ..Batch::default() }
 }
 
@@ -93,7 +95,7 @@ pub async fn a_batch_sent_twice_counts_once<W: World>() {
     let first = store.sync(&line("a"), &rules(), &join(0..9)).await.unwrap();
     let second = store.sync(&line("a"), &rules(), &join(0..9)).await.unwrap();
     assert_eq!(first.newcomers, second.newcomers);
-    assert_eq!(second.summary.issued, 9);
+    assert_eq!(second.summary.lanes[0].issued, 9);
     let inside = store.sync(&line("a"), &rules(), &ask(1, true)).await.unwrap();
     let again = store.sync(&line("a"), &rules(), &ask(1, true)).await.unwrap();
     assert_eq!(inside.asks, again.asks);
@@ -119,6 +121,34 @@ pub async fn a_restart_loses_nothing<W: World>() {
     assert_eq!(store.sync(&line("a"), &rules, &join(20..21)).await.unwrap().newcomers[0].0, 21);
 }
 
+pub async fn lanes_are_called_by_weight_and_survive_a_restart_and_a_file_without_them<W: World>() {
+    let clock = Clock::default();
+    let world = W::new(clock.clone()).await;
+    let members = LaneId::named(&Name::new("members").unwrap());
+    let lanes = [(LaneId::FIRST, 1), (members, 3)].map(|(lane, weight)| LaneRule { lane, weight });
+    let rules = Rules { release_per_minute: 60, burst: 8, lanes: lanes.to_vec(), ..rules() };
+    let store = world.open().await;
+    let mut batch = join(0..40);
+    batch.newcomers.iter_mut().skip(20).for_each(|newcomer| newcomer.lane = members);
+    let outcome = store.sync(&line("a"), &rules, &batch).await.unwrap();
+    assert_eq!(outcome.newcomers[20].0, number_of(1, 1));
+    let heads = |summary: &Summary| [place_of(summary.lanes[0].head), place_of(summary.lanes[1].head)];
+    assert_eq!((outcome.called, heads(&outcome.summary)), (8, [2, 6]));
+    drop(store);
+    let store = world.open().await;
+    // The file names no lane any more, and this node knows of none: who waits in it is called all the same.
+    let rules = Rules { lanes: Vec::new(), ..rules };
+    for _ in 0..4 {
+        clock.pass_ms(1_500);
+        let known = Known::default();
+        store.sync(&line("a"), &rules, &Batch { known, ..Batch::default() }).await.unwrap();
+    }
+    let summary = store.sync(&line("a"), &rules, &Batch::default()).await.unwrap().summary;
+    let [first, other] = heads(&summary);
+    assert!(first > 2 && other > 6 && (first - 2).abs_diff(other - 6) <= 1, "{first} {other}");
+    assert_eq!(summary.lanes[1].lane, members);
+}
+
 pub async fn a_restart_does_not_forget_the_rate<W: World>() {
     let clock = Clock::default();
     let world = W::new(clock.clone()).await;
@@ -137,10 +167,14 @@ pub async fn a_restart_does_not_forget_the_rate<W: World>() {
 pub async fn a_lost_line_is_healed_by_what_a_node_knows<W: World>() {
     let world = W::new(Clock::default()).await;
     let store = world.open().await;
-    let known = Known { epoch: 3, issued: 500, head: 400, floor: 100, ..Known::default() };
+    let known = Known {
+        epoch: 3,
+        lanes: PerLane::one(KnownLane { issued: 500, head: 400, floor: 100, ..KnownLane::default() }),
+        ..Known::default()
+    };
     let outcome = store.sync(&line("a"), &rules(), &Batch { known, ..join(0..1) }).await.unwrap();
-    let s = &outcome.summary;
-    assert_eq!((s.epoch, s.issued, s.head, s.floor), (3, 501, s.head.max(400), 100));
+    let (s, lane) = (&outcome.summary, &outcome.summary.lanes[0]);
+    assert_eq!((s.epoch, lane.issued, lane.head, lane.floor), (3, 501, lane.head.max(400), 100));
 }
 
 pub async fn seats_bound_the_line<W: World>() {
@@ -301,6 +335,7 @@ macro_rules! suite {
             a_batch_sent_twice_counts_once,
             a_restart_loses_nothing,
             a_restart_does_not_forget_the_rate,
+            lanes_are_called_by_weight_and_survive_a_restart_and_a_file_without_them,
             a_lost_line_is_healed_by_what_a_node_knows,
             seats_bound_the_line,
             what_an_operator_sets_is_in_force_until_it_ends_and_survives_a_restart,

@@ -32,6 +32,7 @@ pub fn rules() -> Rules {
         claim_within_ms: 10_000,
         return_within_ms: 120_000,
         seat_ms: 30_000,
+        lanes: Vec::new(),
     }
 }
 
@@ -72,7 +73,7 @@ pub struct Twins<'a> {
 
 impl<'a> Twins<'a> {
     pub fn new(bench: &'a Bench, name: &str, rules: Rules) -> Self {
-        let id = LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(name).unwrap(), lane: 0 };
+        let id = LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(name).unwrap() };
         Self { bench, id, line: None, rules, wall_ms: START_MS, run: 1, steps: 0 }
     }
 

@@ -61,13 +61,13 @@ async fn a_failover_behind_sentinels_is_followed() {
     let sentinels = Sentinels::start();
     let store = Redis::new(&sentinels.settings());
     step(&store, &join(0..5)).await.unwrap();
-    let in_step = || sentinels.replica.command::<i64>(&["EXISTS", "sluice:{shop.sale.0}:line"]) == 1;
+    let in_step = || sentinels.replica.command::<i64>(&["EXISTS", "sluice:{shop.sale}:line"]) == 1;
     servers::wait_until("the replica has the line", in_step);
     sentinels.dead_after(Duration::from_millis(500));
     sentinels.primary.freeze();
     let outcome = when_back(&store, &line("sale"), Duration::from_secs(30)).await;
     // What the replica had not heard of must not be handed out again.
-    assert_eq!(outcome.summary.issued, 5 + SKIP);
+    assert_eq!(outcome.summary.lanes[0].issued, 5 + SKIP);
     // The old primary comes back, and for some seconds still believes that it is one.
     sentinels.primary.thaw();
     assert_eq!(sentinels.primary.info("role").as_deref(), Some("master"));
@@ -111,7 +111,7 @@ async fn a_cluster_server_that_dies_stops_only_its_own_lines_and_is_replaced() {
             assert!(sent.elapsed() < settings.response_timeout, "{line} waited for {:?}", sent.elapsed());
         }
         if let Ok(outcome) = store.sync(&lines[0], &rules(), &Batch::default()).await {
-            assert_eq!(outcome.summary.issued, 5 + SKIP, "{key}");
+            assert_eq!(outcome.summary.lanes[0].issued, 5 + SKIP, "{key}");
             break;
         }
         assert!(began.elapsed() < Duration::from_secs(30), "no failover: {:?}", store.away());
@@ -132,5 +132,5 @@ async fn a_slot_that_moves_takes_its_line_along() {
         assert!(matches!(outcome, Err(StoreError::Away(_))), "{outcome:?}");
     };
     cluster.move_slot(cluster.slot(&line.to_string()), 0, 1, while_torn).await;
-    assert_eq!(when_back(&store, line, BACK_WITHIN).await.summary.issued, 50 + SKIP);
+    assert_eq!(when_back(&store, line, BACK_WITHIN).await.summary.lanes[0].issued, 50 + SKIP);
 }

@@ -120,7 +120,7 @@ async fn an_unknown_layout_is_left_alone() {
     let server = Server::start();
     let store = Redis::new(&server.settings());
     step(&store, &join(0..3)).await.unwrap();
-    let key = "sluice:{shop.sale.0}:line";
+    let key = "sluice:{shop.sale}:line";
     server.command::<()>(&["HSET", key, "layout", "99"]);
     let before: String = server.command(&["DEBUG", "DIGEST"]);
     for error in [step(&store, &join(3..4)).await.unwrap_err(), store.reset(&line("sale"), &rules()).await.unwrap_err()]

@@ -20,7 +20,11 @@ async fn a_store_that_is_away_fails_at_once_and_comes_back_by_itself() {
     away(step(&store, &Batch::default()).await);
     assert_fails_at_once(&store);
     let _server = Server::on(port, &[]);
-    assert_eq!(when_back(&store, &line("sale"), BACK_WITHIN).await.summary.issued, 0, "the new server is empty");
+    assert_eq!(
+        when_back(&store, &line("sale"), BACK_WITHIN).await.summary.lanes[0].issued,
+        0,
+        "the new server is empty"
+    );
     assert_eq!(store.away(), None);
 }
 

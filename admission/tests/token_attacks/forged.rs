@@ -25,14 +25,15 @@ fn with(kind: Kind, claim: &str, value: &str) -> String {
 /// Every claim that is an integer, with its bound.
 fn integers(kind: Kind) -> &'static [(&'static str, u64)] {
     const MAX: u64 = u64::MAX;
-    const LANE_MAX: u64 = u8::MAX as u64;
+    const SLOT_MAX: u64 = 7;
+    const PLACE_MAX: u64 = (1 << 50) - 1;
     match kind {
         Kind::Slip => &[("d", MAX), ("i", TIME_MS_MAX)],
-        Kind::Ticket => &[("e", MAX), ("l", LANE_MAX), ("n", MAX), ("i", TIME_MS_MAX), ("f", MAX), ("s", MAX)],
+        Kind::Ticket => &[("e", MAX), ("l", SLOT_MAX), ("n", PLACE_MAX), ("i", TIME_MS_MAX), ("f", MAX), ("s", MAX)],
         Kind::Move => &[
             ("e", MAX),
-            ("l", LANE_MAX),
-            ("n", MAX),
+            ("l", SLOT_MAX),
+            ("n", PLACE_MAX),
             ("i", TIME_MS_MAX),
             ("f", MAX),
             ("s", MAX),
@@ -40,7 +41,7 @@ fn integers(kind: Kind) -> &'static [(&'static str, u64)] {
             ("x", TIME_MS_MAX),
         ],
         Kind::Pass => {
-            &[("e", MAX), ("l", LANE_MAX), ("n", MAX), ("i", TIME_MS_MAX), ("x", TIME_MS_MAX), ("h", TIME_MS_MAX)]
+            &[("e", MAX), ("l", SLOT_MAX), ("n", PLACE_MAX), ("i", TIME_MS_MAX), ("x", TIME_MS_MAX), ("h", TIME_MS_MAX)]
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `[[queue]]`: one line of visitors.
 
+mod lane;
 mod modes;
 mod rule;
 #[cfg(test)]
@@ -9,6 +10,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use serde_json::{Value as JsonValue, json};
 
+pub use lane::Lane;
 pub use modes::{ClosedAs, Mode, OnStoreLoss, WaitStatus};
 pub use rule::{Conditions, Pattern, Rule, RuleAction, When};
 
@@ -23,6 +25,7 @@ use crate::{
         name::{self, Name},
         path,
     },
+    limits::LANES_MAX,
     outside::Outside,
     sections::claims::{Claims, Owner},
 };
@@ -66,6 +69,8 @@ pub struct Queue {
     pub board: bool,
     /// Requests that are treated otherwise, the first that matches first.
     pub rules: Vec<Rule>,
+    /// Rows of numbers in it, the first one the visitors' own unless something says otherwise; none: there is one.
+    pub lanes: Vec<Lane>,
 }
 
 impl Queue {
@@ -90,6 +95,7 @@ impl Queue {
             opens_at_s: None,
             board: BOARD.default(),
             rules: Vec::new(),
+            lanes: Vec::new(),
         }
     }
 }
@@ -116,6 +122,7 @@ pub(crate) static SECTION: Section = Section {
         &CLOSED_AS,
         &OPENS_AT,
         &BOARD,
+        &LANE,
         &RULE,
     ],
 };
@@ -254,6 +261,13 @@ static BOARD: Key<Switch, Default<bool>> = Key {
     absent: Default(|| true),
 };
 
+static LANE: Key<List<Nested>, Optional> = Key {
+    name: "lane",
+    doc: lane::SECTION.doc,
+    kind: List { entries: 1..=LANES_MAX, each: Nested { section: &lane::SECTION, example: "[[queue.lane]]" } },
+    absent: Optional("one lane"),
+};
+
 static RULE: Key<List<Nested>, Optional> = Key {
     name: "rule",
     doc: rule::SECTION.doc,
@@ -291,6 +305,7 @@ pub(super) fn read(
     let closed_as = table.read(&CLOSED_AS);
     let opens_at_s = table.read(&OPENS_AT);
     let board = table.read(&BOARD);
+    let lanes = table.read_with(&LANE, lanes);
     let rules = table.read_with(&RULE, |value| rules(value, outside));
     Ok(Queue {
         name: name?,
@@ -311,6 +326,7 @@ pub(super) fn read(
         opens_at_s: opens_at_s?,
         board: board?,
         rules: rules?.unwrap_or_default(),
+        lanes: lanes?.unwrap_or_default(),
     })
 }
 
@@ -326,6 +342,15 @@ fn paths(table: &Table<'_>, claims: &mut Claims<String>) -> Read<Vec<String>> {
         return Ok(default);
     };
     PATHS.kind.check_each(value, |entry, path| claims.claim_for(path.to_ascii_lowercase(), entry, "path"))
+}
+
+fn lanes(value: Value<'_>) -> Read<Vec<Lane>> {
+    if !value.is_list() {
+        return Err(value.wrong_type("a list of tables", "[[queue.lane]]"));
+    }
+    let mut taken = Claims::default();
+    let each = &LANE.kind.each;
+    LANE.kind.read_each(value, |entry| each.read(entry, |table| lane::read(table, &mut taken)))
 }
 
 fn rules(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Rule>> {

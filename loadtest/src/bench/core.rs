@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use sluice_admission::line::{Batch, HOLD_MS_MAX, Known, Line, Newcomer, Reading, Rules, Seen};
+use sluice_admission::line::{Batch, HOLD_MS_MAX, Known, LaneId, Line, Newcomer, Reading, Rules, Seen};
 use sluice_config::Mode;
 
 use super::median_us;
@@ -22,13 +22,20 @@ pub(super) fn run() {
         claim_within_ms: 120_000,
         return_within_ms: 1_800_000,
         seat_ms: 700_000,
+        lanes: Vec::new(),
     };
     let mut now_ms = START_MS;
     let mut line = Line::new(&rules, Reading { wall_ms: now_ms, slack_ms: 0, run: 0 }, &Known::default());
     let mut ids = 0;
     let mut join = |line: &mut Line, now_ms: u64, count: u64| {
-        let newcomers =
-            (ids..ids + count).map(|id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, arrived_ms: 0 });
+        let newcomers = (ids..ids + count).map(|id| Newcomer {
+            id,
+            hold_ms: 20_000,
+            enter: false,
+            walk_in: false,
+            lane: LaneId::FIRST,
+            arrived_ms: 0,
+        });
         ids += count;
         let batch = Batch { newcomers: newcomers.collect(), ..Batch::default() };
         let start = Instant::now();
@@ -42,7 +49,7 @@ pub(super) fn run() {
     say(format_args!("{:<44} {us:>8.0}", "(c) sync with 1,000 newcomers"));
 
     // Some are called meanwhile.
-    while line.known().issued < 1_010_000 {
+    while line.known().lanes[0].issued < 1_010_000 {
         now_ms += 1;
         join(&mut line, now_ms, 10_000);
     }

@@ -85,6 +85,7 @@ pub(super) fn rules(scenario: &Scenario) -> Rules {
         claim_within_ms: q.claim_within_ms,
         return_within_ms: q.return_within_ms,
         seat_ms: ms(session::seat_life(idle)),
+        lanes: Vec::new(),
     }
 }
 

@@ -29,7 +29,7 @@ use sluice_admission::{
     policy::{self, Brought, Counted, Errand, Word},
     store::LineId,
     token::{Binding, Kind, Move, Pass, Slip, Ticket},
-    usher::{View, now},
+    usher::now,
 };
 use tokio::sync::Semaphore;
 
@@ -146,9 +146,9 @@ impl Gate {
         let Some(moves) = &self.moves else { return Fate::Settled };
         // Of another place, or of none, it says nothing.
         let Some((of, _)) = jar.ticket().and_then(|ticket| jar.moved_by(&ticket)) else { return Fate::Settled };
-        let (now_ms, head) = self.clock_and_head();
+        let now_ms = self.line_ms();
         let is_over = now_ms >= of.expires_at_ms + LATE_MS;
-        let enters = jar.errand() == Errand::Enter && of.ticket.number <= head;
+        let enters = jar.errand() == Errand::Enter && self.usher.view().summary.has_passed(of.ticket.number);
         let line = self.usher.line();
         let owner = if is_over || enters {
             moves.say(line, &of, STAYED, now_ms).await.map(Some)
@@ -183,7 +183,7 @@ impl Gate {
             return (self.offer_of_slip(slip).await, HandedOut::new());
         }
         let (Some(ticket), None) = (jar.ticket(), jar.pass()) else { return (Offer::NoPlace, jar.into_handed_out()) };
-        let (now_ms, _) = self.clock_and_head();
+        let now_ms = self.line_ms();
         if let Some((of, token)) = jar.moved_by(&ticket) {
             let fate = self.fate(&jar).await;
             match (fate, str::from_utf8(token)) {
@@ -277,7 +277,7 @@ impl Gate {
                 return Offer::NoPlace;
             }
         };
-        let request = policy::Request { errand: Errand::Status, embedded: false, hidden: false };
+        let request = policy::Request { errand: Errand::Status, embedded: false, hidden: false, lane: None };
         let step = {
             let (view, now) = (self.usher.view(), now());
             self.policy.decide(&OnlySlip(slip), request, &view.look(&self.rules, now))
@@ -288,7 +288,7 @@ impl Gate {
         }
         self.counts.count(Errand::Status, decided.counted, true);
         match decided.handed.ticket {
-            Word::Set(ticket) => self.link(&ticket, self.clock_and_head().0),
+            Word::Set(ticket) => self.link(&ticket, self.line_ms()),
             _ => Offer::NoPlace,
         }
     }
@@ -300,10 +300,8 @@ impl Gate {
         Offer::Made { token: self.keys.sign_move(&of, Binding::NONE), lasts: Duration::from_millis(LIFE_MS) }
     }
 
-    fn clock_and_head(&self) -> (u64, u64) {
-        let now = now();
-        let of = |view: &View| (view.line_ms(now), view.summary.head);
-        of(&self.usher.view())
+    fn line_ms(&self) -> u64 {
+        self.usher.view().line_ms(now())
     }
 }
 

@@ -4,6 +4,7 @@
 mod carried_over;
 mod elsewhere;
 mod inside;
+mod lanes;
 mod modes;
 mod moving;
 mod shared;
@@ -171,12 +172,12 @@ impl World {
 
     /// Whatever happens meanwhile asks the line nothing, and takes none of the clock.
     async fn asks_nobody<T>(&self, what: impl Future<Output = T>) -> T {
-        let (questions, issued) = (self.questions(), self.summary().issued);
+        let (questions, issued) = (self.questions(), self.summary().lanes[0].issued);
         let start = Instant::now();
         let result = what.await;
         assert_eq!(start.elapsed(), Duration::ZERO, "waited for something");
         sleep(SETTLES_WITHIN).await;
-        assert_eq!((self.questions(), self.summary().issued), (questions, issued), "the line was asked");
+        assert_eq!((self.questions(), self.summary().lanes[0].issued), (questions, issued), "the line was asked");
         result
     }
 }
@@ -188,6 +189,8 @@ struct Visitor {
     secure: bool,
     domain: Option<usize>,
     hidden: bool,
+    /// What a trusted proxy says.
+    lane: Option<&'static str>,
 }
 
 impl Visitor {
@@ -221,8 +224,14 @@ impl Visitor {
 
     async fn made_to_ask(&mut self, world: &World, errand: Errand, initiator: Initiator) -> Decision {
         let headers = self.headers();
-        let request =
-            Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
+        let request = Request {
+            headers: &headers,
+            recipient: self.recipient(),
+            errand,
+            initiator,
+            hidden: self.hidden,
+            lane_named: self.lane.map(str::as_bytes),
+        };
         let decision = world.gate.decide_at(request, None).await;
         self.take_in(&decision);
         decision
@@ -249,8 +258,14 @@ impl Visitor {
     fn leaves(&mut self, world: &World, keep_place: bool) {
         let headers = self.headers();
         let (errand, initiator) = (Errand::Status, Initiator::Own);
-        let request =
-            Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
+        let request = Request {
+            headers: &headers,
+            recipient: self.recipient(),
+            errand,
+            initiator,
+            hidden: self.hidden,
+            lane_named: self.lane.map(str::as_bytes),
+        };
         let decision = world.gate.leave(request, keep_place);
         assert_eq!(decision.parked, None);
         self.take_in(&decision);

@@ -17,9 +17,13 @@ pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
     let (s, rules) = (&view.summary, &governed.rules);
     for (name, help, value) in [
         ("line_waiting_visitors", "Visitors in line, seen within 90 s", s.waiting),
-        ("line_issued_number", "The last number handed out", s.issued),
-        ("line_head_number", "The highest number called", s.head),
-        ("line_floor_number", "The highest number that can no longer be called", s.floor),
+        ("line_issued_number", "The last number handed out; of all lanes together", s.places(|lane| lane.issued)),
+        ("line_head_number", "The highest number called; of all lanes together", s.places(|lane| lane.head)),
+        (
+            "line_floor_number",
+            "The highest number that can no longer be called; of all lanes together",
+            s.places(|lane| lane.floor),
+        ),
         ("line_due_visitors", "Visitors called who have not entered yet", s.due),
         ("line_inside_visitors", "Visitors inside", s.inside),
         ("line_called_last_minute_visitors", "Visitors called in the last 60 s", s.called_last_minute),

@@ -15,6 +15,9 @@ use super::Edit;
 /// Proxies walked through at most; a longer list is a loop or an attack, and its far end is not read.
 const HOPS_MAX: usize = 16;
 
+/// By it a trusted proxy says into which lane of a queue a visitor belongs.
+const LANE: &str = "sluice-lane";
+
 /// The other end of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Client {
@@ -25,7 +28,7 @@ pub(crate) struct Client {
     /// Whether that is the word of a trusted proxy.
     pub scheme_is_a_proxys: bool,
     /// Whether our own peer is a trusted proxy.
-    peer_is_trusted: bool,
+    pub peer_is_trusted: bool,
     /// The trusted proxies between the client and us, the nearest to us first. Not allocated without any.
     proxies: Vec<IpAddr>,
 }
@@ -116,6 +119,13 @@ impl Client {
     }
 }
 
+/// The lane into which a trusted proxy has put a visitor, by its name. Of several lines none counts.
+pub(crate) fn lane(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut lines = headers.get_all(LANE).iter();
+    let name = lines.next()?.as_bytes();
+    lines.next().is_none().then_some(name)
+}
+
 /// The entries of a list field over all its lines, the last one first. Empty ones are none (RFC 9110, 5.6.1.2).
 fn from_the_right<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     let lines = headers.get_all(name).iter().rev();
@@ -170,6 +180,8 @@ fn who_may_send(name: &str) -> Sender {
         "x-original-url" | "x-rewrite-url" => Sender::Nobody,
         // What CGI takes for the address of a proxy of the origin's own.
         "proxy" => Sender::Nobody,
+        // For us alone, from a proxy that is trusted.
+        LANE => Sender::Nobody,
         // What frameworks and servers take for the path, the host, the way through themselves, or for a file's place.
         "x-original-uri"
         | "x-original-path"

@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
-use sluice_admission::{standing::Standing, usher::now};
+use sluice_admission::{line::LaneId, standing::Standing, usher::now};
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
 use super::{Passage, Service, caching, frameworks, moving};
@@ -116,6 +116,7 @@ impl Service {
         let app = is_app(passage.kind, headers);
         passage.recipient = Recipient { secure: client.secure, app, domain: site.shares_cookies(&facts.host) };
         passage.client = super::number_of(client.addr);
+        passage.hears_lane = client.peer_is_trusted;
         passage.is_asset = caching::is_asset(headers);
         passage.body = facts.body;
         passage.upgrades = facts.upgrade == Some(Upgrade::WebSocket);
@@ -350,7 +351,14 @@ fn request<'s>(headers: &'s HeaderMap, passage: &Passage, facts: &Facts<'_>, err
     let Some(site) = &passage.site else { unreachable!("the passage has its site") };
     let asked = Asked { host: &facts.host, port: facts.port, secure: passage.recipient.secure, tenant: &site.tenant };
     let initiator = initiator::of(headers, passage.kind, &asked);
-    Request { headers, recipient: passage.recipient, errand, initiator, hidden: false }
+    Request {
+        headers,
+        recipient: passage.recipient,
+        errand,
+        initiator,
+        hidden: false,
+        lane_named: if passage.hears_lane { client::lane(headers) } else { None },
+    }
 }
 
 /// Browsers say how they fetch. Who does not, and wants no page, is an app and may prefer headers over cookies.
@@ -377,10 +385,11 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
         return answer::plain(405, "Method not allowed.\n");
     }
     let view = gate.usher.view();
-    let summary = &view.summary;
-    let newcomer = view.look(&gate.usher.rules(), now()).joining();
-    let calling = summary.shown_number(summary.head);
-    let board = Board { calling, waiting: summary.waiting, newcomer: &newcomer };
+    // That of the first lane, or of one that is named.
+    let named = Query::read(facts.query).lane.and_then(|name| LaneId::of(&gate.queue, name));
+    let lane = &view.summary.lanes[view.summary.slot_for(named.unwrap_or_default())];
+    let newcomer = view.look(&gate.usher.rules(), now()).joining(lane.lane);
+    let board = Board { calling: lane.shown_number(lane.head), waiting: lane.waiting, newcomer: &newcomer };
     answer::board(&site.pages, &facts.host, &board, Preferences::of(headers))
 }
 
@@ -393,6 +402,7 @@ pub(super) fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences
 #[derive(Debug, Default)]
 pub(super) struct Query<'a> {
     queue: Option<&'a str>,
+    lane: Option<&'a [u8]>,
     away: bool,
     hidden: bool,
     /// What a link to a place carries.
@@ -409,6 +419,8 @@ impl<'a> Query<'a> {
         for pair in split(b'&', query.unwrap_or_default()) {
             if let Some(name) = pair.strip_prefix(b"queue=") {
                 read.queue = str::from_utf8(name).ok();
+            } else if let Some(name) = pair.strip_prefix(b"lane=") {
+                read.lane = Some(name);
             } else if let Some(token) = pair.strip_prefix(b"t=") {
                 read.token = Some(token);
             } else if let Some(device) = pair.strip_prefix(b"d=") {

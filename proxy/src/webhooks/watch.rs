@@ -160,7 +160,7 @@ impl Seen {
     fn stands(&mut self, facts: &Facts, events: &mut Vec<Event>) {
         let summary = &facts.summary;
         let epoch = summary.epoch.to_string();
-        match (self.standing_ms, summary.standing_since_ms) {
+        match (self.standing_ms, summary.standing_since_ms()) {
             (None, 0) => {}
             (None, since_ms) if facts.now_ms >= since_ms + STEADY_MS => {
                 let data = json!({ "since": rfc3339(since_ms), "waiting": summary.waiting });
@@ -284,7 +284,8 @@ mod tests {
 
     fn stands(now_ms: u64, since_ms: u64) -> Facts {
         facts(now_ms, |f| {
-            (f.summary.standing_since_ms, f.summary.waiting, f.summary.called_total) = (since_ms, 5, now_ms);
+            f.summary.lanes[0].standing_since_ms = since_ms;
+            (f.summary.waiting, f.summary.called_total) = (5, now_ms);
         })
     }
 
@@ -363,7 +364,9 @@ mod tests {
             events.remove(0)
         };
         assert_eq!(event(11_000), event(12_345));
-        let other = facts(11_000, |f| (f.queue, f.summary.standing_since_ms) = ("late".to_owned(), 900));
+        let other = facts(11_000, |f| {
+            (f.queue, f.summary.lanes[0].standing_since_ms) = ("late".to_owned(), 900);
+        });
         let mut events = Vec::new();
         Seen::default().look(&other, &mut events);
         assert_ne!(events[0].id, event(11_000).id);

@@ -19,6 +19,7 @@ mod http2;
 mod https;
 mod https_rules;
 mod kinds;
+mod lanes;
 mod moving;
 mod operators;
 mod polls;

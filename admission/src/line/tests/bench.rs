@@ -1,6 +1,6 @@
 //! One line and a clock.
 
-use super::super::{Ask, Batch, Known, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict};
+use super::super::{Ask, Batch, Known, LaneId, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict};
 
 pub(super) struct Bench {
     pub(super) line: Line,
@@ -34,10 +34,22 @@ impl Bench {
     pub(super) fn join(&mut self, count: u64) -> Outcome {
         let first = self.ids;
         self.ids += count;
-        let newcomers =
-            (first..self.ids).map(|id| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 });
+        let newcomers = (first..self.ids).map(|id| Newcomer {
+            id,
+            hold_ms: 4_000,
+            enter: false,
+            walk_in: false,
+            lane: LaneId::FIRST,
+            arrived_ms: 0,
+        });
         let newcomers = newcomers.collect();
         self.after(0, Batch { newcomers, ..Batch::default() })
+    }
+
+    /// Ids of newcomers who have not come before.
+    pub(super) fn fresh_ids(&mut self, count: u64) -> std::ops::Range<u64> {
+        self.ids += count;
+        self.ids - count..self.ids
     }
 
     /// The next to join have joined before.
@@ -47,7 +59,8 @@ impl Bench {
 
     pub(super) fn walk_in(&mut self) -> Outcome {
         self.ids += 1;
-        let walk_in = Newcomer { id: self.ids, hold_ms: 4_000, enter: true, walk_in: true, arrived_ms: 0 };
+        let walk_in =
+            Newcomer { id: self.ids, hold_ms: 4_000, enter: true, walk_in: true, lane: LaneId::FIRST, arrived_ms: 0 };
         self.after(0, Batch { newcomers: vec![walk_in], ..Batch::default() })
     }
 

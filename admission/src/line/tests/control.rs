@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use sluice_config::Mode;
 
 use super::{
-    super::{Batch, Change, Changed, Known, Line, Newcomer, Outcome, Override, Reading, Revision, Rules},
+    super::{Batch, Change, Changed, Known, LaneId, Line, Newcomer, Outcome, Override, Reading, Revision, Rules},
     rules,
 };
 use crate::standing::Reason;
@@ -22,7 +22,8 @@ impl World {
         let now_ms = 1_000_000;
         let line = Line::new(&rules(), reading(now_ms), &Known::default());
         let mut world = Self { line, now_ms, revision: Revision::default() };
-        let newcomer = |id| Newcomer { id, hold_ms: 74_000, enter: false, walk_in: false, arrived_ms: 0 };
+        let newcomer =
+            |id| Newcomer { id, hold_ms: 74_000, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 };
         world.step(Batch { newcomers: (1..=100).map(newcomer).collect(), ..Batch::default() });
         world
     }
@@ -105,7 +106,8 @@ fn it_outlives_a_reset_and_a_loss_of_the_line() {
 
     // A node that knows heals it with its first step, and one that does not learns of it.
     let mut line = Line::new(&rules(), reading(world.now_ms), &known);
-    let newcomer = Newcomer { id: 999, hold_ms: 4_000, enter: true, walk_in: false, arrived_ms: 0 };
+    let newcomer =
+        Newcomer { id: 999, hold_ms: 4_000, enter: true, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 };
     let batch = Batch { known, newcomers: vec![newcomer], ..Batch::default() };
     let outcome = line.sync(&rules(), reading(world.now_ms), &batch);
     assert_eq!((outcome.summary.reason, outcome.newcomers[0].0), (Some(Reason::Closed), 0));

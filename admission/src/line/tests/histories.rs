@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use sluice_config::Mode;
+use sluice_config::{Mode, Name};
 
 use super::{
-    super::{Ask, Batch, Change, Known, Line, Newcomer, Override, Reading, Revision, Rules, Seen},
+    super::{Ask, Batch, Change, Known, LaneId, LaneRule, Line, Newcomer, Override, Reading, Revision, Rules, Seen},
     model::Model,
 };
 
@@ -14,15 +14,18 @@ use super::{
 #[derive(Clone, Debug)]
 enum Event {
     Arrive {
+        lane: u8,
         count: u8,
         enter: bool,
         hold_ms: u32,
     },
     WalkIn {
+        lane: u8,
         count: u8,
     },
     /// Slips of walk-ins come back, in any order and perhaps again, with a walk-in between any two of them.
     SlipsReturn {
+        lane: u8,
         which: Vec<usize>,
         enter: bool,
         hold_ms: u32,
@@ -74,10 +77,11 @@ fn event() -> impl Strategy<Value = Event> {
     let hold = prop_oneof![3 => 0..14_000u32, 1 => 0..80_000u32];
     let who = any::<usize>();
     prop_oneof![
-        4 => (1..30u8, any::<bool>(), hold.clone()).prop_map(|(count, enter, hold_ms)| Event::Arrive { count, enter, hold_ms }),
-        3 => (1..10u8).prop_map(|count| Event::WalkIn { count }),
-        3 => (prop::collection::vec(who, 1..8), any::<bool>(), hold.clone())
-            .prop_map(|(which, enter, hold_ms)| Event::SlipsReturn { which, enter, hold_ms }),
+        6 => (0..4u8, 1..30u8, any::<bool>(), hold.clone())
+            .prop_map(|(lane, count, enter, hold_ms)| Event::Arrive { lane, count, enter, hold_ms }),
+        3 => (0..4u8, 1..10u8).prop_map(|(lane, count)| Event::WalkIn { lane, count }),
+        3 => (0..4u8, prop::collection::vec(who, 1..8), any::<bool>(), hold.clone())
+            .prop_map(|(lane, which, enter, hold_ms)| Event::SlipsReturn { lane, which, enter, hold_ms }),
         4 => (who, hold.clone()).prop_map(|(who, hold_ms)| Event::Poll { who, hold_ms }),
         4 => hold.prop_map(|hold_ms| Event::PollAll { hold_ms }),
         4 => (who, any::<bool>()).prop_map(|(who, enter)| Event::Ask { who, enter }),
@@ -94,6 +98,25 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (overrides(), proptest::option::of(0..100_000u32), any::<bool>())
             .prop_map(|(set, for_ms, up_to_date)| Event::Change { set: Box::new(set), for_ms, up_to_date }),
     ]
+}
+
+/// A lane of those that a file may name in a history.
+fn lane(which: u8) -> LaneId {
+    match which {
+        0 => LaneId::FIRST,
+        which => LaneId::named(&Name::new(&format!("lane{which}")).unwrap()),
+    }
+}
+
+/// None, or the first and some of three others.
+fn lanes() -> impl Strategy<Value = Vec<LaneRule>> {
+    let weight = || prop_oneof![1..4u32, 1..=100u32];
+    let others = prop::collection::btree_map(1..4u8, weight(), 0..=3);
+    let some = (weight(), others).prop_map(|(first, others)| {
+        let others = others.into_iter().map(|(which, weight)| LaneRule { lane: lane(which), weight });
+        std::iter::once(LaneRule { lane: LaneId::FIRST, weight: first }).chain(others).collect()
+    });
+    prop_oneof![1 => Just(Vec::new()), 2 => some]
 }
 
 fn overrides() -> impl Strategy<Value = Override> {
@@ -116,27 +139,28 @@ fn changed_rules() -> impl Strategy<Value = Rules> {
     let mode =
         prop_oneof![4 => Just(Mode::Auto), 1 => Just(Mode::Hold), 1 => Just(Mode::Closed), 1 => Just(Mode::Drain)];
     let max_active = proptest::option::of(1..40u32);
-    (1..600u32, 1..50u32, max_active, mode, 5..200u32, 1_000..20_000u64, (30_000..300_000u64, 2_000..60_000u64))
-        .prop_map(
-            |(
-                release_per_minute,
-                burst,
-                max_active,
-                mode,
-                max_waiting,
-                claim_within_ms,
-                (return_within_ms, seat_ms),
-            )| Rules {
-                release_per_minute,
-                burst: burst.min(release_per_minute),
-                max_active,
-                max_waiting,
-                mode,
-                claim_within_ms,
-                return_within_ms,
-                seat_ms,
-            },
-        )
+    let times = (1_000..20_000u64, 30_000..300_000u64, 2_000..60_000u64);
+    (1..600u32, 1..50u32, max_active, mode, 5..200u32, times, lanes()).prop_map(
+        |(
+            release_per_minute,
+            burst,
+            max_active,
+            mode,
+            max_waiting,
+            (claim_within_ms, return_within_ms, seat_ms),
+            lanes,
+        )| Rules {
+            release_per_minute,
+            burst: burst.min(release_per_minute),
+            max_active,
+            max_waiting,
+            mode,
+            claim_within_ms,
+            return_within_ms,
+            seat_ms,
+            lanes,
+        },
+    )
 }
 
 struct World {
@@ -173,23 +197,24 @@ impl World {
     }
 
     fn happen(&mut self, event: &Event) {
-        let issued = self.model.issued();
-        let somebody = |who: usize| (issued > 0).then(|| who as u64 % issued + 1);
+        let numbers = self.model.numbers();
+        let somebody = |who: usize| numbers.get(who % numbers.len().max(1)).copied();
         let mut batch = Batch::default();
         match event {
-            Event::Arrive { count, enter, hold_ms } => {
+            Event::Arrive { lane, count, enter, hold_ms } => {
                 batch.newcomers = self.newcomers(*count, |id| Newcomer {
                     id,
                     hold_ms: *hold_ms,
                     enter: *enter,
                     walk_in: false,
+                    lane: self::lane(*lane),
                     arrived_ms: 0,
                 });
             }
-            Event::WalkIn { count } => {
-                batch.newcomers = self.walk_ins(*count);
+            Event::WalkIn { lane, count } => {
+                batch.newcomers = self.walk_ins(*lane, *count);
             }
-            Event::SlipsReturn { which, enter, hold_ms } => {
+            Event::SlipsReturn { lane, which, enter, hold_ms } => {
                 let slips: Vec<u64> =
                     which.iter().filter_map(|n| self.slips.get(n % self.slips.len().max(1))).copied().collect();
                 for id in slips {
@@ -198,22 +223,23 @@ impl World {
                         hold_ms: *hold_ms,
                         enter: *enter,
                         walk_in: false,
+                        lane: self::lane(*lane),
                         arrived_ms: 0,
                     });
-                    batch.newcomers.extend(self.walk_ins(1));
+                    batch.newcomers.extend(self.walk_ins(*lane, 1));
                 }
             }
             Event::Poll { who, hold_ms } => {
                 batch.seen.extend(somebody(*who).map(|number| Seen { number, hold_ms: *hold_ms }));
             }
             Event::PollAll { hold_ms } => {
-                batch.seen.extend((1..=issued).map(|number| Seen { number, hold_ms: *hold_ms }));
+                batch.seen.extend(numbers.iter().map(|&number| Seen { number, hold_ms: *hold_ms }));
             }
             Event::Ask { who, enter } => {
                 batch.asks.extend(somebody(*who).map(|number| Ask { number, hold_ms: 4_000, enter: *enter }));
             }
             Event::EnterAll => {
-                batch.asks.extend((1..=issued).map(|number| Ask { number, hold_ms: 4_000, enter: true }));
+                batch.asks.extend(numbers.iter().map(|&number| Ask { number, hold_ms: 4_000, enter: true }));
             }
             Event::Away { who } => batch.away.extend(somebody(*who)),
             Event::Browse { who } => {
@@ -262,9 +288,15 @@ impl World {
         (first..self.ids).map(newcomer).collect()
     }
 
-    fn walk_ins(&mut self, count: u8) -> Vec<Newcomer> {
-        let walk_ins =
-            self.newcomers(count, |id| Newcomer { id, hold_ms: 5_000, enter: true, walk_in: true, arrived_ms: 0 });
+    fn walk_ins(&mut self, lane: u8, count: u8) -> Vec<Newcomer> {
+        let walk_ins = self.newcomers(count, |id| Newcomer {
+            id,
+            hold_ms: 5_000,
+            enter: true,
+            walk_in: true,
+            lane: self::lane(lane),
+            arrived_ms: 0,
+        });
         self.slips.extend(walk_ins.iter().map(|newcomer| newcomer.id));
         walk_ins
     }
@@ -278,8 +310,8 @@ impl World {
         let outcome = self.line.sync(&self.rules, Reading { wall_ms, slack_ms: 0, run: 0 }, &batch);
         self.model.follow(&self.line, &self.rules, &batch, &outcome, self.real_ms);
         self.anchor.get_or_insert((outcome.summary.now_ms, self.real_ms));
-        let Known { epoch, issued, head, floor, steps, life, revision, .. } = self.line.known();
-        self.known = Known { epoch, issued, head, floor, steps, life, revision, ..Known::default() };
+        let Known { epoch, lanes, steps, life, revision, .. } = self.line.known();
+        self.known = Known { epoch, lanes, steps, life, revision, ..Known::default() };
         // A browser that has ended its visit does not browse on in a retried batch.
         batch.inside.clear();
         self.last = batch;
@@ -322,7 +354,7 @@ proptest! {
 fn histories_hold_newcomers_of_every_sort_in_numbers() {
     const HISTORIES: u64 = 300;
     let mut runner = TestRunner::deterministic();
-    let mut counts = [0; 7];
+    let mut counts = [0; 9];
     for _ in 0..HISTORIES {
         let (rules, events) = history().new_tree(&mut runner).unwrap().current();
         let came = live(rules, &events).model.came;
@@ -334,6 +366,8 @@ fn histories_hold_newcomers_of_every_sort_in_numbers() {
             came.changed,
             came.conflicts,
             came.overridden,
+            came.in_turn,
+            came.retired,
         ];
         counts.iter_mut().zip(of_one).for_each(|(all, one)| *all += one);
     }
@@ -352,12 +386,13 @@ fn who_has_left_a_line_that_falls_silent_is_forgotten_by_line_and_list_alike() {
         claim_within_ms: 1_000,
         return_within_ms: 46_477,
         seat_ms: 2_000,
+        lanes: Vec::new(),
     };
     let events = [
         Event::Pass { ms: 4_064 },
-        Event::Arrive { count: 1, enter: false, hold_ms: 12_001 },
+        Event::Arrive { lane: 0, count: 1, enter: false, hold_ms: 12_001 },
         Event::Away { who: 0 },
-        Event::Arrive { count: 11, enter: false, hold_ms: 0 },
+        Event::Arrive { lane: 0, count: 11, enter: false, hold_ms: 0 },
         Event::Pass { ms: 27_930 },
         Event::PollAll { hold_ms: 32_000 },
         Event::Ask { who: 9_085_637_606_718_764_928, enter: true },

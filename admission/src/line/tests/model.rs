@@ -1,11 +1,16 @@
 //! The naive model: a plain list of visitors, searched from end to end for everything.
 
+mod control;
+mod lanes;
+mod times;
+
 use std::collections::BTreeMap;
 
 use sluice_config::Mode;
 
 use super::super::{
-    Batch, Change, Changed, Line, Minute, Outcome, Override, Revision, Rules, Verdict, presence, seats::Claim,
+    Batch, LaneId, Line, Minute, Newcomer, Outcome, Override, Rules, Verdict, lane::presence, place_of,
+    queue::seats::Claim, slot_of,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +53,8 @@ pub(super) struct Model {
     last_ms: u64,
     /// For how long the line could not be asked, in all.
     silent_ms: u64,
-    floor: u64,
+    /// Of each lane, by slot: which it is, the last number, the floor, and what it has in hand against the others.
+    lanes: Vec<Lane>,
     /// Every change that was made, by id.
     changes: Vec<(u64, Override)>,
     /// What happened in each minute; of histograms only how many there are.
@@ -56,6 +62,14 @@ pub(super) struct Model {
     /// The minute of this step.
     minute: u64,
     pub(super) came: Came,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lane {
+    id: LaneId,
+    issued: u64,
+    floor: u64,
+    in_hand: i64,
 }
 
 /// As [`Minute`]: arrived, numbered, called, entered, lapsed, left and ended.
@@ -84,12 +98,18 @@ pub(super) struct Came {
     pub(super) conflicts: u64,
     /// Steps under rules that an operator has set.
     pub(super) overridden: u64,
+    /// Calls while more than one lane stood.
+    pub(super) in_turn: u64,
+    /// Numbers of lanes that were not in the file any more when they were called.
+    pub(super) retired: u64,
 }
 
 impl Model {
     /// Of a line that begins at this time of its clock.
     pub(super) fn begin(now_ms: u64) -> Self {
-        Self { last_ms: now_ms, ..Self::default() }
+        let mut model = Self { last_ms: now_ms, ..Self::default() };
+        model.open_lane(LaneId::FIRST);
+        model
     }
 
     /// Follows a step of the real line and compares everything it did.
@@ -98,41 +118,51 @@ impl Model {
         self.minute = now_ms / 60_000;
         self.control(batch, outcome);
         let rules = &self.rules_in_force(file, now_ms);
+        self.open_lanes(rules);
         // It rises at the end of a step.
-        let floor = self.floor;
+        let floors = self.lanes.iter().map(|lane| lane.floor).collect::<Vec<_>>();
         self.silence(now_ms);
         self.forget(now_ms);
         self.lapse(rules, now_ms);
         self.marks(rules, batch, now_ms);
-        let issued_before = self.visitors.keys().last().copied().unwrap_or(0);
         let known = self.arrivals(rules, batch, outcome, now_ms);
 
-        // P1, P4: whoever was called is exactly the front of those who are present.
-        let candidates: Vec<u64> = self.candidates(now_ms, floor);
-        let called: Vec<u64> =
-            candidates.iter().copied().filter(|&n| line.due.get(n).is_some() || line.inside.get(n).is_some()).collect();
-        assert_eq!(called, candidates[..called.len()], "not the first present numbers were called");
-        for &number in &called {
-            let visitor = self.visitors.get_mut(&number).unwrap();
-            let until_ms = visitor.present_until_ms.max(now_ms + rules.claim_within_ms);
-            visitor.place = Place::Due { until_ms, claim: Claim::Open };
+        // P1, P4: whoever was called is exactly the front of those in the lane who are present.
+        let candidates = (0..self.lanes.len()).map(|slot| self.candidates(now_ms, slot)).collect::<Vec<_>>();
+        let is_called = |n: u64| line.due.get(n).is_some() || line.inside.get(n).is_some();
+        let mut calls = Vec::new();
+        for (slot, candidates) in candidates.iter().enumerate() {
+            let called: Vec<u64> = candidates.iter().copied().filter(|&n| is_called(n)).collect();
+            assert_eq!(called, candidates[..called.len()], "not the first present numbers of lane {slot} were called");
+            for &number in &called {
+                let visitor = self.visitors.get_mut(&number).unwrap();
+                let until_ms = visitor.present_until_ms.max(now_ms + rules.claim_within_ms);
+                visitor.place = Place::Due { until_ms, claim: Claim::Open };
+            }
+            calls.push(called.len());
         }
-        let stands = called.len() < candidates.len();
+        if line.ticked_ms == now_ms {
+            self.turns(rules, &candidates.iter().map(Vec::len).collect::<Vec<_>>(), &calls);
+        }
+        let called = calls.iter().sum::<usize>();
+        let stands = called < candidates.iter().map(Vec::len).sum();
         let walked_in = self.walk_ins(rules, batch, outcome, now_ms, &known, stands);
-        assert_eq!(called.len() as u64 + walked_in, u64::from(outcome.called));
+        assert_eq!(called as u64 + walked_in, u64::from(outcome.called));
         self.rate_and_seats(rules, u64::from(outcome.called), real_ms, now_ms);
-        self.answers(rules, batch, outcome, now_ms, floor);
-        self.counts(line, outcome, now_ms, line.heads.floor());
+        self.answers(rules, batch, outcome, now_ms);
+        self.counts(line, outcome, now_ms);
 
         // "No number twice", and P9: numbers are handed out one after the other, each once, and to nobody but those
         // who were told of it.
-        let issued = self.visitors.keys().last().copied().unwrap_or(0);
-        assert_eq!(line.issued, issued.max(issued_before));
+        assert_eq!(line.lanes.iter().map(|lane| lane.issued).collect::<Vec<_>>(), self.issued());
+        let issued = self.issued().into_iter().map(place_of).sum::<u64>();
         assert_eq!(self.visitors.len() as u64, issued, "a number was skipped");
         self.waiting = outcome.summary.waiting;
         self.last_ms = now_ms;
         self.tally(CALLED, outcome.called);
-        self.floor(line.heads.floor(), now_ms);
+        for (slot, before) in floors.into_iter().enumerate() {
+            self.floor(slot, before, line.lanes[slot].heads.floor(), now_ms);
+        }
         self.minutes(line, now_ms);
     }
 
@@ -151,122 +181,12 @@ impl Model {
             assert_eq!((minute.waits.total(), minute.visits.total()), (minute.called.into(), minute.ended.into()));
         }
         // When each number was handed out is known to a second, or a 64th of the time since.
-        for (&number, visitor) in self.visitors.range(self.floor + 1..) {
-            let told_ms = line.issues.at(number).unwrap();
+        let floor = |number| self.lanes[slot_of(number)].floor;
+        for (&number, visitor) in self.visitors.iter().filter(|&(&number, _)| number > floor(number)) {
+            let told_ms = line.lanes[slot_of(number)].issues.at(number).unwrap();
             let (off_ms, age_ms) = (visitor.numbered_ms - told_ms, now_ms - told_ms);
             assert!(off_ms < 1_000 || off_ms * 64 <= age_ms, "{number}: {off_ms} of {age_ms}");
         }
-    }
-
-    /// Each change is made once, and only if no other was faster.
-    fn control(&mut self, batch: &Batch, outcome: &Outcome) {
-        let answers = batch.changes.iter().map(|change| self.change(change)).collect::<Vec<_>>();
-        assert_eq!(outcome.changes, answers);
-        let revision = self.revision();
-        assert_eq!(outcome.summary.revision, revision);
-        match &outcome.control {
-            None => assert_eq!(batch.known.revision, revision, "the node does not learn of a change"),
-            Some(control) => {
-                assert!(control.revision == revision && batch.known.revision < revision);
-                assert_eq!(Some(&control.set), self.changes.last().map(|change| &change.1));
-            }
-        }
-    }
-
-    fn change(&mut self, change: &Change) -> Changed {
-        if let Some(at) = self.changes.iter().position(|made| made.0 == change.id) {
-            return Changed::Accepted(Revision { number: at as u64 + 1, id: change.id });
-        }
-        if change.from != self.revision() {
-            self.came.conflicts += 1;
-            return Changed::Conflict(self.revision());
-        }
-        self.came.changed += 1;
-        self.changes.push((change.id, change.set.clone()));
-        Changed::Accepted(self.revision())
-    }
-
-    fn revision(&self) -> Revision {
-        self.changes
-            .last()
-            .map_or_else(Revision::default, |last| Revision { number: self.changes.len() as u64, id: last.0 })
-    }
-
-    fn rules_in_force(&mut self, file: &Rules, now_ms: u64) -> Rules {
-        let mut rules = file.clone();
-        let Some((_, set)) = self.changes.last().filter(|last| last.1.until_ms.is_none_or(|until| until > now_ms))
-        else {
-            return rules;
-        };
-        let numbers = [
-            (set.release_per_minute, &mut rules.release_per_minute),
-            (set.burst, &mut rules.burst),
-            (set.max_waiting, &mut rules.max_waiting),
-        ];
-        for (number, rule) in numbers {
-            if let Some(number) = number {
-                *rule = number.get();
-            }
-        }
-        if let Some(seats) = set.max_active {
-            rules.max_active = Some(seats.get());
-        }
-        if let Some(mode) = set.mode {
-            rules.mode = mode;
-        }
-        if rules.burst > rules.release_per_minute {
-            rules.burst = rules.release_per_minute;
-        }
-        self.came.overridden += u64::from(rules != *file);
-        rules
-    }
-
-    /// P5: no number that was seen lately loses its right to be called.
-    fn floor(&mut self, floor: u64, now_ms: u64) {
-        assert!(floor >= self.floor);
-        let passed = self.visitors.range(self.floor + 1..floor + 1);
-        for (number, visitor) in passed {
-            let is_seen = visitor.seen + presence::WAITING_GENERATIONS as u64 > self.half_minute(now_ms);
-            assert!(visitor.place != Place::Waiting || !is_seen, "the floor passed {number}");
-        }
-        let left = self.visitors.range(self.floor + 1..floor + 1).filter(|v| v.1.place == Place::Waiting).count();
-        self.tally(LEFT, u32::try_from(left).unwrap());
-        self.floor = floor;
-    }
-
-    /// P1, P7: while the line is not asked claims do not run out, and who was present still is.
-    fn silence(&mut self, now_ms: u64) {
-        let gone_ms = now_ms - self.last_ms;
-        let silent_ms = gone_ms.saturating_sub(if self.waiting > 0 { 2_000 } else { 10_000 });
-        if silent_ms == 0 {
-            return;
-        }
-        self.silent_ms += silent_ms;
-        let half_minute = self.half_minute(now_ms);
-        let hold_ms = (gone_ms * 2 + 2_000).min(66_000);
-        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
-        let until_ms = ((now_ms + hold_ms) / length_ms + 1) * length_ms;
-        for visitor in self.visitors.values_mut() {
-            if let Place::Due { until_ms, .. } = &mut visitor.place {
-                *until_ms += silent_ms;
-            }
-            let is_counted = visitor.seen + presence::WAITING_GENERATIONS as u64 > half_minute;
-            if is_counted && visitor.present_until_ms > self.last_ms {
-                visitor.present_until_ms = visitor.present_until_ms.max(until_ms);
-            }
-        }
-    }
-
-    /// Who is not counted as waiting is not at the door.
-    fn forget(&mut self, now_ms: u64) {
-        let half_minute = self.half_minute(now_ms);
-        let is_over = |v: &&mut Visitor| v.seen + presence::WAITING_GENERATIONS as u64 <= half_minute;
-        self.visitors.values_mut().filter(is_over).for_each(|visitor| visitor.present_until_ms = 0);
-    }
-
-    /// Which half minute it is, without the time for which the line could not be asked.
-    fn half_minute(&self, now_ms: u64) -> u64 {
-        (now_ms - self.silent_ms) / presence::WAITING_MS
     }
 
     /// Numbers that hold a valid pass.
@@ -276,8 +196,14 @@ impl Model {
         self.visitors.iter().filter(|(_, v)| has_pass(v)).map(|(&n, _)| n).collect()
     }
 
-    pub(super) fn issued(&self) -> u64 {
-        self.visitors.len() as u64
+    /// The last number of each lane.
+    pub(super) fn issued(&self) -> Vec<u64> {
+        self.lanes.iter().map(|lane| lane.issued).collect()
+    }
+
+    /// Every number there is.
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        self.visitors.keys().copied().collect()
     }
 
     fn lapse(&mut self, rules: &Rules, now_ms: u64) {
@@ -346,15 +272,6 @@ impl Model {
         }
     }
 
-    fn see(&mut self, number: u64, now_ms: u64, hold_ms: u32) {
-        let half_minute = self.half_minute(now_ms);
-        let visitor = self.visitors.get_mut(&number).unwrap();
-        let until_ms = now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX));
-        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
-        visitor.present_until_ms = visitor.present_until_ms.max((until_ms / length_ms + 1) * length_ms);
-        visitor.seen = half_minute;
-    }
-
     /// P9: a slip that comes back takes the next number, in the order in which slips come back, unless the line is
     /// full or closed. Tells which newcomers had a number already.
     fn arrivals(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64) -> Vec<bool> {
@@ -382,7 +299,7 @@ impl Model {
             }
             _ => {
                 room -= 1;
-                self.admit(newcomer.id, number, now_ms);
+                self.admit(newcomer, number, now_ms);
                 self.see(number, now_ms, newcomer.hold_ms);
                 self.came.out_of_turn += u64::from(latest > Some(newcomer.id));
                 latest = latest.max(Some(newcomer.id));
@@ -392,13 +309,15 @@ impl Model {
         known.collect()
     }
 
-    fn admit(&mut self, id: u64, number: u64, now_ms: u64) {
-        assert_eq!(number, self.visitors.len() as u64 + 1, "numbers are not handed out in order of arrival");
+    fn admit(&mut self, newcomer: &Newcomer, number: u64, now_ms: u64) {
+        let slot = self.lanes.iter().position(|lane| lane.id == newcomer.lane).unwrap_or(0);
+        self.lanes[slot].issued += 1;
+        assert_eq!(number, self.lanes[slot].issued, "numbers are not handed out in order of arrival");
         let (place, numbered_ms) = (Place::Waiting, now_ms);
         self.visitors.insert(number, Visitor { place, present_until_ms: 0, seen: 0, has_lapsed: false, numbered_ms });
         self.tally(ARRIVED, 1);
         self.tally(NUMBERED, 1);
-        self.slips.insert(id, (number, now_ms));
+        self.slips.insert(newcomer.id, (number, now_ms));
     }
 
     /// P1, P9: while anybody who is present is left standing, or the queue is closed, whoever brings no slip takes no
@@ -422,7 +341,7 @@ impl Model {
             }
             assert!(!stands, "a walk-in took a number while a line stands");
             assert_ne!(rules.mode, Mode::Closed, "a walk-in took a number of a closed queue");
-            self.admit(newcomer.id, number, now_ms);
+            self.admit(newcomer, number, now_ms);
             let (claim, for_ms) = if newcomer.enter {
                 (Claim::Provisional, rules.seat_ms.min(30_000))
             } else {
@@ -435,9 +354,11 @@ impl Model {
         walked_in
     }
 
-    fn candidates(&self, now_ms: u64, floor: u64) -> Vec<u64> {
+    fn candidates(&self, now_ms: u64, slot: usize) -> Vec<u64> {
+        let floor = self.lanes[slot].floor;
         let present = |v: &Visitor| v.place == Place::Waiting && v.present_until_ms > now_ms && v.seen > 0;
-        self.visitors.iter().filter(|&(&n, v)| n > floor && present(v)).map(|(&n, _)| n).collect()
+        let is_here = |&(&n, v): &(&u64, &Visitor)| slot_of(n) == slot && n > floor && present(v);
+        self.visitors.iter().filter(is_here).map(|(&n, _)| n).collect()
     }
 
     /// P2 in real time, P3.
@@ -457,11 +378,12 @@ impl Model {
         assert!(rules.max_active.is_none_or(|max| seats <= max as usize), "{seats} seats held");
     }
 
-    fn answers(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64, floor: u64) {
+    fn answers(&mut self, rules: &Rules, batch: &Batch, outcome: &Outcome, now_ms: u64) {
         let newcomers = batch.newcomers.iter().zip(&outcome.newcomers).filter(|(_, a)| a.0 != 0);
         let newcomers = newcomers.map(|(n, &(number, verdict))| (number, n.enter, !n.walk_in, verdict));
         let asks = batch.asks.iter().zip(&outcome.asks).map(|(a, &verdict)| (a.number, a.enter, true, verdict));
         for (number, enter, is_back, verdict) in newcomers.chain(asks) {
+            let floor = self.lanes[slot_of(number)].floor;
             let visitor = self.visitors.get_mut(&number).unwrap();
             let was_inside = matches!(visitor.place, Place::Inside { .. });
             match visitor.place {
@@ -495,20 +417,24 @@ impl Model {
         }
     }
 
-    fn counts(&self, line: &Line, outcome: &Outcome, now_ms: u64, floor: u64) {
+    fn counts(&self, line: &Line, outcome: &Outcome, now_ms: u64) {
         let summary = &outcome.summary;
         let count = |f: &dyn Fn(&Visitor) -> bool| self.visitors.values().filter(|v| f(v)).count() as u64;
         assert_eq!(summary.due, count(&|v| matches!(v.place, Place::Due { .. })));
         assert_eq!(summary.inside, count(&|v| matches!(v.place, Place::Inside { .. })));
-        if line.ticked_ms == now_ms {
-            let oldest = (self.half_minute(now_ms) + 1).saturating_sub(presence::WAITING_GENERATIONS as u64).max(1);
-            let waiting = |v: &Visitor| v.place == Place::Waiting && v.seen >= oldest;
-            let ahead =
-                self.visitors.iter().filter(|&(&n, v)| n > summary.head && n > floor && waiting(v)).count() as u64;
-            let late = self.candidates(now_ms, floor).into_iter().filter(|&n| n <= summary.head).count() as u64;
-            assert_eq!((summary.waiting, summary.late), (ahead + late, late));
-            let counted: u64 = summary.blocks.counts.iter().map(|&c| u64::from(c)).sum();
-            assert_eq!(summary.late + counted, summary.waiting);
+        if line.ticked_ms != now_ms {
+            return;
+        }
+        let oldest = (self.half_minute(now_ms) + 1).saturating_sub(presence::WAITING_GENERATIONS as u64).max(1);
+        let waiting = |v: &Visitor| v.place == Place::Waiting && v.seen >= oldest;
+        for (slot, lane) in summary.lanes.iter().enumerate() {
+            let floor = self.lanes[slot].floor;
+            let behind = |n: u64| slot_of(n) == slot && n > lane.head && n > floor;
+            let ahead = self.visitors.iter().filter(|&(&n, v)| behind(n) && waiting(v)).count() as u64;
+            let late = self.candidates(now_ms, slot).into_iter().filter(|&n| n <= lane.head).count() as u64;
+            assert_eq!((lane.waiting, lane.late), (ahead + late, late), "of lane {slot}");
+            let counted: u64 = lane.blocks.counts.iter().map(|&c| u64::from(c)).sum();
+            assert_eq!(lane.late + counted, lane.waiting);
         }
     }
 }

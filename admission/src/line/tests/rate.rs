@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{super::rate::Rate, super::rules::Rules, rules};
+use super::{super::queue::rate::Rate, super::rules::Rules, rules};
 
 fn run(rules: &Rules, from_ms: u64, seconds: u64, rate: &mut Rate) -> Vec<(u64, u32)> {
     let mut calls = Vec::new();

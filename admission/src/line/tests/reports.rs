@@ -18,16 +18,16 @@ fn who_comes_back_late_is_ranked_among_all_who_did() {
     bench.after(0, Batch { away: (1..=LATE).collect(), ..Batch::default() });
     bench.rules.mode = Mode::Auto;
     bench.see(1_000, [LATE + 1]);
-    assert_eq!(bench.line.summary().head, LATE + 1);
+    assert_eq!(bench.line.summary().lanes[0].head, LATE + 1);
     bench.rules.mode = Mode::Hold;
     let summary = bench.see(1_000, 1..=LATE).summary;
-    assert_eq!((summary.late, summary.waiting), (LATE, LATE));
+    assert_eq!((summary.lanes[0].late, summary.waiting), (LATE, LATE));
     for number in [1, 2, 255, 256, 1_000, 4_095, 4_096, LATE] {
         assert!(summary.ahead_of(number).abs_diff(number - 1) <= 1, "{number}: {}", summary.ahead_of(number));
     }
     // Half of them again.
     let summary = bench.see(30_000, (1..=LATE).filter(|number| number % 2 == 0)).summary;
-    assert_eq!(summary.late, LATE / 2);
+    assert_eq!(summary.lanes[0].late, LATE / 2);
     for number in [2, 256, 1_000, LATE] {
         let off = summary.ahead_of(number).abs_diff(number / 2 - 1);
         assert!(off <= 16, "{number}: off by {off}");
@@ -52,7 +52,7 @@ fn a_line_at_its_pace_gives_no_reason() {
         let mut bench = Bench::new(Rules { release_per_minute, burst: 1, max_waiting: 10_000, ..rules() });
         bench.join(1_000);
         for _ in 0..150 {
-            let head = bench.line.summary().head;
+            let head = bench.line.summary().lanes[0].head;
             let summary = bench.see(1_000, head + 1..=1_000).summary;
             assert!(summary.reason.is_none(), "{release_per_minute} a minute: {:?}", summary.reason);
         }
@@ -65,12 +65,12 @@ fn numbers_are_shown_without_those_that_were_skipped() {
     bench.join(100);
     // Two losses, one of which leaves nothing.
     let summary = bench.see(100, [120]).summary;
-    assert_eq!(summary.gaps, [(121, 120 + SKIP)]);
+    assert_eq!(summary.lanes[0].gaps, [(121, 120 + SKIP)]);
     let number = bench.join(1).newcomers[0].0;
     assert_eq!((number, bench.line.summary().shown_number(number)), (121 + SKIP, 121));
     assert_eq!(bench.line.summary().shown_number(50), 50);
-    let known = Known { issued: number, steps: 900, ..bench.line.known() };
-
+    let mut known = Known { steps: 900, ..bench.line.known() };
+    known.lanes[0].issued = number;
     let mut bench = Bench::new(rules());
     bench.join(1);
     bench.after(100, Batch { known, ..Batch::default() });
@@ -85,23 +85,23 @@ fn numbers_stay_skipped_when_nodes_say_what_they_were_told_of_the_line() {
     bench.join(100);
     bench.see(100, [120]);
     let known = bench.line.known();
-    assert_eq!(known.issued, 120 + SKIP);
+    assert_eq!(known.lanes[0].issued, 120 + SKIP);
     let summary = bench.after(100, Batch { known: known.clone(), ..Batch::default() }).summary;
-    assert_eq!(summary.gaps, [(121, 120 + SKIP)]);
+    assert_eq!(summary.lanes[0].gaps, [(121, 120 + SKIP)]);
     // Another loss: the gap is known from the node alone.
     let mut bench = Bench::new(rules());
     let summary = bench.after(100, Batch { known: Known { steps: 900, ..known }, ..Batch::default() }).summary;
-    assert_eq!(summary.shown_number(summary.issued + 1), 121);
+    assert_eq!(summary.shown_number(summary.lanes[0].issued + 1), 121);
 }
 
 #[test]
 fn many_losses_leave_few_gaps_and_later_numbers_as_they_are_shown() {
     let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
     for loss in 1..=40 {
-        let top = bench.line.summary().issued + 10;
+        let top = bench.line.summary().lanes[0].issued + 10;
         bench.see(100, [top]);
         let number = bench.join(1).newcomers[0].0;
         assert_eq!(bench.line.summary().shown_number(number), loss * 11);
     }
-    assert_eq!(bench.line.summary().gaps.len(), 16);
+    assert_eq!(bench.line.summary().lanes[0].gaps.len(), 16);
 }

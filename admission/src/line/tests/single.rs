@@ -1,5 +1,5 @@
 use super::{
-    super::{Ask, Batch, Known, Newcomer, Reading, Rules, SKIP, Seen, Verdict},
+    super::{Ask, Batch, Known, KnownLane, PerLane, Reading, Rules, SKIP, Seen, Verdict},
     bench::Bench,
     rules,
 };
@@ -55,7 +55,7 @@ fn a_hidden_tab_is_called_between_two_polls_and_keeps_its_seat_until_the_next() 
     bench.join(2);
     bench.after(0, Batch { seen: vec![Seen { number: 2, hold_ms: 65_000 }], ..Batch::default() });
     bench.pass(62);
-    assert_eq!(bench.line.head, 2, "called while nothing was heard of it");
+    assert_eq!(bench.line.lanes[0].head, 2, "called while nothing was heard of it");
     bench.pass(2);
     assert!(matches!(bench.ask(2, true), Verdict::Inside { .. }));
 }
@@ -210,7 +210,7 @@ fn a_full_line_refuses_newcomers_and_says_so() {
     let mut bench = Bench::new(Rules { mode: Mode::Hold, max_waiting: 5, ..rules() });
     let outcome = bench.join(8);
     let refused = outcome.newcomers.iter().filter(|n| n.1 == Verdict::Refused).count();
-    assert_eq!((refused, outcome.summary.issued, outcome.summary.reason), (3, 5, Some(Reason::Paused)));
+    assert_eq!((refused, outcome.summary.lanes[0].issued, outcome.summary.reason), (3, 5, Some(Reason::Paused)));
 }
 
 #[test]
@@ -232,8 +232,8 @@ fn a_number_that_lies_far_off_takes_no_memory() {
     assert_eq!((outcome.summary.life, outcome.summary.inside), (1, 1));
     bench.see(100, [far - 5]);
     // A page of each bitmap that is in use, for the numbers that are kept.
-    assert!(bench.line.called.len_words() < 100_000, "{} words", bench.line.called.len_words());
-    assert!(bench.line.presence.len_words() < 100_000);
+    assert!(bench.line.lanes[0].called.len_words() < 100_000, "{} words", bench.line.lanes[0].called.len_words());
+    assert!(bench.line.lanes[0].presence.len_words() < 100_000);
     assert_eq!(bench.ask(far - 5, false), Verdict::Waiting, "it is kept");
     assert_eq!(bench.ask(8, false), Verdict::Spent);
 }
@@ -277,7 +277,12 @@ fn a_line_that_was_lost_calls_no_burst_a_second_time() {
     assert_eq!(lost.called, 5);
     // What is left is a copy from before, and nobody remembers whom it called.
     bench.line = old;
-    let known = Known { epoch: 1, issued: 20, steps: lost.summary.steps, ..Known::default() };
+    let known = Known {
+        epoch: 1,
+        lanes: PerLane::one(KnownLane { issued: 20, ..KnownLane::default() }),
+        steps: lost.summary.steps,
+        ..Known::default()
+    };
     assert_eq!(bench.after(100, Batch { known, ..Batch::default() }).summary.life, 1);
     assert_eq!(bench.see(1_799, 1..=20).called, 0, "it listens");
     assert_eq!(bench.see(201, 1..=20).called, 2, "what the rate has earned since, not a burst");
@@ -310,102 +315,8 @@ fn another_run_of_the_store_may_have_lost_its_last_numbers() {
     };
     assert_eq!((step(7).life, step(0).life, step(7).life), (0, 0, 0), "the same run, or not told");
     let moved = step(8);
-    assert_eq!((moved.life, moved.issued, moved.reason), (1, 3 + SKIP, Some(Reason::Recovering)));
+    assert_eq!((moved.life, moved.lanes[0].issued, moved.reason), (1, 3 + SKIP, Some(Reason::Recovering)));
     assert_eq!(step(8).life, 1);
-}
-
-#[test]
-fn who_came_while_the_line_was_away_is_numbered_by_time_of_arrival() {
-    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
-    bench.join(2);
-    let begin_ms = bench.now_ms;
-    let came =
-        |id, after_ms| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: begin_ms + after_ms };
-    let away = |newcomers| Batch { away_since_ms: begin_ms + 1_000, newcomers, ..Batch::default() };
-    // Two nodes are back; the one that is later has the visitor who came first.
-    let outcome = bench.after(30_000, away(vec![came(101, 20_000), came(102, 5_000)]));
-    assert_eq!(outcome.newcomers, [(0, Verdict::Refused); 2]);
-    assert!(outcome.summary.settling);
-    // Slips collected before count as of the beginning: no reward for hoarding them.
-    bench.after(1_000, away(vec![came(103, 2_000), came(99, 10), came(98, 900)]));
-    let all = [98, 99, 103, 102, 101];
-    let again = all.map(|id| came(id, 0)).to_vec();
-    let outcome = bench.after(7_000, Batch { newcomers: again, ..Batch::default() });
-    assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [3, 4, 5, 6, 7]);
-    assert!(!outcome.summary.settling);
-}
-
-#[test]
-fn who_was_on_the_way_when_the_line_went_away_moves_up_to_the_time_of_arrival() {
-    let mut bench = Bench::new(Rules { mode: Mode::Hold, max_waiting: 5, ..rules() });
-    bench.join(2);
-    let begin_ms = bench.now_ms;
-    let came =
-        |id, after_ms| Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: begin_ms + after_ms };
-    let away = |newcomers| Batch { away_since_ms: begin_ms + 1_000, newcomers, ..Batch::default() };
-    // What a node had sent before the line went away says of nobody when they came.
-    let on_the_way = Newcomer { arrived_ms: 0, ..came(100, 0) };
-    bench.after(30_000, away(vec![on_the_way, came(101, 5_000)]));
-    // Its visitor asks again, and says when. A later time changes nothing, and nobody takes a second place: of the two
-    // who are new there is room for one.
-    let again = vec![came(100, 2_000), came(101, 20_000), came(102, 25_000), came(103, 26_000)];
-    bench.after(1_000, away(again.clone()));
-    let outcome = bench.after(7_000, Batch { newcomers: again, ..Batch::default() });
-    assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [3, 4, 5, 0]);
-}
-
-#[test]
-fn who_was_let_in_while_the_line_was_away_is_counted_once() {
-    let mut bench = Bench::new(Rules { burst: 2, max_active: Some(10), ..rules() });
-    bench.join(5);
-    let admitted = || Batch { admitted: vec![3, 4], ..Batch::default() };
-    let outcome = bench.after(1_000, admitted());
-    assert_eq!((outcome.summary.inside, outcome.summary.called_total), (2, 4));
-    assert_eq!(bench.after(10, admitted()).summary.called_total, 4, "the same batch again");
-    assert!(matches!(bench.ask(3, true), Verdict::Inside { .. }));
-}
-
-#[test]
-fn who_was_let_in_while_the_line_was_away_and_has_left_is_counted_once() {
-    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
-    bench.join(5);
-    for after_ms in [1_000, 10, 20_000] {
-        let outcome = bench.after(after_ms, Batch { admitted: vec![3], ended: vec![3], ..Batch::default() });
-        assert_eq!((outcome.summary.called_total, outcome.summary.inside), (1, 0), "{after_ms} ms later");
-    }
-    assert_eq!(bench.ask(3, true), Verdict::Spent);
-}
-
-#[test]
-fn who_was_let_in_while_the_line_was_away_takes_no_seat_after_the_visit() {
-    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
-    bench.join(5);
-    // The visit ends through one node before the other tells that it let the visitor in.
-    bench.after(1_000, Batch { ended: vec![3], ..Batch::default() });
-    let outcome = bench.after(1_000, Batch { admitted: vec![3], ..Batch::default() });
-    assert_eq!((outcome.summary.inside, outcome.summary.due, outcome.summary.called_total), (0, 0, 1));
-    assert_eq!(bench.ask(3, true), Verdict::Spent);
-}
-
-#[test]
-fn who_is_told_twice_to_have_been_let_in_is_counted_once() {
-    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
-    bench.join(8);
-    let outcome = bench.after(1_000, Batch { admitted: vec![7, 7], ..Batch::default() });
-    assert_eq!((outcome.summary.called_total, outcome.summary.inside), (1, 1));
-}
-
-#[test]
-fn who_was_called_and_then_let_in_is_counted_again_only_if_the_seat_was_given_back() {
-    let mut bench = Bench::new(Rules { mode: Mode::Hold, ..rules() });
-    bench.join(2);
-    bench.rules.mode = Mode::Auto;
-    // Neither hears of it.
-    assert_eq!(bench.after(1_000, Batch::default()).summary.called_total, 2);
-    bench.rules.mode = Mode::Hold;
-    let let_in = |number| Batch { admitted: vec![number], ..Batch::default() };
-    assert_eq!(bench.after(1_000, let_in(1)).summary.called_total, 2);
-    assert_eq!(bench.after(10_000, let_in(2)).summary.called_total, 3);
 }
 
 #[test]
@@ -414,10 +325,14 @@ fn a_batch_of_an_old_epoch_changes_nothing() {
     bench.join(3);
     let rules = bench.rules.clone();
     bench.line.reset(&rules);
-    let known = Known { epoch: 1, issued: 3, head: 3, ..Known::default() };
+    let known = Known {
+        epoch: 1,
+        lanes: PerLane::one(KnownLane { issued: 3, head: 3, ..KnownLane::default() }),
+        ..Known::default()
+    };
     let asks = vec![Ask { number: 2, hold_ms: 4_000, enter: true }];
     let outcome = bench.after(0, Batch { known, asks, ..Batch::default() });
-    assert_eq!((outcome.asks[0], outcome.summary.epoch, outcome.summary.issued), (Verdict::Spent, 2, 0));
+    assert_eq!((outcome.asks[0], outcome.summary.epoch, outcome.summary.lanes[0].issued), (Verdict::Spent, 2, 0));
 }
 
 #[test]
@@ -437,8 +352,8 @@ fn a_long_line_gives_back_its_memory_as_it_moves() {
         Bench::new(Rules { release_per_minute: 100_000, burst: 100_000, max_waiting: 1_000_000, ..rules() });
     for _ in 0..20 {
         bench.join(20_000);
-        bench.see(60_000, 1..=bench.line.issued);
+        bench.see(60_000, 1..=bench.line.lanes[0].issued);
     }
-    assert!(bench.line.base > 200_000, "base {}", bench.line.base);
-    assert!(bench.line.called.len_words() < 5_000);
+    assert!(bench.line.lanes[0].base > 200_000, "base {}", bench.line.lanes[0].base);
+    assert!(bench.line.lanes[0].called.len_words() < 5_000);
 }

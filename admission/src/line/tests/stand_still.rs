@@ -53,7 +53,7 @@ impl Crowd {
         while self.bench.now_ms < end_ms {
             let now_ms = self.bench.now_ms;
             let (mut seen, mut asks) = (Vec::new(), Vec::new());
-            let head = self.bench.line.summary().head;
+            let head = self.bench.line.summary().lanes[0].head;
             for at in 0..self.pages.len() {
                 let number = self.pages[at].number;
                 if self.pages[at].next_ms > now_ms || !awake(number) {
@@ -126,7 +126,7 @@ fn who_sleeps_longer_than_return_within_loses_nothing_to_a_crowd_that_all_comes_
     let mut crowd = Crowd::new(rules, 3_000);
     // One in ten is awake, so that the head soon passes all the others.
     crowd.run(50_000, |number| number % 10 == 0);
-    assert!(crowd.bench.line.summary().head > 2_000);
+    assert!(crowd.bench.line.summary().lanes[0].head > 2_000);
     // They are back in time, and the last of them is called minutes later. None has lost its place meanwhile.
     crowd.run(240_000, |_| true);
     assert!(crowd.pages.len() < 600, "{} still wait", crowd.pages.len());
@@ -141,7 +141,7 @@ fn a_line_that_is_held_takes_no_number_away() {
         for _ in 0..10 {
             bench.see(1_000, 3..=20);
         }
-        assert!(bench.line.summary().head > 5);
+        assert!(bench.line.summary().lanes[0].head > 5);
         if down {
             bench.after_silence(600_000, Batch::default());
         } else {
@@ -227,5 +227,5 @@ fn the_floor_of_a_line_that_is_asked_too_seldom_rises() {
         bench.join(3);
         bench.after_silence(2_100, Batch::default());
     }
-    assert!(bench.line.summary().floor > 10, "{:?}", bench.line.heads);
+    assert!(bench.line.summary().lanes[0].floor > 10, "{:?}", bench.line.lanes[0].heads);
 }

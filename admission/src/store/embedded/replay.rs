@@ -26,7 +26,7 @@ use super::{
     journal::{Journal, LAYOUT, Record, generations},
 };
 use crate::{
-    line::{Batch, Known, Line, Reading, Rules, SLOT_MS},
+    line::{Batch, Known, KnownLane, Line, Reading, Rules, SLOT_MS},
     store::StoreError,
 };
 
@@ -261,9 +261,12 @@ fn merge(known: &mut Known, other: &Known) {
         *known = Known { epoch: other.epoch, revision, control, ..Known::default() };
     }
     if other.epoch == known.epoch {
-        known.issued = known.issued.max(other.issued);
-        known.head = known.head.max(other.head);
-        known.floor = known.floor.max(other.floor);
+        for (slot, lane) in other.lanes.iter().enumerate() {
+            if slot == known.lanes.len() {
+                known.lanes.push(KnownLane { lane: lane.lane, ..KnownLane::default() });
+            }
+            known.lanes[slot].merge(lane);
+        }
         known.steps = known.steps.max(other.steps);
         known.life = known.life.max(other.life);
     }

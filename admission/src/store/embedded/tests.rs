@@ -19,12 +19,12 @@ use tokio::{
 };
 
 use super::{disk::Deed, *};
-use crate::line::{Newcomer, Seen};
+use crate::line::{LaneId, Newcomer, Seen};
 
 const START_MS: u64 = 1_700_000_000_000;
 
 fn line(queue: &str) -> LineId {
-    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap(), lane: 0 }
+    LineId { tenant: Name::new("shop").unwrap(), queue: Name::new(queue).unwrap() }
 }
 
 fn rules() -> Rules {
@@ -37,11 +37,13 @@ fn rules() -> Rules {
         claim_within_ms: 10_000,
         return_within_ms: 120_000,
         seat_ms: 30_000,
+        lanes: Vec::new(),
     }
 }
 
 fn join(ids: std::ops::Range<u64>) -> Batch {
-    let newcomer = |id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, arrived_ms: 0 };
+    let newcomer =
+        |id| Newcomer { id, hold_ms: 20_000, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 };
     Batch { newcomers: ids.map(newcomer).collect(), ..Batch::default() }
 }
 
@@ -85,7 +87,7 @@ async fn step_until_rewritten(store: &Embedded, dir: &Path) -> Summary {
     for _ in 0..4 {
         let summary = store.sync(&line("a"), &rules(), &Batch::default()).await.unwrap().summary;
         disk_is_idle().await;
-        if journals(dir) == ["shop.a.0.2.journal"] {
+        if journals(dir) == ["shop.a.2.journal"] {
             return summary;
         }
     }
@@ -219,12 +221,12 @@ async fn a_rewrite_holds_up_no_step_and_loses_none_that_is_made_meanwhile() {
     for id in 1..50 {
         store.sync(&a, &rules(), &join(id..id + 1)).await.unwrap();
     }
-    assert_eq!(journals(dir.path()), ["shop.a.0.1.journal"]);
+    assert_eq!(journals(dir.path()), ["shop.a.1.journal"]);
     gate.go_on.send(()).unwrap();
     let last = step_until_rewritten(&store, dir.path()).await;
     drop(store);
     let again = open(dir.path()).sync(&a, &rules(), &Batch::default()).await.unwrap().summary;
-    assert_eq!((again.issued, again.steps, again.life), (last.issued, last.steps + 1, last.life));
+    assert_eq!((again.lanes[0].issued, again.steps, again.life), (last.lanes[0].issued, last.steps + 1, last.life));
 }
 
 #[tokio::test(start_paused = true)]
@@ -245,11 +247,11 @@ async fn a_rewrite_that_is_slower_than_the_line_is_given_up_and_begun_again_late
     };
     disk_is_idle().await;
     store.sync(&a, &rules(), &Batch::default()).await.unwrap();
-    assert!(no_drafts() && journals(dir.path()) == ["shop.a.0.1.journal"], "{:?}", journals(dir.path()));
+    assert!(no_drafts() && journals(dir.path()) == ["shop.a.1.journal"], "{:?}", journals(dir.path()));
     advance(Duration::from_secs(31)).await;
     step_until_rewritten(&store, dir.path()).await;
     drop(store);
-    assert_eq!(open(dir.path()).sync(&a, &rules(), &Batch::default()).await.unwrap().summary.issued, 20_000);
+    assert_eq!(open(dir.path()).sync(&a, &rules(), &Batch::default()).await.unwrap().summary.lanes[0].issued, 20_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,13 +272,13 @@ async fn a_journal_at_its_bound_holds_the_line_until_it_can_be_rewritten() {
     let mut issued = 0;
     let error = loop {
         match store.sync(&a, &rules(), &join(issued..issued + 500)).await {
-            Ok(outcome) => issued = outcome.summary.issued,
+            Ok(outcome) => issued = outcome.summary.lanes[0].issued,
             Err(error) => break error.to_string(),
         }
         assert!(issued < 1_000_000, "it grows without a bound");
     };
     assert!(error.contains("make room on its file system"), "{error}");
-    let journal = fs::metadata(dir.path().join("shop.a.0.1.journal")).unwrap();
+    let journal = fs::metadata(dir.path().join("shop.a.1.journal")).unwrap();
     assert!((60_000..80_000).contains(&journal.len()), "{}", journal.len());
     refuses.store(0, Ordering::SeqCst);
     let outcome = store.sync(&a, &rules(), &join(issued..issued + 1)).await.unwrap();
@@ -307,7 +309,7 @@ async fn a_full_disk_holds_the_line_until_there_is_room() {
     full.store(3, Ordering::SeqCst);
     for _ in 0..3 {
         let error = store.sync(&a, &rules(), &join(10..15)).await.unwrap_err().to_string();
-        assert!(error.contains("make room on its file system") && error.contains("shop.a.0.1.journal"), "{error}");
+        assert!(error.contains("make room on its file system") && error.contains("shop.a.1.journal"), "{error}");
     }
     let outcome = store.sync(&a, &rules(), &join(10..15)).await.unwrap();
     assert_eq!(outcome.newcomers.iter().map(|n| n.0).collect::<Vec<_>>(), [11, 12, 13, 14, 15]);
@@ -315,7 +317,7 @@ async fn a_full_disk_holds_the_line_until_there_is_room() {
     assert_eq!(outcome.summary.called_last_minute, 10, "nobody was called twice");
     drop(store);
     let again = open(dir.path()).sync(&a, &rules(), &Batch::default()).await.unwrap().summary;
-    assert_eq!((again.issued, again.steps, again.life), (15, 4, 0));
+    assert_eq!((again.lanes[0].issued, again.steps, again.life), (15, 4, 0));
 }
 
 #[tokio::test]
@@ -346,7 +348,7 @@ async fn a_process_that_ends_on_a_full_disk_loses_nothing() {
             },
         );
     let again = store.sync(&a, &rules(), &join(10..15)).await.unwrap();
-    assert_eq!((again.summary.issued, again.summary.steps, again.summary.life), (15, 2, 0));
+    assert_eq!((again.summary.lanes[0].issued, again.summary.steps, again.summary.life), (15, 2, 0));
 }
 
 #[tokio::test(start_paused = true)]

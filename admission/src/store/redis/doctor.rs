@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::{Cmd, Value};
 
-use super::{Fault, Keys, Redis, Route, request, script::KEY_NAMES};
+use super::{Fault, Keys, Redis, Route, request};
 use crate::{
     line::{Batch, Rules},
     store::{Checkup, LineId, Severity},
@@ -30,7 +30,7 @@ pub(super) async fn check(store: &Redis, lines: &[LineId]) -> Checkup {
     }
     trial(store, &mut checkup).await;
     for line in lines {
-        let bytes = memory(store, &Keys::of(&store.prefix, line)).await;
+        let bytes = memory(store, &Keys::all_of(&store.prefix, line)).await;
         if let Err(fault) = &bytes {
             checkup.say(Severity::Warning, format!("The memory of {line} could not be asked: {}.", why(fault)));
         }
@@ -167,7 +167,7 @@ async fn clock(name: &str, link: &std::sync::Arc<super::Link>, checkup: &mut Che
 
 /// Makes two steps of a line that is nobody's, and removes it.
 async fn trial(store: &Redis, checkup: &mut Checkup) {
-    let keys = Keys::tagged(&store.prefix, TRIAL_TAG);
+    let keys = Keys::tagged(&store.prefix, TRIAL_TAG, 1);
     let rules = Rules {
         release_per_minute: 1,
         burst: 1,
@@ -177,6 +177,7 @@ async fn trial(store: &Redis, checkup: &mut Checkup) {
         claim_within_ms: 1,
         return_within_ms: 1,
         seat_ms: 1,
+        lanes: Vec::new(),
     };
     let calls = request::sync(&keys, store.clock(), &rules, &Batch::default());
     let mut step = None;
@@ -205,7 +206,7 @@ async fn trial(store: &Redis, checkup: &mut Checkup) {
 
 async fn memory(store: &Redis, keys: &Keys) -> Result<u64, Fault> {
     let mut bytes = 0;
-    for key in &keys.names[..KEY_NAMES.len() - 1] {
+    for key in keys.lasting() {
         // Of large hashes and sets a sample is weighed; an absent key weighs nothing.
         if let Value::Int(some) = store.run(keys, &words(&["MEMORY", "USAGE", key])).await? {
             bytes += u64::try_from(some).unwrap_or(0);

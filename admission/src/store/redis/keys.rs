@@ -1,8 +1,11 @@
-//! Where the parts of a line are kept: `prefix:{tenant.queue.lane}:part`.
+//! Where the parts of a line are kept: `prefix:{tenant.queue}:part`, and of lanes behind the first
+//! `prefix:{tenant.queue}:slot:part`.
 //!
 //! Redis Cluster hashes only what stands in braces, so all parts of a line are on one server.
 
-use super::script::KEY_NAMES;
+use sluice_config::limits::LANES_MAX;
+
+use super::script::{LANE_KEYS, QUEUE_KEYS};
 use crate::store::LineId;
 
 /// Hash slots of a cluster.
@@ -16,13 +19,28 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn of(prefix: &str, line: &LineId) -> Self {
-        Self::tagged(prefix, &line.to_string())
+    /// Those of a line with so many lanes.
+    pub(super) fn of(prefix: &str, line: &LineId, lanes: usize) -> Self {
+        Self::tagged(prefix, &line.to_string(), lanes)
     }
 
-    pub(super) fn tagged(prefix: &str, tag: &str) -> Self {
-        let names = KEY_NAMES.iter().map(|part| format!("{prefix}:{{{tag}}}:{part}")).collect();
+    /// Those of a line with all the lanes that it may have.
+    pub(super) fn all_of(prefix: &str, line: &LineId) -> Self {
+        Self::of(prefix, line, LANES_MAX)
+    }
+
+    pub(super) fn tagged(prefix: &str, tag: &str, lanes: usize) -> Self {
+        let mut names: Vec<_> = QUEUE_KEYS.iter().map(|part| format!("{prefix}:{{{tag}}}:{part}")).collect();
+        for lane in 0..lanes {
+            let behind = if lane == 0 { String::new() } else { format!("{lane}:") };
+            names.extend(LANE_KEYS.iter().map(|part| format!("{prefix}:{{{tag}}}:{behind}{part}")));
+        }
         Self { slot: slot(tag.as_bytes()), names }
+    }
+
+    /// All but those that never outlive a step.
+    pub(super) fn lasting(&self) -> impl Iterator<Item = &String> {
+        self.names.iter().filter(|name| !name.ends_with(":scratch"))
     }
 }
 
@@ -53,8 +71,15 @@ mod tests {
 
     #[test]
     fn parts_of_a_line_share_a_tag() {
-        let keys = Keys::tagged("sluice", "shop.sale.0");
-        assert_eq!(keys.names[0], "sluice:{shop.sale.0}:line");
-        assert!(keys.names.iter().all(|k| k.starts_with("sluice:{shop.sale.0}:")));
+        let keys = Keys::tagged("sluice", "shop.sale", 2);
+        assert_eq!(keys.names[0], "sluice:{shop.sale}:line");
+        assert!(keys.names.iter().all(|k| k.starts_with("sluice:{shop.sale}:")));
+        assert_eq!(keys.names.len(), 49);
+        assert_eq!(
+            (keys.names[9].as_str(), keys.names[29].as_str()),
+            ("sluice:{shop.sale}:gone", "sluice:{shop.sale}:1:gone")
+        );
+        let distinct: std::collections::HashSet<_> = keys.names.iter().collect();
+        assert_eq!(distinct.len(), keys.names.len());
     }
 }

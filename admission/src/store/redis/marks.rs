@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::line::HOLD_MS_MAX;
+use crate::line::{HOLD_MS_MAX, slot_of};
 
 /// Marks so many bytes apart go into one piece.
 const GAP_BYTES_MAX: u64 = 64;
@@ -14,10 +14,12 @@ const PIECE_MARKS_MIN: usize = 4;
 /// Longest piece.
 const PIECE_BYTES_MAX: u64 = 16 << 10;
 
-/// Marks that count for equally long.
+/// Marks of one lane that count for equally long.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) hold_ms: u32,
+    /// The slot of their lane.
+    pub(super) slot: usize,
     /// Numbers that rise.
     pub(super) alone: Vec<u64>,
     /// Pieces that do not touch.
@@ -34,14 +36,14 @@ pub(super) struct Piece {
 
 /// Sorts marks, each a number and for how long it counts, into groups.
 pub(super) fn groups(marks: impl Iterator<Item = (u64, u32)>) -> Vec<Group> {
-    let mut by_hold: BTreeMap<u32, Vec<u64>> = BTreeMap::new();
+    let mut by_kind: BTreeMap<(u32, usize), Vec<u64>> = BTreeMap::new();
     for (number, hold_ms) in marks {
-        by_hold.entry(hold_ms.min(HOLD_MS_MAX)).or_default().push(number);
+        by_kind.entry((hold_ms.min(HOLD_MS_MAX), slot_of(number))).or_default().push(number);
     }
-    let group = |(hold_ms, mut numbers): (u32, Vec<u64>)| {
+    let group = |((hold_ms, slot), mut numbers): ((u32, usize), Vec<u64>)| {
         numbers.sort_unstable();
         numbers.dedup();
-        let mut group = Group { hold_ms, ..Group::default() };
+        let mut group = Group { hold_ms, slot, ..Group::default() };
         for run in close_runs(&numbers) {
             if run.len() < PIECE_MARKS_MIN {
                 group.alone.extend(run);
@@ -51,7 +53,7 @@ pub(super) fn groups(marks: impl Iterator<Item = (u64, u32)>) -> Vec<Group> {
         }
         group
     };
-    by_hold.into_iter().map(group).collect()
+    by_kind.into_iter().map(group).collect()
 }
 
 /// Cuts rising numbers where a piece would end; never inside a byte.

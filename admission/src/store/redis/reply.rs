@@ -7,8 +7,8 @@ use sluice_config::Mode;
 
 use super::request::mode_code;
 use crate::line::{
-    Blocks, Changed, Control, Histogram, Lookup, Minute, Outcome, Override, Revision, Rules, Summary, Verdict,
-    Whereabouts,
+    Changed, Control, Histogram, LaneId, LaneSummary, Lookup, Minute, Outcome, Override, Revision, Rules, Summary,
+    Verdict, Whereabouts,
 };
 
 /// What the script said.
@@ -24,6 +24,8 @@ pub(super) enum Reply {
     NoLine,
     /// The line was lost between two calls of a step.
     Torn,
+    /// The line has, or gets, more lanes than it was given keys for: so many.
+    More(usize),
 }
 
 /// The answer is not one of this build's script.
@@ -41,6 +43,7 @@ pub(super) fn read(value: &Value, rules: &Rules, newcomers: usize, asks: usize) 
         -1 => Reply::UnknownLayout(u32::try_from(numbers.signed()?).unwrap_or(u32::MAX)),
         -2 => Reply::NoLine,
         -3 => Reply::Torn,
+        -4 => Reply::More(numbers.next()?),
         _ => return Err(Malformed),
     };
     if numbers.0.next().is_some() { Err(Malformed) } else { Ok(reply) }
@@ -103,7 +106,7 @@ impl Numbers<'_> {
         T::try_from(self.signed()?).map_err(|_| Malformed)
     }
 
-    /// In the order of `OUTCOME` in step.lua.
+    /// In the order of `OUTCOME` in outcome.lua.
     fn outcome(&mut self, rules: &Rules, newcomers: usize, asks: usize) -> Result<Outcome, Malformed> {
         let called = self.next()?;
         let mut summary = Summary {
@@ -111,34 +114,27 @@ impl Numbers<'_> {
             life: self.next()?,
             now_ms: self.next()?,
             epoch: self.next()?,
-            issued: self.next()?,
-            head: self.next()?,
-            floor: self.next()?,
             waiting: self.next()?,
-            late: self.next()?,
             due: self.next()?,
             inside: self.next()?,
             ended_dropped: self.next()?,
             standing: self.next::<u64>()? != 0,
             called_last_minute: self.next()?,
-            standing_since_ms: self.next()?,
-            called_standing: self.next()?,
             called_total: self.next()?,
             last_calls: (self.next()?, self.next()?),
             life_began_ms: self.next()?,
             quiet_until_ms: self.next()?,
             settling: self.next::<u64>()? != 0,
             rate_used_until_ms: self.next()?,
+            mode: mode_of(self.next()?),
+            revision: Revision { number: self.next()?, id: self.next()? },
             ..Summary::default()
         };
-        summary.mode = mode_of(self.next()?);
-        let (start, late_start) = (self.next()?, self.next()?);
-        summary.revision = Revision { number: self.next()?, id: self.next()? };
         let set = self.set()?;
         summary.reason = summary.reason(&set.apply(rules, summary.now_ms));
-        summary.blocks = Blocks { start, counts: self.list()? };
-        summary.late_blocks = Blocks { start: late_start, counts: self.list()? };
-        summary.gaps = self.pairs()?;
+        for slot in 0..self.next::<usize>()? {
+            summary.lanes.put(slot, self.lane()?);
+        }
         let newcomers = self.answers(newcomers)?;
         let asks = self.answers(asks)?.into_iter().map(|answer| answer.1).collect();
         let due = self.pairs()?.into_iter().map(|(until_ms, number)| (number, until_ms)).collect();
@@ -146,6 +142,26 @@ impl Numbers<'_> {
         let changes = self.changes()?;
         let control = self.control(summary.revision, set)?;
         Ok(Outcome { newcomers, asks, called, due, ended, changes, control, summary })
+    }
+
+    /// In the order of `LANE_OUTCOME` in outcome.lua.
+    fn lane(&mut self) -> Result<LaneSummary, Malformed> {
+        let mut lane = LaneSummary {
+            lane: LaneId::from_code(self.next()?),
+            issued: self.next()?,
+            head: self.next()?,
+            floor: self.next()?,
+            waiting: self.next()?,
+            late: self.next()?,
+            standing_since_ms: self.next()?,
+            called_total: self.next()?,
+            ..LaneSummary::default()
+        };
+        (lane.blocks.start, lane.late_blocks.start) = (self.next()?, self.next()?);
+        lane.blocks.counts = self.list()?;
+        lane.late_blocks.counts = self.list()?;
+        lane.gaps = self.pairs()?;
+        Ok(lane)
     }
 
     /// In the order of `SET` in control.lua; 0 is nothing.

@@ -13,9 +13,9 @@ use sluice_config::Mode;
 use super::{
     keys::Keys,
     marks::{Group, groups},
-    script::{KEY_NAMES, SHA},
+    script::SHA,
 };
-use crate::line::{Batch, Control, Known, Newcomer, Override, Rules};
+use crate::line::{Batch, Control, Known, KnownLane, LaneRule, Newcomer, Override, Rules, slot_of};
 
 /// Most work in one call besides newcomers and asks, of which the caller's batch sets the bound. About a
 /// microsecond of server time each.
@@ -41,7 +41,9 @@ pub(super) struct Clock {
 /// The calls that make one step, in their order.
 pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> Vec<Cmd> {
     let parts = split(batch);
-    let top = batch.top();
+    let tops = batch.tops();
+    let tops = &tops[..tops.iter().rposition(|&top| top > 0).map_or(0, |slot| slot + 1)];
+    let slots = slots(batch);
     let last = parts.len() - 1;
     let call = |(i, part): (usize, Part)| {
         let mut cmd = begin(keys, "sync", clock, rules);
@@ -52,7 +54,8 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         put_known(&mut cmd, if i == 0 { known } else { &rest });
         let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
         cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
-        cmd.arg(top).arg(newcomers.len()).arg(batch.away_since_ms);
+        put_list(&mut cmd, tops);
+        cmd.arg(slots).arg(newcomers.len()).arg(batch.away_since_ms);
         put_pairs(&mut cmd, if i == 0 { &known.calls } else { &[] });
         part.put(&mut cmd);
         if i == last {
@@ -71,6 +74,14 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         cmd
     };
     parts.into_iter().enumerate().map(call).collect()
+}
+
+/// In the first how many slots there are lanes of which a batch has numbers.
+pub(super) fn slots(batch: &Batch) -> usize {
+    let known = batch.known.inside.iter().chain(&batch.known.due).map(|&(number, _)| slot_of(number));
+    let tops = batch.tops();
+    let marked = tops.iter().rposition(|&top| top > 0);
+    known.chain(marked).max().map_or(1, |slot| slot + 1).max(batch.known.lanes.len())
 }
 
 /// A call that only reads the line as of its last step.
@@ -99,6 +110,7 @@ fn reading(keys: &Keys, what: &str, of: u64) -> Cmd {
         claim_within_ms: 1,
         return_within_ms: 1,
         seat_ms: 1,
+        lanes: Vec::new(),
     };
     let mut cmd = plain(keys, what, Clock { wall_ms: None, slack_ms: 0, run: None }, &rules);
     cmd.arg(of);
@@ -118,7 +130,7 @@ fn plain(keys: &Keys, what: &str, clock: Clock, rules: &Rules) -> Cmd {
 
 fn begin(keys: &Keys, what: &str, clock: Clock, rules: &Rules) -> Cmd {
     let mut cmd = redis::cmd("EVALSHA");
-    cmd.arg(SHA.as_str()).arg(KEY_NAMES.len()).arg(&keys.names).arg(what);
+    cmd.arg(SHA.as_str()).arg(keys.names.len()).arg(&keys.names).arg(what);
     put_option(&mut cmd, clock.wall_ms);
     cmd.arg(clock.slack_ms);
     put_option(&mut cmd, clock.run);
@@ -126,6 +138,10 @@ fn begin(keys: &Keys, what: &str, clock: Clock, rules: &Rules) -> Cmd {
     put_option(&mut cmd, rules.max_active.map(u64::from));
     cmd.arg(rules.max_waiting).arg(mode_code(rules.mode));
     cmd.arg(rules.claim_within_ms).arg(rules.return_within_ms).arg(rules.seat_ms);
+    cmd.arg(rules.lanes.len());
+    for LaneRule { lane, weight } in &rules.lanes {
+        cmd.arg(lane.code()).arg(*weight);
+    }
     cmd
 }
 
@@ -141,12 +157,16 @@ pub(super) fn mode_code(mode: Mode) -> u8 {
 }
 
 fn put_known(cmd: &mut Cmd, known: &Known) {
-    cmd.arg(known.epoch).arg(known.issued).arg(known.head).arg(known.floor);
+    cmd.arg(known.epoch);
     put_option(cmd, known.clock_ms);
     cmd.arg(known.steps).arg(known.life);
     put_option(cmd, known.ended_ms);
     cmd.arg(known.revision.number).arg(known.revision.id);
-    put_pairs(cmd, &known.gaps);
+    cmd.arg(known.lanes.len());
+    for KnownLane { lane, issued, head, floor, gaps } in known.lanes.iter() {
+        cmd.arg(lane.code()).arg(*issued).arg(*head).arg(*floor);
+        put_pairs(cmd, gaps);
+    }
     cmd.arg(u8::from(known.control.is_some()));
     if let Some(Control { revision, set, reason, actor, since_ms }) = known.control.as_deref() {
         cmd.arg(revision.number).arg(revision.id);
@@ -191,12 +211,13 @@ fn put_list(cmd: &mut Cmd, numbers: &[u64]) {
 fn put_newcomers(cmd: &mut Cmd, newcomers: &[Newcomer]) {
     let mut seen = HashSet::with_capacity(newcomers.len());
     let repeats = !newcomers.iter().all(|n| seen.insert(n.id));
-    let kind = |n: &Newcomer| (n.hold_ms, n.enter, n.walk_in, n.arrived_ms > 0);
+    let kind = |n: &Newcomer| (n.hold_ms, n.enter, n.walk_in, n.lane, n.arrived_ms > 0);
     let alike = |a: &Newcomer, b: &Newcomer| kind(a) == kind(b);
     cmd.arg(u8::from(repeats)).arg(newcomers.chunk_by(alike).count());
     for group in newcomers.chunk_by(alike) {
-        let (hold_ms, enter, walk_in, arrived) = kind(&group[0]);
-        cmd.arg(hold_ms).arg(u8::from(enter)).arg(u8::from(walk_in)).arg(u8::from(arrived)).arg(group.len());
+        let (hold_ms, enter, walk_in, lane, arrived) = kind(&group[0]);
+        cmd.arg(hold_ms).arg(u8::from(enter)).arg(u8::from(walk_in)).arg(lane.code());
+        cmd.arg(u8::from(arrived)).arg(group.len());
         for newcomer in group {
             cmd.arg(&newcomer.id.to_be_bytes());
         }
@@ -231,7 +252,7 @@ impl Part {
         put_list(cmd, &self.inside);
         cmd.arg(self.groups.len());
         for group in &self.groups {
-            cmd.arg(group.hold_ms);
+            cmd.arg(group.hold_ms).arg(group.slot);
             put_list(cmd, &group.alone);
             cmd.arg(group.pieces.len());
             for piece in &group.pieces {
@@ -241,9 +262,9 @@ impl Part {
         put_list(cmd, &self.away);
     }
 
-    fn group(&mut self, hold_ms: u32) -> &mut Group {
-        if self.groups.last().is_none_or(|g| g.hold_ms != hold_ms) {
-            self.groups.push(Group { hold_ms, ..Group::default() });
+    fn group(&mut self, hold_ms: u32, slot: usize) -> &mut Group {
+        if self.groups.last().is_none_or(|g| (g.hold_ms, g.slot) != (hold_ms, slot)) {
+            self.groups.push(Group { hold_ms, slot, ..Group::default() });
         }
         let last = self.groups.len() - 1;
         &mut self.groups[last]
@@ -287,13 +308,13 @@ fn split(batch: &Batch) -> Vec<Part> {
     }
     let asks = batch.asks.iter().map(|ask| (ask.number, ask.hold_ms));
     let seen = batch.seen.iter().map(|seen| (seen.number, seen.hold_ms));
-    for Group { hold_ms, alone, pieces } in groups(seen.chain(asks)) {
+    for Group { hold_ms, slot, alone, pieces } in groups(seen.chain(asks)) {
         for number in alone {
-            parts.with_room(COST_SEEN).group(hold_ms).alone.push(number);
+            parts.with_room(COST_SEEN).group(hold_ms, slot).alone.push(number);
         }
         for piece in pieces {
             let cost = COST_SEEN + piece.bits.len() / PIECE_BYTES_FREE;
-            parts.with_room(cost).group(hold_ms).pieces.push(piece);
+            parts.with_room(cost).group(hold_ms, slot).pieces.push(piece);
         }
     }
     let mut away = batch.away.clone();

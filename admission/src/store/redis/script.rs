@@ -11,22 +11,25 @@ pub(super) static TEXT: LazyLock<String> = LazyLock::new(|| format!("{}\n{MODULE
 const MODULES: &str = concat!(
     include_str!("lua/state.lua"),
     include_str!("lua/request.lua"),
-    include_str!("lua/control.lua"),
-    include_str!("lua/clock.lua"),
-    include_str!("lua/rate.lua"),
-    include_str!("lua/bits.lua"),
-    include_str!("lua/minutes.lua"),
-    include_str!("lua/seats.lua"),
+    include_str!("lua/queue/control.lua"),
+    include_str!("lua/queue/clock.lua"),
+    include_str!("lua/queue/rate.lua"),
+    include_str!("lua/lane/bits.lua"),
+    include_str!("lua/queue/minutes.lua"),
+    include_str!("lua/queue/seats.lua"),
     include_str!("lua/verdict.lua"),
+    include_str!("lua/lane/lanes.lua"),
     include_str!("lua/arrive.lua"),
-    include_str!("lua/call.lua"),
-    include_str!("lua/find.lua"),
+    include_str!("lua/lane/call.lua"),
+    include_str!("lua/lane/find.lua"),
+    include_str!("lua/marks.lua"),
+    include_str!("lua/outcome.lua"),
     include_str!("lua/step.lua"),
 );
 
 /// Version of the state's layout: rises when the meaning of anything that is kept changes. A state of another layout is
 /// left alone.
-pub(super) const LAYOUT: u32 = 9;
+pub(super) const LAYOUT: u32 = 10;
 
 /// The table `C`: the script's local variables are few, at most 200.
 fn constants() -> String {
@@ -38,11 +41,13 @@ fn constants() -> String {
     format!("local C = {{ {} }}", fields.join(", "))
 }
 
-/// Names of the keys after the prefix and the hash tag, in the order in which the script takes them.
-pub(super) const KEY_NAMES: [&str; 29] = [
-    "line", "gone", "due", "inside", "since", "slips0", "slips1", "fine0", "fine1", "fine2", "fine3", "fine4", "fine5",
-    "fine6", "coarse0", "coarse1", "coarse2", "coarse3", "coarse4", "coarse5", "seen0", "seen1", "seen2", "seen3",
-    "lapsed", "pool", "ended", "minutes", "scratch",
+/// Names of the keys that a queue has once, after the prefix and the hash tag, in the order in which the script takes them.
+pub(super) const QUEUE_KEYS: [&str; 9] =
+    ["line", "due", "inside", "since", "slips0", "slips1", "pool", "ended", "minutes"];
+/// Names of the keys that each lane has, which follow those. Behind the first lane the slot stands in front of them.
+pub(super) const LANE_KEYS: [&str; 20] = [
+    "gone", "fine0", "fine1", "fine2", "fine3", "fine4", "fine5", "fine6", "coarse0", "coarse1", "coarse2", "coarse3",
+    "coarse4", "coarse5", "seen0", "seen1", "seen2", "seen3", "lapsed", "scratch",
 ];
 
 /// What EVALSHA calls it by: the SHA-1 of the text, in hexadecimal.
@@ -106,7 +111,12 @@ mod tests {
 
     #[test]
     fn both_sides_count_the_same_keys() {
-        assert_eq!(KEY_NAMES.iter().position(|&k| k == "fine0"), Some(7));
-        assert!(TEXT.contains(&format!("scratch = KEYS[{}]", KEY_NAMES.len())));
+        assert_eq!(QUEUE_KEYS.iter().position(|&key| key == "minutes"), Some(8));
+        assert!(
+            TEXT.contains("minutes = KEYS[9]")
+                && TEXT.contains("local QUEUE_KEYS, LANE_KEYS = 9, DOORS + WAITINGS + 3")
+        );
+        let generations = CONSTANTS.iter().filter(|constant| ["FINES", "COARSES", "WAITINGS"].contains(&constant.0));
+        assert_eq!(LANE_KEYS.len() as u64, generations.map(|constant| constant.1).sum::<u64>() + 3);
     }
 }

@@ -11,12 +11,11 @@ fn text<C: Claims>(claims: &C, tag: Option<[u8; TAG_LEN]>) -> String {
     String::from_utf8(encode(&name("shop"), &name("sale"), claims, tag).as_bytes().to_vec()).expect("ASCII")
 }
 
-const SLIP: Slip = Slip { id: 0, issued_at_ms: 1 };
-const PASS: Pass = Pass { epoch: 1, lane: 2, number: 3, issued_at_ms: 4, expires_at_ms: 5, ends_at_ms: 6 };
+const SLIP: Slip = Slip { id: 0, issued_at_ms: 1, lane: crate::line::LaneId::FIRST };
+const PASS: Pass = Pass { epoch: 1, number: (2 << 50) + 3, issued_at_ms: 4, expires_at_ms: 5, ends_at_ms: 6 };
 const TICKET_MAX: Ticket = Ticket {
     epoch: u64::MAX,
-    lane: u8::MAX,
-    number: u64::MAX,
+    number: (1 << 53) - 1,
     issued_at_ms: u64::MAX,
     ahead_first: u64::MAX,
     ahead_shown: u64::MAX,
@@ -30,6 +29,19 @@ fn claims_are_written_in_their_own_order() {
         text(&SLIP, Some([0xff; TAG_LEN])),
         r#"{"t":"shop","q":"sale","d":0,"i":1,"b":"_____________________w"}"#
     );
+}
+
+/// A lane has one spelling: none if it is the first.
+#[test]
+fn a_slip_says_its_lane_unless_it_is_the_first() {
+    let slip = Slip { lane: crate::line::LaneId::from_code(7), ..SLIP };
+    let written = text(&slip, None);
+    assert_eq!(written, r#"{"t":"shop","q":"sale","d":0,"i":1,"l":7}"#);
+    let claims = |text: &str| decode::<Slip>(text.as_bytes()).map(|payload| payload.claims);
+    assert_eq!((claims(&written), claims(&text(&SLIP, None))), (Some(slip), Some(SLIP)));
+    for forged in ["0", "4294967296", "07", "-1"] {
+        assert_eq!(claims(&written.replace(":7}", &format!(":{forged}}}"))), None, "{forged}");
+    }
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::{
-    line::{Line, Reading, Seen},
+    line::{Batch, LaneId, Line, Newcomer, Reading, Seen},
     usher::{
-        marks::{Mark, Word},
+        marks::{Mark, Marked, Word},
         pace::IDLE_EVERY,
     },
 };
@@ -82,7 +82,8 @@ impl World {
     }
 
     fn joins(&mut self, who: &'static str, id: u64) {
-        let newcomer = Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, arrived_ms: 0 };
+        let newcomer =
+            Newcomer { id, hold_ms: 4_000, enter: false, walk_in: false, lane: LaneId::FIRST, arrived_ms: 0 };
         self.happens(Event::Question(Question::Join(newcomer, who)));
     }
 
@@ -139,7 +140,7 @@ fn an_answer_that_comes_too_late_is_as_good_as_none() {
     assert!(!world.core.view().store_answers);
     world.line_answers();
     assert!(world.core.view().store_answers);
-    assert_eq!(world.core.view().summary.issued, 1, "the batch was sent twice, and counts once");
+    assert_eq!(world.core.view().summary.lanes[0].issued, 1, "the batch was sent twice, and counts once");
 }
 
 #[test]

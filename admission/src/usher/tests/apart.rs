@@ -80,7 +80,7 @@ async fn answers_to_b(trouble: Trouble) -> Vec<(u64, bool)> {
     let start = Instant::now();
     let clock = move || 1_700_000_000_000 + u64::try_from(start.elapsed().as_millis()).unwrap();
     let name = |n| Name::new(n).unwrap();
-    let [a, b] = ["shop", "club"].map(|tenant| LineId { tenant: name(tenant), queue: name("sale"), lane: 0 });
+    let [a, b] = ["shop", "club"].map(|tenant| LineId { tenant: name(tenant), queue: name("sale") });
     let inner = Embedded::with_clock(dir.path(), clock).unwrap();
     let store = Arc::new(Shared { inner, a: a.clone(), trouble });
     let a = Usher::start(a, rules(), store.clone(), 1_700_000_000_000);

@@ -27,7 +27,7 @@ async fn two_nodes() -> (World, Arc<Usher>) {
 
 fn line() -> LineId {
     let name = |n| Name::new(n).unwrap();
-    LineId { tenant: name("shop"), queue: name("sale"), lane: 0 }
+    LineId { tenant: name("shop"), queue: name("sale") }
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use crate::{line::SKIP, usher::Keepsake};
 
 fn line() -> LineId {
     let name = |n| Name::new(n).unwrap();
-    LineId { tenant: name("shop"), queue: name("sale"), lane: 0 }
+    LineId { tenant: name("shop"), queue: name("sale") }
 }
 
 fn rules_of_three() -> Rules {
@@ -19,7 +19,7 @@ async fn end_of_a_node(store: &Arc<Watched>, dir: &tempfile::TempDir) {
         usher.join(Newcomer { enter: id < 2, ..slip(id) }).await.unwrap();
     }
     let summary = usher.view().summary.clone();
-    assert_eq!((summary.issued, summary.inside, summary.due), (6, 2, 1));
+    assert_eq!((summary.lanes[0].issued, summary.inside, summary.due), (6, 2, 1));
     sleep(Duration::from_secs(3)).await;
     drop(usher);
     sleep(Duration::from_secs(1)).await;
@@ -40,7 +40,7 @@ async fn a_line_is_healed_when_the_store_and_every_node_are_lost() {
     sleep(Duration::from_secs(1)).await;
     let healing = usher.view().summary.clone();
     assert_eq!((healing.life, healing.inside, healing.due, healing.called_last_minute), (1, 2, 1, 3));
-    assert_eq!(healing.head, 3, "nobody is called while the line heals");
+    assert_eq!(healing.lanes[0].head, 3, "nobody is called while the line heals");
     let (number, _) = usher.join(slip(7)).await.unwrap();
     assert!(number > 6 + SKIP, "{number} may have been given before");
     // Those who wait come back with their tickets, and stand where they stood.
@@ -49,7 +49,7 @@ async fn a_line_is_healed_when_the_store_and_every_node_are_lost() {
     }
     sleep(Duration::from_secs(2)).await;
     let healed = usher.view().summary.clone();
-    assert_eq!((healed.head, healed.waiting), (3, 4), "before the newcomer");
+    assert_eq!((healed.lanes[0].head, healed.waiting), (3, 4), "before the newcomer");
     assert_eq!((healed.inside, healed.due), (2, 1), "nobody is thrown out, and no seat is given twice");
 }
 
@@ -62,7 +62,7 @@ async fn a_line_whose_state_file_is_damaged_is_told_who_is_inside_and_calls_nobo
     let usher = begin(&store, &dir);
     sleep(Duration::from_secs(1)).await;
     let healing = usher.view().summary.clone();
-    assert_eq!((healing.life, healing.inside, healing.due, healing.head), (1, 2, 1, 3));
+    assert_eq!((healing.life, healing.inside, healing.due, healing.lanes[0].head), (1, 2, 1, 3));
     let (number, _) = usher.join(slip(7)).await.unwrap();
     assert!(number > 6 + SKIP, "{number} may have been given before");
     // A seat is free, but no node knows who was called in the minute before.
@@ -72,10 +72,10 @@ async fn a_line_whose_state_file_is_damaged_is_told_who_is_inside_and_calls_nobo
             usher.mark(seen(number, 20_000));
         }
         sleep(Duration::from_secs(1)).await;
-        let head = usher.view().summary.head;
+        let head = usher.view().summary.lanes[0].head;
         assert_eq!(head, if seconds < 59 { 3 } else { head }, "called after {seconds} s");
     }
-    assert!(usher.view().summary.head > 3, "the line goes on");
+    assert!(usher.view().summary.lanes[0].head > 3, "the line goes on");
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,14 +93,14 @@ async fn a_node_that_begins_again_over_a_sound_line_changes_nothing() {
     let usher = begin(&store, &dir);
     sleep(Duration::from_secs(2)).await;
     let after = usher.view().summary.clone();
-    assert_eq!((after.life, after.inside, after.issued), (0, 1, before.issued));
+    assert_eq!((after.life, after.inside, after.lanes[0].issued), (0, 1, before.lanes[0].issued));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_damaged_keepsake_is_done_without_and_replaced() {
     let (store, dir) = (Arc::new(Watched::new()), tempfile::tempdir().unwrap());
     end_of_a_node(&store, &dir).await;
-    let file = dir.path().join("shop.sale.0.known");
+    let file = dir.path().join("shop.sale.known");
     let whole = std::fs::read(&file).unwrap();
     for damaged in [&whole[..whole.len() / 2], b"", br#"{"layout":99,"known":{}}"#] {
         std::fs::write(&file, damaged).unwrap();
@@ -108,6 +108,6 @@ async fn a_damaged_keepsake_is_done_without_and_replaced() {
         assert_eq!(usher.join(slip(2)).await.unwrap().0, 3, "{}", String::from_utf8_lossy(damaged));
         sleep(Duration::from_secs(3)).await;
         let kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-        assert_eq!(kept["known"]["issued"], 6);
+        assert_eq!(kept["known"]["lanes"]["first"]["issued"], 6);
     }
 }

@@ -5,7 +5,7 @@ use crate::{line::SKIP, token::Ticket};
 
 fn shown(world: &World, number: u64) -> u64 {
     let (view, ticket) =
-        (world.usher.view(), Ticket { epoch: 1, lane: 0, number, issued_at_ms: 0, ahead_first: 0, ahead_shown: 0 });
+        (world.usher.view(), Ticket { epoch: 1, number, issued_at_ms: 0, ahead_first: 0, ahead_shown: 0 });
     view.look(&rules(), now()).in_line(&ticket).number.unwrap()
 }
 

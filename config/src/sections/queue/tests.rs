@@ -44,6 +44,7 @@ fn every_key_arrives() {
         opens_at_s: Some(1_796_115_600),
         board: false,
         rules: Vec::new(),
+        lanes: Vec::new(),
     };
     assert_eq!(queue, expected);
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_admission::line::{Batch, HOLD_MS_MAX, Known, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict};
+use sluice_admission::line::{
+    Batch, HOLD_MS_MAX, Known, LaneId, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict,
+};
 
 use crate::simulate::core::Core;
 
@@ -38,10 +40,10 @@ faulty!(
     CallsAbsentNumbers,
     u64,
     |line, issued, rules, reading, mut batch| {
-        let head = batch.known.head;
+        let head = batch.known.lanes[0].head;
         batch.seen.extend((head + 1..=*issued).map(seen));
         let outcome = line.sync(rules, reading, &batch);
-        *issued = outcome.summary.issued;
+        *issued = outcome.summary.lanes[0].issued;
         outcome
     }
 );
@@ -54,13 +56,13 @@ faulty!(
         batch.seen.extend(std::mem::take(hidden).into_iter().map(seen));
         if !batch.newcomers.is_empty() {
             // For this one step everybody else is taken to be away.
-            let standing = batch.known.head + 1..=*issued;
+            let standing = batch.known.lanes[0].head + 1..=*issued;
             hidden.extend(standing.clone().filter(|n| batch.seen.iter().any(|s| s.number == *n)));
             batch.seen.clear();
             batch.away.extend(standing);
         }
         let outcome = line.sync(rules, reading, &batch);
-        *issued = outcome.summary.issued;
+        *issued = outcome.summary.lanes[0].issued;
         outcome
     }
 );
@@ -107,6 +109,7 @@ faulty!(
             hold_ms: HOLD_MS_MAX,
             enter: false,
             walk_in: false,
+            lane: LaneId::FIRST,
             arrived_ms: 0,
         }));
         batch.seen.extend(twice.values().filter(|&&n| n > 0).map(|&n| seen(n)));

@@ -1,6 +1,7 @@
 //! What a visitor's request gets: drives the policy that the proxy drives, with the line of this run.
 
 use sluice_admission::{
+    line::LaneId,
     policy::{Brought, Decided, Errand, Passage, Request, Step, Word},
     standing::{Standing, State as Told},
     token::{Pass, Slip, Ticket},
@@ -104,7 +105,7 @@ impl<C: Core> World<'_, C> {
             self.nodes[n].returning(who);
         }
         let hidden = errand == Errand::Status && source & TAB == 0 && visitor.is(flag::HIDDEN);
-        let request = Request { errand, embedded: false, hidden };
+        let request = Request { errand, embedded: false, hidden, lane: None };
         let step = self.policy.decide(&held, request, &self.nodes[n].look(&self.rules, now_ms));
         self.follow(now_ms, n, source, step);
     }
@@ -120,7 +121,6 @@ impl<C: Core> World<'_, C> {
         Held {
             pass: inside.then(|| Pass {
                 epoch: 1,
-                lane: 0,
                 number: u64::from(visitor.number),
                 issued_at_ms: at(visitor.entered_ms),
                 expires_at_ms: at(visitor.seat_ms),
@@ -128,13 +128,16 @@ impl<C: Core> World<'_, C> {
             }),
             ticket: joined.then(|| Ticket {
                 epoch: 1,
-                lane: 0,
                 number: u64::from(visitor.number),
                 issued_at_ms: u64::from(visitor.joined_ms),
                 ahead_first: u64::from(visitor.ahead_first),
                 ahead_shown: u64::from(visitor.ahead_shown),
             }),
-            slip: (visitor.slip != 0).then(|| Slip { id: visitor.slip, issued_at_ms: at(visitor.arrived_ms) }),
+            slip: (visitor.slip != 0).then(|| Slip {
+                id: visitor.slip,
+                issued_at_ms: at(visitor.arrived_ms),
+                lane: LaneId::FIRST,
+            }),
             fresh_id,
         }
     }

@@ -69,7 +69,7 @@ impl<C: Core> World<'_, C> {
             }
         }
         self.facts.step_ends();
-        self.note_passed(now_ms, outcome.summary.head);
+        self.note_passed(now_ms, outcome.summary.lanes[0].head);
         self.look_for_overtaken(highest);
         self.measure_demand(now_ms, outcome);
     }

@@ -13,7 +13,8 @@ use std::{borrow::Cow, sync::Arc};
 use axum::extract::{Path, State};
 use serde::Serialize;
 use sluice_admission::{
-    line::{Revision, Rules},
+    line::{LaneId, LaneSummary, Revision, Rules, place_of},
+    standing::Look,
     usher::now,
 };
 use sluice_config::{Mode, Tenant};
@@ -89,9 +90,9 @@ pub(crate) struct Live {
     pub(crate) called_last_minute: u64,
     /// Called since the line began.
     pub(crate) called_total: u64,
-    /// The last number handed out.
+    /// The last number handed out; of all lanes together.
     pub(crate) issued: u64,
-    /// The highest number called.
+    /// The highest number called; of all lanes together.
     pub(crate) head: u64,
     /// Rises when the line is reset.
     pub(crate) epoch: u64,
@@ -106,6 +107,27 @@ pub(crate) struct Live {
     pub(crate) store_up: bool,
     /// How old all this is, in ms.
     pub(crate) age_ms: u64,
+    /// Each lane, if the queue has several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lanes: Vec<LiveLane>,
+}
+
+/// A lane as this node knows it.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct LiveLane {
+    /// Its name; `null`: the file does not name it any more, and it is served until nobody is left in it.
+    pub(crate) name: Option<String>,
+    pub(crate) weight: u32,
+    /// In the lane, seen within 90 s.
+    pub(crate) waiting: u64,
+    /// Called since the line began.
+    pub(crate) called_total: u64,
+    /// The last number handed out in the lane.
+    pub(crate) issued: u64,
+    /// The highest number called in the lane.
+    pub(crate) head: u64,
+    /// How long a visitor who comes to it now will wait.
+    pub(crate) wait_seconds: Option<Range>,
 }
 
 /// From the shortest to the longest that is likely.
@@ -143,22 +165,39 @@ impl Live {
         let view = gate.usher.view();
         let summary = &view.summary;
         let look = view.look(&gate.usher.rules(), now());
-        let joining = look.joining();
+        let joining = look.joining(LaneId::FIRST);
         Self {
             waiting: summary.waiting,
             called: summary.due,
             inside: summary.inside,
             called_last_minute: summary.called_last_minute,
             called_total: summary.called_total,
-            issued: summary.issued,
-            head: summary.head,
+            issued: summary.places(|lane| lane.issued),
+            head: summary.places(|lane| lane.head),
             epoch: summary.epoch,
             standing: summary.standing,
             reason: joining.reason.or(summary.reason).map(|reason| reason.as_str()),
             wait_seconds: joining.wait.map(|wait| Range { low: wait.low_s, high: wait.high_s }),
             store_up: view.store_answers,
             age_ms: look.now_ms.saturating_sub(summary.now_ms),
+            lanes: LiveLane::all(gate, &look),
         }
+    }
+}
+
+impl LiveLane {
+    fn all(gate: &Gate, look: &Look<'_>) -> Vec<Self> {
+        let (lanes, rules) = (&look.summary.lanes, gate.usher.rules());
+        let of = |lane: &LaneSummary| Self {
+            name: lane.lane.name_in(&gate.queue).map(ToString::to_string),
+            weight: rules.weight(lane.lane),
+            waiting: lane.waiting,
+            called_total: lane.called_total,
+            issued: place_of(lane.issued),
+            head: place_of(lane.head),
+            wait_seconds: look.joining(lane.lane).wait.map(|wait| Range { low: wait.low_s, high: wait.high_s }),
+        };
+        if lanes.len() < 2 { Vec::new() } else { lanes.iter().map(of).collect() }
     }
 }
 

@@ -40,7 +40,7 @@ async fn a_ticket_goes_along_whatever_asks_for_it() {
 #[tokio::test(start_paused = true)]
 async fn a_call_goes_along() {
     let (world, _inside, mut line) = World::with_a_line_of(1, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     let visitor = &mut line[0];
     plain_to_https(visitor);
     assert_eq!(visitor.polls(&world).await.state, State::Called);

@@ -19,7 +19,7 @@ async fn an_embedded_resource_takes_no_number_where_nobody_stands() {
         let decision = embedded(&mut Visitor::default(), &world, errand).await;
         assert_eq!((decision.parked.unwrap().number, decision.handed_out.len()), (None, 0), "{errand:?}");
     }
-    assert_eq!(world.summary().issued, 0);
+    assert_eq!(world.summary().lanes[0].issued, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +49,7 @@ async fn an_embedded_resource_marks_nobody_as_present() {
 #[tokio::test(start_paused = true)]
 async fn an_embedded_resource_uses_up_no_call() {
     let (world, _inside, mut line) = World::with_a_line_of(1, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     let called = &mut line[0];
     for errand in ALL_ERRANDS {
         assert!(embedded(called, &world, errand).await.parked.is_some());
@@ -83,7 +83,7 @@ async fn whoever_is_led_here_stands_and_enters_as_if_they_had_come_by_themselves
     assert_ne!(inside, pass, "the visit goes on");
     let polled = line[1].made_to_ask(&world, Errand::Status, Initiator::Led).await;
     assert_eq!(polled.parked.unwrap().number, Some(3));
-    world.until(|view| view.summary.head == 3).await;
+    world.until(|view| view.summary.lanes[0].head == 3).await;
     assert_eq!(
         line[1].made_to_ask(&world, Errand::Enter, Initiator::Led).await.inside.map(|pass| pass.number),
         Some(3)

@@ -49,7 +49,7 @@ async fn a_pass_enters_while_the_store_is_away() {
 async fn a_pass_that_is_used_is_renewed_and_one_that_is_not_runs_out() {
     let (world, mut busy, mut line) = World::with_a_line_of(1, queue()).await;
     let mut idle = line.remove(0);
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     assert_eq!(idle.enters(&world).await, Ok(2));
     for _ in 0..24 {
         let before = busy.clone();
@@ -65,7 +65,7 @@ async fn a_pass_that_is_used_is_renewed_and_one_that_is_not_runs_out() {
 #[tokio::test(start_paused = true)]
 async fn a_claim_that_is_repeated_gives_the_same_pass_and_counts_once() {
     let (world, _inside, line) = World::with_a_line_of(1, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     let mut answers = Vec::new();
     for _ in 0..3 {
         // The answer before was lost: the visitor comes with the ticket again.
@@ -82,7 +82,7 @@ async fn a_claim_that_is_repeated_gives_the_same_pass_and_counts_once() {
 #[tokio::test(start_paused = true)]
 async fn a_spent_ticket_joins_anew_and_always_as_the_same_newcomer() {
     let (world, _inside, line) = World::with_a_line_of(1, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     assert_eq!(line[0].clone().enters(&world).await, Ok(2));
     assert_eq!(world.gate.end_visit(2, Recipient { secure: false, app: false, domain: None }).len(), 1);
     world.until(|view| view.summary.inside == 1).await;
@@ -90,7 +90,7 @@ async fn a_spent_ticket_joins_anew_and_always_as_the_same_newcomer() {
     assert_eq!(line[0].clone().enters(&world).await, Ok(3));
     // The answer was lost, so the spent ticket comes again.
     assert_eq!(line[0].clone().enters(&world).await, Ok(3));
-    assert_eq!(world.summary().issued, 3);
+    assert_eq!(world.summary().lanes[0].issued, 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,7 +120,14 @@ async fn a_pass_that_ran_out_enters_as_long_as_a_stream_has_kept_its_seat() {
     let idle = world.gate.queue.session_idle;
     let headers = inside.headers();
     let (errand, initiator) = (Errand::Enter, Initiator::Own);
-    let request = Request { headers: &headers, recipient: inside.recipient(), errand, initiator, hidden: false };
+    let request = Request {
+        headers: &headers,
+        recipient: inside.recipient(),
+        errand,
+        initiator,
+        hidden: false,
+        lane_named: None,
+    };
     let pass = world.gate.pass_by(request).inside.unwrap();
     for _ in 0..20 {
         sleep(world.gate.seen_every()).await;
@@ -144,7 +151,7 @@ async fn elsewhere_on_the_site_a_visit_goes_on_and_no_question_is_asked() {
         for errand in [Errand::Enter, Errand::Prefetch] {
             let headers = visitor.headers();
             let (recipient, initiator) = (visitor.recipient(), Initiator::Own);
-            let request = Request { headers: &headers, recipient, errand, initiator, hidden: false };
+            let request = Request { headers: &headers, recipient, errand, initiator, hidden: false, lane_named: None };
             let decision = world.asks_nobody(async { world.gate.pass_by(request) }).await;
             assert_eq!((decision.parked, decision.inside.map(|pass| pass.number)), (None, number));
             visitor.take_in(&decision);
@@ -157,6 +164,7 @@ async fn elsewhere_on_the_site_a_visit_goes_on_and_no_question_is_asked() {
         errand: Errand::Enter,
         initiator: Initiator::Embedded,
         hidden: false,
+        lane_named: None,
     };
     assert_eq!(world.gate.pass_by(elsewhere).inside, None);
 }

@@ -28,7 +28,7 @@ async fn a_held_queue_takes_newcomers_in_line_and_calls_nobody() {
             assert_eq!(visitor.enters(&world).await.unwrap_err().state, State::Held);
         }
     }
-    assert_eq!((world.summary().head, world.summary().issued), (1, 3));
+    assert_eq!((world.summary().lanes[0].head, world.summary().lanes[0].issued), (1, 3));
     assert_eq!(inside.enters(&world).await, Ok(1));
     let world = world.in_mode(Mode::Auto).await;
     assert_eq!(line[0].enters(&world).await, Ok(2));
@@ -43,11 +43,11 @@ async fn a_drained_queue_serves_its_line_first_and_then_lets_everybody_pass() {
     assert_eq!(newcomer.enters(&world).await.unwrap_err().state, State::Joining);
     for visitor in &mut line {
         while visitor.asks(&world, Errand::Enter).await.parked.is_some() {
-            assert!(world.summary().head < 5, "{:?}", world.summary());
+            assert!(world.summary().lanes[0].head < 5, "{:?}", world.summary());
             sleep(Duration::from_millis(500)).await;
         }
     }
-    assert_eq!((world.summary().head, world.summary().issued), (5, 5));
+    assert_eq!((world.summary().lanes[0].head, world.summary().lanes[0].issued), (5, 5));
     world.until(|view| view.summary.waiting == 0 && !view.summary.standing).await;
     // Not before the line has answered for as long as the last of them may be silent.
     sleep(Duration::from_secs(65)).await;
@@ -95,7 +95,7 @@ async fn a_queue_goes_by_what_an_operator_has_set_until_it_ends() {
 async fn a_closed_queue_gives_no_number_and_those_inside_stay() {
     let (world, mut inside, mut line) = World::with_a_line_of(3, queue()).await;
     let world = world.in_mode(Mode::Closed).await;
-    let (issued, head) = (world.summary().issued, world.summary().head);
+    let (issued, head) = (world.summary().lanes[0].issued, world.summary().lanes[0].head);
     let mut newcomer = Visitor::default();
     for _ in 0..3 {
         let standing = newcomer.enters(&world).await.unwrap_err();
@@ -107,7 +107,7 @@ async fn a_closed_queue_gives_no_number_and_those_inside_stay() {
         assert_eq!((standing.state, standing.number), (State::Closed, Some(4)));
         sleep(Duration::from_secs(2)).await;
     }
-    assert_eq!((world.summary().issued, world.summary().head), (issued, head));
+    assert_eq!((world.summary().lanes[0].issued, world.summary().lanes[0].head), (issued, head));
     assert_eq!(inside.enters(&world).await, Ok(1));
 }
 

@@ -25,7 +25,7 @@ async fn world() -> (World, Vec<Visitor>, tempfile::TempDir) {
 
 fn request<'a>(visitor: &Visitor, headers: &'a HeaderMap) -> Request<'a> {
     let (errand, initiator) = (Errand::Status, Initiator::Own);
-    Request { headers, recipient: visitor.recipient(), errand, initiator, hidden: false }
+    Request { headers, recipient: visitor.recipient(), errand, initiator, hidden: false, lane_named: None }
 }
 
 async fn offer(world: &World, visitor: &mut Visitor) -> (Offer, Option<String>) {
@@ -89,7 +89,7 @@ async fn the_line_is_asked_nothing_about_a_move() {
     let mut phone = Visitor::default();
     assert_eq!(take(&world, &mut phone, &token.unwrap()).await, Taken::Here);
     let summary = world.summary();
-    assert_eq!((summary.issued, summary.waiting), (3, 2), "no number was taken, and none given up");
+    assert_eq!((summary.lanes[0].issued, summary.waiting), (3, 2), "no number was taken, and none given up");
 }
 
 #[tokio::test(start_paused = true)]

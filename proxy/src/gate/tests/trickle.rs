@@ -19,7 +19,7 @@ async fn let_in(world: &World, line: &mut [Visitor]) -> Vec<u64> {
 async fn while_the_store_is_away_visitors_go_in_at_the_rate_in_order() {
     let (world, _inside, mut line) = World::with_a_line_of(20, trickling()).await;
     world.store_goes_away().await;
-    let head = world.summary().head;
+    let head = world.summary().lanes[0].head;
     let mut entered = Vec::new();
     for _ in 0..10 {
         entered.extend(let_in(&world, &mut line).await);
@@ -34,7 +34,7 @@ async fn while_the_store_is_away_visitors_go_in_at_the_rate_in_order() {
     // The line learns of all of them before it calls anybody else, and calls the next one.
     world.store_comes_back().await;
     world.until(|view| view.summary.inside == 1 + entered.len() as u64).await;
-    assert_eq!(world.summary().head, *entered.last().unwrap());
+    assert_eq!(world.summary().lanes[0].head, *entered.last().unwrap());
     for visitor in line.iter_mut().take(entered.len()) {
         visitor.enters(&world).await.unwrap();
     }
@@ -52,7 +52,7 @@ async fn a_turn_that_is_missed_waits_for_the_store() {
     for visitor in &mut line {
         visitor.polls(&world).await;
     }
-    world.until(|view| view.summary.head >= 2).await;
+    world.until(|view| view.summary.lanes[0].head >= 2).await;
     assert_eq!(line[0].enters(&world).await, Ok(2), "first in line all the same");
 }
 

@@ -45,13 +45,14 @@ async fn a_slip_that_comes_back_takes_one_number() {
     // Two tabs, or an answer that was lost: it is the same newcomer.
     assert_eq!(slip.clone().polls(&world).await.number, Some(5));
     assert_eq!(slip.clone().enters(&world).await.unwrap_err().number, Some(5));
-    assert_eq!(world.summary().issued, 5);
+    assert_eq!(world.summary().lanes[0].issued, 5);
 }
 
 #[tokio::test(start_paused = true)]
 async fn slips_are_numbered_in_the_order_in_which_they_come_back() {
     let (world, _inside, _line) = World::with_a_line_of(1, queue()).await;
-    let mut newcomers = [const { Visitor { cookies: BTreeMap::new(), secure: false, domain: None, hidden: false } }; 3];
+    let mut newcomers =
+        [const { Visitor { cookies: BTreeMap::new(), secure: false, domain: None, hidden: false, lane: None } }; 3];
     for newcomer in &mut newcomers {
         newcomer.enters(&world).await.unwrap_err();
     }
@@ -77,7 +78,7 @@ async fn a_ticket_above_the_head_asks_nobody_and_its_holder_counts_as_present() 
 #[tokio::test(start_paused = true)]
 async fn a_ticket_at_the_head_asks_the_line_and_only_a_page_load_enters() {
     let (world, _inside, mut line) = World::with_a_line_of(2, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     let asked = world.questions();
     for _ in 0..3 {
         assert_eq!(line[0].polls(&world).await.state, State::Called);
@@ -123,7 +124,7 @@ async fn who_closes_the_page_keeps_the_place_and_is_not_called_until_seen_again(
     let (world, _inside, mut line) = World::with_a_line_of(2, queue()).await;
     line[0].leaves(&world, true);
     assert_eq!(line[0].holds(), ["ticket"]);
-    world.until(|view| view.summary.head == 3).await;
+    world.until(|view| view.summary.lanes[0].head == 3).await;
     assert_eq!(world.told(|batch| batch.away.clone()), [2]);
     assert_eq!(line[0].polls(&world).await.state, State::Waiting);
     sleep(SETTLES_WITHIN).await;
@@ -135,7 +136,7 @@ async fn who_gives_up_the_place_keeps_no_token() {
     let (world, _inside, mut line) = World::with_a_line_of(2, queue()).await;
     line[0].leaves(&world, false);
     assert_eq!(line[0].holds(), [""; 0]);
-    world.until(|view| view.summary.head == 3).await;
+    world.until(|view| view.summary.lanes[0].head == 3).await;
     assert_eq!(world.told(|batch| batch.away.clone()), [2]);
 }
 
@@ -148,7 +149,7 @@ async fn a_full_line_gives_no_number_and_the_slip_is_kept() {
     let slip = newcomer.clone();
     let standing = newcomer.enters(&world).await.unwrap_err();
     assert_eq!((standing.state, standing.reason), (State::Full, Some(Reason::LineFull)));
-    assert_eq!((newcomer.holds(), world.summary().issued), (vec!["slip"], 3));
+    assert_eq!((newcomer.holds(), world.summary().lanes[0].issued), (vec!["slip"], 3));
     // For those in line it is no news; and when there is room, the same newcomer joins.
     assert_eq!(line[1].polls(&world).await.state, State::Waiting);
     world.until(|view| view.summary.waiting < 2).await;
@@ -159,7 +160,7 @@ async fn a_full_line_gives_no_number_and_the_slip_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn who_asked_in_vain_was_there_all_the_same() {
     let (world, _inside, line) = World::with_a_line_of(2, queue()).await;
-    world.until(|view| view.summary.head == 3).await;
+    world.until(|view| view.summary.lanes[0].head == 3).await;
     let [mut first, mut second] = line.try_into().unwrap();
     world.store.silent.store(true, Ordering::SeqCst);
     // One question is on its way when the store falls silent, the other waits behind it.
@@ -181,7 +182,7 @@ async fn who_asked_in_vain_was_there_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn while_the_store_is_away_places_are_held_and_nobody_gets_in() {
     let (world, _inside, mut line) = World::with_a_line_of(2, queue()).await;
-    world.until(|view| view.summary.head == 2).await;
+    world.until(|view| view.summary.lanes[0].head == 2).await;
     let mut with_slip = Visitor::default();
     with_slip.enters(&world).await.unwrap_err();
     world.store_goes_away().await;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    line::{Ask, Verdict},
+    line::{Ask, KnownLane, PerLane, Verdict},
     usher::memory::Memory,
 };
 
@@ -71,7 +71,7 @@ impl Node {
     fn begin_again(self, dir: &Path, damage: impl FnOnce(&Path), remembers: bool) -> Self {
         let Self { clock, store, memory, summary, told, next_id } = self;
         drop(store);
-        damage(&dir.join("shop.a.0.1.journal"));
+        damage(&dir.join("shop.a.1.journal"));
         let memory = if remembers { Memory::recall(memory.all(&summary)) } else { Memory::default() };
         Self { store: opened(dir, &clock), clock, memory, summary: Summary::default(), told, next_id }
     }
@@ -196,12 +196,12 @@ async fn a_damaged_journal_is_set_aside_and_its_line_is_lost() {
     let mut node = node.begin_again(dir.path(), |file| Damage::Flip { place: 0.7, bit: 3 }.to(file), true);
     node.step(1).await.unwrap();
     assert_eq!(node.summary.life, 1);
-    assert!(node.summary.issued > 30 + crate::line::SKIP, "{}", node.summary.issued);
-    assert_eq!(journals(dir.path()), ["shop.a.0.2.journal"]);
-    assert!(dir.path().join("shop.a.0.1.damaged").exists());
+    assert!(node.summary.lanes[0].issued > 30 + crate::line::SKIP, "{}", node.summary.lanes[0].issued);
+    assert_eq!(journals(dir.path()), ["shop.a.2.journal"]);
+    assert!(dir.path().join("shop.a.1.damaged").exists());
     let checkup = node.store.doctor(&[line("a")]);
     assert_eq!(checkup.findings.len(), 1, "{checkup:?}");
-    assert!(checkup.findings[0].to_string().contains("shop.a.0.1.damaged"), "{checkup:?}");
+    assert!(checkup.findings[0].to_string().contains("shop.a.1.damaged"), "{checkup:?}");
     // Once is enough.
     let steps = node.summary.steps;
     let mut node = node.begin_again(dir.path(), |_| {}, true);
@@ -217,15 +217,20 @@ async fn a_line_of_which_nothing_can_be_read_is_begun_by_what_the_node_remembers
     let mut node = node.begin_again(dir.path(), |file| fs::write(file, [7; 5_000]).unwrap(), false);
     for _ in 0..2 {
         let error = node.step(1).await.unwrap_err().to_string();
-        assert!(error.contains("shop.a.0.1.journal is damaged at byte 0"), "{error}");
+        assert!(error.contains("shop.a.1.journal is damaged at byte 0"), "{error}");
     }
-    assert_eq!(journals(dir.path()), ["shop.a.0.1.journal"], "left alone");
-    let known = Known { epoch: 1, issued: 20, head: 10, steps: 1, ..Known::default() };
+    assert_eq!(journals(dir.path()), ["shop.a.1.journal"], "left alone");
+    let known = Known {
+        epoch: 1,
+        lanes: PerLane::one(KnownLane { issued: 20, head: 10, ..KnownLane::default() }),
+        steps: 1,
+        ..Known::default()
+    };
     let batch = Batch { known, ..join(100..101) };
     let outcome = node.store.sync(&line("a"), &rules(), &batch).await.unwrap();
     assert!(outcome.newcomers[0].0 > 20 + crate::line::SKIP);
-    assert_eq!((outcome.called, outcome.summary.head), (0, 10));
-    assert!(dir.path().join("shop.a.0.1.damaged").exists());
+    assert_eq!((outcome.called, outcome.summary.lanes[0].head), (0, 10));
+    assert!(dir.path().join("shop.a.1.damaged").exists());
 }
 
 #[tokio::test]
@@ -234,9 +239,9 @@ async fn looking_at_a_damaged_line_changes_nothing() {
     let mut node = Node::new(dir.path());
     node.step(20).await.unwrap();
     node.step(20).await.unwrap();
-    assert_eq!(node.store.status(&line("a")).await.unwrap().unwrap().issued, 40);
+    assert_eq!(node.store.status(&line("a")).await.unwrap().unwrap().lanes[0].issued, 40);
     let node = node.begin_again(dir.path(), |file| Damage::Flip { place: 0.9, bit: 0 }.to(file), false);
     let error = node.store.status(&line("a")).await.unwrap_err().to_string();
     assert!(error.contains("`sluice run` sets it aside"), "{error}");
-    assert_eq!(journals(dir.path()), ["shop.a.0.1.journal"]);
+    assert_eq!(journals(dir.path()), ["shop.a.1.journal"]);
 }

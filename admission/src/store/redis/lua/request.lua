@@ -37,16 +37,26 @@ end
 
 -- The queue's settings, and the rules in force: the rest of these is set by `govern`.
 local file = { rate = number(), burst = number(), max_active = number(), max_waiting = number(), mode = number() }
-local rules = { claim_within = number(), return_within = number(), seat = number() }
+local rules = { claim_within = number(), return_within = number(), seat = number(), lanes = {} }
+-- The lanes of the file, and the weight of each by its id.
+local weights = {}
+for i = 1, number() do
+  rules.lanes[i] = number()
+  weights[rules.lanes[i]] = number()
+end
 -- Modes in which nobody is called.
 local HOLD, CLOSED = 2, 4
 
 local known = {
-  epoch = number(), issued = number(), head = number(), floor = number(), clock = number(), steps = number(),
-  life = number(), ended = number(), rev = number(), rev_id = number(), gaps = {},
+  epoch = number(), clock = number(), steps = number(), life = number(), ended = number(), rev = number(), rev_id = number(),
+  lanes = {},
 }
-for i = 1, number() * 2 do
-  known.gaps[i] = number()
+for i = 1, number() do
+  local lane = { id = number(), issued = number(), head = number(), floor = number(), gaps = {} }
+  for n = 1, number() * 2 do
+    lane.gaps[n] = number()
+  end
+  known.lanes[i] = lane
 end
 -- What an operator has set: numbers, 0 where nothing is.
 local function read_set()

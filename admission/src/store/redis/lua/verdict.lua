@@ -23,7 +23,8 @@ end
 local function look_up_seats(numbers)
   local asked = {}
   for _, number in ipairs(numbers) do
-    if number <= s.head then
+    local lane = lane_of(number)
+    if lane and number <= lane.head then
       asked[#asked + 1] = number
     end
   end
@@ -37,7 +38,8 @@ end
 -- Whether a number has been called, or was passed over too long ago to be. The base is never above the floor by more
 -- than one, and nobody above the head has been called.
 local function is_gone(number)
-  return number <= s.floor or number <= s.head and call('GETBIT', KEY.gone, number - s.base) == 1
+  local lane = lane_of(number)
+  return lane and (number <= lane.floor or number <= lane.head and call('GETBIT', lane.gone, number - lane.base) == 1)
 end
 
 -- The pages of these numbers were loaded: those that have lapsed may be called again.
@@ -50,7 +52,7 @@ local function reclaim(numbers)
   for _, number in ipairs(found) do
     again[#again + 1] = not called[number] and number or nil
   end
-  put({ KEY.gone }, again, 0)
+  put_gone(again, 0)
 end
 
 -- The verdict, since when and until when. A number that is called and wants to enter does so. `is_back`: its visitor
@@ -97,15 +99,15 @@ local function append(out, count, number, kind, since_ms, until_ms)
   end
 end
 
--- The answers to newcomers in runs, given the highest number that this step called from the line: of the
--- numbers handed out by it, those above just stand.
-local function answer_newcomers(runs, asks, last_called)
+-- The answers to newcomers in runs: of the numbers handed out by this step, those above the highest that it called from
+-- their lane just stand.
+local function answer_newcomers(runs, asks)
   local numbers = {}
   for _, run in ipairs(runs) do
     -- Who has no number has no seat to look for.
     if run.number > 0 then
       local last = run.number + run.count - 1
-      run.settled = run.fresh and min(last, max(last_called, run.number - 1)) or last
+      run.settled = run.fresh and min(last, max(lane_of(run.number).last_called or 0, run.number - 1)) or last
       for number = run.number, run.settled do
         numbers[#numbers + 1] = number
       end

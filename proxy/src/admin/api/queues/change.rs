@@ -392,5 +392,6 @@ pub(crate) fn rules(release_per_minute: u32) -> sluice_admission::line::Rules {
         claim_within_ms: 60_000,
         return_within_ms: 600_000,
         seat_ms: 600_000,
+        lanes: Vec::new(),
     }
 }

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use serde::Serialize;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
 use sluice_admission::{
     line::{Lookup, Whereabouts},
     store::Store as _,
 };
 use sluice_waiting_room::code;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Range, gate,
-    visits::{raw_number, shown_number},
+    visits::{no_lane, raw_number, shown_number, slot_of_lane},
 };
 use crate::{
     admin::{
@@ -26,6 +26,14 @@ use crate::{
     },
     gate::Gate,
 };
+
+/// Of which lane.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfLane {
+    /// The lane of the number. Without it: the queue's first.
+    lane: Option<String>,
+}
 
 /// A visitor as the line knows it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,7 +72,7 @@ impl VisitorDoc {
         let waits = found.place == Whereabouts::Waiting;
         let ahead = waits.then(|| summary.ahead_of(raw));
         let moves = summary.reason.is_none() && view.store_answers;
-        let wait = ahead.filter(|_| moves).and_then(|ahead| view.speed.wait(ahead));
+        let wait = ahead.filter(|_| moves).and_then(|ahead| view.speeds.of(raw)?.wait(ahead));
         let mut doc = Self {
             number: shown,
             code: code::of(shown).to_string(),
@@ -102,17 +110,22 @@ impl VisitorDoc {
 ///
 /// By the number that the page shows, or by its code. Nothing is changed, and presence is not marked.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/queues/{queue}/visitors/{number}", tag = "queues",
-    params(("tenant" = String, Path), ("queue" = String, Path), ("number" = String, Path)),
+    params(("tenant" = String, Path), ("queue" = String, Path), ("number" = String, Path), OfLane),
     extensions(("x-permission" = json!("session:read"))),
     responses((status = 200, body = inline(crate::admin::api::answer::Envelope<VisitorDoc>))))]
 pub(crate) async fn find(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
     Path((tenant, queue, written)): Path<(String, String, String)>,
+    Query(lane): Query<OfLane>,
 ) -> Result<Answer<VisitorDoc>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::SessionRead, (&tenant, &queue))?;
     let shown = shown_number(&written)?;
-    let raw = raw_number(&gate.usher.view().summary, shown);
+    let raw = {
+        let view = gate.usher.view();
+        let slot = slot_of_lane(&gate, &view.summary, lane.lane.as_deref()).map_err(|()| no_lane("/lane"))?;
+        raw_number(&view.summary, slot, shown)
+    };
     let found = api.node.store().find(gate.usher.line(), raw).await.map_err(|_| Problem::unavailable())?;
     let doc = found.and_then(|found| VisitorDoc::of(&gate, (shown, raw), &found));
     let unknown = || Problem::not_found("visitor").hint("this number was not handed out in the line's epoch");

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use sluice_admission::line::{Rules, Summary};
+use sluice_admission::line::{LaneId, Rules, Summary, number_of};
 use sluice_waiting_room::code;
 use utoipa::ToSchema;
 
@@ -22,6 +22,7 @@ use crate::admin::{
     access::{Permission, Visitor},
     audit::{Entry, Outcome, WHY_BYTES_MAX},
 };
+use crate::gate::Gate;
 
 /// A line is to begin anew.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -50,6 +51,9 @@ pub(crate) struct End {
     /// The epoch in which the number was handed out. Without it: the line's.
     #[serde(default)]
     epoch: Option<u64>,
+    /// The lane of the number. Without it: the queue's first.
+    #[serde(default)]
+    lane: Option<String>,
     /// Why, for the audit log.
     #[serde(default)]
     reason: Option<String>,
@@ -129,9 +133,10 @@ pub(crate) async fn end(
     let gate = gate(&api, &visitor.principal, Permission::SessionWrite, (&tenant, &queue))?;
     let Json(body) = body?;
     let summary = gate.usher.view().summary.clone();
+    let slot = slot_of_lane(&gate, &summary, body.lane.as_deref()).map_err(|()| no_lane("/lane"))?;
     let number = shown_number(&written)?;
-    let raw = raw_number(&summary, number);
-    if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || raw == 0 || raw > summary.head {
+    let raw = raw_number(&summary, slot, number);
+    if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || number == 0 || !summary.has_passed(raw) {
         return Err(Problem::not_found("visit").hint("only a number that was called can be inside"));
     }
     let why = checked_why(body.reason)?;
@@ -165,24 +170,41 @@ pub(super) fn shown_number(written: &str) -> Result<u64, Problem> {
     })
 }
 
-/// The line's own number for one that a page shows: with those that were skipped below it.
-pub(super) fn raw_number(summary: &Summary, shown: u64) -> u64 {
+/// The slot of a lane by its name; without one that of the first. The error: the queue has no such lane.
+pub(super) fn slot_of_lane(gate: &Gate, summary: &Summary, name: Option<&str>) -> Result<usize, ()> {
+    let Some(name) = name else { return Ok(0) };
+    LaneId::of(&gate.queue, name.as_bytes()).map(|lane| summary.slot_for(lane)).ok_or(())
+}
+
+/// The answer to who names a lane that the queue does not have.
+pub(super) fn no_lane(pointer: &str) -> Problem {
+    Problem::invalid(pointer, "the queue has no lane of this name".to_owned())
+}
+
+/// The line's own number for one that a page shows: of its lane, and with those that were skipped below it.
+pub(super) fn raw_number(summary: &Summary, slot: usize, shown: u64) -> u64 {
     let skipped = |number: u64, &(first, last): &(u64, u64)| match number >= first {
         true => number.saturating_add(last - first + 1),
         false => number,
     };
-    summary.gaps.iter().fold(shown, skipped)
+    summary.lanes[slot].gaps.iter().fold(number_of(slot, shown), skipped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_admission::line::LaneSummary;
 
     #[test]
     fn a_shown_number_leads_to_the_lines_own() {
-        let summary = Summary { gaps: vec![(11, 20), (31, 40)], ..Summary::default() };
-        for raw in (1..=10).chain(21..=30).chain(41..=60) {
-            assert_eq!(raw_number(&summary, summary.shown_number(raw)), raw);
+        let mut summary = Summary::default();
+        for slot in 0..2 {
+            let gaps = [(11, 20), (31, 40)].map(|(first, last)| (number_of(slot, first), number_of(slot, last)));
+            summary.lanes.put(slot, LaneSummary { gaps: gaps.to_vec(), ..LaneSummary::default() });
+            for place in (1..=10).chain(21..=30).chain(41..=60) {
+                let raw = number_of(slot, place);
+                assert_eq!(raw_number(&summary, slot, summary.shown_number(raw)), raw);
+            }
         }
     }
 }

@@ -1,0 +1,117 @@
+-- Lanes: which there are, and whose turn it is: merge.rs and turns.rs.
+
+-- The lane that a newcomer is for: the first, while there is no room for it.
+local function lane_for(id)
+  for _, lane in ipairs(lanes) do
+    if lane.id == id then
+      return lane
+    end
+  end
+  return lanes[1]
+end
+
+-- The lane of a number, which is the one that functions work on from then on. If there is none, it was lost, and so were
+-- those before it that are not there.
+local function lane_up_to(number)
+  while not lane_of(number) do
+    open_lane(C.UNKNOWN, 0)
+  end
+  l = lane_of(number)
+end
+
+-- Takes in what a node knows of the lanes. `lost`: it remembers more steps than there were, so it also knows better which
+-- lane is in which slot.
+local function merge_lanes(lost)
+  for slot, told in ipairs(known.lanes) do
+    if slot > #lanes then
+      open_lane(told.id, told.head)
+    end
+    l = lanes[slot]
+    if slot > 1 and (lost or l.id == C.UNKNOWN) and told.id ~= C.UNKNOWN then
+      l.id = told.id
+    end
+    l.floor = max(l.floor, told.floor)
+    l.head = max(l.head, told.head, l.floor)
+    merge_gaps(told.gaps)
+    l.issued = max(l.issued, told.issued, l.head)
+    handed_out(told.issued, true)
+  end
+end
+
+-- A slot for a lane of the file that has none: a new one, or one of which only numbers are known, or one of a lane that is
+-- not in the file any more and in which nobody waits. Without any newcomers go to the first lane meanwhile.
+local function give_slot(id)
+  local unknown, free
+  for slot = 2, #lanes do
+    local lane = lanes[slot]
+    unknown = unknown or lane.id == C.UNKNOWN and lane
+    free = free or not weights[lane.id] and lane.waiting == 0 and lane
+  end
+  if unknown then
+    unknown.id = id
+  elseif #lanes < C.LANES then
+    open_lane(id, 0)
+  elseif free then
+    free.id = id
+  end
+end
+
+local function open_lanes()
+  for _, id in ipairs(rules.lanes) do
+    if lane_for(id).id ~= id then
+      give_slot(id)
+    end
+  end
+end
+
+-- How many lanes there may be after this step, at most: those there are, those that the node knows of and those up to
+-- `slots`, and each one of the file that is not there for sure, as the node may know better which lane is in a slot.
+local function lanes_at_most(slots)
+  local ids, count = { [0] = true }, max(#lanes, #known.lanes, slots)
+  for slot, lane in ipairs(lanes) do
+    local told = known.lanes[slot]
+    ids[lane.id] = not told or told.id == lane.id or ids[lane.id]
+  end
+  for _, id in ipairs(rules.lanes) do
+    count = count + (ids[id] and 0 or 1)
+  end
+  return min(count, C.LANES)
+end
+
+-- Shares calls out, at most so many, one after the other to the lane whose turn it is. A lane has `found` as many as could
+-- be called, and gets a `count` of them.
+local function take_turns(fronts, most)
+  local total, standing = 0, {}
+  for slot, lane in ipairs(lanes) do
+    total = total + (weights[lane.id] or 1)
+    if #fronts[slot].found > 0 then
+      standing[#standing + 1] = slot
+    end
+  end
+  for _, lane in ipairs(lanes) do
+    lane.turn = min(max(lane.turn, -total), total)
+  end
+  while most > 0 and #standing > 0 do
+    local chosen, at, gained = nil, nil, 0
+    if #standing == 1 then
+      -- One alone would gain what it pays.
+      local mine = fronts[standing[1]]
+      mine.count = min(#mine.found, mine.count + most)
+      return
+    end
+    for i, slot in ipairs(standing) do
+      local lane = lanes[slot]
+      local weight = weights[lane.id] or 1
+      lane.turn, gained = lane.turn + weight, gained + weight
+      if not chosen or lane.turn > lanes[chosen].turn then
+        chosen, at = slot, i
+      end
+    end
+    lanes[chosen].turn = lanes[chosen].turn - gained
+    local mine = fronts[chosen]
+    mine.count, most = mine.count + 1, most - 1
+    if mine.count == #mine.found then
+      table.remove(standing, at)
+    end
+  end
+end
