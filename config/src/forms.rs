@@ -9,5 +9,6 @@ pub(crate) mod name;
 pub(crate) mod networks;
 pub(crate) mod path;
 pub(crate) mod path_pattern;
+pub(crate) mod size;
 #[cfg(test)]
 mod tests;

@@ -94,6 +94,8 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
             store: node.store,
             keys: node.keys,
             admin: node.admin,
+            limits: node.limits,
+            access_log: node.access_log,
             tenants,
         }),
         _ => Err(Errors::new(mistakes)),

@@ -9,10 +9,15 @@ use std::sync::Arc;
 pub use crate::{
     forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
-        admin::{Admin, AdminKey, Role},
+        access_log::{AccessLog, ClientShown, LogField, LogTarget},
+        admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
         keys::Keys,
+        limits::{
+            node::NodeLimits,
+            tenant::{Limits, PerClient},
+        },
         origin::{Balance, Health, Origin, OriginServer, OriginTls, Proof, ServerAddress, usable_addresses},
         page::{
             Page,
@@ -23,7 +28,7 @@ pub use crate::{
         queue::{ClosedAs, Conditions, Mode, OnStoreLoss, Pattern, Queue, Rule, RuleAction, WaitStatus, When},
         route::Route,
         secret::Secret,
-        server::Server,
+        server::{Server, Traceparent},
         store::{RedisNode, RedisSettings, RedisTopology, Store},
         tenant::Tenant,
         tls::{
@@ -31,6 +36,7 @@ pub use crate::{
             pair::Certificate,
             tenant::{ClientCa, Hsts, TenantTls},
         },
+        webhook::{Webhook, WebhookEvent, WebhookUrl, is_public},
     },
 };
 
@@ -47,6 +53,10 @@ pub struct Config {
     pub keys: Option<Keys>,
     /// The operators' API and dashboard; `None`: there is none.
     pub admin: Option<Admin>,
+    /// What one client may take of this node.
+    pub limits: NodeLimits,
+    /// One line for each request; `None`: there is none.
+    pub access_log: Option<AccessLog>,
     /// Tenants by file name order; host patterns are unique across all of them.
     pub tenants: Vec<Arc<Tenant>>,
 }

@@ -6,6 +6,9 @@
 pub(crate) mod access;
 pub(crate) mod api;
 pub(crate) mod audit;
+pub(crate) mod history;
 pub(crate) mod listen;
 pub(crate) mod probes;
+pub(crate) mod report;
+pub(crate) mod seal;
 pub(crate) mod time;

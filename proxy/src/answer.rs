@@ -1,6 +1,9 @@
 //! What the node answers by itself: one place that turns a decision into status, headers and body.
 
-use std::sync::{Arc, LazyLock};
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -18,6 +21,8 @@ use crate::request::{kind::Kind, preferences::Preferences};
 const SLUICE_STATE: HeaderName = HeaderName::from_static("sluice-state");
 /// A node that is full is so for a moment.
 const BUSY_RETRY_AFTER_S: u32 = 2;
+/// A site that does not answer is asked again by its visitors' browsers after this, in seconds.
+const TRY_UNAVAILABLE_AGAIN_S: &str = "10";
 const ROBOTS: HeaderName = HeaderName::from_static("x-robots-tag");
 
 /// An answer ready to be written.
@@ -216,6 +221,16 @@ pub(crate) fn refused(code: u16, site: &str, refusal: Refusal<'_>, wants: Option
     answer(code, problem::CONTENT_TYPE, body.into())
 }
 
+/// The answer to a request for a page that the site does not give: a page of the tenant's. A browser that asked by GET asks
+/// again by itself.
+pub(crate) fn unavailable(code: u16, pages: &Pages, site: &str, wants: Preferences, is_get: bool) -> Answer {
+    let mut answer = html(code, pages.refused(wants.read(site), Refusal::Unavailable(code)), pages, wants);
+    if is_get {
+        put(&mut answer.head, header::REFRESH, TRY_UNAVAILABLE_AGAIN_S);
+    }
+    answer
+}
+
 /// The answer to a request that cannot be read. `reason` is a fixed word: nothing of the request comes back in it.
 pub(crate) fn malformed(code: u16, reason: &'static str, wants: Option<Preferences>) -> Answer {
     // The document for programs is about 400.
@@ -246,6 +261,17 @@ pub(crate) fn moved(to: HeaderValue) -> Answer {
 pub(crate) fn busy() -> Answer {
     let mut answer = plain(503, "Too many requests are under way. Please try again.\n");
     try_again_soon(&mut answer);
+    answer
+}
+
+/// What a request whose body is too long is told.
+pub(crate) const TOO_LONG: &str = "The request is longer than this site takes.\n";
+
+/// The answer to a client that has sent too many requests.
+pub(crate) fn too_many(retry_after: Duration) -> Answer {
+    let mut answer = plain(429, "Too many requests have come from this address. Please try again later.\n");
+    let seconds = u32::try_from(retry_after.as_secs()).unwrap_or(u32::MAX);
+    put_number(&mut answer.head, header::RETRY_AFTER, seconds);
     answer
 }
 

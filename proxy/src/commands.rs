@@ -7,6 +7,7 @@ mod demo;
 mod explain;
 mod health;
 mod keygen;
+mod operators;
 mod run;
 mod setup;
 mod store;
@@ -50,6 +51,10 @@ enum Command {
     Admin(admin::Options),
     /// Check the audit log.
     Audit(audit::Options),
+    /// Get a signed report of a queue, or check one.
+    Report(operators::report::Options),
+    /// Show all queues live, by the API of a node.
+    Top(operators::top::Options),
     /// Print a new master secret.
     Keygen,
     /// Print the number that a visitor's code stands for.
@@ -93,6 +98,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Store(options) => store::run(&options),
         Command::Admin(options) => admin::run(&options),
         Command::Audit(options) => audit::run(&options),
+        Command::Report(options) => operators::report::run(&options),
+        Command::Top(options) => operators::top::run(&options),
         Command::Keygen => keygen::run(),
         Command::Number { code } => number(&code),
         Command::Schema { file } => schema(file),

@@ -15,6 +15,12 @@ pub(crate) fn complain(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// Writes as it is, for a screen that a command draws.
+pub(crate) fn write(text: &str) {
+    let mut out = std::io::stdout();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
 /// Shows a line that the next one replaces, on a terminal; elsewhere says it.
 pub(crate) fn show(line: impl Display) {
     let mut out = std::io::stdout();

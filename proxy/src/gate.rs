@@ -18,7 +18,7 @@ use sluice_admission::{
     standing::{Reason, Standing, State},
     store::LineId,
     token::{Pass, QueueKeys},
-    usher::{Mark, Usher, Word, now},
+    usher::{Mark, Unanswered, Usher, Word, now},
 };
 use sluice_config::{Queue, Tenant};
 
@@ -31,7 +31,7 @@ use self::{
     moves::Fate,
     tokens::{Cookies, Jar},
 };
-use crate::{request::initiator::Initiator, tally::Tally};
+use crate::{limits::Price, request::initiator::Initiator, tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 
@@ -54,6 +54,8 @@ pub(crate) struct Gate {
     moves: Option<Moves>,
     /// Requests that each rule of the queue has decided about.
     met: Box<[Tally]>,
+    /// Slips that were too young for what their clients have had.
+    delayed: Tally,
 }
 
 /// What a request brings to the gate.
@@ -112,7 +114,19 @@ impl Gate {
         let cookies = Cookies::new(queue.name.as_str(), tenant);
         let (rules, policy) = (Rules::of(&queue), Policy::of(&queue));
         let met = queue.rules.iter().map(|_| Tally::default()).collect();
-        Self { rules, queue, usher, counts, policy, keys, cookies, fresh_id: tokens::random_id, moves: None, met }
+        Self {
+            rules,
+            queue,
+            usher,
+            counts,
+            policy,
+            keys,
+            cookies,
+            fresh_id: tokens::random_id,
+            moves: None,
+            met,
+            delayed: Tally::default(),
+        }
     }
 
     /// The same, and a place can be moved to another device.
@@ -132,6 +146,11 @@ impl Gate {
         }
     }
 
+    /// How often a number was put off since the config was taken, because of how many its client had had.
+    pub(crate) fn delayed(&self) -> u64 {
+        u64::try_from(self.delayed.sum()).unwrap_or(0)
+    }
+
     /// How many requests each rule of the queue has decided about since the config was taken.
     pub(crate) fn rules_met(&self) -> impl Iterator<Item = (&str, u64)> {
         let counts = self.met.iter().map(|count| u64::try_from(count.sum()).unwrap_or(0));
@@ -144,8 +163,8 @@ impl Gate {
         set.or_else(|| self.queue.message.as_deref().map(Cow::Borrowed))
     }
 
-    /// Decides about one request.
-    pub(crate) async fn decide(&self, request: Request<'_>) -> Decision {
+    /// Decides about one request. With a price, a slip may have to be of some age before it becomes a number.
+    pub(crate) async fn decide_at(&self, request: Request<'_>, price: Option<Price>) -> Decision {
         let mut jar = Jar::open(self, request, &self.usher.view(), now());
         // Hardly any visitor has made a link.
         if jar.brings_move() {
@@ -159,12 +178,12 @@ impl Gate {
             let (view, now) = (self.usher.view(), now());
             self.policy.decide(&jar, request.as_the_policy_sees_it(), &view.look(&self.rules, now))
         };
-        let decided = self.go_on(step).await;
+        let decided = self.go_on(step, price).await;
         self.close(jar, &decided)
     }
 
     /// Asks the line what there is to ask, until the request is decided.
-    async fn go_on(&self, mut step: Step) -> policy::Decided {
+    async fn go_on(&self, mut step: Step, price: Option<Price>) -> policy::Decided {
         loop {
             step = match step {
                 Step::Done(decided) => return decided,
@@ -176,7 +195,18 @@ impl Gate {
                     asked.answered(&self.policy, verdict, &self.usher.view().look(&self.rules, now()))
                 }
                 Step::Join { newcomer, joining } => {
-                    let answer = self.usher.join(newcomer).await;
+                    let price = price.as_ref().filter(|_| !newcomer.walk_in);
+                    let is_young =
+                        price.is_some_and(|price| joining.slip_age(self.usher.view().line_ms(now())) < price.delay());
+                    let answer = if is_young {
+                        self.delayed.inc();
+                        Err(Unanswered)
+                    } else {
+                        self.usher.join(newcomer).await
+                    };
+                    if let (Ok(_), Some(price)) = (&answer, price) {
+                        price.paid();
+                    }
                     joining.answered(&self.policy, answer, &self.usher.view().look(&self.rules, now()))
                 }
             };

@@ -12,25 +12,32 @@ use sluice_config::{Config, Keys};
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
+    time::sleep,
 };
 
 use crate::{
     admin::{
         access::{
-            Access,
+            Access, issuer,
             void::{self, Void},
         },
         api::{self, Api},
         audit::Audit,
+        history,
         probes::{self, Probes},
+        seal::Purpose,
     },
     node::{Lines, Node, NodeError},
     peers,
     transport::{Open, Scheme, Server},
+    webhooks,
 };
 
 /// How long a start waits for the lines before it serves all the same.
 const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often the head of the audit log is signed into the log of the node.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Threads for lines, health and metrics: a step takes well under a millisecond.
 const LINE_THREADS: usize = 2;
@@ -81,7 +88,7 @@ impl Life {
         let leaving = node.leaving.clone();
         let (server, admin_listener) = {
             let _context = lines_run_on.enter();
-            let server = Server::bind(node.clone(), &config.server, &config.tls).map_err(StartError::Listen)?;
+            let server = Server::bind(node.clone(), config).map_err(StartError::Listen)?;
             let admin = config.server.admin.map(|addr| lines_run_on.block_on(TcpListener::bind(addr)));
             (server, admin.transpose().map_err(StartError::Admin)?)
         };
@@ -89,6 +96,7 @@ impl Life {
         let addresses = server.addresses().map_err(StartError::Listen)?;
         let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Admin)?;
         let port = addresses.first().map_or(0, |(_, address)| address.port());
+        lines_run_on.spawn(webhooks::run(node.clone()));
         lines_run_on.spawn(peers::keep(node.clone(), peers::name(port)));
         if let Some(listener) = admin_listener {
             let probes = Probes { node: node.clone(), leaving: leaving.clone() };
@@ -103,6 +111,7 @@ impl Life {
             lines_run_on.spawn(node.rotate_tickets());
         }
         let open = server.open().map_err(StartError::Threads)?;
+        lines_run_on.spawn(open.vouches());
         Ok(Self { node, addresses, admin, api, open, leaving, lines_run_on })
     }
 
@@ -117,6 +126,7 @@ impl Life {
             done.await;
             self.open.close(&self.leaving).await;
         });
+        self.node.access_log.end();
         self.lines_run_on.shutdown_background();
     }
 }
@@ -135,8 +145,25 @@ fn serve_api(
     let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?, void));
     let audit = Audit::open(node.store().state_dir()).map_err(StartError::Audit)?;
     let api = Arc::new(Api::new(node.clone(), access.clone(), audit));
+    run_on.spawn(history::keep(node.clone(), api.history.clone()));
+    run_on.spawn(checkpoints(api.clone()));
+    run_on.spawn(issuer::keep(access.clone()));
     run_on.spawn(api::serve(listener, api));
     Ok((address, access))
+}
+
+/// Puts the signed head of the audit log into the node's own log, which is kept elsewhere: once an hour if there is news.
+async fn checkpoints(api: Arc<Api>) {
+    let mut said = 0;
+    loop {
+        sleep(CHECKPOINT_EVERY).await;
+        let seq = api.audit.head().await.0;
+        if seq > said {
+            let (checkpoint, _) = api.access.sign(Purpose::Checkpoint, &api.audit.checkpoint().await);
+            tracing::info!(target: "audit", checkpoint, "checkpoint");
+            said = seq;
+        }
+    }
 }
 
 fn runtime(name: &str) -> Result<Runtime, StartError> {

@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod gate;
 mod life;
+mod limits;
 mod metrics;
 mod node;
 mod peers;
@@ -18,9 +19,12 @@ mod request;
 mod resources;
 mod routing;
 mod service;
+mod sinks;
+mod supervisor;
 mod tally;
 mod transport;
 mod upstream;
+mod webhooks;
 
 use std::process::ExitCode;
 

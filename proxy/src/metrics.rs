@@ -10,7 +10,12 @@ use prometheus::{
 use sluice_admission::store::LineId;
 
 use self::read::Read;
-use crate::{gate::Counts, node::Node, tally::Tally, transport::tls::HandshakeCounts};
+use crate::{
+    gate::Counts,
+    node::Node,
+    tally::Tally,
+    transport::{ProxyHeaderRefused, tls::HandshakeCounts},
+};
 
 /// The node's metrics.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(crate) struct Metrics {
     registry: Registry,
     tokens_refused: IntCounterVec,
     rejected: IntCounterVec,
+    limits: IntCounterVec,
+    proxy_headers: IntCounterVec,
     origin_errors: IntCounterVec,
     /// Client connections now.
     pub(crate) connections: IntGauge,
@@ -28,6 +35,8 @@ pub(crate) struct Metrics {
     cut: IntCounterVec,
     /// Connections to the API closed unread at the bound.
     pub(crate) admin_connections_refused: IntCounter,
+    /// Attempts to tell a webhook, by what became of them.
+    pub(crate) webhook_attempts: IntCounterVec,
     /// What became of TLS handshakes.
     pub(crate) handshakes: HandshakeCounts,
     /// Requests in flight now.
@@ -56,6 +65,15 @@ impl Metrics {
         let gauge = |name: &str, help: &str| registered(r, IntGauge::new(format!("sluice_{name}"), help)?);
         let build = IntGaugeVec::new(Opts::new("sluice_build_info", "The version that runs"), &["version"])?;
         registered(r, build)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let proxy_headers = counters(
+            "proxy_headers_refused_total",
+            "Connections closed for what came in the place of a PROXY header",
+            &["reason"],
+        )?;
+        for refused in ProxyHeaderRefused::ALL {
+            // Counted from zero, so that the first one is a rise.
+            proxy_headers.with_label_values(&[refused.reason()]);
+        }
         Ok(Self {
             tokens_refused: counters(
                 "tokens_refused_total",
@@ -63,6 +81,12 @@ impl Metrics {
                 &["tenant", "queue", "kind", "reason"],
             )?,
             rejected: counters("requests_rejected_total", "Requests answered before any gate", &["reason"])?,
+            limits: counters(
+                "limits_reached_total",
+                "How often a bound was reached, of the node (no tenant) or of a tenant",
+                &["tenant", "limit"],
+            )?,
+            proxy_headers,
             origin_errors: counters(
                 "origin_errors_total",
                 "Requests the origin did not answer",
@@ -82,6 +106,11 @@ impl Metrics {
             admin_connections_refused: counter(
                 "admin_connections_refused_total",
                 "Connections to the API closed at the bound",
+            )?,
+            webhook_attempts: counters(
+                "webhook_attempts_total",
+                "Attempts to tell a webhook what happened",
+                &["tenant", "webhook", "outcome"],
             )?,
             handshakes: HandshakeCounts::new(&counters(
                 "tls_handshakes_total",
@@ -114,6 +143,16 @@ impl Metrics {
         self.cut.with_label_values(&[reason]).inc();
     }
 
+    /// A bound was reached, of a tenant or of the node; `limit` is a fixed word.
+    pub(crate) fn limit(&self, tenant: &str, limit: &'static str) {
+        self.limits.with_label_values(&[tenant, limit]).inc();
+    }
+
+    /// A connection was closed for what came in the place of a PROXY header.
+    pub(crate) fn proxy_header(&self, refused: ProxyHeaderRefused) {
+        self.proxy_headers.with_label_values(&[refused.reason()]).inc();
+    }
+
     /// The origin of a tenant did not answer; `reason` is a fixed word.
     pub(crate) fn origin_error(&self, tenant: &str, reason: &'static str) {
         self.origin_errors.with_label_values(&[tenant, reason]).inc();
@@ -134,6 +173,10 @@ impl Metrics {
         let in_flight = self.requests_in_flight.sum() as f64;
         read.gauge("requests_in_flight", "Requests in flight", &[], in_flight);
         store(&mut read, node);
+        let (lost, written) = node.access_log.counts();
+        read.counter("access_log_lines_written_total", "Lines of the access log", &[], written);
+        let help = "Lines of the access log that could not be written";
+        read.counter("access_log_lines_lost_total", help, &[], lost);
         let heard = node.peers.heard();
         read.gauge("fleet_nodes", "Nodes that share the store, as this one has heard", &[], heard.peers.len() as f64);
         let routes = node.routes();

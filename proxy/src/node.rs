@@ -24,13 +24,16 @@ use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 pub(crate) use self::lines::Lines;
 use crate::{
     gate::{Counts, Gate, Moves},
+    limits::KnownUsage,
     metrics::Metrics,
     peers::Peers,
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
     service::Insiders,
+    sinks::access_log::AccessLog,
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
     upstream::{KnownOrigins, OriginTlsError},
+    webhooks::Webhooks,
 };
 
 /// Everything that outlives a request.
@@ -41,8 +44,11 @@ pub(crate) struct Node {
     pub(crate) leaving: Arc<AtomicBool>,
     /// From where visitors have been inside lately.
     pub(crate) insiders: Insiders,
+    pub(crate) access_log: Arc<AccessLog>,
     /// The other nodes of the fleet.
     pub(crate) peers: Peers,
+    /// Who is told what happens.
+    pub(crate) webhooks: Webhooks,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
@@ -50,6 +56,7 @@ pub(crate) struct Node {
     /// Where ushers run, and checks of origins: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
+    usage: KnownUsage,
     origins: KnownOrigins,
 }
 
@@ -82,6 +89,8 @@ impl Node {
             metrics: Metrics::new()?,
             leaving: Arc::default(),
             insiders: Insiders::default(),
+            access_log: Arc::default(),
+            webhooks: Webhooks::open(store.state_dir()),
             peers: Peers::new().map_err(|_| NodeError::Random)?,
             routes: ArcSwap::default(),
             store,
@@ -89,6 +98,7 @@ impl Node {
             wrapping: Arc::default(),
             ushers_run_on,
             lines: Mutex::default(),
+            usage: KnownUsage::default(),
             origins: KnownOrigins::default(),
         })
     }
@@ -150,7 +160,8 @@ impl Node {
             let origins = self.origins.of_tenant(tenant);
             let origins = origins.map_err(|error| NodeError::OriginTls(tenant.name.to_string(), error))?;
             let site = Site::new(tenant.clone(), gates, origins);
-            sites.push(Arc::new(site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?));
+            let site = site.map_err(|bad| NodeError::Prefix(tenant.name.to_string(), bad))?;
+            sites.push(Arc::new(site.counted_by(self.usage.of_tenant(tenant))));
         }
         let answered = async {
             for usher in &fresh {
@@ -166,6 +177,8 @@ impl Node {
         }
         self.routes().sites().iter().flat_map(|site| site.origins()).for_each(|origin| origin.stop());
         sites.iter().flat_map(|site| site.origins()).for_each(|origin| origin.start(&self.ushers_run_on));
+        self.usage.keep(|name| config.tenants.iter().any(|tenant| tenant.name.as_str() == name));
+        self.access_log.take(config.access_log.as_ref());
         self.wrapping.take(&keyring);
         *lines = kept;
         let health_path = config.server.health_path.as_deref();

@@ -41,6 +41,10 @@ pub(crate) async fn watch(
             _ = hangups.recv() => true,
             () = sleep(LOOK_EVERY) => false,
         };
+        if asked {
+            // Whoever moves files away says so by this, whatever the config says.
+            node.access_log.reopen();
+        }
         // Reads files and resolves names, neither of which may hold up a line.
         let read = tokio::task::block_in_place(|| (asked || files.changed()).then(|| files.reload()));
         if let Some(read) = read {
@@ -73,8 +77,10 @@ async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>
         }
     }
     let listens = |config: &Config| config.admin.as_ref().map(|admin| admin.listen);
-    if config.server != running.server || config.store != running.store || listens(&config) != listens(running) {
-        tracing::warn!("[server], [store] or `listen` in [admin] changed; restart the node to apply it");
+    let (server, store, limits) = (&config.server, &config.store, &config.limits);
+    let is_same = *server == running.server && *store == running.store && *limits == running.limits;
+    if !is_same || listens(&config) != listens(running) {
+        tracing::warn!("[server], [store], [limits] or `listen` in [admin] changed; restart the node to apply it");
     }
     config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     tracing::info!(tenants = config.tenants.len(), "config reloaded");

@@ -16,6 +16,7 @@
 //! 10. [`via`]: whether it has been here before.
 //! 11. [`cors`]: what a page of another origin may read of an answer of ours.
 //! 12. [`preferences`]: which form of a page the client would rather have.
+//! 13. [`trace`]: names that go with it through every program on its way.
 
 pub(crate) mod client;
 pub(crate) mod cookies;
@@ -30,6 +31,7 @@ pub(crate) mod preferences;
 pub(crate) mod redirect;
 pub(crate) mod scan;
 pub(crate) mod strict;
+pub(crate) mod trace;
 pub(crate) mod via;
 pub(crate) mod wire;
 

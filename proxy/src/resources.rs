@@ -5,18 +5,22 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// For listeners, files, the store and idle connections to origins.
 const BESIDE_CLIENTS: u64 = 1_000;
 
+/// A client's connection, and the one to the origin that its request has.
+const PER_CLIENT: u64 = 2;
+
 /// Raises the limit of open descriptors as far as it may be raised: shells and services often start programs with 1,024,
-/// for the sake of old ones that cannot deal with more. Says so if `connections_max` clients do not fit all the same.
+/// for the sake of old ones that cannot deal with more. Says so if `connections_max` clients do not fit all the same. Each of
+/// them may have a connection to an origin as well.
 pub(crate) fn raise_descriptors(connections_max: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let open_max = if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current };
     // None: without a limit.
-    if let Some(clients) = open_max.map(|max| max.saturating_sub(BESIDE_CLIENTS))
+    if let Some(clients) = open_max.map(|max| max.saturating_sub(BESIDE_CLIENTS) / PER_CLIENT)
         && clients < connections_max as u64
     {
         tracing::warn!(
-            "this process may open {} files, which is enough for about {clients} clients; connections_max is \
+            "this process may open {} files, which is enough for about {clients} clients, each with a request at an origin; connections_max is \
              {connections_max}. Raise the limit (`LimitNOFILE=` of a systemd unit, `ulimit -n`), or lower \
              connections_max",
             open_max.unwrap_or_default()

@@ -11,6 +11,7 @@ use sluice_waiting_room::page::Pages;
 
 use crate::{
     gate::Gate,
+    limits::Usage,
     request::{
         path::{Ambiguous, BadPrefix, NormalPath, PrefixTable},
         via::Fleet,
@@ -57,6 +58,8 @@ pub(crate) struct Site<G = Gate> {
     pub(crate) pages: Arc<Pages>,
     /// For the tenant's forms that are on their way back.
     pub(crate) forms: FormRoom,
+    /// What the tenant takes of what all share.
+    pub(crate) usage: Arc<Usage>,
 }
 
 impl<G: Guard> Site<G> {
@@ -73,7 +76,23 @@ impl<G: Guard> Site<G> {
         let (headers, forms) = (TenantHeaders::of(&tenant), FormRoom::default());
         let cookie_domains = tenant.cookie_domains().into();
         let pages = Arc::new(Pages::new(tenant.page.clone()));
-        Ok(Self { tenant, gates, by_path, routes, origins, cookie_domains, headers, pages, forms })
+        Ok(Self {
+            tenant,
+            gates,
+            by_path,
+            routes,
+            origins,
+            cookie_domains,
+            headers,
+            pages,
+            forms,
+            usage: Arc::default(),
+        })
+    }
+
+    /// The same, counted by what is there already.
+    pub(crate) fn counted_by(self, usage: Arc<Usage>) -> Self {
+        Self { usage, ..self }
     }
 
     /// Which of the tenant's cookie domains a host shares in.
@@ -95,6 +114,14 @@ impl<G: Guard> Site<G> {
             (Some(name), gates) => gates.iter().find(|gate| gate.queue().name.as_str() == name),
             (None, [only]) => Some(only),
             (None, _) => None,
+        }
+    }
+
+    /// What the site is called where it has no other name.
+    pub(crate) fn first_host(&self) -> &str {
+        match self.tenant.hosts.first() {
+            Some(HostPattern::Exact(host) | HostPattern::Below(host)) => host,
+            None => "",
         }
     }
 

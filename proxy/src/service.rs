@@ -1,6 +1,7 @@
 //! What becomes of a request: it is judged, and then answered here or forwarded.
 
 mod body;
+mod bounds;
 mod caching;
 mod form;
 mod forward;
@@ -14,7 +15,7 @@ mod visits;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, Method, Version, header};
 use pingora_core::{Result, protocols::http::v1::server::HttpSession};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::sync::OwnedSemaphorePermit;
@@ -24,13 +25,17 @@ pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders, i
 use crate::{
     answer::Answer,
     gate::{HandedOut, Recipient},
+    limits::{Prefixes, UnderWay},
     node::Node,
     request::{
         Edit,
         kind::Kind,
+        preferences::Preferences,
         strict::{Body, Head},
+        trace::X_REQUEST_ID,
     },
     routing::Site,
+    sinks::access_log::{Lane, Outcome, Record},
     tally::Tally,
     transport::pace::JUDGED_OVER,
 };
@@ -40,10 +45,16 @@ use crate::{
 pub(crate) struct Service {
     pub(crate) node: Arc<Node>,
     pub(crate) trusted_proxies: Arc<[ipnet::IpNet]>,
+    /// What of an address makes a client.
+    pub(crate) prefixes: Prefixes,
+    /// What becomes of requests without a trace.
+    pub(crate) traceparent: sluice_config::Traceparent,
     /// Requests under way at once, over all workers.
     pub(crate) requests_max: usize,
     /// Where this node speaks HTTPS, if it does.
     pub(crate) https_port: Option<u16>,
+    /// The worker's way into the access log.
+    pub(crate) log: Lane,
 }
 
 impl Service {
@@ -62,6 +73,8 @@ pub(crate) struct Passage {
     route: usize,
     pub(crate) kind: Kind,
     recipient: Recipient,
+    /// The page that a browser wants if the site does not answer; `None`: it is no page that is asked for.
+    wants: Option<Preferences>,
     /// The client's address, of IPv6 the network.
     client: u64,
     /// The client wants a WebSocket.
@@ -78,17 +91,26 @@ pub(crate) struct Passage {
     is_asset: bool,
     /// How the request's body is framed.
     pub(crate) body: Body,
+    /// The longest it may be, in bytes.
+    body_max: u64,
+    /// What the request is called on its way.
+    request_id: Option<Box<str>>,
+    /// Its place among the tenant's.
+    under_way: Option<UnderWay>,
+    /// Its line in the access log, if it is to have one.
+    line: Line,
     _in_flight: InFlight,
 }
 
 impl Passage {
     /// A request has come.
-    pub(crate) fn begin(node: &Node) -> Self {
+    pub(crate) fn begin(service: &Service, is_poll: bool) -> Self {
         Self {
             site: None,
             route: 0,
             kind: Kind::Fetch,
             recipient: Recipient { secure: false, app: false, domain: None },
+            wants: None,
             client: 0,
             upgrades: false,
             visits: Visits::none(),
@@ -97,7 +119,11 @@ impl Passage {
             edits: Vec::new(),
             is_asset: false,
             body: Body::None,
-            _in_flight: InFlight::begin(node),
+            body_max: u64::MAX,
+            request_id: None,
+            under_way: None,
+            line: Line(service.log.begin(is_poll).map(|record| Box::new((record, service.log.clone())))),
+            _in_flight: InFlight::begin(&service.node),
         }
     }
 
@@ -118,7 +144,51 @@ impl Passage {
         if let Some(site) = &self.site {
             site.headers.put_on(head, self.recipient.secure);
         }
+        if let Some(id) = &self.request_id {
+            head.insert_header(X_REQUEST_ID.clone(), &**id)?;
+        }
+        self.line.begins(head);
+        let length = head.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        self.line.sent(length.unwrap_or(0));
         Ok(())
+    }
+}
+
+/// A line of the access log that is written when its request is over.
+#[derive(Debug)]
+struct Line(Option<Box<(Box<Record>, Lane)>>);
+
+impl Line {
+    /// Something more is known.
+    fn note(&mut self, note: impl FnOnce(&mut Record)) {
+        if let Some(line) = &mut self.0 {
+            note(&mut line.0);
+        }
+    }
+
+    /// What is becoming of the request.
+    fn comes_to(&mut self, outcome: Outcome) {
+        self.note(|record| record.outcome = outcome);
+    }
+
+    /// Its answer begins.
+    fn begins(&mut self, head: &ResponseHeader) {
+        self.note(|record| record.status = Some(head.status));
+    }
+
+    /// So many bytes of its answer's body are there for the client.
+    fn sent(&mut self, bytes: u64) {
+        self.note(|record| record.bytes = bytes);
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if let Some(line) = self.0.take() {
+            let (mut record, log) = *line;
+            record.over();
+            log.end(record);
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub(crate) mod connection;
 mod idle;
+mod idlest;
 pub(crate) mod pace;
+mod proxy_protocol;
 pub(crate) mod socket;
 pub(crate) mod tls;
 mod worker;
@@ -23,14 +25,18 @@ use socket2::SockRef;
 use tokio::{
     net::{TcpListener, TcpSocket},
     runtime::Builder,
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
-pub(crate) use self::idle::Idle;
 use self::worker::{Client, Worker};
-use crate::node::Node;
+pub(crate) use self::{idle::Idle, idlest::Spot, proxy_protocol::Refused as ProxyHeaderRefused};
+use crate::{
+    limits::{Prefixes, clients::ClientConnections},
+    node::Node,
+    supervisor::{self, Handed},
+};
 
 /// Connections the kernel keeps for us while we accept: a rush arrives faster than one loop accepts.
 const BACKLOG: u32 = 4_096;
@@ -40,18 +46,30 @@ const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// How long load balancers get to see that the node is leaving before listeners close.
 const LEAVE_NOTICE_MAX: Duration = Duration::from_secs(5);
 
+/// How long a newcomer waits for the place of a connection that has been let go: it ends at once.
+const ROOM_WITHIN: Duration = Duration::from_secs(1);
+
 /// TLS handshakes that a worker has room for at least, however few connections a node may have.
 const HANDSHAKES_MIN: usize = 64;
 
 /// The proxy's listeners.
 pub(crate) struct Server {
     node: Arc<Node>,
-    listeners: Vec<(StdTcpListener, Scheme)>,
+    listeners: Vec<(StdTcpListener, Speaks)>,
     settings: sluice_config::Server,
     tls: sluice_config::NodeTls,
+    limits: sluice_config::NodeLimits,
 }
 
-/// What a listener speaks.
+/// What comes on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Speaks {
+    scheme: Scheme,
+    /// Behind a PROXY header.
+    proxied: bool,
+}
+
+/// What a listener speaks behind that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
@@ -70,26 +88,30 @@ impl Scheme {
 
 impl Server {
     /// Binds the listeners, so that a taken port is an error at start. Needs a tokio context.
-    pub(crate) fn bind(
-        node: Arc<Node>,
-        settings: &sluice_config::Server,
-        tls: &sluice_config::NodeTls,
-    ) -> io::Result<Self> {
+    pub(crate) fn bind(node: Arc<Node>, config: &sluice_config::Config) -> io::Result<Self> {
+        let sluice_config::Config { server: settings, tls, limits, .. } = config;
         let http = settings.http.iter().map(|&addr| (addr, Scheme::Http));
         let https = settings.https.iter().map(|&addr| (addr, Scheme::Https));
-        let listeners = http.chain(https).map(|(addr, scheme)| Ok((listen(addr)?, scheme)));
+        let mut handed = Handed::take_all();
+        let listeners = http.chain(https).map(|(addr, scheme)| {
+            let proxied = settings.proxy_protocol.contains(&addr);
+            let listener = handed.at(addr).map_or_else(|| listen(addr), Ok)?;
+            listener.set_nonblocking(true)?;
+            Ok((listener, Speaks { scheme, proxied }))
+        });
         let listeners = listeners.collect::<io::Result<_>>()?;
-        Ok(Self { node, listeners, settings: settings.clone(), tls: tls.clone() })
+        handed.say_unused();
+        Ok(Self { node, listeners, settings: settings.clone(), tls: tls.clone(), limits: limits.clone() })
     }
 
     /// Where it listens; with port 0 in the config, the ports that were given.
     pub(crate) fn addresses(&self) -> io::Result<Vec<(Scheme, SocketAddr)>> {
-        self.listeners.iter().map(|(listener, scheme)| Ok((*scheme, listener.local_addr()?))).collect()
+        self.listeners.iter().map(|(listener, speaks)| Ok((speaks.scheme, listener.local_addr()?))).collect()
     }
 
     /// Where visitors are led to who come over plain HTTP: the first listener.
     fn https_port(&self) -> io::Result<Option<u16>> {
-        let mut https = self.listeners.iter().filter(|(_, scheme)| *scheme == Scheme::Https);
+        let mut https = self.listeners.iter().filter(|(_, speaks)| speaks.scheme == Scheme::Https);
         https.next().map(|(listener, _)| Ok(listener.local_addr()?.port())).transpose()
     }
 
@@ -106,39 +128,65 @@ impl Server {
             Some(threads) => threads,
             None => available_parallelism()?.get(),
         };
+        let trusted_proxies: Arc<[ipnet::IpNet]> = self.settings.trusted_proxies.clone().into();
+        let connections_max = self.settings.connections_max;
         let shared = worker::Shared {
             node: self.node.clone(),
-            trusted_proxies: self.settings.trusted_proxies.clone().into(),
+            clients: Arc::new(ClientConnections::new(&self.limits, connections_max, trusted_proxies.clone())),
+            prefixes: Prefixes::of(&self.limits),
+            traceparent: self.settings.traceparent,
+            trusted_proxies,
             handshake_timeout: self.tls.handshake_timeout,
             // A quarter: whoever holds a connection already cannot be kept out by those who only shake hands.
-            handshakes_max: (self.settings.connections_max / 4 / threads).max(HANDSHAKES_MIN),
+            handshakes_max: (connections_max / 4 / threads).max(HANDSHAKES_MIN),
             requests_max: self.settings.requests_max,
             https_port: self.https_port()?,
             shutdown: shutdown.clone(),
         };
         let workers = (0..threads).map(|index| Worker::start(index, shared.clone())).collect::<io::Result<Vec<_>>>()?;
-        let door = Arc::new(Door {
-            node: self.node.clone(),
-            workers,
-            places: Arc::new(Semaphore::new(self.settings.connections_max)),
-        });
+        let door =
+            Arc::new(Door { node: self.node.clone(), workers, places: Arc::new(Semaphore::new(connections_max)) });
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listeners = self.listeners;
+        let opened = door.clone();
         std::thread::Builder::new()
             .name("accept".into())
-            .spawn(move || runtime.block_on(door.stand_open(listeners, shutdown)))?;
-        Ok(Open { node: self.node, closing, drain_timeout: self.settings.drain_timeout })
+            .spawn(move || runtime.block_on(opened.stand_open(listeners, shutdown)))?;
+        Ok(Open { door, node: self.node, closing, drain_timeout: self.settings.drain_timeout })
     }
 }
 
 /// A server that serves.
 pub(crate) struct Open {
+    door: Arc<Door>,
     node: Arc<Node>,
     closing: watch::Sender<bool>,
     drain_timeout: Duration,
 }
 
 impl Open {
+    /// Tells the service manager that the node is alive for as long as every worker answers, as often as it wants to hear.
+    pub(crate) fn vouches(&self) -> impl Future<Output = ()> + use<> {
+        let door = self.door.clone();
+        async move {
+            let Some(every) = supervisor::wants_to_hear_every() else { return };
+            loop {
+                let answers = async {
+                    for worker in &door.workers {
+                        worker.answers().await;
+                    }
+                };
+                match timeout(every, answers).await {
+                    Ok(()) => supervisor::alive(),
+                    Err(_) => {
+                        tracing::error!("a worker does not answer; the service manager is not told that all is well")
+                    }
+                }
+                sleep(every).await;
+            }
+        }
+    }
+
     /// Says so in `leaving`, stops accepting, and lets requests in flight finish for at most the drain timeout.
     pub(crate) async fn close(self, leaving: &AtomicBool) {
         leaving.store(true, Ordering::Relaxed);
@@ -173,11 +221,11 @@ struct Door {
 }
 
 impl Door {
-    async fn stand_open(self: Arc<Self>, listeners: Vec<(StdTcpListener, Scheme)>, mut shutdown: ShutdownWatch) {
+    async fn stand_open(self: Arc<Self>, listeners: Vec<(StdTcpListener, Speaks)>, mut shutdown: ShutdownWatch) {
         let mut accepting = JoinSet::new();
-        for (listener, scheme) in listeners {
+        for (listener, speaks) in listeners {
             match TcpListener::from_std(listener) {
-                Ok(listener) => drop(accepting.spawn(self.clone().accept(listener, scheme))),
+                Ok(listener) => drop(accepting.spawn(self.clone().accept(listener, speaks))),
                 Err(error) => tracing::error!(%error, "listener not opened"),
             }
         }
@@ -185,7 +233,7 @@ impl Door {
         accepting.shutdown().await;
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener, scheme: Scheme) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, speaks: Speaks) {
         loop {
             let tcp = match listener.accept().await {
                 Ok((tcp, _)) => tcp,
@@ -196,8 +244,9 @@ impl Door {
                     continue;
                 }
             };
-            let Ok(place) = self.places.clone().try_acquire_owned() else {
+            let Some(place) = self.place().await else {
                 self.node.metrics.connections_refused.inc();
+                self.node.metrics.limit("", "connections_max");
                 continue;
             };
             let _ = tcp.set_nodelay(true);
@@ -207,7 +256,20 @@ impl Door {
             else {
                 continue;
             };
-            worker.take(Client { tcp, scheme, place });
+            worker.take(Client { tcp, speaks, place });
         }
+    }
+
+    /// A place for a newcomer. When all are taken, the idlest connection of the worker that has most is let go.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        let worker = self.workers.iter().max_by_key(|worker| worker.load())?;
+        if !worker.lets_one_go().await {
+            return None;
+        }
+        self.node.metrics.limit("", "connection_idlest");
+        timeout(ROOM_WITHIN, self.places.clone().acquire_owned()).await.ok()?.ok()
     }
 }

@@ -14,6 +14,7 @@
 //! | an origin that says nothing once the request is whole | `read_timeout` | 504 |
 //! | an origin that takes nothing | `write_timeout` | 504 |
 //! | a request's body of which nothing comes | 30 s, on HTTP/2 and `write_timeout` | 408, on HTTP/2 the stream ends |
+//! | a request's body | `body_max` | 413 |
 //! | a WebSocket on which nothing moves | 1 h, 60 s once one side has ended | it ends |
 //! | idle connections of a worker | 512, `idle_timeout` | the oldest is closed |
 //!
@@ -37,6 +38,7 @@ mod tunnel;
 use std::{
     cell::RefCell,
     pin::{Pin, pin},
+    sync::atomic::AtomicU64,
     task::{Context, Poll},
     time::Duration,
 };
@@ -52,10 +54,10 @@ pub(crate) use self::{
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
-    origin::{KnownOrigins, OfServer, Origin, OriginTlsError},
+    origin::{KnownOrigins, OfServer, Origin, OriginTlsError, tls_to_anywhere},
 };
 use self::{
-    exchange::{End, Exchange},
+    exchange::{Amounts, End, Exchange},
     link::Link,
     origin::{Server, Tried},
     patience::Limits,
@@ -150,6 +152,10 @@ pub(crate) struct Route<'r> {
     pub(crate) visitor: u64,
     /// How long nothing may come of a request's body.
     pub(crate) body_silence_max: Duration,
+    /// How long a request's body may be, in bytes.
+    pub(crate) body_max: u64,
+    /// Bytes of the answer's body.
+    pub(crate) sent: &'r AtomicU64,
     /// Called when bytes have moved, with the time: the visitor is still there.
     pub(crate) on_moved: &'r (dyn Fn(Instant) + Sync),
 }
@@ -233,7 +239,7 @@ async fn attempt<C: Client>(
             Err(failure) => return Attempt::Unreached(failure),
         },
     };
-    let mut exchange = Exchange::new(client, link, ask, Limits::of(route));
+    let mut exchange = Exchange::new(client, link, ask, Limits::of(route), Amounts::of(route));
     match exchange.run(timer, on_head).await {
         Ok(End::Answered) => {
             if let Some(link) = exchange.reusable() {

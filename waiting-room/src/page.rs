@@ -124,6 +124,8 @@ pub enum Refusal<'a> {
     BadRequest(&'a str),
     /// No tenant answers for the host.
     UnknownSite,
+    /// The site itself does not answer, or not in time, or has no room. The status that says which: 502, 504 or 503.
+    Unavailable(u16),
 }
 
 /// The pages of one tenant, in every language. What all visitors share of them is made when it is first asked for.
@@ -281,6 +283,7 @@ impl Refusal<'_> {
         match self {
             Self::BadRequest(_) => 400,
             Self::UnknownSite => 421,
+            Self::Unavailable(status) => status,
         }
     }
 
@@ -293,6 +296,10 @@ impl Refusal<'_> {
             }
             Self::UnknownSite => {
                 let Said { heading, text } = &words.notices.unknown_site;
+                (heading, text.clone())
+            }
+            Self::Unavailable(_) => {
+                let Said { heading, text } = &words.notices.unavailable;
                 (heading, text.clone())
             }
         }

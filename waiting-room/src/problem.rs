@@ -33,6 +33,7 @@ pub fn refused(out: &mut Vec<u8>, refusal: Refusal<'_>) {
     let kind = match refusal {
         Refusal::BadRequest(_) => "bad_request",
         Refusal::UnknownSite => "unknown_site",
+        Refusal::Unavailable(_) => "unavailable",
     };
     open(out, kind, title, refusal.status(), &detail);
     out.push(b'}');

@@ -69,7 +69,7 @@ const OUTSIDE: Standing =
 const CLOSED: Standing = Standing { state: State::Closed, reason: Some(Reason::Closed), poll_after_s: 30, ..OUTSIDE };
 
 /// All of them.
-pub const EXAMPLES: [Example; 27] = {
+pub const EXAMPLES: [Example; 28] = {
     const fn page(name: &'static str, title: &'static str, standing: Standing) -> Example {
         Example { name, title, shows: Shows::Page(standing, ClosedAs::Closed) }
     }
@@ -122,6 +122,7 @@ pub const EXAMPLES: [Example; 27] = {
         other("left", "Has left the line", Shows::Left),
         other("bad-request", "An address that is refused", Shows::Refused(Refusal::BadRequest("an encoded slash"))),
         other("unknown-site", "A host of no tenant", Shows::Refused(Refusal::UnknownSite)),
+        other("unavailable", "The site does not answer", Shows::Refused(Refusal::Unavailable(502))),
     ]
 };
 

@@ -263,6 +263,8 @@ pub struct Notices {
     pub rejoin: String,
     /// No tenant answers for the host.
     pub unknown_site: Said,
+    /// The site itself does not answer.
+    pub unavailable: Said,
     /// The request cannot be read one way only. `{reason}` says why.
     pub bad_request: Said,
 }

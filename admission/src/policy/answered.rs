@@ -1,5 +1,7 @@
 //! Where the policy goes on once the line has answered.
 
+use std::time::Duration;
+
 use super::{ASKS_OF_THE_NEXT, Counted, Decided, Marks, Passage, Policy, Step, Visit, Word, seen};
 use crate::{
     estimate::POLL_S_MIN,
@@ -69,6 +71,11 @@ impl Asked {
 }
 
 impl Joining {
+    /// How long ago the slip was handed out that is to become a number.
+    pub fn slip_age(&self, now_ms: u64) -> Duration {
+        Duration::from_millis(now_ms.saturating_sub(self.slip.issued_at_ms))
+    }
+
     /// Goes on with the number, and what may be done with it.
     pub fn answered(self, policy: &Policy, answer: Result<(u64, Verdict), Unanswered>, look: &Look<'_>) -> Step {
         let Self { visit, slip, newcomer, .. } = self;

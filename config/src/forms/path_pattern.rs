@@ -44,7 +44,11 @@ impl PathPattern {
     /// Whether the pattern is for this whole path, which is in normal form.
     pub fn matches(&self, path: &str) -> bool {
         let path = path.as_bytes();
-        let begins = path.get(..self.prefix.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(&self.prefix));
+        let begins = path.get(..self.prefix.len()).is_some_and(|begin| {
+            // Patterns of one queue mostly begin alike and differ at the end of what they begin with.
+            let ends_alike = begin.last().map(u8::to_ascii_lowercase) == self.prefix.last().copied();
+            ends_alike && begin.eq_ignore_ascii_case(&self.prefix)
+        });
         // The automaton fails only at bytes that it was told to stop at, of which there are none.
         begins && matches!(self.automaton.try_search_fwd(&Input::new(path).anchored(Anchored::Yes)), Ok(Some(_)))
     }

@@ -32,9 +32,12 @@ fn uncommented(text: &str) -> String {
             line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '['));
         match setting {
             Some(setting) => {
-                // A second way to write a key takes the place of the first.
+                // A second way to write a key takes the place of the first in its table.
                 let key = setting.split('=').next().unwrap();
-                lines.retain(|earlier| earlier.split('=').next().unwrap() != key);
+                let table = lines.iter().rposition(|line| line.starts_with('[')).unwrap_or(0);
+                let mut here = lines.split_off(table);
+                here.retain(|earlier| earlier.split('=').next().unwrap() != key);
+                lines.append(&mut here);
                 lines.push(setting.to_owned());
             }
             None => lines.push(line.to_owned()),
@@ -42,6 +45,8 @@ fn uncommented(text: &str) -> String {
     }
     lines.join("\n") + "\n"
 }
+
+const WEBHOOK: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A sample as a directory, as written or with all settings switched on.
 fn sample(name: &str, change: fn(&str) -> String) -> Dir {
@@ -52,6 +57,8 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
         .with("store-ca.pem", "-----BEGIN CERTIFICATE-----")
         .with_private("master.key", crate::testing::KEY)
         .with_env("SLUICE_KEY_OLD", crate::testing::KEY)
+        .with_env("SHOP_WEBHOOK", WEBHOOK)
+        .with_env("SHOP_WEBHOOK_OLD", WEBHOOK)
         .with_pair("shop", &Pair::new(&["shop.example.com"]))
         .with_pair("default", &Pair::new(&["shop.example.com"]));
     let dir = dir.with_bytes("shop.svg", b"<svg/>").with_bytes("shop.css", b"h1 { font-style: italic }\n");

@@ -1,5 +1,6 @@
 //! `[admin]`: the operators' API and dashboard.
 
+pub(crate) mod issuer;
 pub(crate) mod key;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use crate::{
     sections::claims::Claims,
 };
 
+pub use issuer::{Issuer, IssuerRole};
 pub use key::{AdminKey, Role};
 
 /// `[admin]`: the operators' API and dashboard.
@@ -30,13 +32,15 @@ pub struct Admin {
     pub hosts: Vec<HostPattern>,
     /// Keys of programs.
     pub keys: Vec<Arc<AdminKey>>,
+    /// A company's own login.
+    pub issuer: Option<Arc<Issuer>>,
 }
 
 pub(crate) static SECTION: Section = Section {
     name: "[admin]",
     doc: "The operators' API and dashboard; without this table there is none",
     may_hold_secrets: false,
-    keys: &[&LISTEN, &PUBLIC, &HOSTS, &KEY],
+    keys: &[&LISTEN, &PUBLIC, &HOSTS, &KEY, &ISSUER],
 };
 
 const LISTEN_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
@@ -69,6 +73,8 @@ static KEY: Key<List<Nested>, Optional> = Key {
     absent: Optional("none"),
 };
 
+static ISSUER: Key<Nested, Optional> = Key::table("issuer", &issuer::SECTION);
+
 pub(crate) fn read(table: &Table<'_>) -> Read<Admin> {
     let public = table.read(&PUBLIC);
     let listen = table.checked(&LISTEN, |value, listen| match listen {
@@ -84,7 +90,8 @@ pub(crate) fn read(table: &Table<'_>) -> Read<Admin> {
     });
     let hosts = table.read(&HOSTS);
     let keys = table.read_with(&KEY, keys);
-    Ok(Admin { listen: listen?, hosts: hosts?, keys: keys?.unwrap_or_default() })
+    let issuer = table.read_with(&ISSUER, |value| ISSUER.kind.read(value, issuer::read));
+    Ok(Admin { listen: listen?, hosts: hosts?, keys: keys?.unwrap_or_default(), issuer: issuer?.map(Arc::new) })
 }
 
 fn keys(value: Value<'_>) -> Read<Vec<Arc<AdminKey>>> {

@@ -9,8 +9,10 @@ use crate::{
     diagnostics::{Diagnostics, Kind, Mistake, Read, Wrong},
     outside::Outside,
     sections::{
+        access_log::{self, AccessLog},
         admin::{self, Admin},
         keys::{self, Keys},
+        limits::node::{self as limits, NodeLimits},
         server::{self, Server},
         store::{self, Store},
         tls::node::{self as tls, NodeTls},
@@ -21,7 +23,7 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of sluice.toml",
     doc: "Settings of one Sluice node",
     may_hold_secrets: false,
-    keys: &[&SERVER, &TLS, &STORE, &KEYS, &ADMIN],
+    keys: &[&SERVER, &TLS, &STORE, &KEYS, &ADMIN, &LIMITS, &ACCESS_LOG],
 };
 
 static SERVER: Key<Nested, Optional> = Key::table("server", &server::SECTION);
@@ -29,6 +31,8 @@ static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
 static STORE: Key<Nested, Optional> = Key::table("store", &store::SECTION);
 static KEYS: Key<Nested, Optional> = Key::table("keys", &keys::SECTION);
 static ADMIN: Key<Nested, Optional> = Key::table("admin", &admin::SECTION);
+static LIMITS: Key<Nested, Optional> = Key::table("limits", &limits::SECTION);
+static ACCESS_LOG: Key<Nested, Optional> = Key::table("access_log", &access_log::SECTION);
 
 /// What `sluice.toml` says.
 pub(crate) struct Node {
@@ -37,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) store: Store,
     pub(crate) keys: Option<Keys>,
     pub(crate) admin: Option<Admin>,
+    pub(crate) limits: NodeLimits,
+    pub(crate) access_log: Option<AccessLog>,
 }
 
 pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &Outside<'_>) -> Read<Node> {
@@ -53,7 +59,18 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
         let keys = top.read_with(&KEYS, |value| KEYS.kind.read(value, |table| keys::read(table, outside)));
         let tls = top.nested(&TLS, |table| tls::read(table, outside));
         let admin = top.read_with(&ADMIN, |value| ADMIN.kind.read(value, admin::read));
-        Ok(Node { server: server?, tls: tls?, store: store?, keys: keys?, admin: admin? })
+        let limits = top.nested(&LIMITS, limits::read);
+        let access_log =
+            top.read_with(&ACCESS_LOG, |value| ACCESS_LOG.kind.read(value, |table| access_log::read(table, outside)));
+        Ok(Node {
+            server: server?,
+            tls: tls?,
+            store: store?,
+            keys: keys?,
+            admin: admin?,
+            limits: limits?,
+            access_log: access_log?,
+        })
     })
 }
 

@@ -171,13 +171,17 @@ fn from_file(value: Value<'_>, outside: &Outside<'_>) -> Read<String> {
     String::from_utf8(bytes).map_err(|_| unreadable(std::io::Error::other("not text")))
 }
 
-/// Only its owner may read or change a file that holds a secret.
+/// Only its owner may read or change a file that holds a secret; or it is as a mounted Secret of Kubernetes is, which belongs
+/// to root and may be read by this process's group alone.
 pub(crate) fn only_mine(metadata: &Metadata, path: &Path) -> Result<(), Wrong> {
     open_to_others(metadata).map_or(Ok(()), |mode| {
         Err(Wrong::new(
             Kind::Secret,
             format!("other users may read or change the file (mode {mode:03o})"),
-            format!("chmod 600 {}", crate::diagnostics::words::harmless(&path.to_string_lossy())),
+            format!(
+                "chmod 600 {}; what Kubernetes mounts may have `defaultMode: 0440` and this process's group (`fsGroup`)",
+                crate::diagnostics::words::harmless(&path.to_string_lossy())
+            ),
         ))
     })
 }
@@ -185,9 +189,24 @@ pub(crate) fn only_mine(metadata: &Metadata, path: &Path) -> Result<(), Wrong> {
 /// The mode of a file, if users other than its owner may do anything with it.
 #[cfg(unix)]
 fn open_to_others(metadata: &Metadata) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = metadata.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
+    use std::os::unix::fs::MetadataExt as _;
+    let mode = metadata.mode() & 0o777;
+    let is_mounted = || is_readable_by_group_alone(mode, metadata.uid()) && is_own_group(metadata.gid());
+    (mode & 0o077 != 0 && !is_mounted()).then_some(mode)
+}
+
+/// Root's, and none may change it: nothing that a user makes in passing.
+#[cfg(unix)]
+fn is_readable_by_group_alone(mode: u32, owner: u32) -> bool {
+    owner == 0 && mode & !0o440 == 0
+}
+
+/// Whether this process is of a group, by its own or by one that it has beside.
+#[cfg(unix)]
+fn is_own_group(group: u32) -> bool {
+    use rustix::process::{getegid, getgroups};
+    let beside = getgroups().unwrap_or_default();
+    std::iter::once(getegid()).chain(beside).any(|own| own.as_raw() == group)
 }
 
 #[cfg(not(unix))]

@@ -14,8 +14,8 @@ use serde_json::{Value as JsonValue, json};
 
 use crate::{
     declare::{
-        Count, Default, Form, Json, Key, List, Looks, Number, Optional, Readable, Section, Switch, Table, Text, Time,
-        Value, json,
+        Choice, Count, Default, Form, Json, Key, List, Looks, Number, Optional, Readable, Section, Switch, Table, Text,
+        Time, Value, json,
     },
     diagnostics::{Diagnostics, Read, Wrong},
     forms::{address, path},
@@ -34,11 +34,15 @@ pub struct Server {
     pub admin: Option<SocketAddr>,
     /// Peers whose `X-Forwarded-For` / `X-Forwarded-Proto` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Listeners on which each connection begins with a PROXY header.
+    pub proxy_protocol: Vec<SocketAddr>,
+    /// What becomes of requests without a trace.
+    pub traceparent: Traceparent,
     /// Worker threads of the proxy; `None`: one per core.
     pub threads: Option<usize>,
     /// How long requests in flight may take after a stop signal before they are cut.
     pub drain_timeout: Duration,
-    /// Most client connections at once; the next one is closed before it is read.
+    /// Most client connections at once; the idlest makes room for the next one.
     pub connections_max: usize,
     /// Whether HTTP/2 is offered on the `https` listeners.
     pub http2: bool,
@@ -55,6 +59,8 @@ impl std::default::Default for Server {
             https: HTTPS.default(),
             admin: ADMIN.default(),
             trusted_proxies: TRUSTED_PROXIES.default(),
+            proxy_protocol: PROXY_PROTOCOL.default(),
+            traceparent: TRACEPARENT.default(),
             threads: None,
             drain_timeout: DRAIN_TIMEOUT.default(),
             connections_max: CONNECTIONS_MAX.default() as usize,
@@ -63,6 +69,15 @@ impl std::default::Default for Server {
             requests_max: REQUESTS_MAX.default() as usize,
         }
     }
+}
+
+/// What becomes of `traceparent` (W3C Trace Context). One that is in order always goes on as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traceparent {
+    /// It goes on as it came.
+    Pass,
+    /// Where there is none in order, a trace begins, not sampled.
+    Make,
 }
 
 pub(crate) static SECTION: Section = Section {
@@ -75,6 +90,8 @@ pub(crate) static SECTION: Section = Section {
         &ADMIN,
         &ADMIN_PUBLIC,
         &TRUSTED_PROXIES,
+        &PROXY_PROTOCOL,
+        &TRACEPARENT,
         &THREADS,
         &DRAIN_TIMEOUT,
         &CONNECTIONS_MAX,
@@ -127,6 +144,24 @@ static TRUSTED_PROXIES: Key<List<Text<IpNet>>, Default<Vec<IpNet>>> = Key {
     absent: Default(Vec::new),
 };
 
+static PROXY_PROTOCOL: Key<Listeners, Default<Vec<SocketAddr>>> = Key {
+    name: "proxy_protocol",
+    doc: "Those of the addresses of `http` and `https` on which each connection begins with a PROXY header, version 1 or 2. It \
+          is required there, and believed from `trusted_proxies` only; whatever else comes is closed",
+    kind: LISTENERS,
+    absent: Default(Vec::new),
+};
+
+static TRACEPARENT: Key<Choice<Traceparent, 2>, Default<Traceparent>> = Key {
+    name: "traceparent",
+    doc: "What becomes of `traceparent` and `tracestate` (W3C Trace Context) on the way to origins",
+    kind: Choice {
+        words: &[("pass", Traceparent::Pass), ("make", Traceparent::Make)],
+        meanings: ["they go on as they came", "where there is none in order, a trace begins, not sampled"],
+    },
+    absent: Default(|| Traceparent::Pass),
+};
+
 static THREADS: Key<Count, Optional> =
     Key { name: "threads", doc: "Worker threads", kind: Count(1..=1024), absent: Optional("one per core") };
 
@@ -139,7 +174,7 @@ static DRAIN_TIMEOUT: Key<Time, Default<Duration>> = Key {
 
 static CONNECTIONS_MAX: Key<Number, Default<u32>> = Key {
     name: "connections_max",
-    doc: "Most client connections at once; the next one is closed before it is read",
+    doc: "Most client connections at once; the idlest makes room for the next one, which is closed only if none is idle",
     kind: Number(1..=1_000_000),
     absent: Default(|| 15_000),
 };
@@ -186,6 +221,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         _ => Ok(()),
     };
     let trusted_proxies = table.read(&TRUSTED_PROXIES);
+    let proxy_protocol = proxy_protocol(table, &http, &https, &trusted_proxies);
+    let traceparent = table.read(&TRACEPARENT);
     let threads = table.read(&THREADS);
     let drain_timeout = table.read(&DRAIN_TIMEOUT);
     let connections_max = table.read(&CONNECTIONS_MAX);
@@ -199,6 +236,8 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<(Server, Pa
         https: https?,
         admin: admin?,
         trusted_proxies: trusted_proxies?,
+        proxy_protocol: proxy_protocol?,
+        traceparent: traceparent?,
         threads: threads?.map(|threads| threads.get() as usize),
         drain_timeout: drain_timeout?,
         connections_max: connections_max? as usize,
@@ -237,6 +276,31 @@ fn listeners(
         return Ok(default);
     };
     key.kind.check_each(value, |entry, address| claim(taken, *address, entry))
+}
+
+/// Listeners that are there, with somebody to be believed.
+fn proxy_protocol(
+    table: &Table<'_>,
+    http: &Read<Vec<SocketAddr>>,
+    https: &Read<Vec<SocketAddr>>,
+    trusted_proxies: &Read<Vec<IpNet>>,
+) -> Read<Vec<SocketAddr>> {
+    let Some(value) = table.value(&PROXY_PROTOCOL) else { return Ok(PROXY_PROTOCOL.default()) };
+    // Those that are wrong have been reported, and may be the ones that are meant.
+    let known = http.as_ref().ok().zip(https.as_ref().ok());
+    let named =
+        PROXY_PROTOCOL.kind.check_each(value, |entry, address| match known {
+            Some((http, https)) if !http.contains(address) && !https.contains(address) => Err(entry
+                .conflict("neither `http` nor `https` lists this address", "name a listener as it is written there")),
+            _ => Ok(()),
+        })?;
+    if !named.is_empty() && trusted_proxies.as_ref().is_ok_and(Vec::is_empty) {
+        return Err(value.conflict(
+            "there is nobody whose PROXY header is believed",
+            "write the addresses of the proxies in front into `trusted_proxies`",
+        ));
+    }
+    Ok(named)
 }
 
 /// The admin listener: an address, or `false` or `"off"` for none.

@@ -19,11 +19,13 @@ use crate::{
         claims::Claims,
         cookies::{self, Cookies},
         cors::{self, Cors},
+        limits::tenant::{self as limits, Limits},
         origin::{self, Origin},
         page::{self, Page},
         queue::{self, NAME_TEXT, Queue},
         route::{self, Route},
         tls::tenant::{self as tls, TenantTls},
+        webhook::{self, Webhook},
     },
 };
 
@@ -44,12 +46,16 @@ pub struct Tenant {
     pub tls: Option<TenantTls>,
     /// How browsers treat our cookies.
     pub cookies: Cookies,
+    /// Bounds of the tenant, and of each of its clients.
+    pub limits: Limits,
     /// Whether answers get a preset of security headers, unless the origin sets them.
     pub strict_headers: bool,
     /// What its visitors see while they wait.
     pub page: Page,
     /// Queues; names and path prefixes are unique within the tenant.
     pub queues: Vec<Arc<Queue>>,
+    /// Who is told what happens in them.
+    pub webhooks: Vec<Arc<Webhook>>,
 }
 
 impl Tenant {
@@ -63,9 +69,11 @@ impl Tenant {
             cors: None,
             tls: None,
             cookies: Cookies::default(),
+            limits: Limits::default(),
             strict_headers: false,
             page: Page::default(),
             queues: Vec::new(),
+            webhooks: Vec::new(),
         }
     }
 
@@ -84,7 +92,7 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of a tenant's file",
     doc: "One tenant: its hosts, its origins and its queues",
     may_hold_secrets: false,
-    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &PAGE, &QUEUE, &ROUTE],
+    keys: &[&NAME, &HOSTS, &HEADERS, &ORIGIN, &CORS, &TLS, &COOKIES, &LIMITS, &PAGE, &QUEUE, &ROUTE, &WEBHOOK],
 };
 
 // What to write is suggested by the file's own name: see `name_help`.
@@ -129,6 +137,8 @@ static CORS: Key<Nested, Optional> = Key::table("cors", &cors::SECTION);
 static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
 static COOKIES: Key<Nested, Optional> = Key::table("cookies", &cookies::SECTION);
 
+static LIMITS: Key<Nested, Optional> = Key::table("limits", &limits::SECTION);
+
 static PAGE: Key<Nested, Optional> = Key::table("page", &page::SECTION);
 
 static QUEUE: Key<List<Nested>> = Key {
@@ -143,6 +153,13 @@ static ROUTE: Key<List<Nested>, Optional> = Key {
     doc: route::SECTION.doc,
     kind: List { entries: 1..=100, each: Nested { section: &route::SECTION, example: "[[route]]" } },
     absent: Optional("all paths go to `[origin]`"),
+};
+
+static WEBHOOK: Key<List<Nested>, Optional> = Key {
+    name: "webhook",
+    doc: webhook::SECTION.doc,
+    kind: List { entries: 1..=20, each: Nested { section: &webhook::SECTION, example: "[[webhook]]" } },
+    absent: Optional("none is told"),
 };
 
 /// What all tenants share: no two have the same name or host.
@@ -174,10 +191,12 @@ pub(crate) fn read(
         let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
         let known_hosts = hosts.as_ref().ok().map(Vec::as_slice);
         let cookies = top.nested(&COOKIES, |table| cookies::read(table, known_hosts));
+        let limits = top.nested(&LIMITS, limits::read);
         let page = top.nested(&PAGE, |table| page::read(table, outside));
         let strict_headers = top.read(&HEADERS).map(|preset| preset.is_some());
         let queues = top.read_with(&QUEUE, |value| queues(value, outside, is_store_shared));
         let routes = top.read_with(&ROUTE, |value| routes(value, outside));
+        let webhooks = top.read_with(&WEBHOOK, |value| webhooks(value, outside));
         Ok(Tenant {
             name: name?,
             hosts: hosts?,
@@ -186,9 +205,11 @@ pub(crate) fn read(
             cors: cors?,
             tls: tls?,
             cookies: cookies?,
+            limits: limits?,
             strict_headers: strict_headers?,
             page: page?,
             queues: queues?,
+            webhooks: webhooks?.unwrap_or_default(),
         })
     })
 }
@@ -215,6 +236,17 @@ fn routes(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Route>> {
     let mut taken = Claims::default();
     let each = &ROUTE.kind.each;
     ROUTE.kind.read_each(value, |entry| each.read(entry, |table| route::read(table, outside, &mut taken)))
+}
+
+fn webhooks(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Arc<Webhook>>> {
+    if !value.is_list() {
+        return Err(value.wrong_type("a list of tables", "[[webhook]]"));
+    }
+    let mut names = Claims::default();
+    let each = &WEBHOOK.kind.each;
+    WEBHOOK
+        .kind
+        .read_each(value, |entry| each.read(entry, |table| webhook::read(table, outside, &mut names).map(Arc::new)))
 }
 
 /// Suggests the file's own name.

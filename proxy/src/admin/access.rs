@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | a person at the first door | a token of `sluice admin token`, signed by a key derived from the master secret | at most [`token::LIFE_MAX`] |
 //! | a person at the dashboard | a session cookie, for which a token was given once | [`token::SESSION_IDLE`] without a request, at most [`token::SESSION_MAX`] |
+//! | a person of the company's own login | a token of `[admin.issuer]` | as the issuer says, at most a day |
 //! | a program | a key whose hash is in `[[admin.key]]` | until the table is removed, or `expires` |
 //!
 //! There is no password, and no account that stands. What a principal may do is its role's; whose queues it may see is
 //! in its list of tenants. A tenant that is not in the list does not exist for it.
 
+pub(crate) mod issuer;
 mod key;
 mod principal;
 mod request;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sluice_admission::token::Keyring;
-use sluice_config::{Admin, AdminKey, HostPattern};
+use sluice_config::{Admin, AdminKey, HostPattern, Issuer};
 
 pub(crate) use self::{
     key::NewKey,
@@ -27,25 +29,28 @@ pub(crate) use self::{
     request::{CSRF_HELP, SESSION_COOKIE, Visitor, is_from_us, session_cookie},
     token::{Claims, Signer},
 };
+use super::seal::{Purpose, Seal};
 
 /// What is needed to know who asks. Taken anew with each config.
 #[derive(Debug)]
 pub(crate) struct Access {
     current: ArcSwap<Current>,
     void: Arc<void::Void>,
+    issuers: issuer::Issuers,
 }
 
 #[derive(Debug)]
 struct Current {
     signer: Signer,
+    seals: Vec<Seal>,
     settings: Admin,
 }
 
 impl Access {
     /// For these settings.
     pub(crate) fn new(settings: Admin, keyring: &Keyring, void: Arc<void::Void>) -> Self {
-        let current = Current { signer: Signer::new(keyring), settings };
-        Self { current: ArcSwap::from_pointee(current), void }
+        let current = Current { signer: Signer::new(keyring), seals: Seal::all(keyring), settings };
+        Self { current: ArcSwap::from_pointee(current), void, issuers: issuer::Issuers::default() }
     }
 
     /// What is void although it has not expired.
@@ -65,9 +70,17 @@ impl Access {
         let settings = settings.unwrap_or_else(|| Admin {
             hosts: Vec::new(),
             keys: Vec::new(),
+            issuer: None,
             ..self.current.load().settings.clone()
         });
-        self.current.store(Arc::new(Current { signer: Signer::new(keyring), settings }));
+        self.current.store(Arc::new(Current { signer: Signer::new(keyring), seals: Seal::all(keyring), settings }));
+    }
+
+    /// A text with the fleet's signature, and the public key that verifies it.
+    pub(crate) fn sign(&self, purpose: Purpose, text: &str) -> (String, String) {
+        let current = self.current.load();
+        // There is one for each master secret, and always a current one.
+        current.seals.first().map(|seal| (seal.sign(purpose, text), seal.public_key())).unwrap_or_default()
     }
 
     /// Who comes with this bearer token or key; `None`: it is of no use.
@@ -78,6 +91,24 @@ impl Access {
                 .filter(|principal| !self.void.holds(&principal.id, 0)),
             None => Some(self.token(&current, written, now_ms)?.principal(Via::Token)),
         }
+    }
+
+    /// The company's own login, if there is one.
+    pub(crate) fn issuer(&self) -> Option<Arc<Issuer>> {
+        self.current.load().settings.issuer.clone()
+    }
+
+    /// Who comes with a token of the company's own login; its keys are fetched anew for one that is not known.
+    pub(crate) async fn issued(&self, written: &str, now_ms: u64) -> Option<Principal> {
+        let issuer = self.issuer()?;
+        let found = match self.issuers.verify(&issuer, written, now_ms) {
+            Err(issuer::Unknown::Key) if self.issuers.refresh(&issuer).await => {
+                self.issuers.verify(&issuer, written, now_ms)
+            }
+            found => found,
+        };
+        let (principal, made_ms) = found.ok()?;
+        (!self.void.holds(&principal.id, made_ms)).then_some(principal)
     }
 
     /// Who comes with this session cookie, and the cookie that takes its place if it is time.

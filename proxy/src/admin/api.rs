@@ -15,6 +15,7 @@ mod files;
 pub(crate) mod pace;
 mod queues;
 mod system;
+mod webhooks;
 
 use std::{
     collections::HashMap,
@@ -36,10 +37,12 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) use self::queues::mode_name;
+#[cfg(test)]
+pub(crate) use self::queues::change::rules;
+pub(crate) use self::queues::{analytics, change::described, mode_name};
 use self::{
     answer::Problem,
-    queues::{analytics, change, change::Made, stream, visitors, visits},
+    queues::{change, change::Made, report, stream, visitors, visits},
     system::{keys, me, nodes, records},
 };
 use super::{
@@ -49,6 +52,7 @@ use super::{
         void::Since,
     },
     audit::Audit,
+    history::History,
     listen, time,
 };
 use crate::node::{Lines, Node};
@@ -61,6 +65,7 @@ pub(crate) struct Api {
     pub(crate) node: Arc<Node>,
     pub(crate) access: Arc<Access>,
     pub(crate) audit: Audit,
+    pub(crate) history: History,
     pub(crate) pace: pace::Pace,
     streams: Arc<Semaphore>,
     logins: tokio::sync::Mutex<()>,
@@ -70,11 +75,13 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(node: Arc<Node>, access: Arc<Access>, audit: Audit) -> Self {
+        let history = History::new(node.store().state_dir());
         let streams = Arc::new(Semaphore::new(stream::STREAMS_MAX));
         Self {
             node,
             access,
             audit,
+            history,
             pace: pace::Pace::default(),
             streams,
             logins: tokio::sync::Mutex::default(),
@@ -146,6 +153,7 @@ impl Api {
         (name = "control", description = "What is set in place of a file, for a while"),
         (name = "verbs", description = "What is done once"),
         (name = "audit", description = "What operators did"),
+        (name = "webhooks", description = "Who is told what happens"),
         (name = "system", description = "The nodes"),
     )
 )]
@@ -158,9 +166,11 @@ fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(queues::tenants))
         .routes(routes!(queues::tenant))
         .routes(routes!(queues::queues))
+        .routes(routes!(queues::all))
         .routes(routes!(queues::queue))
         .routes(routes!(queues::live))
         .routes(routes!(analytics::read))
+        .routes(routes!(report::report))
         .routes(routes!(stream::stream))
         .routes(routes!(change::set, change::clear))
         .routes(routes!(change::undo))
@@ -170,7 +180,13 @@ fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(visitors::find))
         .routes(routes!(records::records))
         .routes(routes!(records::head))
+        .routes(routes!(records::checkpoint))
         .routes(routes!(nodes::nodes))
+        .routes(routes!(webhooks::list))
+        .routes(routes!(webhooks::deliveries))
+        .routes(routes!(webhooks::replay))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::on))
         .routes(routes!(keys::keys))
         .routes(routes!(keys::revoke_key))
         .routes(routes!(keys::log_out_person))

@@ -65,6 +65,17 @@ pub(crate) enum Outcome {
     Failed,
 }
 
+/// Where the log ended at some time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Checkpoint {
+    /// The last record; 0: there was none.
+    pub(crate) seq: u64,
+    /// Of it and all before it.
+    pub(crate) hash: String,
+    pub(crate) at: String,
+}
+
 /// Something that is to be recorded.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
@@ -128,6 +139,25 @@ impl Audit {
     pub(crate) async fn after(&self, seq: u64, most: usize) -> std::io::Result<Vec<(Record, String)>> {
         let path = self.file.lock().await.path().to_owned();
         blocking(move || file::after(&path, seq, most)).await
+    }
+
+    /// All records that are wanted, the oldest first.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    pub(crate) async fn matching(
+        &self,
+        wanted: impl Fn(&Record) -> bool + Send + 'static,
+    ) -> std::io::Result<Vec<Record>> {
+        let path = self.file.lock().await.path().to_owned();
+        blocking(move || file::matching(&path, &wanted)).await
+    }
+
+    /// The end of the log as a text that can be signed.
+    pub(crate) async fn checkpoint(&self) -> String {
+        let (seq, hash) = self.head().await;
+        let at = time::rfc3339(time::now_ms());
+        serde_json::to_string(&Checkpoint { seq, hash, at }).unwrap_or_default()
     }
 
     /// The last record's number and hash.

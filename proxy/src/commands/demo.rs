@@ -14,7 +14,8 @@ use std::{
 
 use sluice_admission::{store::Embedded, token::Keyring};
 use sluice_config::{
-    Admin, Config, HostPattern, Keys, Name, NodeTls, Origin, Queue, Role, Secret, Server, Store, Tenant, TenantTls,
+    Admin, Config, HostPattern, Keys, Name, NodeLimits, NodeTls, Origin, Queue, Role, Secret, Server, Store, Tenant,
+    TenantTls,
 };
 use tokio::time::sleep;
 
@@ -189,8 +190,10 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
         },
         tls,
         store: Store::Embedded { state_dir: state.0.clone() },
-        admin: Some(Admin { listen: at(options.dashboard_port), hosts: Vec::new(), keys: Vec::new() }),
+        admin: Some(Admin { listen: at(options.dashboard_port), hosts: Vec::new(), keys: Vec::new(), issuer: None }),
         keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),
+        limits: NodeLimits::default(),
+        access_log: None,
         tenants: vec![Arc::new(tenant)],
     })
 }

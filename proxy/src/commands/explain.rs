@@ -9,6 +9,7 @@ use super::Failed;
 use crate::{
     console::say,
     request::{
+        client::{Client, Source},
         kind::{self, Kind},
         path::NormalPath,
         strict::Head,
@@ -39,6 +40,9 @@ pub(super) struct Options {
     /// The client's address, as the other end of the connection.
     #[arg(long, value_name = "ADDRESS", default_value = "192.0.2.1")]
     from: IpAddr,
+    /// The address that a PROXY header in front of the connection names.
+    #[arg(long, value_name = "ADDRESS")]
+    proxy_header: Option<IpAddr>,
     /// A request header, as often as needed.
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -76,7 +80,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     match decide(head, kind, &connection, &config.server.trusted_proxies, https_port, &routes) {
         Ok(decision) => {
             tenant(&routes, &decision.facts.host);
-            say(format_args!("client   {}", decision.client.addr));
+            client(&decision.client, &connection);
             each_rule(head, kind, &decision);
             goes_to(&decision, kind);
             if matches!(decision.goes_to, GoesTo::Gate(_) | GoesTo::Origin) {
@@ -107,16 +111,17 @@ fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
 
 /// The connection that a request for this URL would come on; `None`: there is none, which has been said.
 fn connection(config: &Config, routes: &Routes<Queue>, options: &Options, host: &str) -> Option<Connection> {
-    let peer = options.from;
+    let peer = options.proxy_header.unwrap_or(options.from);
+    let proxy = options.proxy_header.map(|_| options.from);
     if options.url.scheme_str() != Some("https") || config.server.https.is_empty() {
-        return Some(Connection { peer, tls: None });
+        return Some(Connection::new(peer, proxy, None));
     }
     let presented: Option<&Arc<Presented>> =
         routes.certificates().named(host, |_| true).or_else(|| routes.certificates().unnamed());
     if presented.is_none() {
         say(format_args!("tls      no certificate covers {host}, so the handshake fails: unrecognized_name"));
     }
-    presented.map(|presented| Connection { peer, tls: Some(presented.clone()) })
+    presented.map(|presented| Connection::new(peer, proxy, Some(presented.clone())))
 }
 
 fn tenant(routes: &Routes<Queue>, host: &str) {
@@ -150,6 +155,16 @@ fn stopped(routes: &Routes<Queue>, host: &str, stop: Stop<'_>) {
         Stop::Health => say("request  is a health check, and the answer says whether the node is ready"),
         Stop::AboutServer => say("request  is about this server, so the answer is 204"),
     }
+}
+
+/// Whose request it is, and what says so.
+fn client(client: &Client, connection: &Connection) {
+    let said_by = match (client.source(), connection.proxy) {
+        (Source::Forwarded(proxies), _) => format!("X-Forwarded-For, through {proxies} of `trusted_proxies`"),
+        (Source::Connection, Some(proxy)) => format!("the PROXY header of {proxy}"),
+        (Source::Connection, None) => "the connection itself".to_owned(),
+    };
+    say(format_args!("client   {}, by {said_by}", client.addr));
 }
 
 /// Each rule of the path's queue, and what has kept it from deciding.

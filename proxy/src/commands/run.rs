@@ -16,7 +16,7 @@ use crate::{
     console,
     life::{self, Life},
     node::{Lines, Node},
-    reload, resources,
+    reload, resources, supervisor,
 };
 
 /// A store that was away at the start is looked at again after so long.
@@ -59,7 +59,11 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     tracing::info!(tenants = config.tenants.len(), "serving");
     life.beside().spawn(look_at_store(life.node.clone()));
     life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));
-    life.until(life::asked_to_end());
+    supervisor::ready();
+    life.until(async {
+        life::asked_to_end().await;
+        supervisor::stopping();
+    });
     tracing::info!("stopped");
     Ok(())
 }

@@ -282,7 +282,7 @@ impl Gate {
             let (view, now) = (self.usher.view(), now());
             self.policy.decide(&OnlySlip(slip), request, &view.look(&self.rules, now))
         };
-        let decided = self.go_on(step).await;
+        let decided = self.go_on(step, None).await;
         for mark in decided.marks.iter() {
             self.usher.mark(mark);
         }

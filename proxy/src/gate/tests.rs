@@ -223,7 +223,7 @@ impl Visitor {
         let headers = self.headers();
         let request =
             Request { headers: &headers, recipient: self.recipient(), errand, initiator, hidden: self.hidden };
-        let decision = world.gate.decide(request).await;
+        let decision = world.gate.decide_at(request, None).await;
         self.take_in(&decision);
         decision
     }

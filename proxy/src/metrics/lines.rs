@@ -74,6 +74,8 @@ pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
     for (outcome, count) in gate.counts.by_outcome() {
         read.counter("requests_total", "Requests at a gate", &[tenant, queue, ("outcome", outcome)], count);
     }
+    let help = "How often a number was put off because of how many its client had had";
+    read.counter("numbers_delayed_total", help, &labels, gate.delayed());
     for (rule, count) in gate.rules_met() {
         read.counter(
             "rule_requests_total",

@@ -5,9 +5,8 @@ mod downstream;
 mod poll;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
     pin::{Pin, pin},
-    sync::Arc,
+    task::Poll,
 };
 
 use http::{Version, header};
@@ -24,36 +23,45 @@ use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     answer,
     service::{Asking, DRAIN_TIMEOUT, Passage, READ_TIMEOUT, head_of, write},
-    transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
+    transport::{Idle, Spot, connection::Connection, socket::Socket},
 };
 
 impl Driver {
     /// Serves a connection until it ends. Between two requests nothing is held but the socket and one timer: visitors in
     /// a waiting room are connections that idle.
-    pub(crate) async fn http1(&self, socket: Socket, tls: Option<Arc<Presented>>) {
-        let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    pub(crate) fn http1(&self, socket: Socket, connection: Connection, spot: Spot) -> impl Future<Output = ()> {
         let cut = self.service.node.metrics.connections_cut.clone();
-        let mut client = Box::new(Downstream::new(socket, Connection { peer, tls }, cut));
-        let mut idle = pin!(Idle::new(FIRST_REQUEST));
-        for served in 0.. {
-            let Some(Ok(())) = idle.as_mut().wait(|cx| client.poll_next_request(cx)).await else { return };
-            let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
-            if let Some(head) = client.take_request(may_be_poll) {
-                // In a box, so that an idle connection does not keep room for it.
-                let poll = Box::pin(self.service.poll(&head, client.connection(), last)).await;
-                // The passage lives until the answer is with the kernel: a node that leaves waits for it.
-                if let Some((answer, _passage)) = poll {
-                    if client.answer(answer).await.is_err() || last {
-                        return;
+        let mut client = Box::new(Downstream::new(socket, connection, cut));
+        // What it is made of is made above, so that the future keeps no room for it.
+        async move {
+            let mut idle = pin!(Idle::new(FIRST_REQUEST));
+            for served in 0.. {
+                spot.idles(served > 0);
+                let next = idle.as_mut().wait(|cx| match spot.poll_gone(cx) {
+                    // There is no room for it any more.
+                    Poll::Ready(()) => Poll::Ready(Err(std::io::ErrorKind::ConnectionAborted.into())),
+                    Poll::Pending => client.poll_next_request(cx),
+                });
+                let Some(Ok(())) = next.await else { return };
+                spot.is_busy();
+                let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
+                if let Some(head) = client.take_request(may_be_poll) {
+                    // In a box, so that an idle connection does not keep room for it.
+                    let poll = Box::pin(self.service.poll(&head, client.connection(), last)).await;
+                    // The passage lives until the answer is with the kernel: a node that leaves waits for it.
+                    if let Some((answer, _passage)) = poll {
+                        if client.answer(answer).await.is_err() || last {
+                            return;
+                        }
+                        idle.as_mut().restart(KEEPALIVE);
+                        continue;
                     }
-                    idle.as_mut().restart(KEEPALIVE);
-                    continue;
+                    client.give_back(head);
                 }
-                client.give_back(head);
+                let Some(next) = self.request(client, last).await else { return };
+                client = next;
+                idle.as_mut().restart(KEEPALIVE);
             }
-            let Some(next) = self.request(client, last).await else { return };
-            client = next;
-            idle.as_mut().restart(KEEPALIVE);
         }
     }
 
@@ -62,7 +70,7 @@ impl Driver {
     fn request(&self, client: Box<Downstream>, last: bool) -> Pin<Box<impl Future<Output = Option<Box<Downstream>>>>> {
         Box::pin(async move {
             let session = self.head(client, last).await?;
-            let mut passage = Passage::begin(&self.service.node);
+            let mut passage = Passage::begin(&self.service, false);
             match self.judged(session, &mut passage).await {
                 Judged::Answered(next) => next,
                 Judged::MayPass(head, mut client) => {

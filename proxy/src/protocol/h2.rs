@@ -20,6 +20,7 @@
 //! | connections of a worker with wide windows | 128 | the next keeps its narrow ones: bodies come more slowly |
 //! | frames before SETTINGS, pseudo-fields in trailers | none | the connection ends |
 //! | malformed requests | 32 | the connection ends |
+//! | all places for connections taken, and this one is the idlest | | the connection ends |
 //! | first request | 20 s | the connection ends |
 //! | idle | 75 s | the client is told to go, in two steps |
 //! | requests in all | 10,000 | the same |
@@ -36,7 +37,6 @@ mod trailers;
 mod wire;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
     pin::{Pin, pin},
     sync::{
         Arc, OnceLock,
@@ -67,7 +67,7 @@ use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     request::strict::FIELDS_BYTES_MAX,
     service::InFlight,
-    transport::{Idle, connection::Connection, socket::Socket, tls::Presented},
+    transport::{Idle, Spot, connection::Connection, socket::Socket},
 };
 
 /// Streams of a connection at once: what RFC 9113, 6.5.2 recommends at least.
@@ -109,6 +109,7 @@ type Http2 = h2::server::Connection<Stream, Piece>;
 #[derive(Debug)]
 struct Shared {
     connection: Connection,
+    spot: Spot,
     /// Streams that are being served.
     active: AtomicUsize,
     answers: Semaphore,
@@ -137,14 +138,18 @@ struct Active(Arc<Shared>);
 
 impl Active {
     fn begin(shared: &Arc<Shared>) -> Self {
-        shared.active.fetch_add(1, Ordering::Relaxed);
+        if shared.active.fetch_add(1, Ordering::Relaxed) == 0 {
+            shared.spot.is_busy();
+        }
         Self(shared.clone())
     }
 }
 
 impl Drop for Active {
     fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
+        if self.0.active.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.spot.idles(true);
+        }
     }
 }
 
@@ -158,14 +163,19 @@ enum End {
 }
 
 impl Driver {
-    /// Serves a connection until it ends.
-    pub(crate) async fn http2(self: &Arc<Self>, socket: Socket, tls: Arc<Presented>) {
-        let peer = socket.peer().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    /// Serves a connection until it ends. What it is made of is made here, so that the future keeps no room for it.
+    pub(crate) fn http2(
+        self: &Arc<Self>,
+        socket: Socket,
+        connection: Connection,
+        spot: Spot,
+    ) -> impl Future<Output = ()> + use<> {
         let excess = Arc::new(Excess::default());
         let wire = Arc::new(Wire::default());
         let stream = Stream::new(socket, excess.clone(), wire.clone());
         let shared = Arc::new(Shared {
-            connection: Connection { peer, tls: Some(tls) },
+            connection,
+            spot,
             active: AtomicUsize::new(0),
             answers: Semaphore::new(ANSWERS_MAX),
             at_origin: Semaphore::new(AT_ORIGIN),
@@ -176,11 +186,14 @@ impl Driver {
             wire,
             waited_for: OnceLock::new(),
         });
-        let Some(mut connection) = begin(stream).await else { return };
-        if let End::Because(reason, why) = self.drive(&mut connection, &shared, &excess).await {
-            self.service.node.metrics.cut(why);
-            connection.abrupt_shutdown(reason);
-            let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+        let (driver, begun) = (self.clone(), begin(stream));
+        async move {
+            let Some(mut connection) = begun.await else { return };
+            if let End::Because(reason, why) = driver.drive(&mut connection, &shared, &excess).await {
+                driver.service.node.metrics.cut(why);
+                connection.abrupt_shutdown(reason);
+                let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+            }
         }
     }
 
@@ -196,6 +209,9 @@ impl Driver {
         loop {
             let event = {
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
+                    if shared.spot.poll_gone(cx).is_ready() {
+                        return Poll::Ready(Event::NoRoom);
+                    }
                     let accepted = connection.poll_accept(cx).map(Event::Accepted);
                     // Looked at behind the reading that may have set it.
                     if let Some(frame) = excess.get() {
@@ -244,6 +260,7 @@ impl Driver {
                         let _ = connection.set_initial_window_size(WINDOW_BYTES_WIDE);
                     }
                 }
+                Some(Event::NoRoom) => return End::Because(Reason::NO_ERROR, "idlest"),
                 Some(Event::Excess(frame)) => return End::Because(frame.code(), frame.reason()),
                 Some(Event::Accepted(Some(Ok((request, answer))))) => match Incoming::accept(request, answer) {
                     Ok(request) => {
@@ -313,6 +330,8 @@ impl Driver {
 
 #[allow(clippy::large_enum_variant, reason = "made once for each request, and taken apart at once")]
 enum Event {
+    /// It is the idlest of all connections, and another needs its place.
+    NoRoom,
     Leave,
     Changed,
     Excess(frames::Frame),

@@ -87,7 +87,29 @@ pub(crate) fn forward(client: &Client, host: &str, port: Option<u16>, headers: &
     edits.push(Edit::Set(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(proto)));
 }
 
+/// What has said where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The connection itself, or the PROXY header in front of it.
+    Connection,
+    /// `X-Forwarded-For`, by so many trusted proxies.
+    Forwarded(usize),
+}
+
 impl Client {
+    /// What has said so.
+    pub(crate) fn source(&self) -> Source {
+        match self.proxies.len() {
+            0 => Source::Connection,
+            proxies => Source::Forwarded(proxies),
+        }
+    }
+
+    /// Whether our own peer is a trusted proxy, so that what it says of the request is believed.
+    pub(crate) fn peer_is_trusted(&self) -> bool {
+        self.peer_is_trusted
+    }
+
     /// Everybody but us that the request has come through, the client first.
     fn hops(&self) -> impl Iterator<Item = IpAddr> {
         std::iter::once(self.addr).chain(self.proxies.iter().rev().copied())

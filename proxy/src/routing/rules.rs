@@ -113,13 +113,12 @@ impl Of {
     }
 
     /// Whether it holds of so many of these, of which there is at least one.
-    fn holds<T>(self, readings: impl Iterator<Item = T>, holds: impl Fn(T) -> bool) -> bool {
-        let mut readings = readings.map(holds).peekable();
-        readings.peek().is_some()
-            && match self {
-                Self::Every => readings.all(|holds| holds),
-                Self::Any => readings.any(|holds| holds),
-            }
+    fn holds<T>(self, mut readings: impl Iterator<Item = T>, holds: impl Fn(T) -> bool) -> bool {
+        let Some(first) = readings.next().map(&holds) else { return false };
+        match self {
+            Self::Every => first && readings.all(holds),
+            Self::Any => first || readings.any(holds),
+        }
     }
 }
 

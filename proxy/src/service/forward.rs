@@ -1,6 +1,9 @@
 //! Forwards a request that may pass, and says so if that fails.
 
-use std::future::poll_fn;
+use std::{
+    future::poll_fn,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 use http::Method;
@@ -13,6 +16,7 @@ use super::{
 };
 use crate::{
     answer,
+    request::kind::Kind,
     upstream::{self, Ask, Client, Failure, Route, Size},
 };
 
@@ -54,12 +58,20 @@ impl Service {
                 // Whose request it is, for a server that stays the same: the visitor's inside, else the client's.
                 let visitor = visits.number().unwrap_or(passage.client);
                 let on_moved = |now| visits.moved(now);
-                let route = Route { origin, visitor, body_silence_max, on_moved: &on_moved };
-                upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage, &visits)).await
+                let sent = AtomicU64::new(0);
+                let body_max = passage.body_max;
+                let route = Route { origin, visitor, body_silence_max, body_max, sent: &sent, on_moved: &on_moved };
+                let forwarded =
+                    upstream::forward(client, ask, &route, &mut |head| from_origin(head, passage, &visits)).await;
+                passage.line.sent(sent.load(Ordering::Relaxed));
+                forwarded
             }
             Err(failure) => Err(std::mem::replace(failure, Failure::Closed)),
         };
         let Err(failure) = forwarded else { return Ok(()) };
+        if matches!(failure, Failure::BodyTooLong) {
+            self.node.metrics.limit(site.tenant.name.as_str(), "body_max");
+        }
         if let Some(reason) = failure.of_origin() {
             self.node.metrics.origin_error(site.tenant.name.as_str(), reason);
         }
@@ -78,12 +90,20 @@ impl Service {
 async fn say<C: Client>(client: &mut C, code: u16, asks_head: bool, passage: &mut Passage) -> Result<(), Failure> {
     let text = match code {
         400 => "The request cannot be read.\n",
+        413 => answer::TOO_LONG,
         408 => "The request did not come in time.\n",
         503 => "The site is busy. Please try again.\n",
         504 => "The site did not answer in time.\n",
         _ => "The site cannot be reached.\n",
     };
-    let mut answer = answer::plain(code, text);
+    let site = passage.site.as_ref().filter(|_| code >= 500);
+    let mut answer = match (site, passage.wants) {
+        (Some(site), Some(wants)) => {
+            let is_get = passage.kind == Kind::Navigation;
+            answer::unavailable(code, &site.pages, site.first_host(), wants, is_get)
+        }
+        _ => answer::plain(code, text),
+    };
     if code == 503 {
         answer::try_again_soon(&mut answer);
     }
@@ -120,6 +140,7 @@ fn from_origin(head: &mut ResponseHeader, passage: &mut Passage, visits: &Visits
         }
     }
     headers::take_off(head);
+    passage.line.begins(head);
     if let Some(site) = &passage.site {
         site.headers.put_on(head, passage.recipient.secure);
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, HeaderName, Method, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use sluice_admission::{standing::Standing, usher::now};
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
@@ -14,6 +14,7 @@ use super::{Passage, Service, caching, frameworks, moving};
 use crate::{
     answer::{self, Answer, Parked},
     gate::{self, Errand, Gate, Recipient, Request},
+    limits::{Network, Over, Price},
     request::{
         Edit,
         client::{self, Client},
@@ -23,12 +24,14 @@ use crate::{
         preferences::Preferences,
         scan::split,
         strict::{Facts, Head, Upgrade},
+        trace::{self, X_REQUEST_ID},
         via,
     },
     routing::{
         Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
     },
+    sinks::access_log::Outcome,
     transport::connection::Connection,
 };
 
@@ -41,8 +44,15 @@ impl Service {
     /// Judges a request. `None`: it is to be forwarded, and the passage says how.
     pub(crate) async fn judge(&self, head: Head<'_>, connection: &Connection, passage: &mut Passage) -> Option<Answer> {
         passage.kind = kind::classify(head.method, head.version, head.headers);
+        passage.line.note(|record| {
+            record.read(head.method, head.target, head.version, head.headers);
+            let written = head.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+            record.host(written.or(head.uri.authority().map(|authority| authority.as_str())).unwrap_or_default());
+            record.client = Some(connection.peer);
+            (record.is_tls, record.kind) = (connection.is_tls(), Some(passage.kind));
+        });
         match self.decide(head, passage.kind, connection) {
-            Ok(decision) => self.serve(head, decision, passage).await,
+            Ok(decision) => self.serve(head, decision, connection, passage).await,
             Err(stop) => Some(self.stop(stop, page_wanted(passage.kind, head.headers))),
         }
     }
@@ -62,12 +72,46 @@ impl Service {
         &self,
         head: Head<'_>,
         decision: Decision<'_, Gate>,
+        connection: &Connection,
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Head { method, headers, version, .. } = head;
         let Decision { facts, client, site, goes_to, rule, route } = decision;
-        if let Some((gate, nth)) = rule {
-            gate.met_rule(nth);
+        if let Some((gate, nth)) = &rule {
+            gate.met_rule(*nth);
+        }
+        let is_poll = matches!(goes_to, GoesTo::Own(Endpoint::Status));
+        if is_poll && !self.log.has_polls() {
+            passage.line.0 = None;
+        }
+        passage.line.note(|record| {
+            record.read(method, head.target, version, headers);
+            record.host(&facts.host);
+            (record.client, record.is_tls) = (Some(client.addr), client.secure);
+            (record.kind, record.tenant) = (Some(passage.kind), Some(site.tenant.name.clone()));
+            let covering =
+                if let GoesTo::Gate(gate) = &goes_to { Some(gate) } else { rule.as_ref().map(|(gate, _)| gate) };
+            record.queue = covering.map(|gate| gate.queue.name.clone());
+            let named = rule.as_ref().and_then(|(gate, nth)| gate.queue.rules.get(*nth));
+            record.rule = named.map(|rule| rule.name.as_str().into());
+            record.outcome = Outcome::Answered;
+        });
+        // Polls are called nothing unless they are logged: nothing is looked for by their names.
+        if passage.line.0.is_some() || !is_poll {
+            let id = trace::request_id(headers, client.peer_is_trusted());
+            passage.line.note(|record| record.request_id = Some(id.clone()));
+            passage.request_id = Some(id);
+        }
+        let network = self.prefixes.network(client.addr);
+        let is_for_site = matches!(goes_to, GoesTo::Gate(_) | GoesTo::Origin);
+        if let Err(Over(limit)) = connection.belongs_to(&site.usage) {
+            return Some(self.over(limit, &site, passage).closing());
+        }
+        if is_for_site {
+            match site.usage.begin() {
+                Ok(under_way) => passage.under_way = under_way,
+                Err(Over(limit)) => return Some(self.over(limit, &site, passage)),
+            }
         }
         let app = is_app(passage.kind, headers);
         passage.recipient = Recipient { secure: client.secure, app, domain: site.shares_cookies(&facts.host) };
@@ -79,9 +123,11 @@ impl Service {
         passage.route = route;
         let answer = match goes_to {
             GoesTo::Https(to) => Some(answer::moved(to)),
-            GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, passage).await),
+            GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, network, passage).await),
             GoesTo::Gate(gate) => {
-                let answer = self.at_the_gate(&gate, headers, &facts, client.addr, passage).await;
+                let price = passage.site.as_ref().and_then(|site| site.usage.price(network));
+                let answer = self.at_the_gate(&gate, headers, &facts, client.addr, price, passage).await;
+                passage.line.comes_to(Outcome::Parked);
                 let answer = answer.map(|answer| frameworks::dress(answer, passage.kind, method, headers, &facts));
                 if answer.is_none() {
                     pass_by(Some(&gate), headers, &facts, passage);
@@ -90,6 +136,7 @@ impl Service {
             }
             GoesTo::Refused => {
                 self.node.metrics.reject("rule");
+                passage.line.comes_to(Outcome::Refused);
                 Some(answer::plain(403, "This request is refused here.\n"))
             }
             GoesTo::Origin => {
@@ -97,11 +144,20 @@ impl Service {
                 None
             }
         };
+        let answer = answer.or_else(|| self.beyond(&facts, network, passage));
         if answer.is_none() {
+            passage.line.comes_to(Outcome::Forwarded);
+            passage.wants = page_wanted(passage.kind, headers);
             passage.edits = origin_edits(headers, version, &facts, &client);
             let Some(site) = &passage.site else { unreachable!("the passage has its site") };
             self.node.routes().fleet().sign(headers, version, site.tenant.name.as_str(), &mut passage.edits);
             via::count_down(method, headers, &mut passage.edits);
+            if let Some(id) = &passage.request_id {
+                let value = HeaderValue::from_str(id);
+                passage.edits.extend(value.ok().map(|value| Edit::Set(X_REQUEST_ID.clone(), value)));
+            }
+            let begun = trace::begin_trace(self.traceparent, headers, &mut passage.edits);
+            passage.line.note(|record| record.trace_id = begun.or_else(|| trace::trace_id(headers).map(Into::into)));
         }
         answer
     }
@@ -113,6 +169,7 @@ impl Service {
         method: &Method,
         headers: &HeaderMap,
         facts: &Facts<'_>,
+        client: Network,
         passage: &mut Passage,
     ) -> Answer {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
@@ -139,7 +196,8 @@ impl Service {
             }
             (Endpoint::Status, Some(gate)) if *method == Method::GET || *method == Method::HEAD => {
                 let request = Request { hidden: query.hidden, ..request(headers, passage, facts, Errand::Status) };
-                let decision = gate.decide(request).await;
+                let price = site.usage.price(client);
+                let decision = gate.decide_at(request, price).await;
                 let standing = take(passage, decision, None);
                 passage.handed_out.extend(cors::parked(cors_settings, headers));
                 standing.map_or_else(answer::preflight, |standing| {
@@ -175,6 +233,7 @@ impl Service {
         headers: &HeaderMap,
         facts: &Facts<'_>,
         addr: IpAddr,
+        price: Option<Price>,
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
@@ -190,7 +249,7 @@ impl Service {
         }
         let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
         let request = request(headers, passage, facts, errand);
-        let decision = gate.decide(request).await;
+        let decision = gate.decide_at(request, price).await;
         if decision.inside.is_some() {
             self.node.insiders.note(gate, addr);
         }

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, IoSlice},
-    net::IpAddr,
     os::fd::{AsRawFd, RawFd},
     pin::Pin,
     task::{Context, Poll, ready},
@@ -63,15 +62,6 @@ impl Socket {
 
     fn new(io: Io, cuts: IntCounter) -> Self {
         Self { io, pace: Pace::new(cuts) }
-    }
-
-    /// The address at the other end; `None` if it has gone already.
-    pub(crate) fn peer(&self) -> Option<IpAddr> {
-        let tcp = match &self.io {
-            Io::Tcp(tcp) => tcp,
-            Io::Tls(tls) => tls.get_ref().0,
-        };
-        tcp.peer_addr().ok().map(|addr| addr.ip())
     }
 
     /// Its number in this process.

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::TcpStream as StdTcpStream,
+    net::{IpAddr, Ipv4Addr, TcpStream as StdTcpStream},
     pin::Pin,
     sync::{
         Arc,
@@ -18,27 +18,46 @@ use std::{
 use pingora_core::server::ShutdownWatch;
 use prometheus::IntGauge;
 use rustls::server::ClientHello;
+use sluice_config::Traceparent;
 use tokio::{
     net::TcpStream,
     runtime::Builder,
-    sync::{OwnedSemaphorePermit, mpsc, watch},
+    select,
+    sync::{OwnedSemaphorePermit, mpsc, oneshot, watch},
+    time::Instant,
 };
 
 use super::{
-    Scheme,
-    connection::Protocol,
+    Scheme, Speaks, Spot,
+    connection::{Connection, Protocol},
+    idlest, proxy_protocol,
     socket::Socket,
     tls::{Encrypted, Handshakes, Shaken},
 };
-use crate::{node::Node, protocol::Driver, service::Service, upstream};
+use crate::{
+    limits::{Prefixes, clients::ClientConnections},
+    node::Node,
+    protocol::Driver,
+    service::Service,
+    upstream,
+};
 
 /// A client's connection.
 pub(super) struct Client {
     pub(super) tcp: StdTcpStream,
-    /// What the listener speaks that it came to.
-    pub(super) scheme: Scheme,
+    /// What comes on the listener that it came to.
+    pub(super) speaks: Speaks,
     /// Its place among all connections.
     pub(super) place: OwnedSemaphorePermit,
+}
+
+/// What a worker is told.
+enum Word {
+    Serve(Client),
+    /// A place is needed; says whether a connection goes.
+    LetOneGo(oneshot::Sender<bool>),
+    /// Somebody wants to know whether it is alive.
+    Answer(oneshot::Sender<()>),
 }
 
 /// What all workers have in common.
@@ -46,6 +65,9 @@ pub(super) struct Client {
 pub(super) struct Shared {
     pub(super) node: Arc<Node>,
     pub(super) trusted_proxies: Arc<[ipnet::IpNet]>,
+    pub(super) clients: Arc<ClientConnections>,
+    pub(super) prefixes: Prefixes,
+    pub(super) traceparent: Traceparent,
     pub(super) handshake_timeout: Duration,
     /// TLS handshakes under way, of each worker.
     pub(super) handshakes_max: usize,
@@ -58,32 +80,33 @@ pub(super) struct Shared {
 
 /// Where a worker is handed its clients.
 pub(super) struct Worker {
-    clients: mpsc::UnboundedSender<Client>,
+    words: mpsc::UnboundedSender<Word>,
     load: Arc<AtomicUsize>,
 }
 
 impl Worker {
     /// Starts a worker's thread.
     pub(super) fn start(index: usize, shared: Shared) -> io::Result<Self> {
-        // Bounded by the places that clients come with.
-        let (clients, inbox) = mpsc::unbounded_channel();
+        // Bounded by the places that clients come with, and by listeners, each of which waits for its answer.
+        let (words, inbox) = mpsc::unbounded_channel();
         let load = Arc::new(AtomicUsize::new(0));
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let load_of = load.clone();
         std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
             runtime.block_on(async {
                 let Shared { node, trusted_proxies, requests_max, https_port, shutdown, .. } = shared;
-                let Shared { handshake_timeout, handshakes_max, .. } = shared;
+                let Shared { handshake_timeout, handshakes_max, clients, prefixes, traceparent, .. } = shared;
+                let log = node.access_log.lane();
                 let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
-                let service = Service { node, trusted_proxies, requests_max, https_port };
+                let service = Service { node, trusted_proxies, prefixes, traceparent, requests_max, https_port, log };
                 // A watch of the worker's own: connections look at it all the time, and share no lock with other workers.
                 let (closing, watch) = watch::channel(false);
                 let driver = Arc::new(Driver::new(service, watch));
-                let floor = Arc::new(Floor { driver, handshakes, handshake_timeout, load: load_of });
+                let floor = Arc::new(Floor { driver, handshakes, handshake_timeout, clients, load: load_of });
                 floor.serve(inbox, shutdown, closing).await;
             });
         })?;
-        Ok(Self { clients, load })
+        Ok(Self { words, load })
     }
 
     /// Connections it has.
@@ -95,7 +118,22 @@ impl Worker {
     pub(super) fn take(&self, client: Client) {
         self.load.fetch_add(1, Ordering::Relaxed);
         // A worker lives as long as the process; if it is gone, so is the client.
-        let _ = self.clients.send(client);
+        let _ = self.words.send(Word::Serve(client));
+    }
+
+    /// Waits until it has come round to answering.
+    pub(super) async fn answers(&self) {
+        let (says, heard) = oneshot::channel();
+        // One that is gone answers nothing, for ever.
+        if self.words.send(Word::Answer(says)).is_err() || heard.await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Has its idlest connection go. False: none has been idle for long.
+    pub(super) async fn lets_one_go(&self) -> bool {
+        let (says, heard) = oneshot::channel();
+        self.words.send(Word::LetOneGo(says)).is_ok() && heard.await.unwrap_or(false)
     }
 }
 
@@ -125,6 +163,7 @@ struct Floor {
     driver: Arc<Driver>,
     handshakes: Handshakes,
     handshake_timeout: Duration,
+    clients: Arc<ClientConnections>,
     load: Arc<AtomicUsize>,
 }
 
@@ -132,7 +171,7 @@ impl Floor {
     /// `closing` is heard by the worker's connections once `shutdown` says so.
     async fn serve(
         self: Arc<Self>,
-        mut inbox: mpsc::UnboundedReceiver<Client>,
+        mut inbox: mpsc::UnboundedReceiver<Word>,
         mut shutdown: ShutdownWatch,
         closing: watch::Sender<bool>,
     ) {
@@ -142,9 +181,21 @@ impl Floor {
             let _ = closing.send(true);
         });
         tokio::spawn(upstream::sweep());
-        while let Some(Client { tcp, scheme, place }) = inbox.recv().await {
+        while let Some(word) = inbox.recv().await {
+            let Client { tcp, speaks, place } = match word {
+                Word::Serve(client) => client,
+                Word::Answer(says) => {
+                    let _ = says.send(());
+                    continue;
+                }
+                Word::LetOneGo(says) => {
+                    // Whoever has asked may be gone.
+                    let _ = says.send(idlest::let_go());
+                    continue;
+                }
+            };
             match TcpStream::from_std(tcp) {
-                Ok(tcp) => drop(tokio::spawn(self.clone().connection(tcp, scheme, place))),
+                Ok(tcp) => drop(tokio::spawn(self.clone().connection(tcp, speaks, place))),
                 Err(error) => {
                     tracing::error!(%error, "connection not taken over by its worker");
                     self.load.fetch_sub(1, Ordering::Relaxed);
@@ -155,31 +206,86 @@ impl Floor {
         std::future::pending().await
     }
 
-    async fn connection(self: Arc<Self>, tcp: TcpStream, scheme: Scheme, place: OwnedSemaphorePermit) {
+    async fn connection(self: Arc<Self>, mut tcp: TcpStream, speaks: Speaks, place: OwnedSemaphorePermit) {
         let metrics = &self.driver.service.node.metrics;
         let _here = Here::begin(metrics.connections.clone(), self.load.clone());
+        let spot = Spot::new();
+        spot.idles(false);
+        let deadline = Instant::now() + self.handshake_timeout;
+        let peer = tcp.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |addr| addr.ip());
+        let named = if speaks.proxied {
+            match self.named(&mut tcp, peer, deadline, &spot).await {
+                Some(named) => named,
+                None => return,
+            }
+        } else {
+            None
+        };
+        let client = named.unwrap_or(peer);
+        // Behind the PROXY header, which says whose it is, and before the handshake, which costs most.
+        let Some(_one) = self.clients.take(client) else {
+            metrics.limit("", "connections_per_client_max");
+            return;
+        };
         let cuts = metrics.connections_cut.clone();
-        let (socket, tls) = match scheme {
+        let (socket, tls) = match speaks.scheme {
             Scheme::Http => (Socket::plain(tcp, cuts), None),
-            Scheme::Https => match self.shake(tcp).await {
+            Scheme::Https => match self.shake(tcp, deadline, &spot).await {
                 Some((stream, tls)) => (Socket::encrypted(stream, cuts), Some(tls)),
                 None => return,
             },
         };
+        let proxy = named.map(|_| peer);
         match tls {
             // Each in a box: an idle connection keeps no room for the other.
             Some(Encrypted { presented, protocol: Protocol::Http2 }) => {
-                Box::pin(self.driver.http2(socket, presented)).await;
+                let connection = Connection::new(client, proxy, Some(presented));
+                Box::pin(self.driver.http2(socket, connection, spot)).await;
             }
-            tls => Box::pin(self.driver.http1(socket, tls.map(|tls| tls.presented))).await,
+            tls => {
+                let connection = Connection::new(client, proxy, tls.map(|tls| tls.presented));
+                Box::pin(self.driver.http1(socket, connection, spot)).await;
+            }
         }
         drop(place);
     }
 
+    /// Reads a PROXY header: the address that it names, if it names one. `None`: the connection is to be closed, which
+    /// has been counted. In a box, which is gone when it has been read.
+    fn named<'a>(
+        &'a self,
+        tcp: &'a mut TcpStream,
+        peer: IpAddr,
+        deadline: Instant,
+        spot: &'a Spot,
+    ) -> Pin<Box<impl Future<Output = Option<Option<IpAddr>>> + 'a>> {
+        let service = &self.driver.service;
+        Box::pin(async move {
+            let read = proxy_protocol::client_of(tcp, peer, &service.trusted_proxies, deadline);
+            let read = select! {
+                biased;
+                () = spot.gone() => return None,
+                read = read => read,
+            };
+            read.inspect_err(|refused| service.node.metrics.proxy_header(*refused)).ok()
+        })
+    }
+
     /// In a box, which is gone when the handshake is over.
-    fn shake(&self, tcp: TcpStream) -> Pin<Box<impl Future<Output = Option<Shaken>>>> {
+    fn shake<'a>(
+        &'a self,
+        tcp: TcpStream,
+        deadline: Instant,
+        spot: &'a Spot,
+    ) -> Pin<Box<impl Future<Output = Option<Shaken>> + 'a>> {
         let node = &self.driver.service.node;
         let choose = |hello: &ClientHello<'_>| node.routes().certificates().choose(hello).cloned();
-        Box::pin(self.handshakes.shake(tcp, self.handshake_timeout, choose))
+        Box::pin(async move {
+            select! {
+                biased;
+                () = spot.gone() => None,
+                shaken = self.handshakes.shake(tcp, deadline, choose) => shaken,
+            }
+        })
     }
 }

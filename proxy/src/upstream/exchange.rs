@@ -4,13 +4,14 @@ use std::{
     future::poll_fn,
     io::IoSlice,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
 };
 
 use tokio::time::Sleep;
 
 use super::{
-    Client, OnHead,
+    Client, OnHead, Route,
     answer::{self, Answer, BrokenHead, HEAD_BYTES_MAX, Size},
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
@@ -24,6 +25,20 @@ use super::{
 const SPEAKS_TLS: &str = "it is TLS: write `tls = true`, or name the port that speaks plain HTTP";
 /// Interim answers in front of an answer.
 const INTERIM_MAX: u8 = 32;
+
+/// How much moves: what is bounded, and what is counted.
+#[derive(Clone, Copy)]
+pub(super) struct Amounts<'r> {
+    pub(super) body_bytes_max: u64,
+    /// Bytes of the answer's body.
+    pub(super) sent: &'r AtomicU64,
+}
+
+impl<'r> Amounts<'r> {
+    pub(super) fn of(route: &Route<'r>) -> Self {
+        Self { body_bytes_max: route.body_max, sent: route.sent }
+    }
+}
 
 /// How an exchange ends well.
 #[derive(Debug)]
@@ -39,6 +54,7 @@ pub(super) struct Exchange<'a, C> {
     client: &'a mut C,
     link: Link,
     ask: &'a Ask,
+    amounts: Amounts<'a>,
     patience: Patience<'a>,
     up: Up,
     down: Down,
@@ -53,6 +69,8 @@ struct Up {
     taken: bool,
     /// Something of the client's body has been read, and cannot be read again.
     body_read: bool,
+    /// How much of it.
+    body_bytes: u64,
     /// The origin takes nothing more. It may have answered all the same.
     broken: bool,
 }
@@ -76,10 +94,10 @@ enum State {
 }
 
 impl<'a, C: Client> Exchange<'a, C> {
-    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>) -> Self {
-        let up = Up { kept: Vec::new(), begun: false, taken: false, body_read: false, broken: false };
+    pub(super) fn new(client: &'a mut C, link: Link, ask: &'a Ask, limits: Limits<'a>, amounts: Amounts<'a>) -> Self {
+        let up = Up { kept: Vec::new(), begun: false, taken: false, body_read: false, body_bytes: 0, broken: false };
         let down = Down { state: State::Head, head: Vec::new(), interim: 0, heard: false, keeps: false };
-        Self { client, link, ask, patience: Patience::new(limits, ask.expects), up, down }
+        Self { client, link, ask, amounts, patience: Patience::new(limits, ask.expects), up, down }
     }
 
     /// Moves bytes both ways until the answer is with the client.
@@ -150,6 +168,10 @@ impl<'a, C: Client> Exchange<'a, C> {
                 match self.client.poll_body(cx, buffer) {
                     Poll::Ready(bytes) => {
                         piece = &buffer[..bytes?];
+                        self.up.body_bytes = self.up.body_bytes.saturating_add(piece.len() as u64);
+                        if self.up.body_bytes > self.amounts.body_bytes_max {
+                            return Err(Failure::BodyTooLong);
+                        }
                         (self.patience.up.moved, self.up.body_read) = (true, true);
                         // It comes without being asked for, so what it takes is not the origin's time.
                         self.patience.expects = false;
@@ -310,6 +332,7 @@ impl<'a, C: Client> Exchange<'a, C> {
         let decoded = body.decode(bytes)?;
         self.down.keeps &= decoded.used == bytes.len();
         let body_bytes = &bytes[..decoded.bytes];
+        self.amounts.sent.fetch_add(decoded.bytes as u64, Ordering::Relaxed);
         if !decoded.ended {
             return if body_bytes.is_empty() { Ok(()) } else { self.client.write(cx, body_bytes, None) };
         }

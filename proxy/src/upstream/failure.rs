@@ -39,6 +39,8 @@ pub(crate) enum Failure {
     /// A WebSocket has a connection of its own.
     #[error("a WebSocket cannot go to an origin with `http2 = true`: give its paths a `[[route]]` with another origin")]
     NoWebSocket,
+    #[error("the request's body is longer than it may be")]
+    BodyTooLong,
     #[error("the request cannot be forwarded: {0}")]
     Request(&'static str),
 }
@@ -50,6 +52,7 @@ impl Failure {
             Self::ClientGone(_) | Self::NotTaken => None,
             Self::Request(_) => Some(400),
             Self::BodySilent => Some(408),
+            Self::BodyTooLong => Some(413),
             Self::Busy => Some(503),
             Self::ConnectTimedOut | Self::HandshakeTimedOut | Self::Silent => Some(504),
             Self::NotConnected(_)
@@ -83,6 +86,7 @@ impl Failure {
             | Self::NotTaken
             | Self::BodySilent
             | Self::NoWebSocket
+            | Self::BodyTooLong
             | Self::Request(_) => None,
         }
     }

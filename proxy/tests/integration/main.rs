@@ -10,6 +10,7 @@ mod clients;
 mod command_line;
 mod cookieless;
 mod crowd;
+mod edge;
 mod elsewhere;
 mod faults;
 mod forwarding;

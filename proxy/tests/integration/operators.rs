@@ -4,11 +4,15 @@ mod access;
 mod audit;
 mod control;
 mod dashboard;
+mod issuer;
 mod listener;
 mod nodes;
+mod report;
 mod revoked;
+mod top;
 mod verbs;
 mod visitors;
+mod webhooks;
 
 use serde_json::Value;
 
@@ -51,12 +55,20 @@ impl<'n> Operator<'n> {
 
 /// What `sluice admin token` prints for this node's config.
 pub(crate) fn token(node: &Node, role: &str, tenants: &[&str]) -> String {
-    let mut command = sluice(&["admin", "token", "--name", "ann", "--role", role, "--config"]);
+    let mut command = node.command(&["admin", "token", "--name", "ann", "--role", role, "--config"]);
     command.arg(node.folder.path());
     command.args(tenants.iter().flat_map(|tenant| ["--tenant", tenant]));
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Sets something in the shop's queue, whatever is set now.
+pub(crate) async fn set_override(node: &Node, body: &Value) {
+    let path = "/v1/tenants/shop/queues/shop/override";
+    let request = Request::new("PATCH", path).header("If-Match", "*").body("application/json", body.to_string());
+    let answer = Operator::new(node, "admin", &[]).ask(request).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
 }
 
 /// One request to the API.

@@ -63,6 +63,31 @@ impl Redis {
         };
         read(answer.map_err(unavailable)?).ok_or_else(|| StoreError::Away(format!("{key} is no board")))
     }
+
+    /// A value that all nodes share under a name; see [`Redis::share`].
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let (slot, key) = keys::shared(&self.prefix, name);
+        let mut get = redis::cmd("GET");
+        get.arg(&key);
+        match self.send(slot, &get).await.map_err(unavailable)? {
+            Value::BulkString(value) => Ok(Some(value)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Puts a value under a name, in the place of another one, for so long.
+    ///
+    /// # Errors
+    /// If the store did not answer.
+    pub async fn put(&self, name: &str, value: &[u8], keep: Duration) -> Result<(), StoreError> {
+        let (slot, key) = keys::shared(&self.prefix, name);
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(value).arg("PX").arg(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX >> 12));
+        self.send(slot, &set).await.map_err(unavailable).map(drop)
+    }
 }
 
 fn load() -> Cmd {

@@ -78,23 +78,21 @@ static HASH: Key<Text<[u8; 32]>, Required> = Key {
     absent: Required("run `sluice admin key`, and write the `hash` that it prints"),
 };
 
+/// The roles, and what each may do.
+pub(crate) const ROLE_CHOICE: Choice<Role, 4> = Choice {
+    words: &[("viewer", Role::Viewer), ("manager", Role::Manager), ("admin", Role::Admin), ("auditor", Role::Auditor)],
+    meanings: [
+        "sees queues",
+        "sees and changes queues and visits",
+        "everything, resets among it",
+        "sees queues and the audit log",
+    ],
+};
+
 static ROLE: Key<Choice<Role, 4>, Required> = Key {
     name: "role",
     doc: "What it may do",
-    kind: Choice {
-        words: &[
-            ("viewer", Role::Viewer),
-            ("manager", Role::Manager),
-            ("admin", Role::Admin),
-            ("auditor", Role::Auditor),
-        ],
-        meanings: [
-            "sees queues",
-            "sees and changes queues and visits",
-            "everything, resets among it",
-            "sees queues and the audit log",
-        ],
-    },
+    kind: ROLE_CHOICE,
     absent: Required("write `role = \"viewer\"`, or another of the roles"),
 };
 

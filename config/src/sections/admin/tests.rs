@@ -54,3 +54,25 @@ fn no_two_keys_have_one_name() {
         "",
     );
 }
+
+#[test]
+fn an_issuer_has_keys_that_nobody_else_can_give_and_roles() {
+    let issuer = |keys: &str| {
+        format!(
+            "[admin]\n[admin.issuer]\nissuer = \"https://login.example.com\"\naudience = \"sluice\"\nkeys = {keys}\n\
+             [[admin.issuer.role]]\nvalue = \"ticketing\"\nrole = \"manager\"\ntenants = [\"shop\"]\n"
+        )
+    };
+    let config = Dir::node(&issuer("\"https://login.example.com/keys\"")).config();
+    let read = config.admin.unwrap().issuer.unwrap();
+    assert_eq!(
+        (&*read.claim, read.roles[0].role, read.keys.to_string()),
+        ("roles", Role::Manager, "https://login.example.com:443/keys".into())
+    );
+    Dir::node(&issuer("\"http://127.0.0.1:8080/keys\"")).config();
+    let plain = Dir::node(&issuer("«\"http://login.example.com/keys\"»"));
+    plain.is_wrong(Kind::Malformed, "in plain HTTP could be anybody's", "https://");
+    let without = issuer("\"https://login.example.com/keys\"");
+    let without = without.split("[[admin").next().unwrap().replace("[admin.issuer]", "«[admin.issuer]»");
+    Dir::node(&without).is_wrong(Kind::Missing, "`role` is missing", "[[admin.issuer.role]]");
+}

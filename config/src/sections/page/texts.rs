@@ -23,7 +23,7 @@ pub struct TextId {
 }
 
 /// Every text of the pages.
-pub const TEXTS: [TextId; 96] = [
+pub const TEXTS: [TextId; 98] = [
     text("states.joining.heading", &[]),
     text("states.joining.text", &[]),
     text("states.waiting.heading", &[]),
@@ -116,6 +116,8 @@ pub const TEXTS: [TextId; 96] = [
     text("notices.rejoin", &[]),
     text("notices.unknown_site.heading", &[]),
     text("notices.unknown_site.text", &[]),
+    text("notices.unavailable.heading", &[]),
+    text("notices.unavailable.text", &[]),
     text("notices.bad_request.heading", &[]),
     text("notices.bad_request.text", &["reason"]),
     text("board.calling", &[]),

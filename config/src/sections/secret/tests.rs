@@ -94,6 +94,24 @@ fn file_open_to_others_is_refused() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_of_root_may_be_read_by_its_group_and_changed_by_nobody() {
+    for (mode, owner, expected) in [
+        (0o440, 0, true),
+        (0o040, 0, true),
+        (0o440, 1000, false),
+        (0o640, 0, false),
+        (0o460, 0, false),
+        (0o450, 0, false),
+        (0o444, 0, false),
+        (0o441, 0, false),
+    ] {
+        assert_eq!(is_readable_by_group_alone(mode, owner), expected, "{mode:o} of {owner}");
+    }
+    assert!(is_own_group(rustix::process::getegid().as_raw()) && !is_own_group(u32::MAX - 7));
+}
+
 #[test]
 fn exactly_one_source() {
     secret("«{ }»").is_wrong(Kind::Missing, "where is the secret?", "{ env = \"SLUICE_KEY\" }");

@@ -120,3 +120,19 @@ fn truth_in_quotes_is_advised_without_them() {
     server("http2 = «\"false\"»").is_wrong(Kind::WrongType, "true or false, not a string", "`http2 = false`");
     server("http2 = «\"yes\"»").is_wrong(Kind::WrongType, "true or false, not a string", "`http2 = true`");
 }
+
+#[test]
+fn a_proxy_protocol_is_for_listeners_that_are_there_and_for_peers_that_are_trusted() {
+    let node = |lines: &str| Dir::node(&format!("[server]\nhttp = [\"127.0.0.1:1\"]\n{lines}\n"));
+    let server = node("trusted_proxies = [\"10.0.0.0/8\"]\nproxy_protocol = [\"127.0.0.1:1\"]\ntraceparent = \"make\"")
+        .config()
+        .server;
+    assert_eq!((server.proxy_protocol, server.traceparent), (server.http, crate::Traceparent::Make));
+    let elsewhere = "trusted_proxies = [\"10.0.0.0/8\"]\nproxy_protocol = [«\"127.0.0.1:2\"»]";
+    node(elsewhere).is_wrong(Kind::Conflict, "neither `http` nor `https`", "as it is written there");
+    node("proxy_protocol = «[\"127.0.0.1:1\"]»").is_wrong(
+        Kind::Conflict,
+        "nobody whose PROXY header",
+        "`trusted_proxies`",
+    );
+}

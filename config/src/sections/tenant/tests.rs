@@ -88,5 +88,5 @@ fn unknown_keys_are_refused_with_a_guess() {
         "unknown table in the top of a tenant's file",
         "`cors`",
     );
-    Dir::tenant(&queue("[queue.«limits»]\na = 1")).is_wrong(Kind::UnknownKey, "unknown table in [[queue]]", "remove");
+    Dir::tenant(&queue("[queue.«bounds»]\na = 1")).is_wrong(Kind::UnknownKey, "unknown table in [[queue]]", "remove");
 }

@@ -81,6 +81,8 @@ pub(crate) enum Via {
     Session,
     /// A key of `[[admin.key]]`.
     Key,
+    /// A token of `[admin.issuer]`.
+    Issuer,
 }
 
 /// Who asks.

@@ -34,7 +34,11 @@ impl FromRequestParts<Arc<Api>> for Visitor {
         let now_ms = now_ms();
         let visitor = match bearer(&parts.headers) {
             Some(written) => {
-                let principal = api.access.bearer(written, now_ms).ok_or_else(Problem::unknown)?;
+                let principal = match api.access.bearer(written, now_ms) {
+                    Some(principal) => Some(principal),
+                    None => api.access.issued(written, now_ms).await,
+                };
+                let principal = principal.ok_or_else(Problem::unknown)?;
                 Self { principal }
             }
             None => {

@@ -6,13 +6,14 @@ use axum::{
 };
 
 /// A path, its type and its text.
-pub(crate) const FILES: [(&str, &str, &str); 6] = [
+pub(crate) const FILES: [(&str, &str, &str); 7] = [
     ("/", "text/html; charset=utf-8", include_str!("../dashboard/index.html")),
     ("/dashboard.css", "text/css; charset=utf-8", include_str!("../dashboard/dashboard.css")),
     ("/dashboard.js", SCRIPT, include_str!("../dashboard/dashboard.js")),
     ("/dashboard-api.js", SCRIPT, include_str!("../dashboard/dashboard-api.js")),
     ("/dashboard-parts.js", SCRIPT, include_str!("../dashboard/dashboard-parts.js")),
     ("/dashboard-change.js", SCRIPT, include_str!("../dashboard/dashboard-change.js")),
+    ("/dashboard-visitor.js", SCRIPT, include_str!("../dashboard/dashboard-visitor.js")),
 ];
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";

@@ -118,6 +118,11 @@ fn parse(line: &[u8]) -> Result<(Record, &[u8], &[u8]), String> {
     Ok((record, json, hash))
 }
 
+/// The record of a line, whatever its hash.
+pub(super) fn record(line: &[u8]) -> Option<Record> {
+    parse(line).ok().map(|(record, ..)| record)
+}
+
 /// The hash that a line says it has.
 pub(super) fn written(line: &[u8]) -> Option<Hash> {
     let (_, _, written) = parse(line).ok()?;

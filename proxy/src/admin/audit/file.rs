@@ -104,9 +104,7 @@ fn rolled_name(last: u64) -> String {
 fn start(dir: &Path) -> io::Result<Chain> {
     let mut last = None;
     for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        let of =
-            name.to_str().and_then(|name| name.strip_prefix("audit-")?.strip_suffix(".jsonl")?.parse::<u64>().ok());
+        let of = rolled_last(&entry?.file_name());
         last = last.max(of);
     }
     let Some(last) = last else { return Ok(Chain::EMPTY) };
@@ -152,4 +150,27 @@ pub(super) fn after(path: &Path, seq: u64, most: usize) -> io::Result<Vec<(Recor
         Err(Broken::Unreadable(error)) => Err(error),
         Err(broken) => Err(io::Error::other(broken.to_string())),
     }
+}
+
+/// Records that are wanted, of all files of the log that are there, the oldest first. What follows a damage in a file is
+/// left out; `sluice audit verify` names the place.
+pub(super) fn matching(path: &Path, wanted: &dyn Fn(&Record) -> bool) -> io::Result<Vec<Record>> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let mut full: Vec<u64> = fs::read_dir(dir)?.filter_map(|entry| rolled_last(&entry.ok()?.file_name())).collect();
+    full.sort_unstable();
+    let paths = full.iter().map(|&last| dir.join(rolled_name(last))).chain([path.to_owned()]);
+    let mut found = Vec::new();
+    for path in paths {
+        for line in io::BufRead::split(BufReader::new(fs::File::open(path)?), b'\n') {
+            if let Some(record) = chain::record(&line?).filter(|record| wanted(record)) {
+                found.push(record);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The last record of a full file, by its name.
+fn rolled_last(name: &std::ffi::OsStr) -> Option<u64> {
+    name.to_str()?.strip_prefix("audit-")?.strip_suffix(".jsonl")?.parse().ok()
 }

@@ -3,6 +3,7 @@
 import { ask, Failure, login, logout, watch } from "/dashboard-api.js";
 import { element, plot, span } from "/dashboard-parts.js";
 import { changeBox } from "/dashboard-change.js";
+import { visitorBox } from "/dashboard-visitor.js";
 
 /** @typedef {import("/dashboard-api.js").Live} Live */
 
@@ -127,12 +128,14 @@ async function one(tenant, queue) {
     if (!mine.length) records.replaceChildren(element("li", { class: "muted" }, "No change yet."));
   };
   const box = changeBox({ path, name, may: me.permissions, changed: reload });
+  const visitor = visitorBox({ path, may: me.permissions, changed: happened });
   main.replaceChildren(
     element("section", {}, element("h1", {}, name), status, disagreements, figures),
     element("div", { class: "columns" },
       element("section", {}, waiting.element), element("section", {}, called.element), element("section", {}, inside.element)),
     element("section", {}, element("h2", {}, "The last hour"), hour),
-    element("div", { class: "columns" }, box.element, element("section", {}, element("h2", {}, "What happened"), records)));
+    element("div", { class: "columns" }, box.element,
+      element("div", {}, visitor.element, element("section", {}, element("h2", {}, "What happened"), records))));
   box.show(answer);
   await happened();
   const lastHour = async () => {

@@ -427,7 +427,7 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (tcp, _) = listener.accept().await.unwrap();
         let cuts = IntCounter::new("cut", "cut").unwrap();
-        let connection = Connection { peer: client.local_addr().unwrap().ip(), tls: None };
+        let connection = Connection::new(client.local_addr().unwrap().ip(), None, None);
         (Downstream::new(Socket::plain(tcp, cuts.clone()), connection, cuts), client)
     }
 

@@ -58,9 +58,11 @@ impl Service {
         if !usual {
             return None;
         }
-        let mut passage = Passage::begin(&self.node);
+        // Whoever is over a bound is told so on the way of all requests.
+        connection.belongs_to(&decision.site.usage).ok()?;
+        let mut passage = Passage::begin(self, true);
         passage.kind = kind;
-        let answer = self.serve(head, decision, &mut passage).await?;
+        let answer = self.serve(head, decision, connection, &mut passage).await?;
         Some((write(answer, Some(&mut passage), last), passage))
     }
 }

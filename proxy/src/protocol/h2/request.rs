@@ -39,7 +39,7 @@ enum Asks {
 /// Has one request judged, and answers it if it does not pass.
 pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: Active) -> Option<Box<Passed>> {
     let Active(shared) = &active;
-    let mut passage = Passage::begin(&driver.service.node);
+    let mut passage = Passage::begin(&driver.service, false);
     // A client that does not take its answers has a few under way and no more, whatever it asks for.
     let Ok(turn) = shared.answers.acquire().await else { return None };
     let head = head_of(&request.head, None);

@@ -6,7 +6,6 @@ use std::{
     pin::pin,
     sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
 use prometheus::{IntCounter, IntCounterVec};
@@ -80,14 +79,14 @@ impl Handshakes {
     pub(crate) async fn shake(
         &self,
         tcp: TcpStream,
-        within: Duration,
+        deadline: Instant,
         choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
     ) -> Option<Shaken> {
         let Ok(_place) = self.places.try_acquire() else {
             self.counts.refused.inc();
             return None;
         };
-        match timeout_at(Instant::now() + within, self.hands(tcp, choose)).await {
+        match timeout_at(deadline, self.hands(tcp, choose)).await {
             Ok(Ok(encrypted)) => {
                 let resumed = encrypted.0.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
                 if resumed { &self.counts.resumed } else { &self.counts.full }.inc();

@@ -4,6 +4,7 @@ use std::{
     future::{Future as _, poll_fn},
     io,
     pin::Pin,
+    sync::atomic::Ordering,
     task::{Context, Poll},
 };
 
@@ -18,6 +19,7 @@ use crate::upstream::{
     Attempt, Client, Failure, OnHead, Route,
     answer::{Asked, BrokenHead},
     ask::is_idempotent,
+    exchange::Amounts,
     patience::{Limits, Patience, Waits},
     with_buffer,
 };
@@ -31,9 +33,12 @@ pub(super) struct Exchange<'a, C> {
     lease: Lease,
     request: &'a Request<()>,
     patience: Patience<'a>,
+    amounts: Amounts<'a>,
     up: Up,
     /// Of the client's body: read, and not taken by the origin.
     kept_up: Bytes,
+    /// Of the client's body, so much has been read.
+    body_bytes: u64,
     body_read: bool,
     down: Down,
     /// Of the origin's answer: read, and not taken by the client.
@@ -66,8 +71,10 @@ impl<'a, C: Client> Exchange<'a, C> {
             lease,
             request,
             patience: Patience::new(Limits::of(route), false),
+            amounts: Amounts::of(route),
             up: Up::NotSent,
             kept_up: Bytes::new(),
+            body_bytes: 0,
             body_read: false,
             down: Down::NotAsked,
             kept_down: Bytes::new(),
@@ -162,6 +169,10 @@ impl<'a, C: Client> Exchange<'a, C> {
                 match self.client.poll_body(cx, buffer) {
                     Poll::Ready(bytes) => {
                         self.kept_up = Bytes::copy_from_slice(&buffer[..bytes?]);
+                        self.body_bytes = self.body_bytes.saturating_add(self.kept_up.len() as u64);
+                        if self.body_bytes > self.amounts.body_bytes_max {
+                            return Err(Failure::BodyTooLong);
+                        }
                         (self.patience.up.moved, self.body_read) = (true, true);
                     }
                     Poll::Pending => {
@@ -273,6 +284,7 @@ impl<'a, C: Client> Exchange<'a, C> {
     fn pass_on(&mut self, cx: &mut Context<'_>, room: usize) -> Result<(), Failure> {
         let piece = self.kept_down.split_to(room.min(self.kept_down.len()));
         let Down::Body(body) = &mut self.down else { return Ok(()) };
+        self.amounts.sent.fetch_add(piece.len() as u64, Ordering::Relaxed);
         // Fails only for more than has been read.
         let _ = body.flow_control().release_capacity(piece.len());
         if self.kept_down.is_empty() && body.is_end_stream() {

@@ -84,6 +84,11 @@ pub(super) fn config(settings: &OriginTls, http2: bool) -> Result<Arc<ClientConf
     Ok(Arc::new(config))
 }
 
+/// What is spoken to servers that are no origins: as to an origin of which nothing is configured.
+pub(crate) fn tls_to_anywhere() -> Result<Arc<ClientConfig>, OriginTlsError> {
+    config(&OriginTls { name: None, ca: None, client: None }, false)
+}
+
 fn shows(pair: &Arc<CertifiedKey>) -> Arc<dyn ResolvesClientCert> {
     Arc::new(SingleCertAndKey::from(pair.clone()))
 }

@@ -75,7 +75,7 @@ async fn a_server_that_cannot_be_believed_is_a_502_with_its_cause_in_the_log(pro
         let mut client = site.client().await;
         let began = Instant::now();
         let got = client.ask(&Request::navigation("/")).await;
-        assert_eq!((got.status, got.text()), (502, "The site cannot be reached.\n"), "{cause}");
+        assert!(got.status == 502 && got.text().contains("The site is not answering"), "{cause}: {got:?}");
         assert!(began.elapsed() < Duration::from_secs(5), "at once, however busy this machine is");
         assert!(got.token("pass").is_some(), "the place is kept: {got:?}");
         assert!(client.is_usable().await);

@@ -42,7 +42,7 @@ async fn an_answer_that_cannot_be_understood_is_a_502(protocol: Protocol) {
         let site = Site::of(protocol, origin.addr(), ADMITS).await;
         let mut client = site.client().await;
         let got = client.ask(&Request::navigation("/")).await;
-        assert_eq!((got.status, got.text()), (502, "The site cannot be reached.\n"), "{said:?}");
+        assert!(got.status == 502 && got.text().contains("The site is not answering"), "{said:?}: {got:?}");
         assert!(got.token("pass").is_some(), "the place is kept: {got:?}");
         assert!(client.is_usable().await, "the request was whole, so the connection goes on: {said:?}");
         let metrics = site.node.metrics().await;
@@ -56,8 +56,17 @@ async fn an_origin_that_is_down_costs_neither_place_nor_connection(protocol: Pro
     drop(listener);
     let site = Site::of(protocol, addr, ADMITS).await;
     let mut client = site.client().await;
-    let answer = client.ask(&Request::navigation("/")).await;
-    assert_eq!(answer.status, 502);
+    let german = Request::navigation("/").header("Accept-Language", "de");
+    let answer = client.ask(&german).await;
+    assert!(answer.status == 502 && answer.text().contains("<h1>Die Website antwortet nicht</h1>"), "{answer:?}");
+    // A browser asks again by itself, unless it would send a form.
+    assert_eq!(answer.header("refresh"), Some("10"));
+    assert!(answer.header("content-security-policy").is_some() && answer.header("cache-control").is_some());
+    let form = Request::new("POST", "/").header("Sec-Fetch-Mode", "navigate").header("Accept", "text/html");
+    let answer_to_form = client.ask(&form.body("application/x-www-form-urlencoded", "a=b")).await;
+    assert!(answer_to_form.text().contains("<h1>") && answer_to_form.header("refresh").is_none(), "{answer_to_form:?}");
+    let to_script = client.ask(&Request::fetch("GET", "/")).await;
+    assert_eq!((to_script.status, to_script.text()), (502, "The site cannot be reached.\n"));
     assert!(answer.token("pass").is_some(), "{answer:?}");
     assert!(client.is_usable().await);
 }

@@ -31,6 +31,7 @@ fn operations(description: &Value, tenant: &str) -> Vec<(String, String, Option<
     let of_path = |(path, methods): (&String, &Value)| {
         let path = path.replace("{tenant}", tenant).replace("{queue}", queue).replace("{number}", "999999");
         let path = path.replace("{name}", "bob").replace("{id}", "absent");
+        let path = path.replace("{webhook}", "chat").replace("{delivery}", "evt_absent");
         let methods = methods.as_object().unwrap().clone();
         let operation = move |(method, operation): (String, Value)| {
             let permission = operation["x-permission"].as_str().map(str::to_owned);

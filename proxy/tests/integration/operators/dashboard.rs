@@ -10,8 +10,14 @@ async fn its_files_come_without_a_login_and_ask_for_nothing_elsewhere() {
     assert_eq!(page.status, 200);
     let policy = page.header("Content-Security-Policy").unwrap();
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-    for file in ["/dashboard.css", "/dashboard.js", "/dashboard-api.js", "/dashboard-parts.js", "/dashboard-change.js"]
-    {
+    for file in [
+        "/dashboard.css",
+        "/dashboard.js",
+        "/dashboard-api.js",
+        "/dashboard-parts.js",
+        "/dashboard-change.js",
+        "/dashboard-visitor.js",
+    ] {
         let answer = ask(&scene.node, Request::new("GET", file)).await;
         assert_eq!(answer.status, 200, "{file}");
         let text = answer.text().replace("http://www.w3.org/2000/svg", "");

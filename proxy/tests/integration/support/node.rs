@@ -70,6 +70,12 @@ impl Setup {
         self
     }
 
+    /// Any other section, such as `[limits]`.
+    pub(crate) fn section(mut self, text: &str) -> Self {
+        self.tls.push_str(&format!("\n{text}\n"));
+        self
+    }
+
     /// A certificate and its key in the config folder, by a name.
     pub(crate) fn pair(self, name: &str, pair: &Pair) -> Self {
         self.file(&format!("{name}.pem"), &pair.chain_pem).file(&format!("{name}.key"), &pair.key_pem)
@@ -166,6 +172,13 @@ impl Node {
             let _ = child.kill();
             child.wait().unwrap();
         }
+    }
+
+    /// A command of the program that sees what the node sees.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = sluice(args);
+        command.envs(self.env.iter().cloned());
+        command
     }
 
     /// Its process.

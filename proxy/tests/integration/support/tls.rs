@@ -75,6 +75,11 @@ impl TlsClient {
     pub(crate) async fn connect(&self, addr: SocketAddr, host: &str) -> io::Result<TlsStream<TcpStream>> {
         let tcp = TcpStream::connect(addr).await?;
         tcp.set_nodelay(true)?;
+        self.over(tcp, host).await
+    }
+
+    /// The same on a connection that stands already.
+    pub(crate) async fn over(&self, tcp: TcpStream, host: &str) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
         TlsConnector::from(Arc::new(self.config.clone())).connect(name, tcp).await
     }

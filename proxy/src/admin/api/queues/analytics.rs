@@ -107,7 +107,7 @@ impl Counted {
 
 impl Quantiles {
     /// `None`: there are no durations.
-    fn of(durations: &Histogram) -> Option<Self> {
+    pub(crate) fn of(durations: &Histogram) -> Option<Self> {
         (durations.total() > 0).then(|| {
             let at = |share| quantile(durations, share);
             Self { p50: at(0.5), p90: at(0.9), p99: at(0.99) }
@@ -130,23 +130,30 @@ fn quantile(durations: &Histogram, share: f64) -> f64 {
     0.0
 }
 
+impl Counted {
+    /// Of several minutes together. Quantiles are of all durations, never averages of averages.
+    pub(crate) fn sum(minutes: &[Minute]) -> Self {
+        let mut all = Minute::default();
+        let mut totals = Self::default();
+        for minute in minutes {
+            all.waits.merge(&minute.waits);
+            all.visits.merge(&minute.visits);
+            totals.arrived += u64::from(minute.arrived);
+            totals.numbered += u64::from(minute.numbered);
+            totals.called += u64::from(minute.called);
+            totals.entered += u64::from(minute.entered);
+            totals.lapsed += u64::from(minute.lapsed);
+            totals.left += u64::from(minute.left);
+            totals.ended += u64::from(minute.ended);
+        }
+        (totals.wait, totals.visit) = (Quantiles::of(&all.waits), Quantiles::of(&all.visits));
+        totals
+    }
+}
+
 /// Minutes put together.
 fn analytics(minutes: &[Minute], from_minute: u64, to_minute: u64) -> Analytics {
-    let mut all = Minute::default();
-    let mut totals = Counted::default();
-    for minute in minutes {
-        all.waits.merge(&minute.waits);
-        all.visits.merge(&minute.visits);
-        let counted = Counted::of(minute);
-        totals.arrived += counted.arrived;
-        totals.numbered += counted.numbered;
-        totals.called += counted.called;
-        totals.entered += counted.entered;
-        totals.lapsed += counted.lapsed;
-        totals.left += counted.left;
-        totals.ended += counted.ended;
-    }
-    (totals.wait, totals.visit) = (Quantiles::of(&all.waits), Quantiles::of(&all.visits));
+    let totals = Counted::sum(minutes);
     let settled = totals.entered + totals.lapsed + totals.left;
     let abandonment = (settled > 0).then(|| (totals.lapsed + totals.left) as f64 / settled as f64);
     let at = |minute: u64| time::rfc3339(minute * MINUTE_MS);

@@ -368,7 +368,7 @@ async fn make(
 }
 
 /// An override for the audit log.
-fn described(set: &Override) -> Value {
+pub(crate) fn described(set: &Override) -> Value {
     json!({
         "release_per_minute": set.release_per_minute,
         "burst": set.burst,

@@ -91,7 +91,8 @@ pub(crate) async fn revoke_key(
 
 /// Log a person out everywhere
 ///
-/// Every token and session of this name that was made until now is void at every node within a second.
+/// Every token and session of this name that was made until now is void at every node within a second. Of the company's own
+/// login: `oidc:SUBJECT`.
 #[utoipa::path(delete, path = "/v1/people/{name}", tag = "access", params(("name" = String, Path)),
     extensions(("x-permission" = json!("key:write"))),
     responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Voided>))))]
@@ -104,7 +105,8 @@ pub(crate) async fn log_out_person(
     if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
         return Err(Problem::not_found("person"));
     }
-    make_void(&api, &visitor.principal, "person.logout", format!("person:{name}"), 2 * SESSION_MAX).await
+    let id = if name.starts_with("oidc:") { name } else { format!("person:{name}") };
+    make_void(&api, &visitor.principal, "person.logout", id, 2 * SESSION_MAX).await
 }
 
 /// Log out everywhere

@@ -14,6 +14,7 @@ use crate::admin::api::{
 use crate::admin::{
     access::{Permission, Visitor},
     audit::Record,
+    seal::Purpose,
 };
 
 const PER_PAGE: usize = 100;
@@ -73,6 +74,18 @@ pub(crate) struct Head {
     seq: u64,
     /// Of it and all before it. Kept elsewhere, it shows that none is missing: `sluice audit verify --contains HASH`.
     hash: String,
+}
+
+/// A checkpoint of the audit log
+///
+/// Its end, signed by the fleet's key, as a text for a file. Kept elsewhere, it shows later that no record up to there is
+/// missing or was changed: `sluice audit verify --checkpoint FILE`.
+#[utoipa::path(get, path = "/v1/audit/checkpoint", tag = "audit", extensions(("x-permission" = json!("audit:read"))),
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<String>))))]
+pub(crate) async fn checkpoint(State(api): State<Arc<Api>>, visitor: Visitor) -> Result<Answer<String>, Problem> {
+    allow(&visitor.principal, Permission::AuditRead)?;
+    let text = api.audit.checkpoint().await;
+    Ok(Answer::of(api.access.sign(Purpose::Checkpoint, &text).0))
 }
 
 /// The end of the audit log

@@ -1,0 +1,3 @@
+//! What the node tells others of its work, beside doing it.
+
+pub(crate) mod access_log;

@@ -1,0 +1,309 @@
+//! Webhooks: who is told what happens, by the convention of Standard Webhooks (standardwebhooks.com).
+//!
+//! Events are found by every node of a fleet in what it knows of the lines ([`watch`]), and an event's id comes from what
+//! happened alone, so that all nodes find the same one. Which of them sends an attempt is decided in the store: the first to
+//! claim it, for [`CLAIM`]. So an event is sent once as a rule, by another node if the sender dies, and by each node while
+//! the store is away; a receiver knows by `webhook-id` what it has had. In a fleet of which each node sends by itself every
+//! receiver would have to.
+//!
+//! | bound | value | at the bound |
+//! |---|--:|---|
+//! | deliveries of a webhook that a node keeps | [`outbox::KEPT_MAX`], of them [`outbox::FINISHED_MAX`] finished | the oldest goes, counted if it was not delivered |
+//! | attempts under way at a node | [`ATTEMPTS_MAX`] | the next ones wait |
+//! | one attempt | [`send::WITHIN`] | counts as failed |
+//! | attempts of a delivery | [`outbox::PAUSES_S`], three days in all | given up, kept for a replay |
+//! | a redirect | none is followed | counts as failed |
+
+pub(crate) mod event;
+mod outbox;
+mod send;
+mod sign;
+mod watch;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use ring::digest::{SHA256, digest};
+use sluice_config::Webhook;
+use tokio::{
+    sync::{Notify, mpsc},
+    time::sleep,
+};
+
+pub(crate) use self::outbox::{Delivery, State, Tried};
+use self::{event::Event, outbox::Outbox};
+use crate::{
+    admin::time::now_ms,
+    node::{Lines, Node},
+};
+
+/// Most attempts under way at a node.
+pub(crate) const ATTEMPTS_MAX: usize = 32;
+/// How long an attempt is its claimant's: longer than it may take.
+const CLAIM: Duration = Duration::from_secs(30);
+/// How long it is known of a delivery what became of it: longer than all its attempts take.
+const KNOWN_FOR: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+/// A webhook that has answered 410 stays off.
+const OFF_FOR: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+/// How often lines are looked at, and deliveries that are due.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long an attempt of another node is waited for before its claim is looked at again.
+const LOOK_AGAIN_MS: u64 = 5_000;
+
+/// The webhooks of a node.
+#[derive(Debug)]
+pub(crate) struct Webhooks {
+    outbox: Mutex<Outbox>,
+    path: PathBuf,
+    changed: Notify,
+    /// The disk did not take it.
+    is_stuck: AtomicBool,
+}
+
+/// A webhook of a tenant.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) tenant: String,
+    pub(crate) hook: Arc<Webhook>,
+}
+
+impl Endpoint {
+    /// `TENANT/NAME`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.tenant, self.hook.name)
+    }
+
+    /// Which address it has: another one is on again.
+    pub(crate) fn mark(&self) -> String {
+        let digest = digest(&SHA256, self.hook.url.to_string().as_bytes());
+        digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Webhooks {
+    /// Reads what was to be delivered when this node ended. What cannot be read is set aside.
+    pub(crate) fn open(state_dir: &std::path::Path) -> Self {
+        let path = state_dir.join("webhooks.json");
+        let outbox = match std::fs::read(&path).map(|text| serde_json::from_slice(&text)) {
+            Ok(Ok(outbox)) => outbox,
+            Ok(Err(error)) => {
+                tracing::error!(file = %path.display(), %error, "webhooks: what was to be delivered cannot be read");
+                let _ = std::fs::rename(&path, path.with_extension("json.damaged"));
+                Outbox::default()
+            }
+            Err(_) => Outbox::default(),
+        };
+        Self { outbox: Mutex::new(outbox), path, changed: Notify::new(), is_stuck: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has an event delivered to one webhook.
+    pub(crate) fn deliver(&self, endpoint: &Endpoint, event: &Event) {
+        if self.outbox().push(endpoint, event, now_ms()) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Has a delivery sent once more from the beginning. False: there is none.
+    pub(crate) fn replay(&self, endpoint: &Endpoint, id: &str) -> bool {
+        let known = self.outbox().replay(&endpoint.name(), id, now_ms());
+        self.changed.notify_one();
+        known
+    }
+
+    /// Switches a webhook on again that has answered 410.
+    pub(crate) fn switch_on(&self, endpoint: &Endpoint) {
+        self.outbox().off.remove(&endpoint.name());
+        self.changed.notify_one();
+    }
+
+    /// Whether a webhook has answered 410, and was not changed since.
+    pub(crate) fn is_off(&self, endpoint: &Endpoint) -> bool {
+        self.outbox().off.get(&endpoint.name()).is_some_and(|mark| *mark == endpoint.mark())
+    }
+
+    /// Writes what is to be delivered, if it has changed.
+    async fn save(&self) {
+        let text = {
+            let mut outbox = self.outbox();
+            if !std::mem::take(&mut outbox.is_changed) {
+                return;
+            }
+            serde_json::to_vec(&*outbox).unwrap_or_default()
+        };
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            let fresh = path.with_extension("json.new");
+            std::fs::write(&fresh, text)?;
+            std::fs::File::open(&fresh)?.sync_all()?;
+            std::fs::rename(&fresh, &path)
+        });
+        match written.await {
+            Ok(Err(error)) => {
+                // Tried again at every look, and said once.
+                if !self.is_stuck.swap(true, Ordering::Relaxed) {
+                    tracing::error!(%error, "webhooks: what is to be delivered is not on the disk");
+                }
+                self.outbox().is_changed = true;
+            }
+            _ => self.is_stuck.store(false, Ordering::Relaxed),
+        }
+    }
+}
+
+/// Finds events and sends them, for as long as the node lives.
+pub(crate) async fn run(node: Arc<Node>) {
+    let hooks = &node.webhooks;
+    let mut watch = watch::Watch::default();
+    let mut under_way: HashSet<String> = HashSet::new();
+    let (done, mut finished) = mpsc::channel::<(Endpoint, Delivery, Tried)>(ATTEMPTS_MAX);
+    loop {
+        let endpoints = endpoints(&node);
+        for event in watch.look(&node) {
+            for endpoint in endpoints.values().filter(|endpoint| event.is_for(endpoint)) {
+                if !hooks.is_off(endpoint) {
+                    hooks.deliver(endpoint, &event);
+                }
+            }
+        }
+        // On the disk before it is sent: a node that dies in between sends it when it is back.
+        hooks.save().await;
+        let now_ms = now_ms();
+        let due = hooks.outbox().due(now_ms, &under_way);
+        for delivery in due {
+            if under_way.len() >= ATTEMPTS_MAX {
+                break;
+            }
+            let Some(endpoint) = endpoints.get(&delivery.endpoint) else {
+                hooks.outbox().give_up(&delivery, "the webhook is no longer in the tenant's file");
+                continue;
+            };
+            if !is_mine(&node, endpoint, &delivery, now_ms).await {
+                continue;
+            }
+            under_way.insert(delivery.key());
+            let (done, endpoint) = (done.clone(), endpoint.clone());
+            tokio::spawn(async move {
+                let tried = send::attempt(&endpoint.hook, &delivery).await;
+                // The receiver is there for as long as the node lives.
+                let _ = done.send((endpoint, delivery, tried)).await;
+            });
+        }
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            () = hooks.changed.notified() => {}
+            Some((endpoint, delivery, tried)) = finished.recv() => {
+                under_way.remove(&delivery.key());
+                settle(&node, &endpoint, &delivery, tried).await;
+            }
+        }
+    }
+}
+
+fn endpoints(node: &Node) -> HashMap<String, Endpoint> {
+    let routes = node.routes();
+    let all = routes.sites().iter().flat_map(|site| {
+        let tenant = site.tenant.name.to_string();
+        site.tenant.webhooks.iter().map(move |hook| Endpoint { tenant: tenant.clone(), hook: hook.clone() })
+    });
+    all.map(|endpoint| (endpoint.name(), endpoint)).collect()
+}
+
+/// Whether this node is to make the next attempt. What other nodes have done is taken over.
+async fn is_mine(node: &Node, endpoint: &Endpoint, delivery: &Delivery, now_ms: u64) -> bool {
+    let Lines::Redis(store, _) = node.store() else { return !switched_off(node, endpoint, delivery) };
+    let claimed = async {
+        if let Some(mark) = store.get(&format!("hook-off.{}", endpoint.name())).await? {
+            let mut outbox = node.webhooks.outbox();
+            if mark == endpoint.mark().as_bytes() {
+                outbox.off.insert(endpoint.name(), endpoint.mark());
+            } else {
+                outbox.off.remove(&endpoint.name());
+            }
+        }
+        if switched_off(node, endpoint, delivery) {
+            return Ok(false);
+        }
+        if let Some(known) = store.get(&format!("hook.{}", delivery.key())).await? {
+            let known = serde_json::from_slice::<outbox::Known>(&known).ok();
+            if known.is_some_and(|known| node.webhooks.outbox().take_over(delivery, &known, now_ms)) {
+                return Ok(false);
+            }
+        }
+        let run = node.peers.run().as_bytes();
+        let claim = format!("hook.{}.{}.{}", delivery.key(), delivery.round, delivery.tried.len());
+        store.share(&claim, run, CLAIM).await.map(|first| first == run)
+    };
+    match claimed.await {
+        Ok(is_mine) => {
+            if !is_mine {
+                node.webhooks.outbox().look_again(delivery, now_ms + LOOK_AGAIN_MS);
+            }
+            is_mine
+        }
+        // An event that comes twice has one id; one that does not come has none.
+        Err::<bool, sluice_admission::store::StoreError>(error) => {
+            tracing::debug!(%error, "webhooks: other nodes may send this as well");
+            true
+        }
+    }
+}
+
+fn switched_off(node: &Node, endpoint: &Endpoint, delivery: &Delivery) -> bool {
+    let is_off = node.webhooks.is_off(endpoint);
+    if is_off {
+        node.webhooks.outbox().give_up(delivery, "the webhook has answered 410 and is switched off");
+    }
+    is_off
+}
+
+/// Books an attempt, and tells the other nodes.
+async fn settle(node: &Node, endpoint: &Endpoint, delivery: &Delivery, tried: Tried) {
+    let is_gone = tried.status == Some(410);
+    let name = endpoint.name();
+    let word = if tried.is_success() { "delivered" } else { "failed" };
+    node.metrics.webhook_attempts.with_label_values(&[&endpoint.tenant, endpoint.hook.name.as_str(), word]).inc();
+    if tried.is_success() {
+        tracing::debug!(webhook = name, event = delivery.id, "webhook delivered");
+    } else {
+        let why = tried.error.as_deref().unwrap_or_default();
+        tracing::warn!(webhook = name, event = delivery.id, attempt = delivery.tried.len() + 1, why, "webhook failed");
+    }
+    let known = {
+        let mut outbox = node.webhooks.outbox();
+        if is_gone {
+            tracing::error!(webhook = name, "webhook has answered 410: switched off");
+            outbox.off.insert(name.clone(), endpoint.mark());
+        }
+        outbox.book(delivery, tried, now_ms())
+    };
+    node.webhooks.save().await;
+    let Lines::Redis(store, _) = node.store() else { return };
+    let text = serde_json::to_vec(&known).unwrap_or_default();
+    let mut told = store.put(&format!("hook.{}", delivery.key()), &text, KNOWN_FOR).await;
+    if is_gone {
+        told = told.and(store.put(&format!("hook-off.{name}"), endpoint.mark().as_bytes(), OFF_FOR).await);
+    }
+    if let Err(error) = told {
+        tracing::debug!(%error, "webhooks: other nodes may send this as well");
+    }
+}
+
+/// Tells the other nodes that a webhook is on again.
+pub(crate) async fn tell_on(node: &Node, endpoint: &Endpoint) {
+    if let Lines::Redis(store, _) = node.store()
+        && let Err(error) = store.put(&format!("hook-off.{}", endpoint.name()), b"on", OFF_FOR).await
+    {
+        tracing::warn!(%error, "webhooks: other nodes do not know that it is on again");
+    }
+}
