@@ -13,7 +13,7 @@ const lang = document.documentElement.lang;
 if (!$("status")) return;
 const data = (id) => JSON.parse($(id).textContent);
 const words = data("words");
-const { queue, form, closed } = document.body.dataset;
+const { queue, form, closed = "closed" } = document.body.dataset;
 const site = document.querySelector(".site").textContent;
 const isForm = form !== undefined;
 const url = "/.sluice/status?queue=" + encodeURIComponent(queue);

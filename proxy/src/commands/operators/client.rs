@@ -28,7 +28,7 @@ const TOKEN: &str = "SLUICE_TOKEN";
 /// Where the API is, and who asks.
 #[derive(Debug, clap::Args)]
 pub(in crate::commands) struct Api {
-    /// Address of the API: `listen` of [admin], or the proxy before it.
+    /// Address of the API: `listen` of `[admin]`, or the proxy before it.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9901")]
     url: String,
     /// File that holds a token or a key and nothing else. Without it: the environment variable SLUICE_TOKEN.
