@@ -77,7 +77,7 @@ async fn an_origin_without_room_is_a_503_that_keeps_the_place(protocol: Protocol
     until("both are under way", async || (origin.hit_count() == 2).then_some(())).await;
     let mut client = site.client().await;
     let answer = client.ask(&Request::navigation("/")).await;
-    assert_eq!((answer.status, answer.text()), (503, "The site is busy. Please try again.\n"));
+    assert!(answer.status == 503 && answer.text().contains("The site is not answering"), "{answer:?}");
     assert_eq!(answer.header("retry-after"), Some("2"));
     assert!(answer.token("pass").is_some(), "{answer:?}");
     assert_eq!(site.node.metrics().await.sum("origin_errors_total", &[("reason", "busy")]), 1.0);
