@@ -35,7 +35,7 @@ pub enum Event<W> {
     Mark(Marked),
     /// An operator wants something changed.
     Change(Box<Change>),
-    /// The time has come that [`Core::wake_at`] gave, or a later one.
+    /// The time has come that [`Core::wake_at`](super::Core::wake_at) gave, or a later one.
     Wake,
     /// The line answered an attempt.
     Answered {

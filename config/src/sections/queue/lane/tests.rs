@@ -33,6 +33,6 @@ fn weights_and_the_number_of_lanes_are_bounded() {
     for weight in ["0", "101"] {
         dir(&lane(&format!("name = \"a\"\nweight = «{weight}»"))).is_wrong(Kind::OutOfRange, "weight", "1 to 100");
     }
-    let lanes = vec!["{}"; LANES_MAX + 1].join(", ");
+    let lanes = ["{}"; LANES_MAX + 1].join(", ");
     dir(&format!("lane = «[{lanes}]»\n")).is_wrong(Kind::OutOfRange, "lane", "8");
 }
