@@ -130,7 +130,7 @@ proptest! {
         (id, epoch, ahead_first, ahead_shown) in (integer(), integer(), integer(), integer()),
         number in integer().prop_map(|number| number % (1 << 53)),
         (issued_at_ms, expires_at_ms, ends_at_ms) in (time(), time(), time()),
-        lane in "[a-z]{1,20}".prop_map(|name| LaneId::named(&sluice_config::Name::new(&name).unwrap())),
+        lane in "[a-z]{1,20}".prop_map(|name| LaneId::named(&sluice_config::Name::new(&name).expect("it is a name"))),
         network in proptest::option::of(vec(any::<u8>(), 0..20)),
         user_agent in proptest::option::of(vec(any::<u8>(), 0..300)),
     ) {
