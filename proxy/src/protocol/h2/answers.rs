@@ -73,6 +73,17 @@ pub(super) async fn write(request: &mut Incoming, passage: &mut Passage, answer:
 
 struct Gone;
 
+/// `h2` copies frames below 256 bytes into its buffer, and writes that once. A longer one costs a write of its own, and a
+/// status document is a little longer: the answers to polls that come together would cost a write each.
+const FRAME_COPIED_BYTES_MAX: usize = 255;
+/// A body that is longer than this is worth its write.
+const BODY_SMALL_BYTES_MAX: usize = 1_024;
+
+/// How long the next frame may be, of a body of which so much is left.
+fn frame_bytes(left: usize) -> usize {
+    if left > BODY_SMALL_BYTES_MAX { left } else { FRAME_COPIED_BYTES_MAX }
+}
+
 /// Writes a body as fast as the client makes room for it.
 async fn write_body(out: &mut SendStream<Piece>, mut body: Bytes) -> Result<(), Gone> {
     while !body.is_empty() {
@@ -90,7 +101,7 @@ async fn write_body(out: &mut SendStream<Piece>, mut body: Bytes) -> Result<(), 
                 }
             }
         });
-        let room = room.await.ok_or(Gone)?;
+        let room = room.await.ok_or(Gone)?.min(frame_bytes(body.len()));
         let piece = body.split_to(room.min(body.len()));
         out.send_data(piece.into(), body.is_empty()).map_err(|_| Gone)?;
     }
