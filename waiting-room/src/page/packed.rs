@@ -16,7 +16,9 @@ use std::{io::Write, sync::OnceLock};
 
 use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
-use flate2::{Compression, write::DeflateEncoder};
+use miniz_oxide::deflate::core::{
+    CompressionStrategy, CompressorOxide, TDEFLFlush, compress_to_output, create_comp_flags_from_zip_params,
+};
 
 /// How the bytes of an answer are encoded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -114,15 +116,18 @@ impl Packed {
                 break;
             }
         }
-        let mut crc = flate2::Crc::new();
+        let mut crc = crc32fast::Hasher::new();
         crc.update(&self.plain);
         crc.update(own);
+        let mut length = self.plain.len() + own.len();
         if let Some(tail) = tail {
             out.extend_from_slice(tail.deflated.get_or_init(|| deflate(&tail.plain)));
             crc.update(&tail.plain);
+            length += tail.plain.len();
         }
-        out.extend_from_slice(&crc.sum().to_le_bytes());
-        out.extend_from_slice(&crc.amount().to_le_bytes());
+        out.extend_from_slice(&crc.finalize().to_le_bytes());
+        // As the format has it: the lower 32 bits.
+        out.extend_from_slice(&u32::try_from(length & 0xffff_ffff).unwrap_or_default().to_le_bytes());
     }
 }
 
@@ -137,21 +142,29 @@ const BROTLI_WINDOW_LOG2: u32 = 18;
 fn begin_gzip(plain: &[u8]) -> Bytes {
     // Magic, deflate, no flags, no time, unknown system.
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
-    let mut writer = DeflateEncoder::new(&mut out, Compression::best());
-    // Into memory: neither can fail. What the writer adds when it is dropped is left out.
-    let _ = writer.write_all(plain).and_then(|()| writer.flush());
-    let length = writer.get_ref().len();
-    drop(writer);
-    out.truncate(length);
+    deflate_into(&mut out, plain, TDEFLFlush::Sync);
     out.into()
 }
 
 /// The last blocks of a stream, which stand on their own.
 fn deflate(plain: &[u8]) -> Bytes {
-    let mut writer = DeflateEncoder::new(Vec::new(), Compression::best());
-    // Into memory: neither can fail.
-    let _ = writer.write_all(plain);
-    writer.finish().unwrap_or_default().into()
+    let mut out = Vec::new();
+    deflate_into(&mut out, plain, TDEFLFlush::Finish);
+    out.into()
+}
+
+/// Looks for the shortest: a shared part is made once. `Sync` leaves the stream open behind a whole byte.
+fn deflate_into(out: &mut Vec<u8>, plain: &[u8], flush: TDEFLFlush) {
+    /// The most that there is.
+    const LEVEL: i32 = 10;
+    /// Neither a head nor a sum around the blocks.
+    const RAW: i32 = 0;
+    let flags = create_comp_flags_from_zip_params(LEVEL, RAW, CompressionStrategy::Default as i32);
+    // Into memory: it cannot fail.
+    compress_to_output(&mut CompressorOxide::new(flags), plain, flush, |bytes| {
+        out.extend_from_slice(bytes);
+        true
+    });
 }
 
 fn end_brotli(out: &mut Vec<u8>, tail: Option<&Tail>) {
