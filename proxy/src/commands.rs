@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod check;
+pub(crate) mod console;
 mod demo;
 mod explain;
 mod health;
@@ -16,8 +17,6 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use sluice_config::{Config, Errors};
-
-use crate::console;
 
 /// Edge admission-control proxy: a virtual waiting room in front of a website.
 #[derive(Debug, Parser)]

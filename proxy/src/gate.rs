@@ -31,7 +31,7 @@ use self::{
     moves::Fate,
     tokens::{Cookies, Jar},
 };
-use crate::{limits::Price, request::initiator::Initiator, tally::Tally};
+use crate::{node::limits::Price, request::initiator::Initiator, sinks::tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 

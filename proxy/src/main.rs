@@ -4,27 +4,16 @@
 //! `sluice-waiting-room`. Here are HTTP, the listeners and the command line.
 
 mod admin;
-mod answer;
 mod commands;
-mod console;
 mod gate;
-mod life;
-mod limits;
-mod metrics;
 mod node;
-mod peers;
 mod protocol;
-mod reload;
 mod request;
-mod resources;
 mod routing;
 mod service;
 mod sinks;
-mod supervisor;
-mod tally;
 mod transport;
 mod upstream;
-mod webhooks;
 
 use std::process::ExitCode;
 
@@ -35,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // While there is little memory of which any could have been made.
-    resources::refuse_huge_pages();
+    node::resources::refuse_huge_pages();
     // Before anything else can ask for TLS: rustls wants to be told which cryptography to use.
     pingora_rustls::install_default_crypto_provider();
     commands::run()

@@ -1,6 +1,12 @@
 //! A node: the routes it serves, the ushers behind them, and how a new config takes their place.
 
+pub(crate) mod life;
+pub(crate) mod limits;
 mod lines;
+pub(crate) mod peers;
+pub(crate) mod reload;
+pub(crate) mod resources;
+pub(crate) mod supervisor;
 
 use std::{
     collections::HashMap,
@@ -24,16 +30,13 @@ use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 pub(crate) use self::lines::Lines;
 use crate::{
     gate::{Counts, Gate, Moves},
-    limits::KnownUsage,
-    metrics::Metrics,
-    peers::Peers,
+    node::{limits::KnownUsage, peers::Peers},
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
     service::Insiders,
-    sinks::access_log::AccessLog,
+    sinks::{access_log::AccessLog, metrics::Metrics, webhooks::Webhooks},
     transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
     upstream::{KnownOrigins, OriginTlsError},
-    webhooks::Webhooks,
 };
 
 /// Everything that outlives a request.

@@ -24,16 +24,12 @@ pub(crate) mod cors;
 pub(crate) mod form;
 pub(crate) mod initiator;
 pub(crate) mod kind;
-pub(crate) mod list;
-pub(crate) mod mend;
 pub(crate) mod path;
 pub(crate) mod preferences;
 pub(crate) mod redirect;
-pub(crate) mod scan;
-pub(crate) mod strict;
+pub(crate) mod syntax;
 pub(crate) mod trace;
 pub(crate) mod via;
-pub(crate) mod wire;
 
 use http::{HeaderName, HeaderValue};
 

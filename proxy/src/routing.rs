@@ -11,7 +11,7 @@ use sluice_waiting_room::page::Pages;
 
 use crate::{
     gate::Gate,
-    limits::Usage,
+    node::limits::Usage,
     request::{
         path::{Ambiguous, BadPrefix, NormalPath, PrefixTable},
         via::Fleet,

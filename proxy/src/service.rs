@@ -1,5 +1,6 @@
 //! What becomes of a request: it is judged, and then answered here or forwarded.
 
+pub(crate) mod answer;
 mod body;
 mod bounds;
 mod caching;
@@ -23,20 +24,24 @@ use tokio::sync::OwnedSemaphorePermit;
 use self::visits::Visits;
 pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders, insiders::Insiders};
 use crate::{
-    answer::Answer,
     gate::{HandedOut, Recipient},
-    limits::{Prefixes, UnderWay},
-    node::Node,
+    node::{
+        Node,
+        limits::{Prefixes, UnderWay},
+    },
     request::{
         Edit,
         kind::Kind,
         preferences::Preferences,
-        strict::{Body, Head},
+        syntax::strict::{Body, Head},
         trace::X_REQUEST_ID,
     },
     routing::Site,
-    sinks::access_log::{Lane, Outcome, Record},
-    tally::Tally,
+    service::answer::Answer,
+    sinks::{
+        access_log::{Lane, Outcome, Record},
+        tally::Tally,
+    },
     transport::pace::JUDGED_OVER,
 };
 

@@ -32,9 +32,9 @@ use tokio::{
 
 use self::worker::{Client, Worker};
 pub(crate) use self::{idle::Idle, idlest::Spot, proxy_protocol::Refused as ProxyHeaderRefused};
-use crate::{
+use crate::node::{
+    Node,
     limits::{Prefixes, clients::ClientConnections},
-    node::Node,
     supervisor::{self, Handed},
 };
 

@@ -14,7 +14,7 @@ use crate::{
         },
         api, time,
     },
-    console::say,
+    commands::console::say,
 };
 
 #[derive(Debug, clap::Args)]

@@ -12,7 +12,7 @@ use crate::{
         audit::{Checkpoint, chain::Chain},
         seal::{self, Purpose},
     },
-    console::say,
+    commands::console::say,
 };
 
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use std::{path::Path, time::SystemTime};
 
 use super::Failed;
-use crate::console;
+use crate::commands::console;
 
 pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     let config = super::load(dir)?;

@@ -28,9 +28,11 @@ use crate::{
         },
         time,
     },
-    console,
-    life::{self, Life},
-    node::Lines,
+    commands::console,
+    node::{
+        Lines,
+        life::{self, Life},
+    },
     transport::Scheme,
 };
 

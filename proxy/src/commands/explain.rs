@@ -7,12 +7,12 @@ use sluice_config::{Config, Mode, Queue};
 
 use super::Failed;
 use crate::{
-    console::say,
+    commands::console::say,
     request::{
         client::{Client, Source},
         kind::{self, Kind},
         path::NormalPath,
-        strict::Head,
+        syntax::strict::Head,
     },
     routing::{
         HostMatch, Routes, Site,

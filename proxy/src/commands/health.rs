@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, runtime::Builder, time::timeout};
 
 use super::Failed;
-use crate::console::say;
+use crate::commands::console::say;
 
 /// From the look-up of the name to the last byte. Shorter than the time-outs of health checks that run it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);

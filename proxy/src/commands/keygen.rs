@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::Failed;
-use crate::console;
+use crate::commands::console;
 
 pub(super) fn run() -> Result<(), Failed> {
     console::say(BASE64_STANDARD.encode(secret()?));

@@ -13,10 +13,12 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
 use crate::{
-    console,
-    life::{self, Life},
-    node::{Lines, Node},
-    reload, resources, supervisor,
+    commands::console,
+    node::{
+        Lines, Node,
+        life::{self, Life},
+        reload, resources, supervisor,
+    },
 };
 
 /// A store that was away at the start is looked at again after so long.

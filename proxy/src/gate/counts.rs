@@ -6,7 +6,7 @@ use sluice_admission::{
     token::{Kind, Refused},
 };
 
-use crate::tally::Tally;
+use crate::sinks::tally::Tally;
 
 /// Counters of one queue.
 #[derive(Debug)]

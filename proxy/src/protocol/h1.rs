@@ -21,8 +21,7 @@ use self::{
 };
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
-    answer,
-    service::{Asking, DRAIN_TIMEOUT, Passage, READ_TIMEOUT, head_of, write},
+    service::{Asking, DRAIN_TIMEOUT, Passage, READ_TIMEOUT, answer, head_of, write},
     transport::{Idle, Spot, connection::Connection, socket::Socket},
 };
 

@@ -65,7 +65,7 @@ use self::{
 };
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
-    request::strict::FIELDS_BYTES_MAX,
+    request::syntax::strict::FIELDS_BYTES_MAX,
     service::InFlight,
     transport::{Idle, Spot, connection::Connection, socket::Socket},
 };

@@ -12,10 +12,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, header};
 use sluice_config::SameSite;
 
-use super::{
-    Edit,
-    scan::{before, split},
-};
+use super::Edit;
+use crate::request::syntax::scan::{before, split};
 
 /// Values kept of one name; what comes after is looked for again when it is needed.
 const KEPT: usize = 4;

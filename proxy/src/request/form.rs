@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, header};
 
-use super::scan::{before, find, split};
+use crate::request::syntax::scan::{before, find, split};
 
 /// Longest form that is read.
 pub(crate) const BYTES_MAX: usize = 64 << 10;

@@ -14,7 +14,7 @@
 
 use http::{HeaderMap, HeaderName, Method, Version, header};
 
-use super::{
+use crate::request::syntax::{
     list::members,
     scan::{before, split},
 };

@@ -4,7 +4,8 @@ use http::{HeaderMap, HeaderName, header};
 use sluice_config::Language;
 use sluice_waiting_room::page::{Encoding, Reader};
 
-use super::{cookies, kind::weight, list::members, scan::before};
+use super::{cookies, kind::weight};
+use crate::request::syntax::{list::members, scan::before};
 
 /// How a client wants the pages that it gets.
 #[derive(Clone, Copy, Debug, Default)]

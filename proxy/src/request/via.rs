@@ -7,7 +7,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 
-use super::{Edit, list::members};
+use super::Edit;
+use crate::request::syntax::list::members;
 
 /// The name of a fleet, which tenants' names in `Via` are made of. Empty: this is no node, and nothing has come through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -27,7 +27,7 @@ use crate::{
         kind::{self, Kind},
         path::{Ambiguous, NormalPath},
         redirect,
-        strict::{self, Facts, Form, Head, Violation},
+        syntax::strict::{self, Facts, Form, Head, Violation},
         via,
     },
     transport::connection::Connection,

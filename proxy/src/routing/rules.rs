@@ -20,8 +20,8 @@ use crate::request::{
     cookies,
     kind::Kind,
     path::NormalPath,
-    scan::split,
-    strict::{Facts, Head},
+    syntax::scan::split,
+    syntax::strict::{Facts, Head},
 };
 
 /// What of a request rules look at.

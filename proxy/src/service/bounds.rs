@@ -2,10 +2,10 @@
 
 use super::{Passage, Service};
 use crate::{
-    answer::{self, Answer},
-    limits::Network,
-    request::strict::{Body, Facts},
+    node::limits::Network,
+    request::syntax::strict::{Body, Facts},
     routing::Site,
+    service::answer::{self, Answer},
     sinks::access_log::Outcome,
 };
 

@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use pingora_http::ResponseHeader;
 
 use crate::request::{
-    list::members,
-    scan::{before, split},
+    syntax::list::members,
+    syntax::scan::{before, split},
 };
 
 /// Whether a page fetches it to show or run it, as browsers say. Such a thing is kept for long, and what it would hand

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::BodySource;
-use crate::{answer::Answer, request::form};
+use crate::{request::form, service::answer::Answer};
 
 /// A form must be there within this. It has been sent by then, or the client is slow on purpose.
 const WITHIN: Duration = Duration::from_secs(5);

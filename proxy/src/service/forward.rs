@@ -15,8 +15,8 @@ use super::{
     visits::{self, Visits, Word},
 };
 use crate::{
-    answer,
     request::kind::Kind,
+    service::answer,
     upstream::{self, Ask, Client, Failure, Route, Size},
 };
 

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::{
-    answer::Answer,
-    request::{kind::Kind, strict::Facts},
+    request::{kind::Kind, syntax::strict::Facts},
+    service::answer::Answer,
 };
 
 static HX_REQUEST: HeaderName = HeaderName::from_static("hx-request");

@@ -12,9 +12,8 @@ use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
 use super::{Passage, Service, caching, frameworks, moving};
 use crate::{
-    answer::{self, Answer, Parked},
     gate::{self, Errand, Gate, Recipient, Request},
-    limits::{Network, Over, Price},
+    node::limits::{Network, Over, Price},
     request::{
         Edit,
         client::{self, Client},
@@ -22,8 +21,8 @@ use crate::{
         initiator::{self, Asked, Initiator},
         kind::{self, Kind},
         preferences::Preferences,
-        scan::split,
-        strict::{Facts, Head, Upgrade},
+        syntax::scan::split,
+        syntax::strict::{Facts, Head, Upgrade},
         trace::{self, X_REQUEST_ID},
         via,
     },
@@ -31,6 +30,7 @@ use crate::{
         Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
     },
+    service::answer::{self, Answer, Parked},
     sinks::access_log::Outcome,
     transport::connection::Connection,
 };

@@ -20,10 +20,10 @@ use super::{
     judge::{Query, page_wanted},
 };
 use crate::{
-    answer::{self, Answer},
     gate::{Gate, HandedOut, Offer, Request, Taken},
-    request::{initiator::Initiator, preferences::Preferences, strict::Facts},
+    request::{initiator::Initiator, preferences::Preferences, syntax::strict::Facts},
     routing::Site,
+    service::answer::{self, Answer},
 };
 
 /// Answers a request to the endpoint.

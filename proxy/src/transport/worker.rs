@@ -35,8 +35,10 @@ use super::{
     tls::{Encrypted, Handshakes, Shaken},
 };
 use crate::{
-    limits::{Prefixes, clients::ClientConnections},
-    node::Node,
+    node::{
+        Node,
+        limits::{Prefixes, clients::ClientConnections},
+    },
     protocol::Driver,
     service::Service,
     upstream,

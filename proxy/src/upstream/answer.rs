@@ -21,7 +21,7 @@ use http::{HeaderValue, StatusCode, header};
 use pingora_http::ResponseHeader;
 
 use super::body::Incoming;
-use crate::request::scan::split;
+use crate::request::syntax::scan::split;
 
 /// Longest head of an answer.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 << 10;

@@ -21,7 +21,7 @@ use crate::{
         audit::{Entry, Outcome},
         time::{now_ms, rfc3339},
     },
-    webhooks::{self, Delivery, Endpoint, State as Progress, event::Event},
+    sinks::webhooks::{self, Delivery, Endpoint, State as Progress, event::Event},
 };
 
 /// Most deliveries in one answer.

@@ -11,8 +11,7 @@ use tokio::runtime::Builder;
 use super::client::{Api, Client};
 use crate::{
     admin::seal::{self, Purpose, Seal},
-    commands::{Failed, load},
-    console::say,
+    commands::{Failed, console::say, load},
 };
 
 /// A signed report of a queue over a time, or the check of one.

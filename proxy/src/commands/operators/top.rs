@@ -11,7 +11,10 @@ use serde_json::Value;
 use tokio::{runtime::Builder, time::sleep};
 
 use super::client::{Api, Client};
-use crate::{commands::Failed, console, life::asked_to_end};
+use crate::{
+    commands::{Failed, console},
+    node::life::asked_to_end,
+};
 
 /// Every queue now, again and again: who waits, who is inside, how fast it moves, and why it does not. Ends with Ctrl-C.
 #[derive(Debug, clap::Args)]

@@ -20,7 +20,7 @@ use tokio::runtime::Builder;
 
 use self::finding::{Findings, Verdict};
 use super::probe::{Probe, Way};
-use crate::{commands::Failed, console::say};
+use crate::commands::{Failed, console::say};
 
 #[derive(Debug, clap::Args)]
 pub(in crate::commands) struct Options {

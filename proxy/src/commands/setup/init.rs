@@ -20,8 +20,10 @@ use tokio::runtime::Builder;
 use self::{file::Answers, look::Seen};
 use super::probe::Probe;
 use crate::{
-    commands::Failed,
-    console::{complain, say},
+    commands::{
+        Failed,
+        console::{complain, say},
+    },
     request::path::NormalPath,
     routing::Site,
 };

@@ -28,8 +28,8 @@ use sluice_waiting_room::{page, showcase::Example, status};
 use tokio::{net::TcpListener, runtime::Builder, sync::watch, time::timeout};
 
 use self::{content::Content, theme::Theme};
-use crate::{
-    commands::Failed,
+use crate::commands::{
+    Failed,
     console::{complain, say},
 };
 

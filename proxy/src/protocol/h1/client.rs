@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead as _, ReadBuf};
 
 use super::Downstream;
 use crate::{
-    request::strict::Body,
+    request::syntax::strict::Body,
     upstream::{self, CHUNK_END, ChunkLine, Failure, Incoming, LAST_CHUNK, Outgoing, Size},
 };
 

@@ -24,8 +24,8 @@ use tokio::{
 
 use crate::{
     request::{
-        mend,
-        wire::{REFUSAL, Wire},
+        syntax::mend,
+        syntax::wire::{REFUSAL, Wire},
     },
     transport::{
         connection::Connection,

@@ -13,13 +13,12 @@ use pingora_core::protocols::http::date::get_cached_date;
 
 use super::client::put_status;
 use crate::{
-    answer::Answer,
     request::{
         kind,
-        strict::{Body, FIELDS_MAX, Head},
+        syntax::strict::{Body, FIELDS_MAX, Head},
     },
     routing::decision::{Endpoint, GoesTo},
-    service::{Passage, Service},
+    service::{Passage, Service, answer::Answer},
     transport::connection::Connection,
 };
 

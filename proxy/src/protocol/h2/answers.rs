@@ -11,9 +11,8 @@ use tokio::time::timeout;
 
 use super::{incoming::Incoming, piece::Piece};
 use crate::{
-    answer::Answer,
     request::kind::Kind,
-    service::{Passage, STREAM_WRITE_TIMEOUT, with_form},
+    service::{Passage, STREAM_WRITE_TIMEOUT, answer::Answer, with_form},
 };
 
 /// Why an answer of ours has not been written.

@@ -9,7 +9,7 @@ use pingora_http::{
 };
 
 use super::{body::Body, piece::Piece};
-use crate::{request::scan::split, service::BodySource};
+use crate::{request::syntax::scan::split, service::BodySource};
 
 /// A stream whose answer has not begun.
 #[derive(Debug)]

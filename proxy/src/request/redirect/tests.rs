@@ -7,7 +7,7 @@ use rustls::{crypto::ring::sign::any_supported_type, sign::CertifiedKey};
 use sluice_config::{Certificate, HostPattern};
 
 use super::{
-    super::{client, strict},
+    super::{client, syntax::strict},
     *,
 };
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::request::{
     kind,
     path::tests::{nasty_paths, origins},
-    strict,
+    syntax::strict,
 };
 
 /// The rules of a tenant's only queue, read as a node reads them.

@@ -3,8 +3,8 @@ use http::{Uri, Version};
 
 use super::*;
 use crate::{
-    answer,
-    request::strict::{Head, check},
+    request::syntax::strict::{Head, check},
+    service::answer,
 };
 
 /// The answer to a request of this method and target, with these fields.

@@ -8,7 +8,7 @@ use http::{
 use pingora_http::{RequestHeader, ResponseHeader};
 
 use crate::{
-    request::{Edit, strict::Body},
+    request::{Edit, syntax::strict::Body},
     upstream::{
         Failure, Size,
         answer::{Asked, BrokenHead},

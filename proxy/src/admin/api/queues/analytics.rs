@@ -15,12 +15,12 @@ use sluice_admission::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::gate;
-use crate::admin::api::{
-    Api,
-    answer::{Answer, Problem},
-};
 use crate::admin::{
     access::{Permission, Visitor},
+    api::{
+        Api,
+        answer::{Answer, Problem},
+    },
     time,
 };
 

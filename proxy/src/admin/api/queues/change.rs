@@ -21,13 +21,13 @@ use super::{
     foresee::{Foreseen, foresee},
     gate, mode_name, tag,
 };
-use crate::admin::api::{
-    Api,
-    answer::{Answer, Problem},
-};
 use crate::{
     admin::{
         access::{Permission, Principal, Visitor},
+        api::{
+            Api,
+            answer::{Answer, Problem},
+        },
         audit::{Entry, Outcome},
     },
     gate::Gate,

@@ -20,8 +20,10 @@ use tokio::{
 };
 
 use super::{Live, allow};
-use crate::admin::access::{Permission, Principal, Visitor};
-use crate::admin::api::{Api, answer::Problem};
+use crate::admin::{
+    access::{Permission, Principal, Visitor},
+    api::{Api, answer::Problem},
+};
 
 /// Most streams of a node.
 pub(crate) const STREAMS_MAX: usize = 200;

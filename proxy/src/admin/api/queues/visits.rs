@@ -14,15 +14,17 @@ use sluice_waiting_room::code;
 use utoipa::ToSchema;
 
 use super::gate;
-use crate::admin::api::{
-    Api,
-    answer::{Answer, Problem},
+use crate::{
+    admin::{
+        access::{Permission, Visitor},
+        api::{
+            Api,
+            answer::{Answer, Problem},
+        },
+        audit::{Entry, Outcome, WHY_BYTES_MAX},
+    },
+    gate::Gate,
 };
-use crate::admin::{
-    access::{Permission, Visitor},
-    audit::{Entry, Outcome, WHY_BYTES_MAX},
-};
-use crate::gate::Gate;
 
 /// A line is to begin anew.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -6,17 +6,17 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::admin::api::{
-    Api,
-    answer::{Answer, Problem},
-    queues::allow,
-};
 use crate::{
     admin::{
         access::{Permission, Visitor},
+        api::{
+            Api,
+            answer::{Answer, Problem},
+            queues::allow,
+        },
         time::rfc3339,
     },
-    peers::differ::Difference,
+    node::peers::differ::Difference,
 };
 
 /// The fleet.

@@ -6,13 +6,13 @@ use axum::extract::{Query, State};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::admin::api::{
-    Api,
-    answer::{Answer, Problem},
-    queues::allow,
-};
 use crate::admin::{
     access::{Permission, Visitor},
+    api::{
+        Api,
+        answer::{Answer, Problem},
+        queues::allow,
+    },
     audit::Record,
     seal::Purpose,
 };

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use http::uri::Authority;
 
 use super::{One, Violation};
-use crate::request::scan::{find, split};
+use crate::request::syntax::scan::{find, split};
 
 /// A host, ready to look a tenant up by.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::{
 use sluice_config::{Limits, PerClient, Tenant};
 
 use super::{Network, pace::Lately};
-use crate::tally::Tally;
+use crate::sinks::tally::Tally;
 
 /// No number comes later than this because of where its visitor comes from: whoever comes back with a slip as old as this
 /// gets one.
@@ -170,7 +170,7 @@ mod tests {
     use sluice_config::{Name, NodeLimits, Origin};
 
     use super::*;
-    use crate::limits::Prefixes;
+    use crate::node::limits::Prefixes;
 
     fn usage(limits: Limits) -> Arc<Usage> {
         let mut tenant = Tenant::new(Name::new("shop").unwrap(), Origin::new(Vec::new()));

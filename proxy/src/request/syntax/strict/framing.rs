@@ -3,7 +3,7 @@
 use http::{HeaderMap, Version, header};
 
 use super::{Fields, One, Violation};
-use crate::request::{list::members, scan::split};
+use crate::request::{syntax::list::members, syntax::scan::split};
 
 /// How a request's body is framed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -90,7 +90,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::peers::told::Told;
+    use crate::node::peers::told::Told;
 
     fn peer(name: &str, keys: &str, lines: &[(&str, &[(&str, &str)])]) -> Peer {
         let settings = |all: &[(&str, &str)]| all.iter().map(|&(k, v)| (k.to_owned(), v.to_owned())).collect();

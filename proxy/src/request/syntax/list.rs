@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName};
 
-use super::scan::split;
+use crate::request::syntax::scan::split;
 
 /// Members read of one field, over all its lines. More than any honest client sends; what comes after is not read.
 const MEMBERS_MAX: usize = 64;

@@ -14,7 +14,7 @@ use self::read::Read;
 use crate::{
     gate::Counts,
     node::Node,
-    tally::Tally,
+    sinks::tally::Tally,
     transport::{ProxyHeaderRefused, tls::HandshakeCounts},
 };
 

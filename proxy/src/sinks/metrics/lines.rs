@@ -6,7 +6,7 @@ use sluice_admission::{line::Override, usher::now};
 use sluice_config::{Certificate, Tenant};
 
 use super::read::Read;
-use crate::{admin::api::mode_name, gate::Gate, peers::Heard};
+use crate::{admin::api::mode_name, gate::Gate, node::peers::Heard};
 
 /// Reads the line of a gate.
 pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {

@@ -5,23 +5,23 @@
 //! So [`Wire`] looks at the bytes as they come off the socket, and follows them from one request to the next.
 //!
 //! It refuses only what nobody after it can see. Whatever else is wrong, such as two lengths, is left to
-//! [`strict`](super::strict), which answers it properly and has the connection closed; from there on `Wire` looks away.
+//! [`strict`](crate::request::syntax::strict), which answers it properly and has the connection closed; from there on `Wire` looks away.
 
-use super::{
+use crate::request::syntax::{
     scan::{find, split},
     strict::{FIELDS_BYTES_MAX, TARGET_BYTES_MAX, Violation},
 };
 
-/// Longest head, white space and line ends included. More than [`strict`](super::strict) lets pass.
+/// Longest head, white space and line ends included. More than [`strict`](crate::request::syntax::strict) lets pass.
 const HEAD_BYTES_MAX: usize = FIELDS_BYTES_MAX + TARGET_BYTES_MAX + 8 * 1024;
 /// Most lines of a head: as many fields as the parser has room for. Fewer are enough for
-/// [`strict`](super::strict).
+/// [`strict`](crate::request::syntax::strict).
 const LINES_MAX: u16 = 255;
 /// Longest chunk-size line with its extensions, and longest trailer line.
 const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Most trailer lines.
 const TRAILERS_MAX: u8 = 32;
-/// Empty lines skipped in front of a request line, as in [`strict`](super::strict).
+/// Empty lines skipped in front of a request line, as in [`strict`](crate::request::syntax::strict).
 const EMPTY_LINES_MAX: usize = 2;
 
 /// What to hand to pingora in the place of refused bytes, followed by the end of the stream: wherever its parsers are,

@@ -27,10 +27,9 @@ use crate::{
         probes::{self, Probes},
         seal::Purpose,
     },
-    node::{Lines, Node, NodeError},
-    peers,
+    node::{Lines, Node, NodeError, peers},
+    sinks::webhooks,
     transport::{Open, Scheme, Server},
-    webhooks,
 };
 
 /// How long a start waits for the lines before it serves all the same.

@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::{TARGET_BYTES_MAX, Violation};
-use crate::request::scan::find;
+use crate::request::syntax::scan::find;
 
 /// The form a target came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

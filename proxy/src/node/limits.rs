@@ -3,7 +3,7 @@
 //! Nothing here is a lock. Clients are counted in tables of fixed size, several cells for each, by atomics that all workers
 //! share (`pingora-limits`: a count-min sketch). Two clients may share a cell, so that one is counted too high, never too low:
 //! with four cells out of thousands that needs a crowd in every one of them. Tenants are counted in a cell for each worker
-//! ([`Tally`](crate::tally::Tally)).
+//! ([`Tally`](crate::sinks::tally::Tally)).
 //!
 //! | bound | counted | at the bound |
 //! |---|---|---|

@@ -11,9 +11,9 @@
 //! | obs-fold, space before `:`, odd bytes in names or values, bare CR, other versions | answers 400 | pingora |
 //! | several `Host`, `Host` unlike an absolute target, user info in either | answers 400 | pingora, and here |
 //! | `Content-Length` beside `Transfer-Encoding` | drops the length, closes after the answer | here, in the raw head |
-//! | bare LF as a line end, a fragment in the target | takes both | [`wire`](super::wire) |
-//! | NUL, space or control bytes in the target | escapes them (`%00`, `%20`) and parses again | [`wire`](super::wire) |
-//! | chunk sizes and extensions of any sort | ignores extensions, reads an empty size as 0 | [`wire`](super::wire) |
+//! | bare LF as a line end, a fragment in the target | takes both | [`wire`](crate::request::syntax::wire) |
+//! | NUL, space or control bytes in the target | escapes them (`%00`, `%20`) and parses again | [`wire`](crate::request::syntax::wire) |
+//! | chunk sizes and extensions of any sort | ignores extensions, reads an empty size as 0 | [`wire`](crate::request::syntax::wire) |
 //! | equal `Content-Length`s, `5, 5` | merges them | here |
 //! | `Transfer-Encoding: gzip, chunked`, `chunked, chunked`, on several lines | looks at the last member only | here |
 //! | no or an empty `Host`, any bytes in it | takes it | here |
