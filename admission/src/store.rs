@@ -10,7 +10,7 @@ use sluice_config::Name;
 
 pub use self::{
     checkup::{Checkup, Finding, Severity},
-    embedded::Embedded,
+    embedded::{Embedded, RESTORED},
     redis::{Board, Condition, Note, Redis},
 };
 use crate::line::{Batch, Lookup, Minute, Outcome, Rules};

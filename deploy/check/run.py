@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from tools import Failed
 
 # Longest first: the others run beside it.
-MODULES = ["observe", "image", "container", "kubernetes", "debian", "in_front", "proof", "cloud", "texts"]
+MODULES = ["observe", "image", "container", "kubernetes", "debian", "in_front", "proof", "recovery", "cloud", "texts"]
 AT_ONCE = 3
 
 

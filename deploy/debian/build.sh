@@ -41,6 +41,16 @@ export SOURCE_DATE_EPOCH
 } | gzip -9n >"$work/changelog.gz"
 put 644 "$work/changelog.gz" usr/share/doc/sluice/changelog.gz
 
+# Made by the program that is packed, so it must run here.
+"$binary" man "$work/man"
+for page in "$work"/man/*.1; do
+    gzip -9n "$page"
+    put 644 "$page.gz" "usr/share/man/man1/$(basename "$page").gz"
+done
+"$binary" completions bash >"$work/bash" && put 644 "$work/bash" usr/share/bash-completion/completions/sluice
+"$binary" completions zsh >"$work/zsh" && put 644 "$work/zsh" usr/share/zsh/vendor-completions/_sluice
+"$binary" completions fish >"$work/fish" && put 644 "$work/fish" usr/share/fish/vendor_completions.d/sluice.fish
+
 put 644 lintian-overrides usr/share/lintian/overrides/sluice
 
 install -d "$root/DEBIAN"

@@ -46,6 +46,10 @@ enum Command {
     Health(health::Options),
     /// Look at the lines where they are kept, begin one anew, or look for what is wrong with the store.
     Store(store::Options),
+    /// Write what a node has, its config and its lines, into a file, while it runs. No key is in it.
+    Backup(store::backup::Options),
+    /// Put back what `sluice backup` has written.
+    Restore(store::restore::Options),
     /// Make a token or a key for the operators' API, or print its description.
     Admin(admin::Options),
     /// Check the audit log.
@@ -66,6 +70,11 @@ enum Command {
         /// Which file.
         file: SchemaFile,
     },
+    /// Write manual pages, for those who make packages.
+    #[command(hide = true)]
+    Man(setup::manual::Manual),
+    /// Print a script that completes commands and options in a shell.
+    Completions(setup::manual::Completions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -95,6 +104,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(options) => explain::run(&options),
         Command::Health(options) => health::run(&options),
         Command::Store(options) => store::run(&options),
+        Command::Backup(options) => store::backup::run(&options),
+        Command::Restore(options) => store::restore::run(&options),
         Command::Admin(options) => admin::run(&options),
         Command::Audit(options) => audit::run(&options),
         Command::Report(options) => operators::report::run(&options),
@@ -102,6 +113,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Keygen => keygen::run(),
         Command::Number { code } => number(&code),
         Command::Schema { file } => schema(file),
+        Command::Man(to) => setup::manual::manual(&to),
+        Command::Completions(shell) => setup::manual::completions(&shell),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

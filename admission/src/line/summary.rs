@@ -105,6 +105,14 @@ impl LaneSummary {
         place - self.gaps.iter().map(below).sum::<u64>().min(place.saturating_sub(1))
     }
 
+    /// The same for a number that a visitor holds: it was handed out, and so were those before it, whether the line has heard
+    /// of it yet or not.
+    pub fn shown_ticket(&self, number: u64) -> u64 {
+        let below = |&(first, last): &(u64, u64)| if number > last { last - first + 1 } else { 0 };
+        let place = place_of(number);
+        place - self.gaps.iter().map(below).sum::<u64>().min(place.saturating_sub(1))
+    }
+
     /// How many who wait in the lane will be called before `number`. Within a block the present ones are taken to
     /// be spread evenly, which is exact when nobody in it has left.
     pub fn ahead_of(&self, number: u64) -> u64 {
@@ -153,6 +161,11 @@ impl Summary {
     /// As [`LaneSummary::shown_number`].
     pub fn shown_number(&self, number: u64) -> u64 {
         self.lane_of(number).shown_number(number)
+    }
+
+    /// As [`LaneSummary::shown_ticket`].
+    pub fn shown_ticket(&self, number: u64) -> u64 {
+        self.lane_of(number).shown_ticket(number)
     }
 
     /// As [`LaneSummary::ahead_of`].
@@ -248,5 +261,13 @@ mod tests {
         let summary = Summary { lanes, ..Summary::default() };
         let shown = [10, 21, number_of(1, 4), number_of(1, 105), number_of(2, 7)].map(|n| summary.shown_number(n));
         assert_eq!(shown, [10, 11, 4, 5, 7]);
+    }
+
+    #[test]
+    fn two_tickets_of_skipped_numbers_are_not_shown_as_one() {
+        let lane = LaneSummary { gaps: vec![(4, 20), (31, 40)], ..LaneSummary::default() };
+        let summary = Summary { lanes: PerLane::one(lane), ..Summary::default() };
+        assert_eq!([3, 4, 5, 20, 21, 31].map(|number| summary.shown_ticket(number)), [3, 4, 5, 20, 4, 14]);
+        assert_eq!([4, 20].map(|head| summary.shown_number(head)), [4, 4], "a head in a gap goes by none");
     }
 }

@@ -126,7 +126,7 @@ impl Look<'_> {
         let way = ticket.ahead_first as f32;
         Standing {
             state,
-            number: Some(summary.shown_number(ticket.number)),
+            number: Some(summary.shown_ticket(ticket.number)),
             ahead: Some(ahead),
             behind: Some(summary.lane_of(ticket.number).waiting.saturating_sub(ahead_now + 1)),
             // The position shown never rises; the wait is of those who really are ahead.

@@ -32,6 +32,10 @@ use self::{
 use super::{Checkup, LineId, Severity, Store, StoreError};
 use crate::line::{Batch, Known, Line, Lookup, Minute, Outcome, Reading, Rules, Summary};
 
+/// The file that says which copy a state directory is: a number that no other copy has. Whoever puts a copy back writes it
+/// first, and each line of it then goes on as one that went back in time.
+pub const RESTORED: &str = "restored";
+
 /// Lines in this process. A step is written to the line's journal before it is answered, so a killed process
 /// loses nothing; the journal reaches the disk within a second. Used on a tokio runtime.
 pub struct Embedded {
@@ -39,8 +43,9 @@ pub struct Embedded {
     /// Held until the last step is written.
     lock: Arc<fs::File>,
     wall: Box<dyn Fn() -> u64 + Send + Sync>,
-    /// Which boot of the machine this is: only what a power cut took can be lost.
-    boot: u64,
+    /// Which boot of the machine this is, and which copy of the directory: a power cut loses what had not reached the disk,
+    /// a copy what was done after it was made.
+    run: u64,
     lines: Mutex<HashMap<LineId, Slot>>,
     shared: Arc<Shared>,
 }
@@ -89,7 +94,8 @@ impl Embedded {
         let (disk, lock) = Disk::open(dir, bounds, before)?;
         let shared = Arc::new(Shared::at(disk.dir().join("shared.log")));
         let (disk, lock) = (Arc::new(disk), Arc::new(lock));
-        Ok(Self { disk, lock, wall: Box::new(wall), boot: boot(), lines: Mutex::default(), shared })
+        let run = boot() ^ copy(disk.dir());
+        Ok(Self { disk, lock, wall: Box::new(wall), run, lines: Mutex::default(), shared })
     }
 
     /// The state directory.
@@ -252,7 +258,7 @@ impl Embedded {
     }
 
     fn read_clock(&self) -> Reading {
-        Reading { wall_ms: (self.wall)(), slack_ms: 0, run: self.boot }
+        Reading { wall_ms: (self.wall)(), slack_ms: 0, run: self.run }
     }
 }
 
@@ -281,6 +287,11 @@ fn gone(line: &str) -> StoreError {
 fn boot() -> u64 {
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     u64::from_str_radix(id.split('-').next().unwrap_or_default(), 16).unwrap_or(0)
+}
+
+/// A number for this copy of a state directory; 0: it is no copy.
+fn copy(dir: &Path) -> u64 {
+    fs::read_to_string(dir.join(RESTORED)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 impl Store for Embedded {

@@ -4,7 +4,10 @@
 mod tests;
 mod url;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use crate::{
     declare::{
@@ -41,6 +44,15 @@ pub enum Store {
         /// Marks this node has seen, so that a wiped store is healed after a full restart too.
         state_dir: PathBuf,
     },
+}
+
+impl Store {
+    /// Where a node keeps what must outlive it.
+    pub fn state_dir(&self) -> &Path {
+        match self {
+            Self::Embedded { state_dir } | Self::Redis { state_dir, .. } => state_dir,
+        }
+    }
 }
 
 /// What a connection to Redis or Valkey needs to know.

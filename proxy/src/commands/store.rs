@@ -1,5 +1,8 @@
 //! `sluice store`: the lines where they are kept, for operators.
 
+mod archive;
+pub(super) mod backup;
+pub(super) mod restore;
 mod show;
 
 use std::{

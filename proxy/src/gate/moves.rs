@@ -213,7 +213,7 @@ impl Gate {
         let (moves, of, _) = self.read(token)?;
         match moves.look(self.usher.line(), &of).await {
             Ok(Some(_)) => Err(Taken::Void),
-            Ok(None) | Err(Unknown) => Ok(self.usher.view().summary.shown_number(of.ticket.number)),
+            Ok(None) | Err(Unknown) => Ok(self.usher.view().summary.shown_ticket(of.ticket.number)),
         }
     }
 

@@ -11,13 +11,10 @@ use tokio::{
 };
 
 use super::site::{OPEN, Raw, Reply, Site};
-use crate::{
-    slow_readers::memory_kib,
-    support::{
-        HOST, Protocol, Request,
-        client::{on_every_protocol, on_protocol},
-        until_within,
-    },
+use crate::support::{
+    HOST, Protocol, Request,
+    client::{on_every_protocol, on_protocol},
+    until_within,
 };
 
 async fn a_client_that_ends_its_side_gets_its_answer(protocol: Protocol) {
@@ -187,7 +184,7 @@ async fn an_origin_that_does_not_read_closes_the_clients_window() {
     let site = Site::of(Protocol::Http2, addr, OPEN).await;
     let (requests, connection) = h2::client::handshake(site.stream().await).await.unwrap();
     tokio::spawn(connection);
-    let before = memory_kib(&site.node);
+    let before = site.node.memory_kib();
     let request = http::Request::post(format!("https://{HOST}/")).header("content-length", BODY_BYTES).body(());
     let (answer, mut body) = requests.ready().await.unwrap().send_request(request.unwrap(), false).unwrap();
     let piece = Bytes::from(vec![b'x'; 64 << 10]);
@@ -203,7 +200,7 @@ async fn an_origin_that_does_not_read_closes_the_clients_window() {
         sent
     };
     let taken = send(Duration::from_secs(2)).await;
-    let grown = memory_kib(&site.node).saturating_sub(before);
+    let grown = site.node.memory_kib().saturating_sub(before);
     assert!(taken < BODY_BYTES / 2, "{taken} bytes were taken for an origin that reads nothing");
     assert!(grown < KEPT_KIB, "{grown} KiB for {taken} bytes");
     reads.send(()).unwrap();

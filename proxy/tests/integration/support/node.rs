@@ -186,6 +186,13 @@ impl Node {
         self.child.as_ref().unwrap().id()
     }
 
+    /// Memory of its process that is its own, in KiB.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let field = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+        field.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();

@@ -14,7 +14,7 @@ use self::client::{Client, Failed};
 use crate::support::{HOST, Origin, Request, Scene, Setup, Tenant, Visitor, scene::FAST, until};
 
 #[allow(dead_code, unreachable_pub, reason = "an example shows more than a test needs")]
-#[path = "../../../waiting-room/apps/client.rs"]
+#[path = "../../../../waiting-room/apps/client.rs"]
 mod client;
 
 fn apps() -> PathBuf {

@@ -3,7 +3,7 @@
 //! What is measured is the node's own memory. What the system keeps for a connection comes on top: some megabytes for
 //! each, which it sheds by itself when memory runs short.
 
-use std::{fs, net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -88,20 +88,13 @@ async fn answer(mut tcp: TcpStream, taken: watch::Sender<usize>) -> Option<()> {
     Some(())
 }
 
-/// Memory of the node's process that is its own, in KiB.
-pub(crate) fn memory_kib(node: &Node) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", node.pid())).unwrap();
-    let field = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    field.trim().trim_end_matches(" kB").parse().unwrap()
-}
-
 /// Clients who have all got a part of their answers, and read none of it; and how much larger each has made the node,
 /// in KiB.
 async fn all_stand_still() -> (Node, Origin, Vec<Connection>, u64) {
     let mut origin = Origin::start().await;
     let shop = Tenant::shop(origin.addr).queue("sale", "release_per_minute = 60\npaths = [\"/sale\"]");
     let node = Setup::new(shop).start().await;
-    let before = memory_kib(&node);
+    let before = node.memory_kib();
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let mut client = node.connect().await;
@@ -110,7 +103,7 @@ async fn all_stand_still() -> (Node, Origin, Vec<Connection>, u64) {
     }
     node.until_metrics("all are under way", |m| m.sum("requests_in_flight", &[]) == CLIENTS as f64).await;
     origin.until_at_rest().await;
-    let each = memory_kib(&node).saturating_sub(before) / CLIENTS as u64;
+    let each = node.memory_kib().saturating_sub(before) / CLIENTS as u64;
     eprintln!("{each} KiB for each of {CLIENTS} clients who read nothing");
     (node, origin, clients, each)
 }
@@ -137,7 +130,7 @@ async fn a_stream_that_stands_still_costs_forty_kib() {
         tokio::spawn(async move { drop(connection.await) });
         open.push(requests.ready().await.unwrap());
     }
-    let before = memory_kib(&site.node);
+    let before = site.node.memory_kib();
     let mut answers = Vec::new();
     for requests in &mut open {
         for _ in 0..STREAMS {
@@ -147,7 +140,7 @@ async fn a_stream_that_stands_still_costs_forty_kib() {
         }
     }
     origin.until_at_rest().await;
-    let each = memory_kib(&site.node).saturating_sub(before) / answers.len() as u64;
+    let each = site.node.memory_kib().saturating_sub(before) / answers.len() as u64;
     eprintln!("{each} KiB for each of {} streams that stand still", answers.len());
     assert!(each <= 40, "{each} KiB for each stream");
 }
@@ -160,7 +153,7 @@ async fn all_stand_still_with_wide_windows() -> (Site, Origin, Vec<Frames>, u64)
     let site = Site::of(Protocol::Http2, origin.addr, OPEN).await;
     // What is made once.
     assert_eq!(site.client().await.ask(&Request::navigation("/film")).await.body.len(), ANSWER_BYTES);
-    let before = memory_kib(&site.node);
+    let before = site.node.memory_kib();
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
         let mut client = Frames::silent(site.stream().await);
@@ -169,13 +162,13 @@ async fn all_stand_still_with_wide_windows() -> (Site, Origin, Vec<Frames>, u64)
         client.send_bytes(&[PREFACE, &settings.bytes(), &update.bytes()].concat()).await;
         clients.push(client);
     }
-    let idle = memory_kib(&site.node).saturating_sub(before) / CLIENTS as u64;
+    let idle = site.node.memory_kib().saturating_sub(before) / CLIENTS as u64;
     for client in &mut clients {
         client.send(&[get(1, "/film")]).await;
     }
     site.node.until_metrics("all are under way", |m| m.sum("requests_in_flight", &[]) == CLIENTS as f64).await;
     origin.until_at_rest().await;
-    let each = memory_kib(&site.node).saturating_sub(before) / CLIENTS as u64;
+    let each = site.node.memory_kib().saturating_sub(before) / CLIENTS as u64;
     eprintln!("{each} KiB for each of {CLIENTS} clients with wide windows who read nothing, {idle} before they ask");
     (site, origin, clients, each)
 }

@@ -1,0 +1,175 @@
+//! `sluice backup`: config and state of a node, while it runs.
+//!
+//! A journal is only ever appended to, so its beginning is the line as it was at one moment; a record that was half written
+//! is dropped when it is read back. With a Redis store the state directory holds what this node knows of each line, from
+//! which the lines are healed as after any loss of the store.
+
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::archive::{List, Writer};
+use crate::{
+    admin::time::now_ms,
+    commands::{Failed, console::say},
+};
+
+/// Files that a node has for itself.
+const LEFT_OUT: [&str; 2] = ["lock", "restored"];
+/// What directories are called that hold what a backup has replaced.
+pub(super) const ASIDE: &str = "replaced-";
+/// How often a directory is read anew because a file went while it was copied: journals are replaced by shorter ones.
+const READINGS_MAX: usize = 10;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::commands) struct Options {
+    /// The directory that holds sluice.toml and tenants/*.toml.
+    #[arg(long, value_name = "DIR")]
+    config: PathBuf,
+    /// The archive to write; it must not be there yet.
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
+    let config = crate::commands::load(&options.config)?;
+    let named = |error: io::Error| Failed::Because(format!("{}: {error}", options.to.display()));
+    let list = write(&options.config, config.store.state_dir(), &options.to).map_err(named)?;
+    say(format_args!(
+        "{}: {} files, {} bytes before compression, of {} lines. No key is in it: keep the master secret and the \
+         certificates' keys elsewhere.",
+        options.to.display(),
+        list.files.len(),
+        list.bytes(),
+        lines_in(&list).len()
+    ));
+    Ok(())
+}
+
+/// Writes an archive of a config directory and a state directory.
+fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
+    let mut archive = Writer::begin(to, now_ms())?;
+    for path in files(config, 1)? {
+        let name = inside(config, &path)?;
+        if name == "sluice.toml" || (name.starts_with("tenants/") && name.ends_with(".toml")) {
+            archive.add(&format!("config/{name}"), File::open(&path)?)?;
+        }
+    }
+    let mut added = Vec::new();
+    for reading in 1.. {
+        let mut vanished = false;
+        for path in files(state, 1)? {
+            let name = inside(state, &path)?;
+            let is_draft = path.extension() == Some(OsStr::new("draft"));
+            if is_draft || LEFT_OUT.contains(&&*name) || name.starts_with(ASIDE) || added.contains(&name) {
+                continue;
+            }
+            match File::open(&path) {
+                Ok(file) => {
+                    archive.add(&format!("state/{name}"), file)?;
+                    added.push(name);
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => vanished = true,
+                Err(error) => return Err(error),
+            }
+        }
+        if !vanished {
+            break;
+        }
+        if reading == READINGS_MAX {
+            return Err(io::Error::other("files of the state directory go faster than they are copied; try again"));
+        }
+    }
+    archive.end()
+}
+
+/// Regular files of a directory and of those in it, `depth` deep, in the order of their names. None if it is not there.
+pub(super) fn files(dir: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        match fs::symlink_metadata(&path) {
+            Ok(about) if about.is_dir() && depth > 0 => files.append(&mut self::files(&path, depth - 1)?),
+            // A mounted config is made of links.
+            Ok(_) if path.is_file() => files.push(path),
+            _ => {}
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A file's path inside a directory.
+fn inside(dir: &Path, path: &Path) -> io::Result<String> {
+    let name = path.strip_prefix(dir).ok().and_then(Path::to_str);
+    name.map(str::to_owned).ok_or_else(|| io::Error::other(format!("{}: its name is no text", path.display())))
+}
+
+/// The lines of which something is in an archive.
+pub(super) fn lines_in(list: &List) -> BTreeSet<&str> {
+    list.files.keys().filter_map(|name| line_of(name.strip_prefix("state/")?)).collect()
+}
+
+/// The line that a file of the state directory belongs to, as its files are named.
+pub(super) fn line_of(name: &str) -> Option<&str> {
+    let journal = name.strip_suffix(".journal").or_else(|| name.strip_suffix(".damaged"));
+    let line = journal.and_then(|rest| Some(rest.rsplit_once('.')?.0)).or_else(|| name.strip_suffix(".known"));
+    line.filter(|line| !line.contains('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::commands::store::archive::verify;
+
+    #[test]
+    fn keys_and_what_a_node_has_for_itself_are_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let (config, state) = (dir.path().join("config"), dir.path().join("state"));
+        for (path, content) in [
+            ("config/sluice.toml", "a"),
+            ("config/master.key", "secret"),
+            ("config/tenants/shop.toml", "b"),
+            ("config/tenants/shop.pem", "secret"),
+            ("state/lock", ""),
+            ("state/shop.sale.3.journal", "j"),
+            ("state/shop.sale.12-0.draft", "d"),
+            ("state/shop.sale.known", "k"),
+            ("state/replaced-7/shop.sale.known", "old"),
+            ("state/history/shop.sale.json", "h"),
+        ] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let to = dir.path().join("backup");
+        let list = write(&config, &state, &to).unwrap();
+        let expected = [
+            "config/sluice.toml",
+            "config/tenants/shop.toml",
+            "state/history/shop.sale.json",
+            "state/shop.sale.3.journal",
+            "state/shop.sale.known",
+        ];
+        assert_eq!(list.files.keys().collect::<Vec<_>>(), expected);
+        assert_eq!(verify(&to).unwrap(), list);
+    }
+
+    #[test]
+    fn files_are_known_by_their_line() {
+        assert_eq!(line_of("shop.sale.3.journal"), Some("shop.sale"));
+        assert_eq!(line_of("shop.sale.3.damaged"), Some("shop.sale"));
+        assert_eq!(line_of("shop.sale.known"), Some("shop.sale"));
+        assert_eq!(line_of("audit.jsonl"), None);
+    }
+}

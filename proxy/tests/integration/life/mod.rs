@@ -1,0 +1,9 @@
+//! The life of a node: it starts, takes a new config, is told to end, is killed, comes back.
+
+mod backup;
+mod health;
+mod reload;
+mod resources;
+mod restart;
+mod shutdown;
+mod store;
