@@ -6,9 +6,11 @@ use sluice_admission::standing::{Reason, Standing, State};
 
 use crate::{
     CALLED, WAITING, ahead,
-    browser::{visit, visit_without_javascript},
-    site::{ADDRESS, Answer, INSIDE, Script},
-    visit::{Visit, element},
+    bench::{
+        browser::{visit, visit_without_javascript},
+        site::{ADDRESS, Answer, INSIDE, Script},
+        visit::{Visit, element},
+    },
 };
 
 #[test]

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::{
     CALLED, WAITING, ahead,
-    browser::visit,
-    site::{ADDRESS, Answer, INSIDE, Script},
-    visit::{Visit, element},
+    bench::{
+        browser::visit,
+        site::{ADDRESS, Answer, INSIDE, Script},
+        visit::{Visit, element},
+    },
 };
 
 #[test]

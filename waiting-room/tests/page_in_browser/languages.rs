@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluice_config::Language;
 use sluice_waiting_room::words::locale;
 
-use crate::{
+use crate::bench::{
     browser::visit,
     site::{Policy, Script},
     visit::element,

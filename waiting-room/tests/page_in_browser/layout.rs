@@ -4,8 +4,10 @@ use sluice_admission::standing::{Reason, Standing, State};
 
 use crate::{
     BROKEN, CALLED, JOINING, WAITING, ahead,
-    site::{Answer, Script},
-    visit::Visit,
+    bench::{
+        site::{Answer, Script},
+        visit::Visit,
+    },
 };
 
 /// From joining to one's turn, through a pause and a lost connection: what comes and goes has room of its own.

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has told its tale")]
 
-mod browser;
+mod bench;
 mod entering;
 mod forms;
 mod languages;
@@ -12,11 +12,9 @@ mod layout;
 mod moving;
 mod polling;
 mod showing;
-mod site;
 mod turn;
-mod visit;
 
-use site::Answer;
+use bench::site::Answer;
 use sluice_admission::standing::{Standing, State, WaitRange};
 
 const WAITING: Standing = Standing {

@@ -4,8 +4,10 @@ use sluice_admission::standing::{Reason, Standing};
 
 use crate::{
     JOINING, WAITING,
-    site::{Answer, Script},
-    visit::Visit,
+    bench::{
+        site::{Answer, Script},
+        visit::Visit,
+    },
 };
 
 const MOVE: &str = "/.sluice/move?queue=shop";

@@ -4,8 +4,10 @@ use sluice_admission::standing::Standing;
 
 use crate::{
     BROKEN, WAITING, ahead,
-    site::{Answer, Script},
-    visit::{Visit, gaps},
+    bench::{
+        site::{Answer, Script},
+        visit::{Visit, gaps},
+    },
 };
 
 #[test]

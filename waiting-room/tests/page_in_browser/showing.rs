@@ -8,9 +8,11 @@ use sluice_waiting_room::page::{Form, PageInput, Pages, Reader, SentBy};
 
 use crate::{
     CALLED, JOINING, WAITING, ahead,
-    browser::visit,
-    site::{ADDRESS, Answer, Policy, READER, Script},
-    visit::{Visit, element},
+    bench::{
+        browser::visit,
+        site::{ADDRESS, Answer, Policy, READER, Script},
+        visit::{Visit, element},
+    },
 };
 
 #[test]

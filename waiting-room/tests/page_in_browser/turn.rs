@@ -7,16 +7,18 @@ use sluice_config::ClosedAs;
 
 use crate::{
     CALLED, WAITING,
-    browser::visit,
-    site::{ADDRESS, Answer, INSIDE, Script},
-    visit::{Visit, element},
+    bench::{
+        browser::visit,
+        site::{ADDRESS, Answer, INSIDE, Script},
+        visit::{Visit, element},
+    },
 };
 
 /// Called, with a minute left.
 const A_MINUTE: Standing = Standing { enter_within_s: Some(60), poll_after_s: 120, ..CALLED };
 
 /// A page that is left where it is when it enters.
-fn called(standing: &Standing, then: &str) -> crate::site::Site {
+fn called(standing: &Standing, then: &str) -> crate::bench::site::Site {
     Script::default().waiting_page(standing).no_page().polls([Answer::Standing(*standing)]).watched(then).serve()
 }
 

@@ -6,21 +6,15 @@
 pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod chromium;
-pub(crate) mod client;
 pub(crate) mod config;
-pub(crate) mod connection;
 pub(crate) mod dice;
 pub(crate) mod fleet;
-pub(crate) mod frames;
-pub(crate) mod http2;
-pub(crate) mod message;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod origin;
-pub(crate) mod pool;
 pub(crate) mod scene;
-pub(crate) mod tls;
 pub(crate) mod visitor;
+mod wire;
 
 use std::time::Duration;
 
@@ -40,6 +34,7 @@ pub(crate) use self::{
     scene::Scene,
     tls::TlsClient,
     visitor::Visitor,
+    wire::{client, connection, frames, http2, message, pool, tls},
 };
 
 /// The host of the tenant that most tests have.

@@ -7,7 +7,7 @@ use h2::{RecvStream, client::SendRequest};
 use http::HeaderMap;
 use tokio::{task::AbortHandle, time::timeout};
 
-use super::{Request, Response, SOON, connection::Stream};
+use crate::support::{Request, Response, SOON, connection::Stream};
 
 /// A client's end of a connection. Clones share it.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Connection, Http2, Request, Response};
+use crate::support::{Connection, Http2, Request, Response};
 
 /// What clients speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

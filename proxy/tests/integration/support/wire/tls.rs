@@ -13,7 +13,7 @@ use rustls::{
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::certificates::{Authority, Pair};
+use crate::support::certificates::{Authority, Pair};
 
 /// Sessions that a client keeps.
 const SESSIONS_MAX: usize = 8;

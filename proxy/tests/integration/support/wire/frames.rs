@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{HOST, SOON, connection::Stream};
+use crate::support::{HOST, SOON, connection::Stream};
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::{Connection, Request, Response, dice::Dice};
+use crate::support::{Connection, Request, Response, dice::Dice};
 
 /// Connections that are lent for one request at a time, to any of some nodes.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::{
+use crate::bench::{
     browser::visit,
     site::{ADDRESS, Site},
 };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Uri, Version};
 use serde_json::Value;
 
-use super::{HOST, browser::HOST_PREFIX};
+use crate::support::{HOST, browser::HOST_PREFIX};
 
 /// A request, made of the parts that tests vary.
 #[derive(Clone, Debug)]

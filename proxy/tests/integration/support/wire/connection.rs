@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Request, Response, SOON};
+use crate::support::{Request, Response, SOON};
 
 /// Bytes both ways: plain, or through TLS.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + fmt::Debug + Send + Sync + Unpin {}
