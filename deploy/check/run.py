@@ -1,4 +1,5 @@
-"""Every artefact under deploy/, each by its own tool. None is skipped: a missing tool is a failure.
+"""Every artefact under deploy/, each by its own tool, and the pages by outside judges. None is skipped: a missing tool is a
+failure.
 
 `run.py [NAME]...` runs the checks whose module or function has one of the names.
 """
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from tools import Failed
 
 # Longest first: the others run beside it.
-MODULES = ["observe", "image", "container", "kubernetes", "debian", "in_front", "proof", "recovery", "cloud", "texts"]
+MODULES = ["page", "observe", "image", "container", "kubernetes", "debian", "in_front", "proof", "recovery", "cloud", "texts"]
 AT_ONCE = 3
 
 

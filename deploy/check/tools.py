@@ -18,18 +18,18 @@ class Failed(Exception):
     """A check found something. The text says what."""
 
 
-def run(*command, ok=(0,), cwd=ROOT, text=None, env=None):
+def run(*command, ok=(0,), cwd=ROOT, text=None, env=None, within_s=COMMAND_S_MAX):
     """Runs a command and returns its output. A missing tool, a time-out or another exit code is a failure."""
     command = [str(part) for part in command]
     try:
         done = subprocess.run(
-            command, cwd=cwd, input=text, env=env, timeout=COMMAND_S_MAX, check=False,
+            command, cwd=cwd, input=text, env=env, timeout=within_s, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )
     except FileNotFoundError as missing:
         raise Failed(f"'{command[0]}' is missing, so nothing was checked with it") from missing
     except subprocess.TimeoutExpired as late:
-        raise Failed(f"{' '.join(command)}: not done after {COMMAND_S_MAX} s") from late
+        raise Failed(f"{' '.join(command)}: not done after {within_s} s") from late
     if done.returncode not in ok:
         raise Failed(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout.strip()}")
     return done.stdout

@@ -1,9 +1,22 @@
-// The board loads itself anew; between, its clock goes on, in the time of the place where it hangs.
+// The board takes what it shows from itself, anew; between, its clock goes on, in the time of the place where it hangs. While
+// nothing answers it shows what it knows: nobody is there to load it again.
 document.addEventListener("DOMContentLoaded", () => {
-const clock = document.getElementById("clock");
 const tick = () => {
-  clock.textContent = new Date().toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
+  document.getElementById("clock").textContent =
+    new Date().toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
+};
+const load = async () => {
+  try {
+    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    const news = page.querySelector(".board main");
+    if (news) document.querySelector("main").replaceWith(news);
+  } catch (e) {
+    // The next try is soon.
+  }
+  tick();
+  setTimeout(load, 5000);
 };
 tick();
 setInterval(tick, 1000);
+setTimeout(load, 5000);
 });

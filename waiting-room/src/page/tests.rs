@@ -358,7 +358,7 @@ fn the_board_shows_the_line_and_no_visitor() {
         "<dt>Waiting</dt><dd>1,234</dd>",
         "<dt>Estimated wait</dt><dd>about 2–4 minutes</dd>",
         "<p id=\"clock\">08:00:00 UTC</p>",
-        "<meta http-equiv=\"refresh\" content=\"5\">",
+        "<noscript><meta http-equiv=\"refresh\" content=\"5\"></noscript>",
     ] {
         assert!(page.contains(expected), "{expected}");
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice_admission::standing::{Reason, Standing, State, WaitRange};
 use sluice_config::{ClosedAs, Language, settings::Name};
-use sluice_waiting_room::page::{Form, PageInput, Pages, Reader, SentBy};
+use sluice_waiting_room::page::{Board, Form, PageInput, Pages, Reader, SentBy};
 
 use crate::{
     CALLED, JOINING, WAITING, ahead,
@@ -178,4 +178,14 @@ fn a_standing_line_says_why_and_moves_on() {
     let visit = Visit::to(&site, 30);
     assert_eq!(visit.changes(|shown| shown.reason.is_some()), [false, true, false]);
     assert_eq!(visit.changes(|shown| shown.wait.is_some()), [true, false, true]);
+}
+
+/// A board on a wall is loaded by nobody, and a moment without an answer must not end it.
+#[test]
+fn the_board_takes_what_it_shows_anew_and_outlives_an_error() {
+    let board = |calling| Pages::of_no_tenant().board(READER, &Board { calling, waiting: 7, newcomer: &JOINING });
+    let site = Script::default().page(board(11)).page("<p>Bad gateway").page(board(12)).serve();
+    let dom = visit(&site.url(ADDRESS), Duration::from_secs(18));
+    assert!(dom.contains("<p class=\"huge\">12</p>"), "{dom}");
+    assert!(site.navigations() >= 3, "{:?}", site.requests());
 }

@@ -206,7 +206,12 @@ impl Script {
         let mut page = page.to_vec();
         if policy == Policy::Sent {
             let holds_form = page.windows(9).any(|text| text == b"id=\"send\"");
-            let sort = if holds_form { Sort::HoldsForm } else { Sort::Shows };
+            let is_board = page.windows(13).any(|text| text == b"class=\"board\"");
+            let sort = match (holds_form, is_board) {
+                (true, _) => Sort::HoldsForm,
+                (_, true) => Sort::Board,
+                _ => Sort::Shows,
+            };
             let mut policy = Pages::of_no_tenant().content_security_policy(sort).to_owned();
             if self.watch.is_some() {
                 policy = policy.replace("script-src", "script-src 'self'");
