@@ -11,11 +11,17 @@
 //! its high end is the wait if all of them do, its low end the wait if they are as impatient as crowds get. From
 //! then on both ends follow what is measured. Simulated crowds show how often the range holds (`loadtest/`).
 
+//!
+//! All this is worked out for the queue, and a visitor's place is counted in calls of the queue: those that come before the
+//! visitor's own, whichever lanes they go to (`estimate/lanes.rs`).
+
+mod lanes;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 
+use self::lanes::{Arrivals, Others};
 use crate::{
     line::{LaneSummary, Rules, Summary},
     standing::{Reason, WaitRange},
@@ -79,8 +85,6 @@ const VISIT_SEATS: (f64, f64) = (0.25, 4.0);
 const STAY_LEAST: f64 = 0.35;
 /// A line with fewer calls a second is slow: a call that comes one place later comes seconds later.
 const SLOW_CALLS_PER_S: f64 = 0.5;
-/// A lane that has been standing for so long takes its share of the calls.
-const STANDS_MS: u64 = 3_000;
 /// How far apart samples are.
 const SAMPLE_MS: u64 = 1_000;
 
@@ -94,10 +98,12 @@ pub fn hold_ms(poll_s: u32, grace_ms: u32) -> u32 {
     poll_s * (1_000 + 1_000 / JITTER) + grace_ms
 }
 
-/// How fast the line in front of a visitor gets shorter. Of each figure the lowest and the highest to be expected.
+/// How fast the line in front of a visitor of a lane gets shorter, in calls of its queue. Of each figure the lowest and the highest to be expected.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Speed {
     calls_per_s: (f64, f64),
+    /// The other lanes, whose calls come in between.
+    others: Others,
     /// Hidden pages that the head has passed, and that come first when they ask, at most.
     returning: f64,
     /// For how long no visitor can be called, at most, since more were called within the last minute than the rate now
@@ -124,10 +130,11 @@ pub struct Speedometer {
     /// In which life of the line the samples were taken: in the next one numbers are skipped, and it has to be seen
     /// again who is there.
     life: u64,
-    /// At which rate of the queue, per minute, and by which share of it.
-    rate: (u32, Share),
+    /// At which rate of the queue, per minute.
+    rate: u32,
     samples: VecDeque<Sample>,
-    /// Moments at which more had been called than at the one before: when, and how many in all.
+    arrivals: Arrivals,
+    /// Moments at which more of the queue had been called than at the one before: when, and how many in all.
     calls: VecDeque<(u64, u64)>,
 }
 
@@ -144,30 +151,6 @@ struct Sample {
     seats: u64,
 }
 
-/// A lane's part of the calls while the same lanes stand: its weight, and that of all who stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Share {
-    own: u32,
-    all: u32,
-}
-
-impl Share {
-    /// Of the lane in a slot, as soon as the others have been standing for a while: one that comes and goes takes less than
-    /// its weight, which is measured.
-    fn of(rules: &Rules, summary: &Summary, slot: usize) -> Self {
-        let own = rules.weight(summary.lanes[slot].lane);
-        let stands = |at: usize, lane: &LaneSummary| {
-            at != slot && lane.standing_since_ms > 0 && lane.standing_since_ms + STANDS_MS <= summary.now_ms
-        };
-        let others = summary.lanes.iter().enumerate().filter(|&(at, lane)| stands(at, lane));
-        Self { own, all: own + others.map(|(_, lane)| rules.weight(lane.lane)).sum::<u32>() }
-    }
-
-    fn part(self) -> f64 {
-        f64::from(self.own) / f64::from(self.all)
-    }
-}
-
 impl Speedometer {
     /// Takes in the next summary and gives the speed of the first lane.
     pub fn observe(&mut self, rules: &Rules, summary: &Summary) -> Speed {
@@ -176,8 +159,7 @@ impl Speedometer {
 
     /// Takes in the next summary and gives the speed of the lane in a slot, which the summary has.
     pub fn observe_lane(&mut self, rules: &Rules, summary: &Summary, slot: usize) -> Speed {
-        let (lane, share) = (&summary.lanes[slot], Share::of(rules, summary, slot));
-        let rate = f64::from(rules.release_per_minute) / 60.0 * share.part();
+        let (lane, rate) = (&summary.lanes[slot], f64::from(rules.release_per_minute) / 60.0);
         let now = Sample {
             now_ms: summary.now_ms,
             issued: lane.issued,
@@ -191,12 +173,14 @@ impl Speedometer {
             self.life = summary.life;
             self.samples.clear();
             self.calls.clear();
+            self.arrivals.forget();
         }
-        if self.rate != (rules.release_per_minute, share) {
-            self.rate = (rules.release_per_minute, share);
+        if self.rate != rules.release_per_minute {
+            self.rate = rules.release_per_minute;
             self.calls.clear();
         }
         self.watch(now, summary, lane);
+        self.arrivals.watch(summary, SAMPLE_MS);
         let stood_s = match lane.standing_since_ms {
             0 => 0.0,
             since_ms => now.now_ms.saturating_sub(since_ms.max(summary.life_began_ms)) as f64 / 1e3,
@@ -206,10 +190,11 @@ impl Speedometer {
         let at_most = |prior: f64| leaving * LEAVING_MORE * sure + prior * (1.0 - sure) + LEAVING_LEAST;
         let there = |leave_per_s: f64| (-leave_per_s * stood_s.min(UNNOTICED_S)).exp();
         let (leave_at_most, leave_for_polls) = (at_most(LEAVING_PRIOR), at_most(LEAVING_POLL));
-        let (seats_free, seats_per_s) = self.seats(rules, now, share);
+        let (seats_free, seats_per_s) = self.seats(rules, now);
         let over = summary.called_last_minute as f64 / f64::from(rules.release_per_minute.max(1));
         Speed {
             calls_per_s: self.calls_per_s(now, rate),
+            others: self.arrivals.others(rules, summary, slot),
             returning: self.hidden_passed(now) * RETURNING_MORE,
             pause_s: WINDOW_S * (1.0 - 1.0 / over.max(1.0)),
             rate_per_s: rate,
@@ -235,17 +220,18 @@ impl Speedometer {
             self.samples.pop_front();
         }
         // More were called within the minute than the rate allows now: no visitor is called until it has gone by.
-        let over = summary.called_last_minute > u64::from(self.rate.0);
-        if !stands || stands_still || over {
+        let over = summary.called_last_minute > u64::from(self.rate);
+        if !summary.standing || stands_still || over {
             self.calls.clear();
         }
-        let is_news = |&(at_ms, called): &(u64, u64)| called < now.called && at_ms + SAMPLE_MS <= now.now_ms;
-        if stands && self.calls.back().is_none_or(is_news) {
-            self.calls.push_back((now.now_ms, now.called));
+        let is_news = |&(at_ms, called): &(u64, u64)| called < now.called_in_all && at_ms + SAMPLE_MS <= now.now_ms;
+        if summary.standing && self.calls.back().is_none_or(is_news) {
+            self.calls.push_back((now.now_ms, now.called_in_all));
         }
         // The oldest but one is still far enough back: the oldest is needed no more.
         while self.calls.get(1).is_some_and(|&(at_ms, called)| {
-            at_ms + CALLS_MS_MAX < now.now_ms || (at_ms + CALLS_MS_MIN < now.now_ms && called + CALLS <= now.called)
+            at_ms + CALLS_MS_MAX < now.now_ms
+                || (at_ms + CALLS_MS_MIN < now.now_ms && called + CALLS <= now.called_in_all)
         }) {
             self.calls.pop_front();
         }
@@ -270,9 +256,8 @@ impl Speedometer {
         }
     }
 
-    /// How many seats are free, and how many come free each second once all are taken: each seat does after a visit. Of
-    /// both the lane has its share.
-    fn seats(&self, rules: &Rules, now: Sample, share: Share) -> (f64, (f64, f64)) {
+    /// How many seats are free, and how many come free each second once all are taken: each seat does after a visit.
+    fn seats(&self, rules: &Rules, now: Sample) -> (f64, (f64, f64)) {
         let Some(max) = rules.max_active.map(f64::from) else { return (f64::INFINITY, (f64::INFINITY, f64::INFINITY)) };
         let seat_s = (rules.seat_ms as f64 / 1e3).max(1.0);
         let called = |first: &Sample| now.called_in_all.saturating_sub(first.called_in_all);
@@ -289,8 +274,7 @@ impl Speedometer {
         let known = ends / (ends + ENDS_HALF);
         let least = per_seat_s * 0.8 * known + (1.0 - known) / (seat_s * long);
         let most = (per_seat_s * 1.25 * known).max(1.0 / (seat_s * short) * (1.0 - known));
-        let part = share.part();
-        ((max - now.seats as f64).max(0.0) * part, (max * least * part, max * most * part))
+        ((max - now.seats as f64).max(0.0), (max * least, max * most))
     }
 
     /// How many hidden pages the head has passed within the minute in which they ask again.
@@ -321,10 +305,10 @@ impl Speed {
         }
         let ahead = ahead as f64;
         let leave_least = self.leave_per_s.0;
-        let low = self.soonest_s(ahead, fast, (self.leave_per_s.1, self.there_at_least));
+        let low = self.soonest_s(self.others.calls_at_least(ahead), fast, (self.leave_per_s.1, self.there_at_least));
         // The visitor's own call is one more. Those for whom there is a seat are called at the rate; everybody else
         // needs a seat that comes free.
-        let calls = ahead + 1.0 + self.returning;
+        let calls = self.others.calls_at_most(ahead + 1.0 + self.returning, slow);
         let seated = calls.min(self.seats_free);
         let unseated = calls - seated;
         let slowest = slow.min(self.seats_per_s.0);
@@ -334,9 +318,9 @@ impl Speed {
         Some(WaitRange { low_s: whole_seconds((low * 0.95 - 1.0).floor()), high_s: whole_seconds((high + 4.0).ceil()) })
     }
 
-    /// Whether more than a few seconds go by between two calls, by what is measured.
+    /// Whether more than a few seconds go by between two calls of the lane, by what is measured.
     pub fn is_slow(&self) -> bool {
-        self.calls_per_s.1 < SLOW_CALLS_PER_S
+        self.calls_per_s.1 / self.others.calls_at_least(1.0) < SLOW_CALLS_PER_S
     }
 
     /// When a visitor with so many ahead should ask again, in seconds: four times on the shortest way there can be,
@@ -346,7 +330,8 @@ impl Speed {
         if self.rate_per_s <= 0.0 {
             return POLL_S_MAX / 2;
         }
-        let soonest_s = self.soonest_s(ahead as f64, self.rate_per_s.max(self.calls_per_s.1), self.for_polls);
+        let calls = self.others.calls_at_least(ahead as f64);
+        let soonest_s = self.soonest_s(calls, self.rate_per_s.max(self.calls_per_s.1), self.for_polls);
         (whole_seconds(soonest_s * 0.95 - 1.0) / 4).clamp(POLL_S_MIN, POLL_S_MAX)
     }
 

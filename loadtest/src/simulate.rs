@@ -7,7 +7,7 @@ mod dice;
 mod facts;
 mod judge;
 mod node;
-mod present;
+mod numbers;
 mod report;
 mod scenario;
 mod store;

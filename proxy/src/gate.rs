@@ -12,7 +12,7 @@ use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sluice_admission::{
-    line::{LaneId, Rules},
+    line::Rules,
     policy::{self, Policy, Step},
     session,
     standing::{Reason, Standing, State},
@@ -31,7 +31,7 @@ use self::{
     moves::Fate,
     tokens::{Cookies, Jar},
 };
-use crate::{node::limits::Price, request::initiator::Initiator, sinks::tally::Tally};
+use crate::{node::limits::Price, request::initiator::Initiator, routing::lane, sinks::tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 
@@ -71,8 +71,8 @@ pub(crate) struct Request<'a> {
     pub(crate) initiator: Initiator,
     /// The page says that it is hidden.
     pub(crate) hidden: bool,
-    /// The name of a lane, as a trusted proxy has it.
-    pub(crate) lane_named: Option<&'a [u8]>,
+    /// The lane of this queue that is named for its visitor.
+    pub(crate) lane: lane::Named<'a>,
 }
 
 /// What the gate decided.
@@ -304,14 +304,9 @@ impl Gate {
 }
 
 impl Request<'_> {
-    /// In which lane its visitor takes a number, who has none yet; `None`: nothing says it, and the slip or the first lane
-    /// counts. The one place where a request's lane is decided.
-    fn lane(&self, gate: &Gate) -> Option<LaneId> {
-        LaneId::of(&gate.queue, self.lane_named?)
-    }
-
     fn as_the_policy_sees_it(&self, gate: &Gate) -> policy::Request {
         let embedded = self.initiator == Initiator::Embedded;
-        policy::Request { errand: self.errand, embedded, hidden: self.hidden, lane: self.lane(gate) }
+        let lane = self.lane.lane(&gate.queue).map(|(lane, _)| lane);
+        policy::Request { errand: self.errand, embedded, hidden: self.hidden, lane }
     }
 }

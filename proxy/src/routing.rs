@@ -2,6 +2,7 @@
 //! whole from a config, swapped whole.
 
 pub(crate) mod decision;
+pub(crate) mod lane;
 pub(crate) mod rules;
 
 use std::{collections::HashMap, sync::Arc};

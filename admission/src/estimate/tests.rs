@@ -281,6 +281,15 @@ fn lanes_that_stand_move_by_their_weights() {
 }
 
 #[test]
+fn lanes_that_have_just_begun_to_stand_share_the_rate_at_once() {
+    for seconds in [0, 1, 2] {
+        let [first, second] = two_lanes(seconds, 1_000);
+        holds(&first, 250, 100);
+        holds(&second, 750, 100);
+    }
+}
+
+#[test]
 fn a_lane_that_is_left_alone_moves_at_the_whole_rate() {
     let [first, _] = two_lanes(100, 60);
     holds(&first, 1_000, 100);

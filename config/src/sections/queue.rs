@@ -306,7 +306,8 @@ pub(super) fn read(
     let opens_at_s = table.read(&OPENS_AT);
     let board = table.read(&BOARD);
     let lanes = table.read_with(&LANE, lanes);
-    let rules = table.read_with(&RULE, |value| rules(value, outside));
+    let known_lanes = lanes.as_ref().ok().map(|lanes| lanes.as_deref().unwrap_or_default());
+    let rules = table.read_with(&RULE, |value| rules(value, outside, known_lanes));
     Ok(Queue {
         name: name?,
         paths: paths?,
@@ -353,13 +354,13 @@ fn lanes(value: Value<'_>) -> Read<Vec<Lane>> {
     LANE.kind.read_each(value, |entry| each.read(entry, |table| lane::read(table, &mut taken)))
 }
 
-fn rules(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<Rule>> {
+fn rules(value: Value<'_>, outside: &Outside<'_>, lanes: Option<&[Lane]>) -> Read<Vec<Rule>> {
     if !value.is_list() {
         return Err(value.wrong_type("a list of tables", "[[queue.rule]]"));
     }
     let mut taken = Claims::default();
     let each = &RULE.kind.each;
-    RULE.kind.read_each(value, |entry| each.read(entry, |table| rule::read(table, outside, &mut taken)))
+    RULE.kind.read_each(value, |entry| each.read(entry, |table| rule::read(table, outside, &mut taken, lanes)))
 }
 
 /// Ten seconds' worth.

@@ -50,6 +50,8 @@ pub(super) enum What {
     Fault,
     /// It is over.
     FaultEnd,
+    /// A node reads its files anew.
+    Reload,
     /// A copy of the store is put aside, which a later fault will bring back.
     Copy,
     /// Figures are noted.

@@ -1,10 +1,16 @@
 //! What a run leaves behind, for the judge and the report.
 
+mod lanes;
+
 use std::collections::BTreeMap;
 
 use sluice_admission::{line::Batch, standing::WaitRange};
 
-use super::visitor::{NEVER, State, Visitor, flag};
+pub(super) use self::lanes::{LaneFacts, Lanes};
+use super::{
+    numbers::{Holders, slot},
+    visitor::{NEVER, State, Visitor, flag},
+};
 
 /// Most shown ranges that are noted.
 const RANGES_MAX: usize = 2_000_000;
@@ -59,7 +65,7 @@ pub(super) struct Demand {
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     /// Who has which number, by place in `visitors`.
-    pub(super) by_number: Vec<u32>,
+    pub(super) by_number: Holders,
     pub(super) visitors: Vec<Visitor>,
     pub(super) samples: Vec<Sample>,
     pub(super) ranges: Vec<Shown>,
@@ -68,6 +74,7 @@ pub(super) struct Facts {
     /// The numbers called, in the order of their calls.
     pub(super) order: Vec<u32>,
     pub(super) demand: Demand,
+    pub(super) lanes: LaneFacts,
     pub(super) came: u64,
     pub(super) joined: u64,
     pub(super) entries: u64,
@@ -136,6 +143,7 @@ impl Facts {
             None => self.calls.push((now_ms, 1)),
         }
         self.order.push(number);
+        self.lanes.called(slot(number));
     }
 
     pub(super) fn see_phantom(&mut self, now_ms: u64, number: u32, until_ms: u64) {
@@ -198,7 +206,8 @@ impl Facts {
     }
 
     /// The run is over.
-    pub(super) fn end(mut self, visitors: Vec<Visitor>, by_number: Vec<u32>) -> Self {
+    pub(super) fn end(mut self, visitors: Vec<Visitor>, by_number: Holders) -> Self {
+        self.lanes.stretch_ends();
         for visitor in &visitors {
             // Called, and will never come: it only has not been noticed yet.
             if visitor.is(flag::DUE) && visitor.state == State::Gone {

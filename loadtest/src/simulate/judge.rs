@@ -1,12 +1,18 @@
 //! Holds a run against what Sluice promises. The promises are fixed: no scenario can bend them.
 
+mod lanes;
+mod tau;
+
 use std::collections::VecDeque;
 
 use serde::Serialize;
 use sluice_admission::line::Rules;
 
+use self::lanes::LaneFigures;
+pub(crate) use self::tau::tau;
 use super::{
     facts::Facts,
+    numbers::slot,
     visitor::{NEVER, State, Visitor, flag},
     world::OPENS_MS,
 };
@@ -73,7 +79,7 @@ pub(crate) struct Figures {
     /// The middle of high divided by low (at least 1 s).
     pub(crate) range_first_width: f64,
     pub(crate) wait_s: Quantiles,
-    /// How long after their turn hidden pages were called, and how long one turn takes, in seconds.
+    /// How long after their turn hidden pages were called, and how long one turn of the slowest lane takes, in seconds.
     pub(crate) hidden_late_s: Quantiles,
     pub(crate) turn_s: f64,
     /// Tickets that never enter, and how often any of them was called.
@@ -92,6 +98,9 @@ pub(crate) struct Figures {
     pub(crate) store_commands_per_visitor: f64,
     pub(crate) marks: u64,
     pub(crate) attempts_failed: u64,
+    /// Of a queue with several lanes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) lanes: Option<LaneFigures>,
 }
 
 /// Seconds from taking a number to entering.
@@ -111,7 +120,10 @@ impl Figures {
         let (first, shorter, longer, width) = first_ranges(facts);
         let steady = |n: &u32| facts.of_number(*n).is_some_and(|v| !v.is(flag::UNSTEADY));
         let (most_called_in_60_s, most_called_until_ms) = most_in_window(&facts.calls, MINUTE_MS);
-        let (tau_steady, inversions_steady) = tau(&facts.order.iter().copied().filter(steady).collect::<Vec<_>>());
+        // There is an order within a lane: lanes one behind the other are in order anyway.
+        let mut order = facts.order.clone();
+        order.sort_by_key(|&number| slot(number));
+        let (tau_steady, inversions_steady) = tau(&order.iter().copied().filter(steady).collect::<Vec<_>>());
         let count = |which: fn(&Visitor) -> bool| facts.visitors.iter().filter(|v| which(v)).count() as u64;
         Self {
             came: facts.came,
@@ -133,7 +145,7 @@ impl Figures {
             most_called_in_one_step: facts.calls.iter().map(|c| c.1).max().unwrap_or(0),
             most_seats: facts.seats_max,
             overtaken: facts.overtaken,
-            tau_all: tau(&facts.order).0,
+            tau_all: tau(&order).0,
             tau_steady,
             inversions_steady,
             range_first_held: first,
@@ -159,6 +171,7 @@ impl Figures {
             store_commands_per_visitor: facts.commands as f64 / (facts.came as f64).max(1.0),
             marks: facts.marks,
             attempts_failed: facts.attempts_failed,
+            lanes: LaneFigures::of(facts),
         }
     }
 
@@ -167,7 +180,7 @@ impl Figures {
         let rate = u64::from(rules.release_per_minute);
         let wasted_at_most = 1.0 - USED_MIN;
         let held = |name, held, found| Promise { name, held, found };
-        vec![
+        let mut promises = vec![
             held(
                 "order: nobody present is overtaken",
                 self.overtaken == 0,
@@ -242,7 +255,9 @@ impl Figures {
                 self.places_lost == 0 && self.numbers_given_twice == 0,
                 format!("{} lost, {} numbers given twice", self.places_lost, self.numbers_given_twice),
             ),
-        ]
+        ];
+        promises.extend(self.lanes.iter().flat_map(LaneFigures::judge));
+        promises
     }
 }
 
@@ -254,8 +269,7 @@ pub(crate) fn percent(share: f64) -> String {
 impl Facts {
     /// Who has a number.
     fn of_number(&self, number: u32) -> Option<&Visitor> {
-        let who = self.by_number.get(number as usize).copied()?;
-        self.visitors.get(who as usize)
+        self.visitors.get(self.by_number.of(number)? as usize)
     }
 }
 
@@ -339,13 +353,15 @@ fn hidden_late(facts: &Facts) -> Quantiles {
     quantiles(late.collect())
 }
 
-/// The time between two calls: by the rate, or by what was called where seats are what is short.
+/// The time between two calls of the lane that is called least: by the rate, or by what was called where seats are what
+/// is short.
 fn turn_s(facts: &Facts, rules: &Rules) -> f64 {
     let by_rate_s = 60.0 / f64::from(rules.release_per_minute.max(1));
-    match (facts.calls.first(), facts.calls.last()) {
+    let turn_s = match (facts.calls.first(), facts.calls.last()) {
         (Some(first), Some(last)) => by_rate_s.max((last.0 - first.0) as f64 / 1e3 / facts.order.len() as f64),
         _ => by_rate_s,
-    }
+    };
+    turn_s * facts.lanes.round_max.max(1.0)
 }
 
 fn waits(facts: &Facts) -> Quantiles {
@@ -358,40 +374,4 @@ fn quantiles(mut waits: Vec<u32>) -> Quantiles {
     let at =
         |share: usize| waits.get(waits.len().saturating_sub(1) * share / 1_000).map_or(0.0, |&w| f64::from(w) / 1e3);
     Quantiles { median: at(500), p90: at(900), p99: at(990), worst: at(1_000) }
-}
-
-/// Kendall's tau between an order and that of the numbers, 1 if they are the same, by Knight's merge sort; and the
-/// pairs that are the wrong way round.
-pub(crate) fn tau(order: &[u32]) -> (f64, u64) {
-    let n = order.len() as f64;
-    if n < 2.0 {
-        return (1.0, 0);
-    }
-    let mut values = order.to_vec();
-    let mut spare = values.clone();
-    let inversions = merge_sort(&mut values, &mut spare);
-    (1.0 - 4.0 * inversions as f64 / (n * (n - 1.0)), inversions)
-}
-
-/// Sorts, and counts the pairs that were the wrong way round.
-fn merge_sort(values: &mut [u32], spare: &mut [u32]) -> u64 {
-    let (len, middle) = (values.len(), values.len() / 2);
-    if len < 2 {
-        return 0;
-    }
-    let mut inversions = merge_sort(&mut values[..middle], &mut spare[..middle]);
-    inversions += merge_sort(&mut values[middle..], &mut spare[middle..]);
-    spare.copy_from_slice(values);
-    let (mut left, mut right) = (0, middle);
-    for value in values.iter_mut() {
-        if left < middle && (right == len || spare[left] <= spare[right]) {
-            *value = spare[left];
-            left += 1;
-        } else {
-            *value = spare[right];
-            right += 1;
-            inversions += (middle - left) as u64;
-        }
-    }
-    inversions
 }

@@ -63,6 +63,18 @@ pub(crate) struct Queue {
     pub(crate) claim_within_ms: u64,
     #[serde(default = "read::minutes::<30>", rename(deserialize = "return_within"), deserialize_with = "duration_ms")]
     pub(crate) return_within_ms: u64,
+    /// Rows of numbers; none: there is one.
+    #[serde(default, rename(deserialize = "lane"), skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lanes: Vec<Lane>,
+}
+
+/// A lane, as in a tenant's file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lane {
+    pub(crate) name: String,
+    #[serde(default = "read::one")]
+    pub(crate) weight: u32,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -156,6 +168,15 @@ pub(crate) enum Fault {
         at_ms: u64,
         release_per_minute: u32,
     },
+    /// The operator writes other lanes.
+    Lanes {
+        #[serde(rename = "at", deserialize_with = "duration_ms")]
+        at_ms: u64,
+        lanes: Vec<Lane>,
+        /// From when the first node reads them to when the last one does.
+        #[serde(default, rename = "over", deserialize_with = "duration_ms")]
+        over_ms: u64,
+    },
     /// Every round trip between visitors and nodes takes longer.
     SlowNetwork {
         #[serde(rename = "at", deserialize_with = "duration_ms")]
@@ -192,6 +213,7 @@ impl Fault {
         | Self::ClockStep { at_ms, .. }
         | Self::Held { at_ms, .. }
         | Self::Rate { at_ms, .. }
+        | Self::Lanes { at_ms, .. }
         | Self::SlowNetwork { at_ms, .. }
         | Self::MassSleep { at_ms, .. }
         | Self::Restart { at_ms, .. }) = self;
@@ -203,7 +225,11 @@ impl Fault {
     pub(crate) fn is_a_surprise(&self) -> bool {
         const LONG_MS: u64 = 60_000;
         match self {
-            Self::Held { .. } | Self::Rate { .. } | Self::MassSleep { .. } | Self::Restart { .. } => true,
+            Self::Held { .. }
+            | Self::Rate { .. }
+            | Self::Lanes { .. }
+            | Self::MassSleep { .. }
+            | Self::Restart { .. } => true,
             Self::Away { lasts_ms, .. } => *lasts_ms > LONG_MS,
             Self::Wiped { .. } | Self::Restored { .. } | Self::ClockStep { .. } | Self::SlowNetwork { .. } => false,
         }
@@ -222,7 +248,11 @@ impl Fault {
             | Self::SlowNetwork { lasts_ms, .. }
             | Self::MassSleep { lasts_ms, .. }
             | Self::Restart { lasts_ms, .. } => Some(*lasts_ms),
-            Self::Wiped { .. } | Self::Restored { .. } | Self::ClockStep { .. } | Self::Rate { .. } => None,
+            Self::Wiped { .. }
+            | Self::Restored { .. }
+            | Self::ClockStep { .. }
+            | Self::Rate { .. }
+            | Self::Lanes { .. } => None,
         }
     }
 }
@@ -234,6 +264,8 @@ pub(crate) struct Crowd {
     pub(crate) name: String,
     #[serde(default)]
     pub(crate) kind: Kind,
+    /// The lane into which they are put; without it, or if the queue has no such lane, it is the first.
+    pub(crate) lane: Option<String>,
     /// How many; of `cookieless` ones how many requests they make.
     #[serde(default)]
     pub(crate) visitors: u64,

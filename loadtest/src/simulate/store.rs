@@ -69,7 +69,11 @@ impl<C: Core> Store<C> {
                 self.away_until_ms = self.away_until_ms.max(now_ms + lasts_ms);
                 self.run += 1;
             }
-            Fault::Held { .. } | Fault::Rate { .. } | Fault::SlowNetwork { .. } | Fault::MassSleep { .. } => {}
+            Fault::Held { .. }
+            | Fault::Rate { .. }
+            | Fault::Lanes { .. }
+            | Fault::SlowNetwork { .. }
+            | Fault::MassSleep { .. } => {}
         }
     }
 }

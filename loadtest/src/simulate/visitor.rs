@@ -1,5 +1,7 @@
 //! A visitor: what they mean to do, where they stand, and what has become of them.
 
+use sluice_admission::line::LaneId;
+
 use super::{
     dice::Dice,
     scenario::{Crowd, Kind},
@@ -64,10 +66,12 @@ pub(super) struct Visitor {
     pub(super) state: State,
     pub(super) crowd: u8,
     pub(super) flags: u16,
-    /// The number; of a visitor who has not heard of it yet as well.
+    /// The number, [short](super::numbers); of a visitor who has not heard of it yet as well.
     pub(super) number: u32,
     /// The id of the slip; 0: none.
     pub(super) slip: u64,
+    /// The lane that the slip names.
+    pub(super) lane: LaneId,
     pub(super) arrived_ms: u32,
     /// When patience is at an end.
     pub(super) leaves_ms: u32,

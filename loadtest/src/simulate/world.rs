@@ -8,12 +8,12 @@ mod weather;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use sluice_admission::{
-    line::Rules,
+    line::{LaneId, LaneRule, Rules, number_of},
     policy::Policy,
     session,
     usher::core::{Action, Event},
 };
-use sluice_config::Mode;
+use sluice_config::{Mode, Name, limits::LANES_MAX};
 
 use self::gate::{Pendings, small};
 use super::{
@@ -23,8 +23,8 @@ use super::{
     dice::{Dice, whole},
     facts::{Facts, Sample},
     node::{Flight, Node, Waiter, ms},
-    present::Present,
-    scenario::{Fault, Scenario},
+    numbers::{Holders, Present},
+    scenario::{Fault, Lane, Scenario},
     store::Store,
     visitor::{State, Visitor},
 };
@@ -41,14 +41,19 @@ const ATTEMPT_MASK: u64 = 0x00FF_FFFF;
 
 pub(super) struct World<'a, C> {
     scenario: &'a Scenario,
+    /// What the operator has written last.
     rules: Arc<Rules>,
+    /// What each node goes by.
+    rules_at: Vec<Arc<Rules>>,
+    /// The names of the lanes, as the operator has written them last.
+    lane_names: Vec<String>,
     policy: Policy,
     agenda: Agenda,
     store: Store<C>,
     nodes: Vec<Node>,
     visitors: Vec<Visitor>,
-    /// Who has which number; `u32::MAX`: nobody.
-    by_number: Vec<u32>,
+    /// Who has which number.
+    by_number: Holders,
     /// Places of cookieless clients that were sent away.
     free: Vec<u32>,
     arrivals: Vec<std::vec::IntoIter<u64>>,
@@ -65,8 +70,8 @@ pub(super) struct World<'a, C> {
     facts: Facts,
     /// Every way between a visitor and a node takes so much longer for now.
     slow_ms: u64,
-    /// Up to here it is known whom the head has passed.
-    head_noted: u64,
+    /// Up to here it is known whom the head of each lane has passed, by slot.
+    heads_noted: [u64; LANES_MAX],
     /// Until then no node answers.
     down_until_ms: u64,
     sample_every_ms: u64,
@@ -85,8 +90,22 @@ pub(super) fn rules(scenario: &Scenario) -> Rules {
         claim_within_ms: q.claim_within_ms,
         return_within_ms: q.return_within_ms,
         seat_ms: ms(session::seat_life(idle)),
-        lanes: Vec::new(),
+        lanes: lane_rules(&q.lanes),
     }
+}
+
+/// Lanes as a queue's file has them; one is none.
+pub(super) fn lane_rules(lanes: &[Lane]) -> Vec<LaneRule> {
+    if lanes.len() < 2 {
+        return Vec::new();
+    }
+    let rule = |(at, lane): (usize, &Lane)| LaneRule { lane: lane_id(at, &lane.name), weight: lane.weight };
+    lanes.iter().enumerate().map(rule).collect()
+}
+
+/// The lane of a file at this place. The first one is the same under every name.
+fn lane_id(at: usize, name: &str) -> LaneId {
+    Name::new(name).filter(|_| at > 0).map_or(LaneId::FIRST, |name| LaneId::named(&name))
 }
 
 /// What the gates of a scenario go by.
@@ -121,12 +140,14 @@ impl<'a, C: Core> World<'a, C> {
         Self {
             policy: policy(scenario),
             scenario,
+            rules_at: vec![rules.clone(); nodes.len()],
             rules,
+            lane_names: scenario.queue.lanes.iter().map(|lane| lane.name.clone()).collect(),
             agenda: Agenda::new(),
             store: Store::new(fleet.store),
             nodes,
             visitors: Vec::with_capacity(all),
-            by_number: Vec::with_capacity(all + 1),
+            by_number: Holders::default(),
             free: Vec::new(),
             coming: all,
             arrivals,
@@ -138,7 +159,7 @@ impl<'a, C: Core> World<'a, C> {
             by_slip: HashMap::new(),
             facts: Facts::default(),
             slow_ms: 0,
-            head_noted: 0,
+            heads_noted: std::array::from_fn(|slot| number_of(slot, 0)),
             down_until_ms: 0,
             sample_every_ms: (scenario.lasts_ms_max / SAMPLES / 1_000 * 1_000).max(1_000),
         }
@@ -159,6 +180,11 @@ impl<'a, C: Core> World<'a, C> {
             }
         }
         self.agenda.plan(OPENS_MS, What::Sample, 0);
+        // Whoever comes to another lane is called in between.
+        if self.scenario.queue.lanes.len() > 1 {
+            let waves = self.scenario.crowds.iter().map(|crowd| crowd.from_ms).filter(|&from_ms| from_ms > 0);
+            self.facts.surprises.extend(waves.map(|from_ms| small(OPENS_MS + from_ms)));
+        }
         let all = self.coming.max(1) as f64;
         while let Some((now_ms, event)) = self.agenda.next() {
             if now_ms >= OPENS_MS + self.scenario.lasts_ms_max || (self.coming == 0 && self.active == 0) {
@@ -195,6 +221,7 @@ impl<'a, C: Core> World<'a, C> {
             What::Fault => self.suffer(now_ms, who),
             What::FaultEnd => self.recover(who),
             What::Copy => self.store.copy(who),
+            What::Reload => self.rules_at[who as usize] = self.rules.clone(),
             What::Sample => self.sample(now_ms),
         }
     }
@@ -211,7 +238,7 @@ impl<'a, C: Core> World<'a, C> {
 
     /// Tells a node's usher what has happened, and does what it says.
     fn drive(&mut self, now_ms: u64, n: usize, event: Event<Waiter>) {
-        let actions = self.nodes[n].happens(now_ms, event, &self.rules);
+        let actions = self.nodes[n].happens(now_ms, event, &self.rules_at[n]);
         let mut sent = None;
         for action in actions {
             match action {
@@ -247,7 +274,7 @@ impl<'a, C: Core> World<'a, C> {
         if self.store.answers(now_ms) {
             let outcome = self.store.step(&flight.rules, now_ms, &flight.batch);
             let returning = self.nodes[n].take_returning();
-            self.after_step(now_ms, &flight.batch, &returning, &outcome);
+            self.after_step(now_ms, &flight, &returning, &outcome);
             flight.reply = Some(Box::new(outcome));
         }
         let answered = flight.reply.is_some();

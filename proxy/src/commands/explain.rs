@@ -9,7 +9,7 @@ use super::Failed;
 use crate::{
     commands::console::say,
     request::{
-        client::{Client, Source},
+        client::{self, Client, Source},
         kind::{self, Kind},
         path::NormalPath,
         syntax::strict::Head,
@@ -17,6 +17,7 @@ use crate::{
     routing::{
         HostMatch, Routes, Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
+        lane::{self, SaidBy},
         rules::{self, Subject},
     },
     transport::{
@@ -82,7 +83,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             tenant(&routes, &decision.facts.host);
             client(&decision.client, &connection);
             each_rule(head, kind, &decision);
-            goes_to(&decision, kind);
+            goes_to(&decision, kind, &headers);
             if matches!(decision.goes_to, GoesTo::Gate(_) | GoesTo::Origin) {
                 origin(&decision.site, decision.facts.path);
             }
@@ -192,7 +193,7 @@ fn each_rule(head: Head<'_>, kind: Kind, decision: &Decision<'_, Queue>) {
     }
 }
 
-fn goes_to(decision: &Decision<'_, Queue>, kind: Kind) {
+fn goes_to(decision: &Decision<'_, Queue>, kind: Kind, headers: &HeaderMap) {
     let Decision { site, goes_to, rule, .. } = decision;
     let Ok(path) = NormalPath::parse(decision.facts.path) else { return };
     let queue = match goes_to {
@@ -227,11 +228,27 @@ fn goes_to(decision: &Decision<'_, Queue>, kind: Kind) {
     };
     let prefix = site.gate(&path).ok().flatten().map_or("", |(prefix, _)| prefix);
     say(format_args!("queue    {} (path {path}, longest prefix \"{prefix}\")", queue.name));
+    if let Some(lane) = lane(decision, headers, queue) {
+        say(format_args!("lane     {lane}, for a visitor who has no number yet"));
+    }
     say(format_args!("mode     {}", mode(queue.mode)));
     say(format_args!("kind     {}", kind.name()));
     if queue.mode != Mode::Open {
         say(format_args!("parked   {}", parked(kind, queue.wait_status.code())));
     }
+}
+
+/// Into which lane a request puts its visitor, and what says so; `None`: the queue has one lane.
+fn lane(decision: &Decision<'_, Queue>, headers: &HeaderMap, queue: &Queue) -> Option<String> {
+    let first = &queue.lanes.first()?.name;
+    let by_proxy = client::lane(headers).filter(|_| decision.client.peer_is_trusted);
+    let named = lane::Named { by_proxy, by_rule: lane::by_rule(decision.rule.as_ref()) };
+    let (lane, why) = match named.lane(queue) {
+        Some((lane, SaidBy::Proxy)) => (lane.name_in(queue), "by Sluice-Lane of a trusted proxy"),
+        Some((lane, SaidBy::Rule)) => (lane.name_in(queue), "by the rule"),
+        None => (Some(first), "the first, as nothing names another"),
+    };
+    Some(format!("{} ({why})", lane.unwrap_or(first)))
 }
 
 /// Which servers a request gets to if it passes.

@@ -230,7 +230,7 @@ impl Visitor {
             errand,
             initiator,
             hidden: self.hidden,
-            lane_named: self.lane.map(str::as_bytes),
+            lane: lane::Named { by_proxy: self.lane.map(str::as_bytes), by_rule: None },
         };
         let decision = world.gate.decide_at(request, None).await;
         self.take_in(&decision);
@@ -264,7 +264,7 @@ impl Visitor {
             errand,
             initiator,
             hidden: self.hidden,
-            lane_named: self.lane.map(str::as_bytes),
+            lane: lane::Named { by_proxy: self.lane.map(str::as_bytes), by_rule: None },
         };
         let decision = world.gate.leave(request, keep_place);
         assert_eq!(decision.parked, None);

@@ -152,10 +152,10 @@ pub(crate) fn decide<'r, G: Guard>(
                 let subject = Subject::of(head, kind, &facts, &path, client.addr);
                 let decided = rules::deciding(&gate.queue().rules, &subject);
                 rule = decided.map(|(nth, _)| (gate.clone(), nth));
-                match decided.map(|(_, rule)| rule.action) {
+                match decided.map(|(_, rule)| &rule.action) {
                     Some(RuleAction::Pass) => GoesTo::Origin,
                     Some(RuleAction::Refuse) => GoesTo::Refused,
-                    Some(RuleAction::Queue) | None => GoesTo::Gate(gate.clone()),
+                    Some(RuleAction::Queue | RuleAction::Lane(_)) | None => GoesTo::Gate(gate.clone()),
                 }
             })
         }

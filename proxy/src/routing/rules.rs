@@ -5,7 +5,7 @@
 //!
 //! A request may have several readings: its path ([`NormalPath::readings`]), a field that comes twice, a parameter that
 //! comes twice. Which of them the origin takes is unknown. So a rule that passes needs every reading to match, and one that
-//! queues or refuses needs any; under `not` it is the other way round. Where that is less than certain it errs towards the
+//! queues, into whichever lane, or refuses needs any; under `not` it is the other way round. Where that is less than certain it errs towards the
 //! queue.
 
 #[cfg(test)]

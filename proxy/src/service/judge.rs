@@ -8,6 +8,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use sluice_admission::{line::LaneId, standing::Standing, usher::now};
+use sluice_config::Name;
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
 use super::{Passage, Service, caching, frameworks, moving};
@@ -29,6 +30,7 @@ use crate::{
     routing::{
         Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
+        lane,
     },
     service::answer::{self, Answer, Parked},
     sinks::access_log::Outcome,
@@ -127,7 +129,8 @@ impl Service {
             GoesTo::Own(endpoint) => Some(self.own(endpoint, method, headers, &facts, network, passage).await),
             GoesTo::Gate(gate) => {
                 let price = passage.site.as_ref().and_then(|site| site.usage.price(network));
-                let answer = self.at_the_gate(&gate, headers, &facts, client.addr, price, passage).await;
+                let lane = lane::by_rule(rule.as_ref());
+                let answer = self.at_the_gate((&gate, lane), headers, &facts, (client.addr, price), passage).await;
                 passage.line.comes_to(Outcome::Parked);
                 let answer = answer.map(|answer| frameworks::dress(answer, passage.kind, method, headers, &facts));
                 if answer.is_none() {
@@ -227,14 +230,14 @@ impl Service {
         }
     }
 
-    /// What the gate of the path's queue says. `None`: the request passes.
+    /// What the gate of the path's queue says; beside it the lane that a rule of the queue names. `None`: the request
+    /// passes.
     async fn at_the_gate(
         &self,
-        gate: &Arc<Gate>,
+        (gate, lane): (&Arc<Gate>, Option<&Name>),
         headers: &HeaderMap,
         facts: &Facts<'_>,
-        addr: IpAddr,
-        price: Option<Price>,
+        (addr, price): (IpAddr, Option<Price>),
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Some(site) = passage.site.clone() else { unreachable!("the passage has its site") };
@@ -249,7 +252,8 @@ impl Service {
             return Some(answer::preflight());
         }
         let errand = if passage.kind == Kind::Prefetch { Errand::Prefetch } else { Errand::Enter };
-        let request = request(headers, passage, facts, errand);
+        let mut request = request(headers, passage, facts, errand);
+        request.lane.by_rule = lane;
         let decision = gate.decide_at(request, price).await;
         if decision.inside.is_some() {
             self.node.insiders.note(gate, addr);
@@ -357,7 +361,7 @@ fn request<'s>(headers: &'s HeaderMap, passage: &Passage, facts: &Facts<'_>, err
         errand,
         initiator,
         hidden: false,
-        lane_named: if passage.hears_lane { client::lane(headers) } else { None },
+        lane: lane::Named { by_proxy: client::lane(headers).filter(|_| passage.hears_lane), by_rule: None },
     }
 }
 

@@ -3,9 +3,11 @@
 use std::{fmt::Display, ops::RangeInclusive, path::Path};
 
 use serde::{Deserialize, Deserializer, de::Error};
+use sluice_config::{Name, limits::LANES_MAX};
 
 use super::{
-    Arrive, CROWDS_MAX, Crowd, FAULTS_MAX, Fault, Kind, LASTS_MS_MAX, NODES_MAX, Scenario, StoreKind, VISITORS_MAX,
+    Arrive, CROWDS_MAX, Crowd, FAULTS_MAX, Fault, Kind, LASTS_MS_MAX, Lane, NODES_MAX, Scenario, StoreKind,
+    VISITORS_MAX,
 };
 use crate::{Failed, simulate::dice::whole as whole_ms};
 
@@ -37,6 +39,10 @@ pub(super) fn million() -> u32 {
     1_000_000
 }
 
+pub(super) fn one() -> u32 {
+    1
+}
+
 pub(super) fn half() -> f64 {
     0.5
 }
@@ -64,6 +70,7 @@ pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
     m.within("fleet.to_visitor_spread", f.to_visitor_spread, 0.0..=2.0, "");
     m.within("fleet.clock_drift_ppm", f.clock_drift_ppm, 0..=1_000, "");
     m.within("origin.bears", scenario.origin.bears.unwrap_or(1), 1..=10_000_000, "");
+    of_lanes(&mut m, "queue.lane", &q.lanes);
     if f.store == StoreKind::Embedded && f.nodes > 1 {
         m.say("fleet.nodes: several nodes share a store; write `store = \"redis\"` as well");
     }
@@ -79,6 +86,10 @@ pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
         if let Fault::MassSleep { share, .. } = fault {
             m.within(&format!("fault {}: share", i + 1), *share, 0.0..=1.0, "");
         }
+        if let Fault::Lanes { lanes, over_ms, .. } = fault {
+            of_lanes(&mut m, &format!("fault {}: lanes", i + 1), lanes);
+            m.within(&format!("fault {}: over", i + 1), *over_ms, 0..=HOUR_MS, "milliseconds");
+        }
         if let Fault::Rate { release_per_minute, .. } = fault {
             m.within(&format!("fault {}: release_per_minute", i + 1), *release_per_minute, 1..=1_000_000, "");
         }
@@ -93,6 +104,16 @@ pub(super) fn mistakes(scenario: &Scenario) -> Vec<String> {
         of_crowd(&mut m, crowd, q.session_idle_ms, scenario.lasts_ms_max);
     }
     m.0
+}
+
+fn of_lanes(m: &mut Mistakes, key: &str, lanes: &[Lane]) {
+    m.within(key, lanes.len(), 0..=LANES_MAX, "of them");
+    for (i, lane) in lanes.iter().enumerate() {
+        m.within(&format!("{key}: weight of \"{}\"", lane.name), lane.weight, 1..=100, "");
+        if Name::new(&lane.name).is_none() || lanes[..i].iter().any(|other| other.name == lane.name) {
+            m.say(format_args!("{key}: \"{}\" is no name of its own; write a-z 0-9 - _", lane.name));
+        }
+    }
 }
 
 fn of_crowd(m: &mut Mistakes, crowd: &Crowd, session_idle_ms: u64, lasts_ms: u64) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_admission::line::{
-    Batch, HOLD_MS_MAX, Known, LaneId, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict,
+    Batch, HOLD_MS_MAX, Known, LaneId, LaneRule, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict, slot_of,
 };
 
 use crate::simulate::core::Core;
@@ -131,6 +131,48 @@ faulty!(
     |line, (), rules, reading, batch| {
         let release_per_minute = rules.release_per_minute * 98 / 100;
         line.sync(&Rules { release_per_minute, ..rules.clone() }, reading, &batch)
+    }
+);
+
+faulty!(
+    /// Ignores weights: each lane is called as often as the others.
+    IgnoresWeights,
+    (),
+    |line, (), rules, reading, batch| {
+        let even = |lane: &LaneRule| LaneRule { weight: 1, ..*lane };
+        line.sync(&Rules { lanes: rules.lanes.iter().map(even).collect(), ..rules.clone() }, reading, &batch)
+    }
+);
+
+faulty!(
+    /// Keeps the share of a lane that has nobody to call, as if it had to be there for whoever comes.
+    LosesTheShareOfAnEmptyLane,
+    f64,
+    |line, in_use, rules, reading, batch| {
+        let part = if *in_use > 0.0 { *in_use } else { 1.0 };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "less than it was")]
+        let release_per_minute = (f64::from(rules.release_per_minute) * part) as u32;
+        let outcome = line.sync(&Rules { release_per_minute, ..rules.clone() }, reading, &batch);
+        let lanes = outcome.summary.lanes.iter().filter(|lane| lane.standing_since_ms > 0);
+        let standing: u32 = lanes.map(|lane| rules.weight(lane.lane)).sum();
+        *in_use = f64::from(standing) / f64::from(rules.lanes.iter().map(|lane| lane.weight).sum::<u32>().max(1));
+        outcome
+    }
+);
+
+faulty!(
+    /// Starves a lane: none of the second one is called while anybody stands in the first.
+    StarvesALane,
+    bool,
+    |line, first_stands, rules, reading, mut batch| {
+        if *first_stands {
+            let second = |number: u64| slot_of(number) == 1;
+            let away = batch.seen.extract_if(.., |seen| second(seen.number)).map(|seen| seen.number);
+            batch.away.extend(away);
+        }
+        let outcome = line.sync(rules, reading, &batch);
+        *first_stands = outcome.summary.lanes[0].standing_since_ms > 0;
+        outcome
     }
 );
 

@@ -5,7 +5,7 @@ use super::{
     CROWD, broken_promises,
     faulty::{
         BanksCreditWhileIdle, CallsAbsentNumbers, CallsTheParkedForEver, CountsALateReturnTwice, ForgetsHiddenPages,
-        ForgetsSeats, LetsNewcomersOvertake, WastesTheRate,
+        ForgetsSeats, IgnoresWeights, LetsNewcomersOvertake, LosesTheShareOfAnEmptyLane, StarvesALane, WastesTheRate,
     },
     run_on, scenario,
 };
@@ -73,4 +73,22 @@ fn a_line_that_forgets_hidden_pages_is_found() {
 #[test]
 fn a_line_that_calls_the_parked_for_ever_is_found() {
     finds::<CallsTheParkedForEver>(include_str!("../../../scenarios/parked.toml"), "no waste: a ticket that never");
+}
+
+const WEIGHTS: &str = include_str!("../../../scenarios/lanes/weights.toml");
+
+#[test]
+fn a_line_that_ignores_weights_is_found() {
+    finds::<IgnoresWeights>(WEIGHTS, "lanes: each is called by its weight");
+}
+
+#[test]
+fn a_line_that_loses_the_share_of_an_empty_lane_is_found() {
+    let crowd = include_str!("../../../scenarios/lanes/empty.toml");
+    finds::<LosesTheShareOfAnEmptyLane>(crowd, "lanes: what one cannot use goes to the others");
+}
+
+#[test]
+fn a_line_that_starves_a_lane_is_found() {
+    finds::<StarvesALane>(WEIGHTS, "lanes: none that stands goes without a call");
 }

@@ -58,9 +58,15 @@ macro_rules! scenarios {
         #[test]
         fn none_is_left_out() {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-            let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
-            files.retain(|f| f.extension().is_some_and(|e| e == "toml"));
-            let mut names: Vec<_> = files.iter().map(|f| f.file_stem().unwrap().to_str().unwrap()).collect();
+            let files = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
+            let mut names = Vec::new();
+            for below in [folder.clone(), folder.join("lanes")] {
+                let scenarios = files(&below).into_iter().filter(|f| f.extension().is_some_and(|e| e == "toml"));
+                let name = |f: std::path::PathBuf| {
+                    f.with_extension("").strip_prefix(&folder).unwrap().to_str().unwrap().to_owned()
+                };
+                names.extend(scenarios.map(name));
+            }
             names.sort_unstable();
             let mut tested = [$($file),*];
             tested.sort_unstable();
@@ -92,4 +98,12 @@ scenarios! {
     pages_that_never_enter = "parked",
     restarts = "restart",
     a_store_with_bad_luck = "store-faults",
+    two_lanes_three_to_one = "lanes/weights",
+    a_lane_that_is_empty_for_a_while = "lanes/empty",
+    a_lane_filled_by_a_greedy_crowd = "lanes/greedy",
+    lanes_that_come_and_go_by_a_reload = "lanes/reload",
+    lanes_before_a_store_with_bad_luck = "lanes/store",
+    hidden_tabs_in_slow_lanes = "lanes/hidden",
+    lanes_before_few_seats = "lanes/seats",
+    eight_lanes = "lanes/many",
 }

@@ -17,6 +17,7 @@ use crate::simulate::{
     core::Core,
     dice::Dice,
     node::{GoesOn, Waiter},
+    numbers::long,
     visitor::{NEVER, State, Visitor, flag},
 };
 
@@ -105,9 +106,18 @@ impl<C: Core> World<'_, C> {
             self.nodes[n].returning(who);
         }
         let hidden = errand == Errand::Status && source & TAB == 0 && visitor.is(flag::HIDDEN);
-        let request = Request { errand, embedded: false, hidden, lane: None };
-        let step = self.policy.decide(&held, request, &self.nodes[n].look(&self.rules, now_ms));
+        // What names the lane sees the page only, not its polls.
+        let lane = if errand == Errand::Enter { self.lane_named(visitor.crowd) } else { None };
+        let request = Request { errand, embedded: false, hidden, lane };
+        let step = self.policy.decide(&held, request, &self.nodes[n].look(&self.rules_at[n], now_ms));
         self.follow(now_ms, n, source, step);
+    }
+
+    /// The lane of a crowd, if the queue has it.
+    fn lane_named(&self, crowd: u8) -> Option<LaneId> {
+        let name = self.scenario.crowds[usize::from(crowd)].lane.as_ref()?;
+        let at = self.lane_names.iter().position(|lane| lane == name)?;
+        Some(super::lane_id(at, name))
     }
 
     /// What the visitor's browser sends along.
@@ -121,14 +131,14 @@ impl<C: Core> World<'_, C> {
         Held {
             pass: inside.then(|| Pass {
                 epoch: 1,
-                number: u64::from(visitor.number),
+                number: long(visitor.number),
                 issued_at_ms: at(visitor.entered_ms),
                 expires_at_ms: at(visitor.seat_ms),
                 ends_at_ms: at(visitor.entered_ms) + self.scenario.queue.session_max_ms,
             }),
             ticket: joined.then(|| Ticket {
                 epoch: 1,
-                number: u64::from(visitor.number),
+                number: long(visitor.number),
                 issued_at_ms: u64::from(visitor.joined_ms),
                 ahead_first: u64::from(visitor.ahead_first),
                 ahead_shown: u64::from(visitor.ahead_shown),
@@ -136,7 +146,7 @@ impl<C: Core> World<'_, C> {
             slip: (visitor.slip != 0).then(|| Slip {
                 id: visitor.slip,
                 issued_at_ms: at(visitor.arrived_ms),
-                lane: LaneId::FIRST,
+                lane: visitor.lane,
             }),
             fresh_id,
         }
@@ -173,7 +183,7 @@ impl<C: Core> World<'_, C> {
 
     /// A visitor's question is answered.
     pub(super) fn answered(&mut self, now_ms: u64, n: usize, Waiter { source, goes_on }: Waiter, answer: Answer) {
-        let look = self.nodes[n].look(&self.rules, now_ms);
+        let look = self.nodes[n].look(&self.rules_at[n], now_ms);
         let step = match goes_on {
             GoesOn::Asked(asked) => asked.answered(&self.policy, answer.map(|(_, verdict)| verdict), &look),
             GoesOn::Joining(joining) => joining.answered(&self.policy, answer, &look),
@@ -185,7 +195,7 @@ impl<C: Core> World<'_, C> {
     fn decided(&mut self, now_ms: u64, n: usize, source: u32, decided: &Decided) {
         let who = source & !TAB;
         for mark in decided.marks.iter() {
-            self.nodes[n].mark(now_ms, mark, &self.rules);
+            self.nodes[n].mark(now_ms, mark, &self.rules_at[n]);
         }
         if matches!(decided.verdict, Passage::Passes { .. }) && self.visitors[who as usize].state == State::Inside {
             if let Word::Set(pass) = decided.handed.pass {
@@ -201,7 +211,8 @@ impl<C: Core> World<'_, C> {
             return;
         }
         if let Word::Set(slip) = decided.handed.slip {
-            self.visitors[who as usize].slip = slip.id;
+            let visitor = &mut self.visitors[who as usize];
+            (visitor.slip, visitor.lane) = (slip.id, slip.lane);
         }
         if let Word::Set(ticket) = decided.handed.ticket {
             self.take_ticket(now_ms, who, &ticket);
@@ -266,8 +277,8 @@ impl<C: Core> World<'_, C> {
 
     fn say(&mut self, now_ms: u64, who: u32, word: fn(u64) -> Says) {
         let n = self.node_of(who);
-        let number = u64::from(self.visitors[who as usize].number);
-        self.nodes[n].mark(now_ms, Mark { epoch: 1, word: word(number) }, &self.rules);
+        let number = long(self.visitors[who as usize].number);
+        self.nodes[n].mark(now_ms, Mark { epoch: 1, word: word(number) }, &self.rules_at[n]);
     }
 
     /// Which node serves a visitor's next request.

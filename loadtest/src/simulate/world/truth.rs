@@ -1,20 +1,22 @@
 //! What really happens, by the visitors' own account and by every call that is made: what the judge goes by.
 
 use sluice_admission::{
-    line::{Batch, Outcome, Verdict},
+    line::{LaneRule, Outcome, Rules, Verdict},
+    standing::Reason,
     token::Pass,
 };
+use sluice_config::limits::LANES_MAX;
 
 use super::{TAB, World, gate::small};
 use crate::simulate::{
     agenda::What,
     core::Core,
-    facts::Demand,
+    facts::{Demand, Lanes},
+    node::Flight,
+    numbers::{short, slot},
     visitor::{NEVER, State, flag},
 };
 
-/// Nobody has this number.
-const NOBODY: u32 = u32::MAX;
 /// For this long after the rate has begun to decide a burst may take from it.
 const SETTLED_MS: u64 = 60_000;
 /// Two calls of one number are further apart.
@@ -22,12 +24,15 @@ const SAME_CALL_MS: u64 = 1_000;
 
 impl<C: Core> World<'_, C> {
     /// Looks at what a step has done.
-    pub(super) fn after_step(&mut self, now_ms: u64, batch: &Batch, returning: &[u32], outcome: &Outcome) {
+    pub(super) fn after_step(&mut self, now_ms: u64, flight: &Flight, returning: &[u32], outcome: &Outcome) {
+        let batch = &*flight.batch;
+        let stood: [bool; LANES_MAX] = std::array::from_fn(|slot| self.present.stands_in(slot));
         self.facts.step(batch);
         self.facts.step_begins();
-        let mut highest = 0;
+        let mut highest = [0; LANES_MAX];
+        let mut called = |number: u32| highest[slot(number)] = number.max(highest[slot(number)]);
         for (newcomer, &(number, verdict)) in batch.newcomers.iter().zip(&outcome.newcomers) {
-            let (number, source) = (small(number), self.by_slip.get(&newcomer.id).copied());
+            let (number, source) = (short(number), self.by_slip.get(&newcomer.id).copied());
             let Some(source) = source.filter(|_| number != 0) else { continue };
             let who = source & !TAB;
             self.give(now_ms, number, who);
@@ -45,7 +50,7 @@ impl<C: Core> World<'_, C> {
             // Called in the step in which the number was taken, and inside with it; a provisional seat is seen as due.
             let is_in = matches!(verdict, Verdict::Inside { provisional: false, .. });
             if newcomer.enter && is_in && visitor.called_ms == NEVER {
-                highest = highest.max(self.call(now_ms, number, who, None));
+                called(self.call(now_ms, number, who, None));
             }
         }
         for &who in returning {
@@ -65,12 +70,15 @@ impl<C: Core> World<'_, C> {
                 _ => None,
             });
             for (number, until_ms) in outcome.due.iter().copied().chain(walked_in) {
-                highest = highest.max(self.see_due(now_ms, small(number), now_ms + until_ms.saturating_sub(line_ms)));
+                called(self.see_due(now_ms, short(number), now_ms + until_ms.saturating_sub(line_ms)));
             }
         }
         self.facts.step_ends();
-        self.note_passed(now_ms, outcome.summary.lanes[0].head);
-        self.look_for_overtaken(highest);
+        for (slot, lane) in outcome.summary.lanes.iter().enumerate() {
+            self.note_passed(now_ms, slot, lane.head);
+            self.look_for_overtaken(slot, highest[slot]);
+        }
+        self.look_at_lanes(&stood, &flight.rules, outcome);
         self.measure_demand(now_ms, outcome);
     }
 
@@ -84,22 +92,13 @@ impl<C: Core> World<'_, C> {
             self.facts.take_seat();
             self.agenda.plan(until_ms.max(now_ms), What::CallEnd, who);
         }
-        let place = number as usize;
-        if place >= self.by_number.len() {
-            self.by_number.resize(place + 1, NOBODY);
-        }
-        let holder = &mut self.by_number[place];
-        self.facts.given_twice += u64::from(*holder != NOBODY && *holder != who);
-        *holder = who;
-    }
-
-    fn holder(&self, number: u32) -> Option<u32> {
-        self.by_number.get(number as usize).copied().filter(|&who| who != NOBODY)
+        let before = self.by_number.give(number, who);
+        self.facts.given_twice += u64::from(before.is_some_and(|holder| holder != who));
     }
 
     /// A number is due: is that news? Gives the number if it is.
     fn see_due(&mut self, now_ms: u64, number: u32, until_ms: u64) -> u32 {
-        let Some(who) = self.holder(number) else {
+        let Some(who) = self.by_number.of(number) else {
             self.facts.see_phantom(now_ms, number, until_ms);
             return 0;
         };
@@ -178,7 +177,7 @@ impl<C: Core> World<'_, C> {
 
     /// A visitor learns the number, or gets another one since the first is of no use any more.
     pub(super) fn take_number(&mut self, now_ms: u64, who: u32, number: u64) {
-        let number = small(number);
+        let number = short(number);
         let visitor = &mut self.visitors[who as usize];
         if visitor.joined_ms != NEVER && visitor.number != number {
             self.present.remove(visitor.number);
@@ -204,27 +203,39 @@ impl<C: Core> World<'_, C> {
     }
 
     /// Notes of hidden pages when the head goes past them, which is their turn.
-    fn note_passed(&mut self, now_ms: u64, head: u64) {
-        for number in self.head_noted + 1..=head {
-            let Some(who) = self.holder(small(number)) else { continue };
+    fn note_passed(&mut self, now_ms: u64, slot: usize, head: u64) {
+        for number in self.heads_noted[slot] + 1..=head {
+            let Some(who) = self.by_number.of(short(number)) else { continue };
             let visitor = &mut self.visitors[who as usize];
             if visitor.is(flag::HIDDEN) && visitor.called_ms == NEVER && visitor.passed_ms == NEVER {
                 visitor.passed_ms = small(now_ms);
             }
         }
-        self.head_noted = self.head_noted.max(head);
+        self.heads_noted[slot] = self.heads_noted[slot].max(head);
     }
 
-    fn look_for_overtaken(&mut self, highest: u32) {
-        while let Some(number) = self.present.first().filter(|&n| n < highest) {
+    fn look_for_overtaken(&mut self, slot: usize, highest: u32) {
+        while let Some(number) = self.present.first_in(slot).filter(|&n| n < highest) {
             // Noted once each; who is polling on will be put back with the next poll.
             self.present.remove(number);
-            if let Some(who) = self.holder(number) {
+            if let Some(who) = self.by_number.of(number) {
                 let visitor = &mut self.visitors[who as usize];
                 self.facts.overtaken += u64::from(!visitor.is(flag::OVERTAKEN));
                 visitor.set(flag::OVERTAKEN);
             }
         }
+    }
+
+    /// Notes what each lane got of the calls of this step.
+    fn look_at_lanes(&mut self, stood: &[bool; LANES_MAX], rules: &Rules, outcome: &Outcome) {
+        let mut lanes = Lanes::default();
+        for (slot, lane) in outcome.summary.lanes.iter().enumerate() {
+            lanes.stand[slot] = stood[slot] && self.present.stands_in(slot);
+            lanes.seen_standing[slot] = lane.standing_since_ms > 0;
+            lanes.weights[slot] = rules.weight(lane.lane);
+        }
+        let knows = outcome.summary.reason != Some(Reason::Recovering);
+        self.facts.lanes.step_ends(&lanes, knows && self.store.answered_since(self.facts.demand.at_ms));
     }
 
     /// Time counts as demand when for a minute nothing but the rate has decided who is called: visitors stood, seats were
@@ -236,9 +247,19 @@ impl<C: Core> World<'_, C> {
         let seats_taken = self.rules.max_active.is_some_and(|max| summary.due + summary.inside >= u64::from(max));
         let could_call = !seats_taken && self.store.answered_since(last.at_ms);
         if last.is_on && could_call {
-            self.facts.demand.ms += now_ms - last.at_ms;
-            self.facts.demand.allowed += rate as f64 / 60e3 * (now_ms - last.at_ms) as f64;
-            self.facts.demand.calls += u64::from(outcome.called);
+            let (ms, calls) = (now_ms - last.at_ms, u64::from(outcome.called));
+            let allowed = rate as f64 / 60e3 * ms as f64;
+            self.facts.demand.ms += ms;
+            self.facts.demand.allowed += allowed;
+            self.facts.demand.calls += calls;
+            let stands = |lane: &LaneRule| {
+                let of = summary.lanes.iter().find(|of| of.lane == lane.lane);
+                of.is_some_and(|of| of.standing_since_ms > 0)
+            };
+            if self.rules.lanes.iter().any(|lane| !stands(lane)) {
+                let used = &mut self.facts.lanes.while_one_is_empty;
+                (used.ms, used.allowed, used.calls) = (used.ms + ms, used.allowed + allowed, used.calls + calls);
+            }
         }
         // After a lowered rate the minute has to go by first.
         let rate_decides =

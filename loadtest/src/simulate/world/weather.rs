@@ -39,6 +39,14 @@ impl<C: Core> World<'_, C> {
                 rules.release_per_minute = release_per_minute;
                 rules.burst = (release_per_minute / 6).max(1);
             }),
+            Fault::Lanes { ref lanes, over_ms, .. } => {
+                self.lane_names = lanes.iter().map(|lane| lane.name.clone()).collect();
+                Arc::make_mut(&mut self.rules).lanes = super::lane_rules(lanes);
+                let last = (self.nodes.len() as u64).saturating_sub(1).max(1);
+                for n in 0..self.nodes.len() {
+                    self.agenda.plan(now_ms + over_ms * n as u64 / last, What::Reload, index(n));
+                }
+            }
             Fault::SlowNetwork { adds_ms, .. } => self.slow_ms = adds_ms / 2,
             Fault::MassSleep { lasts_ms, share, .. } => self.fall_asleep(now_ms, lasts_ms, share),
             Fault::Restart { lasts_ms, .. } => {
@@ -62,8 +70,9 @@ impl<C: Core> World<'_, C> {
     }
 
     /// The operator changes the settings; they hold from each node's next step on.
-    fn obey(&mut self, change: impl FnOnce(&mut Rules)) {
-        change(Arc::make_mut(&mut self.rules));
+    fn obey(&mut self, change: impl Fn(&mut Rules)) {
+        let all = std::iter::once(&mut self.rules).chain(&mut self.rules_at);
+        all.for_each(|rules| change(Arc::make_mut(rules)));
     }
 
     /// Phones are put away: this share of those who wait, all at once.

@@ -126,7 +126,7 @@ async fn a_pass_that_ran_out_enters_as_long_as_a_stream_has_kept_its_seat() {
         errand,
         initiator,
         hidden: false,
-        lane_named: None,
+        lane: lane::Named::default(),
     };
     let pass = world.gate.pass_by(request).inside.unwrap();
     for _ in 0..20 {
@@ -151,7 +151,14 @@ async fn elsewhere_on_the_site_a_visit_goes_on_and_no_question_is_asked() {
         for errand in [Errand::Enter, Errand::Prefetch] {
             let headers = visitor.headers();
             let (recipient, initiator) = (visitor.recipient(), Initiator::Own);
-            let request = Request { headers: &headers, recipient, errand, initiator, hidden: false, lane_named: None };
+            let request = Request {
+                headers: &headers,
+                recipient,
+                errand,
+                initiator,
+                hidden: false,
+                lane: lane::Named::default(),
+            };
             let decision = world.asks_nobody(async { world.gate.pass_by(request) }).await;
             assert_eq!((decision.parked, decision.inside.map(|pass| pass.number)), (None, number));
             visitor.take_in(&decision);
@@ -164,7 +171,7 @@ async fn elsewhere_on_the_site_a_visit_goes_on_and_no_question_is_asked() {
         errand: Errand::Enter,
         initiator: Initiator::Embedded,
         hidden: false,
-        lane_named: None,
+        lane: lane::Named::default(),
     };
     assert_eq!(world.gate.pass_by(elsewhere).inside, None);
 }

@@ -25,7 +25,7 @@ async fn world() -> (World, Vec<Visitor>, tempfile::TempDir) {
 
 fn request<'a>(visitor: &Visitor, headers: &'a HeaderMap) -> Request<'a> {
     let (errand, initiator) = (Errand::Status, Initiator::Own);
-    Request { headers, recipient: visitor.recipient(), errand, initiator, hidden: false, lane_named: None }
+    Request { headers, recipient: visitor.recipient(), errand, initiator, hidden: false, lane: lane::Named::default() }
 }
 
 async fn offer(world: &World, visitor: &mut Visitor) -> (Offer, Option<String>) {

@@ -75,7 +75,7 @@ impl Asked {
     }
 
     fn action(&self, rules: &[Rule]) -> Option<RuleAction> {
-        self.look(|subject| deciding(rules, subject).map(|(_, rule)| rule.action)).unwrap()
+        self.look(|subject| deciding(rules, subject).map(|(_, rule)| rule.action.clone())).unwrap()
     }
 }
 

@@ -28,7 +28,7 @@ fn every_condition_arrives() {
          not = { path = [\"/hooks/a\", \"/hooks/b\"] } }\naction = \"pass\"",
     );
     let When { all, not } = rule.when;
-    assert_eq!((rule.name.as_str(), rule.action, rule.action.word()), ("one", RuleAction::Pass, "pass"));
+    assert_eq!((rule.name.as_str(), &rule.action, rule.action.word()), ("one", &RuleAction::Pass, "pass"));
     assert_eq!(all.methods, [http::Method::POST]);
     assert!(all.paths[0].matches("/hooks/x") && all.path_regex.unwrap().matches("/hooks/x"));
     assert!(all.hosts[0].matches("shop.example.com") && !all.hosts[0].matches("example.com"));
@@ -145,4 +145,32 @@ fn mistakes_stand_at_their_places() {
         .for_each(|m| assert!(m.message().contains("`action` is missing")));
     let twice = "when = { path = \"/a\" }\naction = \"pass\"\n[[queue.rule]]\nname = «\"one\"»\nwhen = { path = \"/b\" }\naction = \"pass\"";
     dir(twice).is_wrong(Kind::Duplicate, "rule name", "keep one");
+}
+
+#[test]
+fn a_rule_puts_into_a_lane_of_its_queue() {
+    let lanes = "[[queue.lane]]\nname = \"general\"\n[[queue.lane]]\nname = \"members\"\n";
+    let dir = |head: &str, rule: &str| {
+        Dir::tenant(&queue(&format!("{head}\nname = \"one\"\nwhen = {{ path = \"/club/*\" }}\n{rule}\n{lanes}")))
+    };
+    let rule = dir("[[queue.rule]]", "action = \"lane\"\nlane = \"members\"").only_queue().rules[0].clone();
+    assert_eq!((rule.action.word(), rule.action), ("lane", RuleAction::Lane(Name::new("members").unwrap())));
+    let unknown = dir("[[queue.rule]]", "action = \"lane\"\nlane = «\"staff\"»");
+    unknown.is_wrong(Kind::Conflict, "no lane \"staff\"", "\"general\" or \"members\"");
+    for (rule, kind, says) in [
+        ("action = \"lane\"", Kind::Missing, "`lane` is missing"),
+        ("action = \"queue\"\nlane = \"members\"", Kind::Conflict, "without `action = \"lane\"`"),
+        ("preset = \"payment_callbacks\"\nlane = \"members\"", Kind::Conflict, "without `action = \"lane\"`"),
+    ] {
+        dir("«[[queue.rule]]»", rule).is_wrong(kind, says, "`lane");
+    }
+}
+
+#[test]
+fn a_rule_names_no_lane_where_the_queue_has_none() {
+    let rule = |lane: &str| format!("when = {{ path = \"/a\" }}\naction = \"lane\"\nlane = {lane}");
+    dir(&rule("«\"members\"»")).is_wrong(Kind::Conflict, "no lane \"members\"", "[[queue.lane]]");
+    // A lane that is wrong itself is reported once, and not again by the rules that name it.
+    let wrong = format!("{}\n[[queue.lane]]\nname = \"members\"\nweight = «0»", rule("\"members\""));
+    dir(&wrong).is_wrong(Kind::OutOfRange, "weight", "1 to 100");
 }
