@@ -36,3 +36,4 @@ mod store;
 mod stories;
 mod support;
 mod tokens;
+mod upgrade;
