@@ -2,6 +2,7 @@
 
 mod checkup;
 pub mod embedded;
+pub mod lent;
 pub mod redis;
 
 use std::{fmt, future::Future};
@@ -11,6 +12,7 @@ use sluice_config::Name;
 pub use self::{
     checkup::{Checkup, Finding, Severity},
     embedded::{Embedded, RESTORED},
+    lent::Lent,
     redis::{Board, Condition, Note, Redis},
 };
 use crate::line::{Batch, Lookup, Minute, Outcome, Rules};

@@ -32,6 +32,124 @@ fn open(dir: &Path, clock: Clock) -> Embedded {
 
 conformance::suite!(EmbeddedWorld);
 
+/// The same, kept by one process and asked for by another: here, over a stream within this one.
+mod lent {
+    use sluice_admission::store::{
+        Lent, Store as _, StoreError,
+        lent::{Answer, Question, lend, line_of},
+    };
+    use tokio::{io::duplex, sync::Mutex, task::JoinHandle};
+
+    use super::{conformance, conformance::*, *};
+
+    struct LentWorld {
+        embedded: EmbeddedWorld,
+        /// Ends when no line is asked for any more.
+        lending: Mutex<Option<JoinHandle<()>>>,
+    }
+
+    impl World for LentWorld {
+        type Store = Lent;
+
+        async fn new(clock: Clock) -> Self {
+            Self { embedded: EmbeddedWorld::new(clock).await, lending: Mutex::default() }
+        }
+
+        async fn open(&self) -> Arc<Lent> {
+            let mut lending = self.lending.lock().await;
+            if let Some(before) = lending.take() {
+                before.await.unwrap();
+            }
+            let (ours, theirs) = duplex(1 << 10);
+            let store = self.embedded.open().await;
+            *lending = Some(tokio::spawn(async move {
+                lend(theirs, move |question| answer(store.clone(), question)).await.unwrap();
+            }));
+            Arc::new(Lent::over(ours))
+        }
+    }
+
+    async fn answer(store: Arc<Embedded>, question: Question) -> Result<Answer, StoreError> {
+        Ok(match question {
+            Question::Sync { line, rules, batch } => {
+                Answer::Sync(Box::new(store.sync(&line_of(&line)?, &rules, &batch).await?))
+            }
+            Question::Counts { line, since_minute } => {
+                Answer::Counts(store.counts(&line_of(&line)?, since_minute).await?)
+            }
+            Question::Find { line, number } => Answer::Find(store.find(&line_of(&line)?, number).await?),
+            Question::Share { name, value, keep } => Answer::Share(store.share(&name, &value, keep).await?),
+            Question::Shared { name } => Answer::Shared(store.shared(&name).await?),
+        })
+    }
+
+    conformance::suite!(LentWorld);
+
+    #[tokio::test]
+    async fn values_under_names_are_asked_for_as_well_and_errors_come_back() {
+        let keep = std::time::Duration::from_secs(60);
+        let world = LentWorld::new(Clock::default()).await;
+        let store = world.open().await;
+        assert_eq!(store.shared("a").await.unwrap(), None);
+        assert_eq!(store.share("a", b"one", keep).await.unwrap(), b"one");
+        assert_eq!(store.share("a", b"two", keep).await.unwrap(), b"one");
+        assert_eq!(store.shared("a").await.unwrap(), Some(b"one".to_vec()));
+        let error = store.share("no name", b"", keep).await.unwrap_err();
+        assert!(error.to_string().contains("cannot be kept"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn every_step_fails_when_the_process_that_keeps_the_lines_is_gone() {
+        let world = LentWorld::new(Clock::default()).await;
+        let store = world.open().await;
+        store.sync(&line("sale"), &rules(), &join(0..3)).await.unwrap();
+        let lending = world.lending.lock().await.take().unwrap();
+        lending.abort();
+        assert!(lending.await.unwrap_err().is_cancelled());
+        for _ in 0..2 {
+            let error = store.sync(&line("sale"), &rules(), &join(3..4)).await.unwrap_err();
+            assert!(error.to_string().contains("gone"), "{error}");
+        }
+    }
+}
+
+/// A directory that one process lets go of and another one opens.
+mod handed_over {
+    use super::{conformance::*, *};
+    use sluice_admission::store::Store as _;
+
+    #[tokio::test]
+    async fn the_next_process_goes_on_with_every_step_and_the_first_one_takes_none() {
+        let world = EmbeddedWorld::new(Clock::default()).await;
+        let first = world.open().await;
+        first.sync(&line("sale"), &rules(), &join(0..5)).await.unwrap();
+        first.share("a", b"one", std::time::Duration::from_secs(60)).await.unwrap();
+        first.let_go().await.unwrap();
+        let second = world.open().await;
+        let outcome = second.sync(&line("sale"), &rules(), &join(5..8)).await.unwrap();
+        assert_eq!(outcome.newcomers.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [6, 7, 8]);
+        assert_eq!(second.shared("a").await.unwrap(), Some(b"one".to_vec()));
+        let error = first.sync(&line("sale"), &rules(), &join(8..9)).await.unwrap_err();
+        assert!(error.to_string().contains("another sluice"), "{error}");
+        assert!(first.shared("a").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_first_process_goes_on_when_the_next_one_has_failed() {
+        let world = EmbeddedWorld::new(Clock::default()).await;
+        let first = world.open().await;
+        first.sync(&line("sale"), &rules(), &join(0..5)).await.unwrap();
+        first.let_go().await.unwrap();
+        let second = world.open().await;
+        second.sync(&line("sale"), &rules(), &join(5..6)).await.unwrap();
+        drop(second);
+        let outcome = first.sync(&line("sale"), &rules(), &join(6..7)).await.unwrap();
+        assert_eq!(outcome.newcomers[0].0, 7, "what the second one has made is not forgotten");
+        let error = Embedded::open(world.dir.path()).err().unwrap();
+        assert!(error.to_string().contains("another sluice"), "{error}");
+    }
+}
+
 /// Only of the embedded store: what its state file survives.
 mod state_file {
     use super::{conformance::*, *};

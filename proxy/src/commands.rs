@@ -12,8 +12,9 @@ mod operators;
 mod run;
 mod setup;
 mod store;
+mod upgrade;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use sluice_config::{Config, Errors};
@@ -30,6 +31,9 @@ struct Cli {
 enum Command {
     /// Serve the sites of a config directory.
     Run(ConfigDir),
+    /// Have a new process of the program take the place of the node that runs, without a client noticing. Exits with 1 if
+    /// it cannot: the one that runs goes on then.
+    Upgrade(upgrade::Options),
     /// Read a config directory and report every mistake with its place. Exits with 1 if there is one.
     Check(ConfigDir),
     /// Show it: a small shop behind Sluice, with a crowd in front of it.
@@ -96,6 +100,7 @@ enum SchemaFile {
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(dir) => run::run(&dir.config),
+        Command::Upgrade(options) => upgrade::run(&options),
         Command::Check(dir) => check::run(&dir.config),
         Command::Demo(options) => demo::run(&options),
         Command::Init(options) => setup::init::run(&options),
@@ -138,6 +143,16 @@ enum Failed {
     Because(String),
     /// It has been said already, and this is how the process ends.
     Said(ExitCode),
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(errors) => errors.fmt(f),
+            Self::Because(why) => f.write_str(why),
+            Self::Said(_) => f.write_str("it has been said"),
+        }
+    }
 }
 
 impl<E: std::error::Error> From<E> for Failed {

@@ -1,5 +1,6 @@
 //! A node: the routes it serves, the ushers behind them, and how a new config takes their place.
 
+pub(crate) mod duties;
 pub(crate) mod life;
 pub(crate) mod limits;
 mod lines;
@@ -7,6 +8,7 @@ pub(crate) mod peers;
 pub(crate) mod reload;
 pub(crate) mod resources;
 pub(crate) mod supervisor;
+pub(crate) mod upgrade;
 
 use std::{
     collections::HashMap,
@@ -17,7 +19,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use arc_swap::{ArcSwap, Guard};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use sluice_admission::{
     line::Rules,
     store::LineId,
@@ -45,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     /// It is on its way out: load balancers should send nobody here any more.
     pub(crate) leaving: Arc<AtomicBool>,
+    /// Why the last upgrade did not come about.
+    pub(crate) upgrade_refused: ArcSwapOption<String>,
     /// From where visitors have been inside lately.
     pub(crate) insiders: Insiders,
     pub(crate) access_log: Arc<AccessLog>,
@@ -91,6 +95,7 @@ impl Node {
         Ok(Self {
             metrics: Metrics::new()?,
             leaving: Arc::default(),
+            upgrade_refused: ArcSwapOption::default(),
             insiders: Insiders::default(),
             access_log: Arc::default(),
             webhooks: Webhooks::open(store.state_dir()),

@@ -3,6 +3,7 @@
 pub(crate) mod connection;
 mod idle;
 mod idlest;
+pub(crate) mod listeners;
 pub(crate) mod pace;
 mod proxy_protocol;
 pub(crate) mod socket;
@@ -23,23 +24,22 @@ use std::{
 use pingora_core::server::ShutdownWatch;
 use socket2::SockRef;
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::TcpListener,
     runtime::Builder,
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
 
+use self::listeners::{Listeners, Purpose};
 use self::worker::{Client, Worker};
 pub(crate) use self::{idle::Idle, idlest::Spot, proxy_protocol::Refused as ProxyHeaderRefused};
 use crate::node::{
     Node,
     limits::{Prefixes, clients::ClientConnections},
-    supervisor::{self, Handed},
+    supervisor,
 };
 
-/// Connections the kernel keeps for us while we accept: a rush arrives faster than one loop accepts.
-const BACKLOG: u32 = 4_096;
 /// What the kernel keeps of an answer before it is sent. Without this it keeps megabytes for each client that reads nothing,
 /// and thousands of such clients take its memory from all others. What is on its way is not bounded by it.
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
@@ -87,20 +87,18 @@ impl Scheme {
 }
 
 impl Server {
-    /// Binds the listeners, so that a taken port is an error at start. Needs a tokio context.
-    pub(crate) fn bind(node: Arc<Node>, config: &sluice_config::Config) -> io::Result<Self> {
+    /// # Errors
+    /// If there is no descriptor left.
+    pub(crate) fn new(node: Arc<Node>, config: &sluice_config::Config, all: &Listeners) -> io::Result<Self> {
         let sluice_config::Config { server: settings, tls, limits, .. } = config;
-        let http = settings.http.iter().map(|&addr| (addr, Scheme::Http));
-        let https = settings.https.iter().map(|&addr| (addr, Scheme::Https));
-        let mut handed = Handed::take_all();
-        let listeners = http.chain(https).map(|(addr, scheme)| {
-            let proxied = settings.proxy_protocol.contains(&addr);
-            let listener = handed.at(addr).map_or_else(|| listen(addr), Ok)?;
-            listener.set_nonblocking(true)?;
-            Ok((listener, Speaks { scheme, proxied }))
-        });
-        let listeners = listeners.collect::<io::Result<_>>()?;
-        handed.say_unused();
+        let mut listeners = Vec::new();
+        for (purpose, scheme) in [(Purpose::Http, Scheme::Http), (Purpose::Https, Scheme::Https)] {
+            let configured = all.all().iter().filter(|one| one.purpose == purpose).map(|one| one.configured);
+            for (listener, address) in all.of(purpose)?.into_iter().zip(configured) {
+                let proxied = settings.proxy_protocol.contains(&address);
+                listeners.push((listener, Speaks { scheme, proxied }));
+            }
+        }
         Ok(Self { node, listeners, settings: settings.clone(), tls: tls.clone(), limits: limits.clone() })
     }
 
@@ -115,12 +113,14 @@ impl Server {
         https.next().map(|(listener, _)| Ok(listener.local_addr()?.port())).transpose()
     }
 
-    /// Starts the threads. Connections are served from here on.
+    /// Starts the threads. Connections are served once they are [let in](Open::let_in).
     ///
     /// # Errors
     /// If a thread cannot be started.
     pub(crate) fn open(self) -> io::Result<Open> {
         let (closing, shutdown) = watch::channel(false);
+        let (opening, opened) = watch::channel(false);
+        let (shut, is_shut) = oneshot::channel();
         let metrics = &self.node.metrics;
         metrics.connections_max.set(i64::try_from(self.settings.connections_max).unwrap_or(i64::MAX));
         metrics.requests_max.set(i64::try_from(self.settings.requests_max).unwrap_or(i64::MAX));
@@ -148,11 +148,12 @@ impl Server {
             Arc::new(Door { node: self.node.clone(), workers, places: Arc::new(Semaphore::new(connections_max)) });
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listeners = self.listeners;
-        let opened = door.clone();
-        std::thread::Builder::new()
-            .name("accept".into())
-            .spawn(move || runtime.block_on(opened.stand_open(listeners, shutdown)))?;
-        Ok(Open { door, node: self.node, closing, drain_timeout: self.settings.drain_timeout })
+        let stands_open = door.clone();
+        std::thread::Builder::new().name("accept".into()).spawn(move || {
+            runtime.block_on(stands_open.stand_open(listeners, opened, shutdown));
+            drop(shut);
+        })?;
+        Ok(Open { door, node: self.node, opening, closing, is_shut, drain_timeout: self.settings.drain_timeout })
     }
 }
 
@@ -160,11 +161,19 @@ impl Server {
 pub(crate) struct Open {
     door: Arc<Door>,
     node: Arc<Node>,
+    opening: watch::Sender<bool>,
     closing: watch::Sender<bool>,
+    /// Ends when no listener accepts any more.
+    is_shut: oneshot::Receiver<()>,
     drain_timeout: Duration,
 }
 
 impl Open {
+    /// Clients are served from here on.
+    pub(crate) fn let_in(&self) {
+        let _ = self.opening.send(true);
+    }
+
     /// Tells the service manager that the node is alive for as long as every worker answers, as often as it wants to hear.
     pub(crate) fn vouches(&self) -> impl Future<Output = ()> + use<> {
         let door = self.door.clone();
@@ -204,13 +213,23 @@ impl Open {
             tracing::warn!(requests = cut, "drain timeout; requests cut");
         }
     }
-}
 
-fn listen(addr: SocketAddr) -> io::Result<StdTcpListener> {
-    let socket = if addr.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(addr).map_err(|e| io::Error::new(e.kind(), format!("{addr}: {e}")))?;
-    socket.listen(BACKLOG)?.into_std()
+    /// Leaves the listeners to another process that has them too, and serves the clients who are here until each has had the
+    /// answer to its next request, for at most the drain timeout. A connection that idles is not closed before: its client
+    /// may be about to ask, and would lose the request.
+    pub(crate) async fn leave_to_another(self) {
+        let _ = self.closing.send(true);
+        let _ = self.is_shut.await;
+        let deadline = Instant::now() + self.drain_timeout;
+        let here = || self.door.workers.iter().map(Worker::load).sum::<usize>();
+        while here() > 0 && Instant::now() < deadline {
+            sleep(Duration::from_millis(10)).await;
+        }
+        let (connections, requests) = (here(), self.node.metrics.requests_in_flight.sum());
+        if connections > 0 {
+            tracing::warn!(connections, requests, "drain timeout; connections cut");
+        }
+    }
 }
 
 /// Where clients come in.
@@ -221,21 +240,34 @@ struct Door {
 }
 
 impl Door {
-    async fn stand_open(self: Arc<Self>, listeners: Vec<(StdTcpListener, Speaks)>, mut shutdown: ShutdownWatch) {
+    async fn stand_open(
+        self: Arc<Self>,
+        listeners: Vec<(StdTcpListener, Speaks)>,
+        mut opened: watch::Receiver<bool>,
+        shutdown: ShutdownWatch,
+    ) {
+        // Until then clients wait in the kernel, or are another process's.
+        if opened.wait_for(|&open| open).await.is_err() {
+            return;
+        }
         let mut accepting = JoinSet::new();
         for (listener, speaks) in listeners {
             match TcpListener::from_std(listener) {
-                Ok(listener) => drop(accepting.spawn(self.clone().accept(listener, speaks))),
+                Ok(listener) => drop(accepting.spawn(self.clone().accept(listener, speaks, shutdown.clone()))),
                 Err(error) => tracing::error!(%error, "listener not opened"),
             }
         }
-        let _ = shutdown.wait_for(|&closing| closing).await;
-        accepting.shutdown().await;
+        while accepting.join_next().await.is_some() {}
     }
 
-    async fn accept(self: Arc<Self>, listener: TcpListener, speaks: Speaks) {
+    async fn accept(self: Arc<Self>, listener: TcpListener, speaks: Speaks, mut shutdown: ShutdownWatch) {
         loop {
-            let tcp = match listener.accept().await {
+            // Broken off here or not at all: a client that has been accepted is served.
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = shutdown.wait_for(|&closing| closing) => return,
+            };
+            let tcp = match accepted {
                 Ok((tcp, _)) => tcp,
                 Err(error) => {
                     // Out of descriptors, mostly. Existing connections go on and free some.

@@ -23,8 +23,9 @@ use std::{
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit};
 
+pub use self::journal::LAYOUT;
 use self::{
-    disk::{Before, Disk},
+    disk::{Before, Disk, Lock},
     journal::{Bounds, Journal},
     replay::Found,
     shared::Shared,
@@ -40,8 +41,7 @@ pub const RESTORED: &str = "restored";
 /// loses nothing; the journal reaches the disk within a second. Used on a tokio runtime.
 pub struct Embedded {
     disk: Arc<Disk>,
-    /// Held until the last step is written.
-    lock: Arc<fs::File>,
+    lock: Arc<Lock>,
     wall: Box<dyn Fn() -> u64 + Send + Sync>,
     /// Which boot of the machine this is, and which copy of the directory: a power cut loses what had not reached the disk,
     /// a copy what was done after it was made.
@@ -111,6 +111,20 @@ impl Embedded {
         self.look(line, |line| line.summary().clone()).await
     }
 
+    /// Lets another process open the state directory: waits until all that is being written is written, forgets the
+    /// lines, and gives up the lock. No step may be asked for meanwhile. The first one after it takes the lock back and
+    /// reads its line anew, or fails if another process has it.
+    ///
+    /// # Errors
+    /// If the lock cannot be given up.
+    pub async fn let_go(&self) -> io::Result<()> {
+        // Each write holds one of these to its end, whether its step is still waited for or not.
+        let _idle = self.disk.all_written().await;
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.forget();
+        self.lock.let_go()
+    }
+
     /// Looks at a line as of its last step; `None`: no visitor has stood in it.
     async fn look<T: Send + 'static>(
         &self,
@@ -121,8 +135,9 @@ impl Embedded {
         if let Some(entry) = &*slot {
             return Ok(Some(at(&entry.line)));
         }
-        let (disk, name) = (self.disk.clone(), line.to_string());
+        let (disk, lock, name) = (self.disk.clone(), self.lock.clone(), line.to_string());
         off_the_runtime(line, self.place().await, move || {
+            lock.hold().map_err(|source| StoreError::State { line: name.clone(), source })?;
             let found = Found::read(&disk, &name)?;
             drop(slot);
             match found.damaged.first() {
@@ -177,10 +192,10 @@ impl Embedded {
         &self,
         what: impl FnOnce(&Shared) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let (shared, place) = (self.shared.clone(), self.place().await);
+        let (shared, lock, place) = (self.shared.clone(), self.lock.clone(), self.place().await);
         let work = tokio::task::spawn_blocking(move || {
             let _place = place;
-            what(&shared).map_err(|error| StoreError::Away(error.to_string()))
+            lock.hold().and_then(|()| what(&shared)).map_err(|error| StoreError::Away(error.to_string()))
         });
         work.await.map_err(|_| StoreError::Away("its work was broken off".to_owned()))?
     }
@@ -237,13 +252,14 @@ impl Embedded {
         if slot.as_ref().is_some_and(|entry| !entry.journal.is_behind()) {
             return Ok(slot);
         }
-        let (disk, name) = (self.disk.clone(), id.to_string());
+        let (disk, lock, name) = (self.disk.clone(), self.lock.clone(), id.to_string());
         let (rules, told, reading) = (rules.clone(), told.clone(), self.read_clock());
         off_the_runtime(id, self.place().await, move || {
             if let Some(entry) = &mut *slot {
                 let caught_up = entry.journal.catch_up(&entry.line);
                 caught_up.map_err(|source| StoreError::State { line: name, source })?;
             } else {
+                lock.hold().map_err(|source| StoreError::State { line: name.clone(), source })?;
                 let (line, journal) = Found::read(&disk, &name)?.open(disk, &name, &rules, reading, &told)?;
                 *slot = Some(Entry { line, journal });
             }
@@ -263,7 +279,7 @@ impl Embedded {
 }
 
 /// What is held while something waits for the disk.
-type Place = (Option<OwnedSemaphorePermit>, Arc<fs::File>);
+type Place = (Option<OwnedSemaphorePermit>, Arc<Lock>);
 
 /// Does something that may wait for the disk. It goes on if it is not waited for any more.
 async fn off_the_runtime<T: Send + 'static>(

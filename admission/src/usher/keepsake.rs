@@ -129,7 +129,8 @@ fn write(file: &Path, kept: &Kept) -> io::Result<()> {
     if let Some(dir) = file.parent() {
         fs::create_dir_all(dir)?;
     }
-    let fresh = file.with_extension("known.new");
+    // Two processes of a node may write at the same time, while one follows the other.
+    let fresh = file.with_extension(format!("known.{}.new", std::process::id()));
     fs::write(&fresh, serde_json::to_vec(kept)?)?;
     fs::rename(&fresh, file)
 }

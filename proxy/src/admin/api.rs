@@ -55,7 +55,7 @@ use super::{
     history::History,
     listen, time,
 };
-use crate::node::{Lines, Node};
+use crate::node::{Lines, Node, duties::Ends};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 
@@ -199,10 +199,10 @@ pub(crate) fn description() -> serde_json::Result<String> {
     operations().1.to_pretty_json()
 }
 
-/// Serves the API until the process ends.
-pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>) {
+/// Serves the API until that ends.
+pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>, ends: Ends) {
     let refused = api.node.metrics.admin_connections_refused.clone();
-    listen::serve(listener, router(api), refused).await;
+    listen::serve(listener, router(api), refused, ends).await;
 }
 
 fn router(api: Arc<Api>) -> Router {

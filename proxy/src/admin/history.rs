@@ -24,7 +24,10 @@ use sluice_admission::{
 use tokio::time::sleep;
 
 use self::watch::Watching;
-use crate::{gate::Gate, node::Node};
+use crate::{
+    gate::Gate,
+    node::{Node, duties::Ends},
+};
 
 /// Longest file of a queue, in bytes: some 20,000 busy minutes. Two are kept.
 pub(crate) const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -125,8 +128,8 @@ impl History {
     }
 }
 
-/// Writes history for as long as the node lives.
-pub(crate) async fn keep(node: Arc<Node>, history: History) {
+/// Writes history until that ends.
+pub(crate) async fn keep(node: Arc<Node>, history: History, mut ends: Ends) {
     let mut lines: HashMap<LineId, Watching> = HashMap::new();
     loop {
         let gates: Vec<_> = node.routes().sites().iter().flat_map(|site| site.gates().to_vec()).collect();
@@ -148,7 +151,10 @@ pub(crate) async fn keep(node: Arc<Node>, history: History) {
             history.append(&line, records).await;
         }
         lines.retain(|line, _| gates.iter().any(|gate| gate.usher.line() == line));
-        sleep(LOOK_EVERY).await;
+        tokio::select! {
+            () = sleep(LOOK_EVERY) => {}
+            () = ends.wait() => return,
+        }
     }
 }
 

@@ -8,13 +8,14 @@ use std::sync::{
 use axum::{
     Json, Router,
     extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{HeaderValue, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
     routing::get,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sluice_admission::store::LineId;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::node::Node;
 
@@ -43,14 +44,31 @@ struct Ready {
     disagreements: Vec<String>,
 }
 
-/// Serves until the process ends: health must be answered to the very last.
-pub(crate) async fn serve(listener: TcpListener, probes: Probes) -> std::io::Result<()> {
+/// Serves until the process ends, as health must be answered to the very last, or until it is `followed` by another one, which
+/// answers those who come. Those who are here are answered once more.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    probes: Probes,
+    mut followed: watch::Receiver<bool>,
+) -> std::io::Result<()> {
+    let is_followed = followed.clone();
+    let close_when_followed = move |mut response: Response| {
+        if *is_followed.borrow() {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        std::future::ready(response)
+    };
     let router = Router::new()
         .route("/health", get(|| async { "alive\n" }))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
+        .route("/process", get(process))
+        .layer(middleware::map_response(close_when_followed))
         .with_state(probes);
-    axum::serve(listener, router).await
+    tokio::select! {
+        served = axum::serve(listener, router).into_future() => served,
+        _ = followed.wait_for(|&followed| followed) => Ok(()),
+    }
 }
 
 async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
@@ -63,6 +81,29 @@ async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = Ready { ready, leaving, unknown_lines, silent_lines, disagreements };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(body))
+}
+
+/// The body of `/process`: which process is the node, for those who wait for another one to take its place.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) version: String,
+    /// How often it was to be followed by another process and was not, and why the last time.
+    pub(crate) upgrades_refused: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) why: Option<String>,
+}
+
+async fn process(State(probes): State<Probes>) -> impl IntoResponse {
+    let node = &probes.node;
+    let body = Process {
+        pid: std::process::id(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        // Counted behind the reason: whoever sees the count finds it.
+        upgrades_refused: node.metrics.upgrades_refused.get(),
+        why: node.upgrade_refused.load_full().map(|why| why.to_string()),
+    };
+    ([(header::CACHE_CONTROL, "no-store")], Json(body))
 }
 
 async fn metrics(State(probes): State<Probes>) -> impl IntoResponse {

@@ -29,10 +29,7 @@ use crate::{
         time,
     },
     commands::console,
-    node::{
-        Lines,
-        life::{self, Life},
-    },
+    node::life::{self, End, Life},
     transport::Scheme,
 };
 
@@ -68,7 +65,8 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
     let shop = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let config = config(options, shop.local_addr()?, &state)?;
     let keys = config.keys.clone().ok_or_else(|| Failed::Because("no keys".into()))?;
-    let life = Life::start(&config, &keys, Lines::Embedded(Embedded::open(&state.0)?))?;
+    let lines_run_on = life::runtime()?;
+    let life = Life::start(&config, &keys, Embedded::open(&state.0)?.into(), lines_run_on.handle())?;
     let listener = |scheme| life.addresses.iter().find(|(of, _)| *of == scheme).map(|(_, addr)| *addr);
     let front = listener(Scheme::Http).ok_or_else(|| Failed::Because("no listener".into()))?;
 
@@ -117,7 +115,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             sleep(Duration::from_secs(1)).await;
         }
     });
-    life.until(life::asked_to_end());
+    life.until(async |_| {
+        life::asked_to_end().await;
+        End::Asked
+    });
+    lines_run_on.shutdown_background();
     console::say("\nstopped");
     Ok(())
 }

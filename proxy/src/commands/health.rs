@@ -16,7 +16,7 @@ use super::Failed;
 use crate::commands::console::say;
 
 /// From the look-up of the name to the last byte. Shorter than the time-outs of health checks that run it.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// What is read of an answer.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// Where a node answers unless its config says otherwise.
@@ -83,7 +83,7 @@ fn authority(url: &Uri) -> Result<String, Failed> {
 }
 
 /// Where a node with this config is asked from its own machine.
-fn listener(dir: &std::path::Path) -> Result<SocketAddr, Failed> {
+pub(super) fn listener(dir: &std::path::Path) -> Result<SocketAddr, Failed> {
     let Some(listener) = sluice_config::admin_listener(dir).map_err(Failed::Config)? else {
         return Err(Failed::Because("`admin` in [server] is off: there is nothing to ask".into()));
     };
@@ -100,9 +100,9 @@ fn listener(dir: &std::path::Path) -> Result<SocketAddr, Failed> {
     Ok(SocketAddr::new(ip, listener.port()))
 }
 
-type Wrong = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Wrong = Box<dyn std::error::Error + Send + Sync>;
 
-async fn ask(authority: &str, path: &str) -> Result<(StatusCode, Bytes), Wrong> {
+pub(super) async fn ask(authority: &str, path: &str) -> Result<(StatusCode, Bytes), Wrong> {
     let stream = TcpStream::connect(authority).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::get(path).header(header::HOST, authority).body(Empty::<Bytes>::new())?;

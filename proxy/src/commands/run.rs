@@ -8,7 +8,7 @@ use std::{
 
 use sluice_admission::store::Severity;
 use sluice_config::Watch;
-use tokio::time::sleep;
+use tokio::{runtime::Handle, signal::unix::Signal, task::JoinHandle, time::sleep};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
@@ -16,15 +16,70 @@ use crate::{
     commands::console,
     node::{
         Lines, Node,
-        life::{self, Life},
+        life::{self, End, Life, Stops},
         reload, resources, supervisor,
+        upgrade::{self, Heir, Program, Refused},
     },
+    transport::listeners::{Handed, Listeners},
 };
 
 /// A store that was away at the start is looked at again after so long.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) fn run(dir: &Path) -> Result<(), Failed> {
+    log_to_stderr();
+    // Before the file can be another one.
+    let program = Program::of_this_process()?;
+    let lines_run_on = life::runtime()?;
+    let (mut heir, handed) = match Heir::of_this_process(lines_run_on.handle())? {
+        Some((heir, handed)) => (Some(heir), handed),
+        None => (None, supervisor::listeners()),
+    };
+    let started = start(dir, lines_run_on.handle(), handed, heir.as_mut());
+    if let (Err(why), Some(heir)) = (&started, &mut heir) {
+        heir.failed(&why.to_string());
+    }
+    let Started { life, mut stops, mut upgrades, reloads } = started?;
+    if let Some((stream, older)) = heir.map(Heir::into_lending) {
+        life.lend(stream, older);
+    }
+    supervisor::ready();
+    life.until(async |life| {
+        loop {
+            tokio::select! {
+                () = stops.asked() => break,
+                Some(()) = upgrades.recv() => match upgrade::hand_over(life, &program, &mut stops).await {
+                    Ok(()) => {
+                        reloads.abort();
+                        return End::Followed;
+                    }
+                    Err(Refused::Asked) => break,
+                    Err(_) => {}
+                },
+            }
+        }
+        supervisor::stopping();
+        End::Asked
+    });
+    lines_run_on.shutdown_background();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// A node that serves, and what it listens to beside its clients.
+struct Started {
+    life: Life,
+    stops: Stops,
+    upgrades: Signal,
+    reloads: JoinHandle<()>,
+}
+
+fn start(
+    dir: &Path,
+    lines_run_on: &Handle,
+    handed: Vec<Handed>,
+    mut heir: Option<&mut Heir>,
+) -> Result<Started, Failed> {
     let (files, config) = Watch::load(dir);
     let config = config.map_err(Failed::Config)?;
     let Some(keys) = config.keys.clone() else {
@@ -35,18 +90,31 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
                 .into(),
         ));
     };
-    log_to_stderr();
     config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     resources::raise_descriptors(config.server.connections_max);
+    let (listeners, signals) = {
+        let _context = lines_run_on.enter();
+        let uncaught = |error| Failed::Because(format!("signals cannot be caught: {error}"));
+        // Whoever has heard that we listen may ask for something.
+        let signals = Stops::catch().and_then(|stops| Ok((stops, reload::hangups()?, upgrade::upgrades()?)));
+        (Listeners::open(&config, handed)?, signals.map_err(uncaught)?)
+    };
+    if let Some(heir) = &mut heir {
+        heir.ready()?;
+    }
     let store = Lines::open(&config.store)
         .map_err(|(dir, error)| Failed::Because(format!("state directory {}: {error}", dir.display())))?;
-    let life = Life::start(&config, &keys, store)?;
+    let mut life = Life::prepare(&config, &keys, store, listeners, lines_run_on)?;
     life.node.metrics.config_current.set(1);
-    // Whoever has heard that we listen may ask for a reload.
-    let hangups = {
-        let _context = life.beside().enter();
-        reload::hangups().map_err(|error| Failed::Because(format!("SIGHUP cannot be caught: {error}")))?
-    };
+    if let Some(heir) = &mut heir {
+        let unheard = life.node.lines_where(|usher| !usher.has_heard());
+        if let Some(line) = unheard.first() {
+            let all = unheard.len();
+            return Err(Failed::Because(format!("{all} lines are not heard of, such as {line}: see the log above")));
+        }
+        heir.prepared()?;
+    }
+    life.serve()?;
     // For whoever started us: the ports, which may have been chosen by the system.
     for (scheme, addr) in &life.addresses {
         console::say(format_args!("listening on {}://{addr}", scheme.as_str()));
@@ -60,14 +128,9 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     }
     tracing::info!(tenants = config.tenants.len(), "serving");
     life.beside().spawn(look_at_store(life.node.clone()));
-    life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));
-    supervisor::ready();
-    life.until(async {
-        life::asked_to_end().await;
-        supervisor::stopping();
-    });
-    tracing::info!("stopped");
-    Ok(())
+    let (stops, hangups, upgrades) = signals;
+    let reloads = life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));
+    Ok(Started { life, stops, upgrades, reloads })
 }
 
 /// Says what is wrong with the store, and if it is away, once more when it is there. That is no reason not to start:

@@ -1,47 +1,52 @@
-//! The life of a node in this process: started, told to stop, drained.
+//! The life of a node in this process: started, told to stop or followed by another process, drained.
 
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
-use sluice_admission::token::{Keyring, KeyringError};
+use sluice_admission::{
+    store::lent,
+    token::{Keyring, KeyringError},
+};
 use sluice_config::{Config, Keys};
 use tokio::{
-    net::TcpListener,
-    runtime::{Builder, Runtime},
-    time::sleep,
+    net::{TcpListener, UnixStream},
+    runtime::{Builder, Handle, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
+    time::{sleep, timeout},
 };
 
 use crate::{
     admin::{
-        access::{
-            Access, issuer,
-            void::{self, Void},
-        },
-        api::{self, Api},
+        access::{Access, void::Void},
+        api::Api,
         audit::Audit,
-        history,
         probes::{self, Probes},
-        seal::Purpose,
     },
-    node::{Lines, Node, NodeError, peers},
-    sinks::webhooks,
-    transport::{Open, Scheme, Server},
+    node::{Lines, Node, NodeError, duties::Duties, peers},
+    transport::{
+        Open, Scheme, Server,
+        listeners::{Listeners, NoListener, Purpose},
+    },
 };
 
 /// How long a start waits for the lines before it serves all the same.
-const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// How often the head of the audit log is signed into the log of the node.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(60 * 60);
+pub(crate) const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Threads for lines, health and metrics: a step takes well under a millisecond.
 const LINE_THREADS: usize = 2;
 
-/// A node that serves.
+/// How often it is looked whether older processes have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// A node that is ready to serve, or serves.
 pub(crate) struct Life {
     pub(crate) node: Arc<Node>,
     /// Where visitors are served.
@@ -50,19 +55,38 @@ pub(crate) struct Life {
     pub(crate) admin: Option<SocketAddr>,
     /// Where the operators' API is, and who may use it.
     pub(crate) api: Option<(SocketAddr, Arc<Access>)>,
+    pub(super) listeners: Listeners,
+    pub(super) duties: Duties,
+    pub(super) older: Older,
+    /// Leads to the process that has followed, if that asks nothing of this one.
+    pub(super) newer: Option<UnixStream>,
     open: Open,
+    /// Health checks are another process's.
+    followed: watch::Sender<bool>,
+    drain_timeout: Duration,
     leaving: Arc<AtomicBool>,
-    lines_run_on: Runtime,
+    lines_run_on: Handle,
 }
+
+/// How a life ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The process is asked to end, and the node with it.
+    Asked,
+    /// Another process is the node from now on.
+    Followed,
+}
+
+/// Processes of this node that were before this one and still serve their last clients.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Older(Arc<AtomicU32>);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
-    #[error("cannot listen: {0}")]
-    Listen(#[source] io::Error),
-    #[error("admin listener: {0}")]
-    Admin(#[source] io::Error),
-    #[error("[admin] listener: {0}")]
-    Api(#[source] io::Error),
+    #[error(transparent)]
+    Listen(#[from] NoListener),
+    #[error("listeners: {0}")]
+    Descriptors(#[source] io::Error),
     #[error("audit log: {0}")]
     Audit(#[source] io::Error),
     #[error("what is void cannot be read, and would be good again: {0}")]
@@ -75,113 +99,195 @@ pub(crate) enum StartError {
     Node(#[from] NodeError),
 }
 
+/// Threads apart from the workers: ticks of the lines must not wait behind a rush of requests.
+///
+/// # Errors
+/// If they cannot be started.
+pub(crate) fn runtime() -> Result<Runtime, StartError> {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(LINE_THREADS).thread_name("line").enable_all().build().map_err(StartError::Threads)
+}
+
 impl Life {
-    /// Starts serving.
+    /// Starts serving, on listeners of its own.
     ///
     /// # Errors
     /// If a port is taken, or the keys are of no use.
-    pub(crate) fn start(config: &Config, keys: &Keys, store: Lines) -> Result<Self, StartError> {
-        // Apart from the workers: ticks of the lines must not wait behind a rush of requests.
-        let lines_run_on = runtime("line")?;
-        let node = Arc::new(Node::new(Arc::new(store), lines_run_on.handle().clone())?);
-        let leaving = node.leaving.clone();
-        let (server, admin_listener) = {
+    pub(crate) fn start(config: &Config, keys: &Keys, store: Lines, lines_run_on: &Handle) -> Result<Self, StartError> {
+        let listeners = {
             let _context = lines_run_on.enter();
-            let server = Server::bind(node.clone(), config).map_err(StartError::Listen)?;
-            let admin = config.server.admin.map(|addr| lines_run_on.block_on(TcpListener::bind(addr)));
-            (server, admin.transpose().map_err(StartError::Admin)?)
+            Listeners::open(config, Vec::new())?
         };
-        lines_run_on.block_on(node.take(config, keys, LINES_ANSWER_WITHIN))?;
-        let addresses = server.addresses().map_err(StartError::Listen)?;
-        let admin = admin_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(StartError::Admin)?;
+        let mut life = Self::prepare(config, keys, store, listeners, lines_run_on)?;
+        life.serve().map_err(StartError::Descriptors)?;
+        Ok(life)
+    }
+
+    /// Makes everything ready, with the lines on these [threads](runtime). No client is let in, and no duty begun, before [`Self::serve`].
+    ///
+    /// # Errors
+    /// If the keys are of no use, or a file in the state directory.
+    pub(crate) fn prepare(
+        config: &Config,
+        keys: &Keys,
+        store: Lines,
+        listeners: Listeners,
+        lines_run_on: &Handle,
+    ) -> Result<Self, StartError> {
+        let run_on = lines_run_on.clone();
+        let node = Arc::new(Node::new(Arc::new(store), run_on.clone())?);
+        let leaving = node.leaving.clone();
+        let server = Server::new(node.clone(), config, &listeners).map_err(StartError::Descriptors)?;
+        run_on.block_on(node.take(config, keys, LINES_ANSWER_WITHIN))?;
+        let addresses = server.addresses().map_err(StartError::Descriptors)?;
         let port = addresses.first().map_or(0, |(_, address)| address.port());
-        lines_run_on.spawn(webhooks::run(node.clone()));
-        lines_run_on.spawn(peers::keep(node.clone(), peers::name(port)));
-        if let Some(listener) = admin_listener {
-            let probes = Probes { node: node.clone(), leaving: leaving.clone() };
-            lines_run_on.spawn(async move {
-                if let Err(error) = probes::serve(listener, probes).await {
+        let one_of = |purpose| -> Result<_, StartError> {
+            let listener = listeners.of(purpose).map_err(StartError::Descriptors)?.pop();
+            let address = listener.as_ref().map(std::net::TcpListener::local_addr).transpose();
+            Ok(listener.zip(address.map_err(StartError::Descriptors)?))
+        };
+        let admin = one_of(Purpose::Admin)?.map(|(_, address)| address);
+        let api = match (&config.admin, one_of(Purpose::Api)?) {
+            (Some(settings), Some((listener, address))) => Some((listener, address, api(&node, settings, keys)?)),
+            _ => None,
+        };
+        if !config.server.https.is_empty() {
+            run_on.spawn(node.rotate_tickets());
+        }
+        let open = server.open().map_err(StartError::Threads)?;
+        let shown = api.as_ref().map(|(_, address, api)| (*address, api.access.clone()));
+        let api = api.map(|(listener, _, api)| (listener, api));
+        let duties = Duties::new(node.clone(), peers::name(port), api, run_on);
+        Ok(Self {
+            node,
+            addresses,
+            admin,
+            api: shown,
+            listeners,
+            duties,
+            older: Older::default(),
+            newer: None,
+            open,
+            followed: watch::channel(false).0,
+            drain_timeout: config.server.drain_timeout,
+            leaving,
+            lines_run_on: lines_run_on.clone(),
+        })
+    }
+
+    /// Lets clients in, and begins with the duties of the node.
+    ///
+    /// # Errors
+    /// If there is no descriptor left.
+    pub(crate) fn serve(&mut self) -> io::Result<()> {
+        let _context = self.lines_run_on.enter();
+        self.open.let_in();
+        for listener in self.listeners.of(Purpose::Admin)? {
+            let listener = TcpListener::from_std(listener)?;
+            let probes = Probes { node: self.node.clone(), leaving: self.leaving.clone() };
+            let followed = self.followed.subscribe();
+            tokio::spawn(async move {
+                if let Err(error) = probes::serve(listener, probes, followed).await {
                     tracing::error!(%error, "admin listener stopped");
                 }
             });
         }
-        let api = config.admin.as_ref().map(|admin| serve_api(&lines_run_on, &node, admin, keys)).transpose()?;
-        if !config.server.https.is_empty() {
-            lines_run_on.spawn(node.rotate_tickets());
-        }
-        let open = server.open().map_err(StartError::Threads)?;
-        lines_run_on.spawn(open.vouches());
-        Ok(Self { node, addresses, admin, api, open, leaving, lines_run_on })
+        tokio::spawn(self.open.vouches());
+        self.duties.begin()
     }
 
     /// Runs something beside the lines, apart from the requests.
-    pub(crate) fn beside(&self) -> &tokio::runtime::Handle {
-        self.lines_run_on.handle()
+    pub(crate) fn beside(&self) -> &Handle {
+        &self.lines_run_on
     }
 
-    /// Waits for something, then stops: requests in flight finish, within the drain timeout.
-    pub(crate) fn until(self, done: impl Future<Output = ()>) {
-        self.lines_run_on.block_on(async {
-            done.await;
-            self.open.close(&self.leaving).await;
+    /// Lends the lines to the process before this one, for as long as it serves its last clients; `older`: how many there are
+    /// behind it.
+    pub(crate) fn lend(&self, stream: UnixStream, older: u32) {
+        let (store, ours) = (self.node.shared_store(), self.older.clone());
+        ours.0.store(older + 1, Ordering::Relaxed);
+        self.beside().spawn(async move {
+            let lent = lent::lend(stream, move |question| {
+                let store = store.clone();
+                async move { store.answer(question).await }
+            });
+            if let Err(error) = lent.await {
+                tracing::warn!(%error, "the older process asks no more");
+            }
+            ours.0.store(0, Ordering::Relaxed);
         });
+    }
+
+    /// Waits for the end, then stops: requests in flight finish, within the drain timeout.
+    pub(crate) fn until(mut self, end: impl AsyncFnOnce(&mut Self) -> End) {
+        let beside = self.beside().clone();
+        match beside.block_on(end(&mut self)) {
+            End::Asked => beside.block_on(self.open.close(&self.leaving)),
+            End::Followed => {
+                self.listeners.close();
+                self.duties.leave();
+                self.followed.send_replace(true);
+                beside.block_on(async {
+                    self.open.leave_to_another().await;
+                    // Those who were before this process ask it for the lines, and it asks the one behind it.
+                    let _ = timeout(self.drain_timeout, self.older.ended()).await;
+                });
+            }
+        }
         self.node.access_log.end();
-        self.lines_run_on.shutdown_background();
     }
 }
 
-/// Serves the operators' API beside the lines.
-fn serve_api(
-    run_on: &Runtime,
-    node: &Arc<Node>,
-    settings: &sluice_config::Admin,
-    keys: &Keys,
-) -> Result<(SocketAddr, Arc<Access>), StartError> {
-    let listener = run_on.block_on(TcpListener::bind(settings.listen)).map_err(StartError::Api)?;
-    let address = listener.local_addr().map_err(StartError::Api)?;
-    let void = Arc::new(Void::open(node.store().state_dir()).map_err(StartError::Void)?);
-    run_on.spawn(void::keep(void.clone(), node.shared_store()));
-    let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?, void));
-    let audit = Audit::open(node.store().state_dir()).map_err(StartError::Audit)?;
-    let api = Arc::new(Api::new(node.clone(), access.clone(), audit));
-    run_on.spawn(history::keep(node.clone(), api.history.clone()));
-    run_on.spawn(checkpoints(api.clone()));
-    run_on.spawn(issuer::keep(access.clone()));
-    run_on.spawn(api::serve(listener, api));
-    Ok((address, access))
-}
+impl Older {
+    /// How many there are at most.
+    pub(super) fn count(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
 
-/// Puts the signed head of the audit log into the node's own log, which is kept elsewhere: once an hour if there is news.
-async fn checkpoints(api: Arc<Api>) {
-    let mut said = 0;
-    loop {
-        sleep(CHECKPOINT_EVERY).await;
-        let seq = api.audit.head().await.0;
-        if seq > said {
-            let (checkpoint, _) = api.access.sign(Purpose::Checkpoint, &api.audit.checkpoint().await);
-            tracing::info!(target: "audit", checkpoint, "checkpoint");
-            said = seq;
+    async fn ended(&self) {
+        while self.count() > 0 {
+            sleep(LOOK_EVERY).await;
         }
     }
 }
 
-fn runtime(name: &str) -> Result<Runtime, StartError> {
-    Builder::new_multi_thread()
-        .worker_threads(LINE_THREADS)
-        .thread_name(name)
-        .enable_all()
-        .build()
-        .map_err(StartError::Threads)
+/// The operators' API, as far as it can be made before it serves.
+fn api(node: &Arc<Node>, settings: &sluice_config::Admin, keys: &Keys) -> Result<Arc<Api>, StartError> {
+    let void = Arc::new(Void::open(node.store().state_dir()).map_err(StartError::Void)?);
+    let access = Arc::new(Access::new(settings.clone(), &Keyring::new(keys)?, void));
+    let audit = Audit::open(node.store().state_dir()).map_err(StartError::Audit)?;
+    Ok(Arc::new(Api::new(node.clone(), access, audit)))
 }
 
 /// Resolves when the process is asked to end.
 pub(crate) async fn asked_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        },
-        _ => std::future::pending().await,
+    match Stops::catch() {
+        Ok(mut stops) => stops.asked().await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// The signals that ask a process to end.
+#[derive(Debug)]
+pub(crate) struct Stops {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stops {
+    /// Catches them from now on. Needs a tokio context.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Resolves when the process is asked to end.
+    pub(crate) async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }

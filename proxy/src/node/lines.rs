@@ -1,5 +1,7 @@
 //! Where this node's lines live, as configured.
 
+mod local;
+
 use std::{
     io,
     path::{Path, PathBuf},
@@ -8,15 +10,20 @@ use std::{
 
 use sluice_admission::{
     line::{Batch, Lookup, Minute, Outcome, Rules, Summary},
-    store::{Checkup, Condition, Embedded, LineId, Redis, Store, StoreError},
+    store::{
+        Checkup, Condition, Embedded, LineId, Redis, Store, StoreError,
+        lent::{Answer, Question, line_of},
+    },
     usher::Keepsake,
 };
+
+pub(crate) use self::local::{Handing, Local};
 
 /// The store of a node.
 #[derive(Debug)]
 pub(crate) enum Lines {
-    /// In this process and its state directory.
-    Embedded(Embedded),
+    /// In a process of this node, and its state directory.
+    Embedded(Local),
     /// Shared by a fleet; what this node knows of each line is kept in the directory.
     Redis(Redis, PathBuf),
 }
@@ -29,7 +36,7 @@ impl Lines {
     pub(crate) fn open(store: &sluice_config::Store) -> Result<Self, (&Path, io::Error)> {
         Ok(match store {
             sluice_config::Store::Embedded { state_dir } => {
-                Self::Embedded(Embedded::open(state_dir).map_err(|error| (state_dir.as_path(), error))?)
+                Embedded::open(state_dir).map_err(|error| (state_dir.as_path(), error))?.into()
             }
             sluice_config::Store::Redis { settings, state_dir, .. } => {
                 Self::Redis(Redis::new(settings), state_dir.clone())
@@ -105,16 +112,42 @@ impl Lines {
     /// Looks for whatever would keep lines from working well.
     pub(crate) async fn doctor(&self, lines: &[LineId]) -> Checkup {
         match self {
-            Self::Embedded(store) => store.doctor(lines),
+            Self::Embedded(store) => store.doctor(lines).await,
             Self::Redis(store, _) => store.doctor(lines).await,
         }
+    }
+}
+
+impl Lines {
+    /// Answers another process of this node, which serves its last connections and has no lines of its own any more.
+    ///
+    /// # Errors
+    /// As the function of the question's name.
+    pub(crate) async fn answer(&self, question: Question) -> Result<Answer, StoreError> {
+        Ok(match question {
+            Question::Sync { line, rules, batch } => {
+                Answer::Sync(Box::new(self.sync(&line_of(&line)?, &rules, &batch).await?))
+            }
+            Question::Counts { line, since_minute } => {
+                Answer::Counts(self.counts(&line_of(&line)?, since_minute).await?)
+            }
+            Question::Find { line, number } => Answer::Find(self.find(&line_of(&line)?, number).await?),
+            Question::Share { name, value, keep } => Answer::Share(self.share(&name, &value, keep).await?),
+            Question::Shared { name } => Answer::Shared(self.shared(&name).await?),
+        })
+    }
+}
+
+impl From<Embedded> for Lines {
+    fn from(store: Embedded) -> Self {
+        Self::Embedded(store.into())
     }
 }
 
 impl Store for Lines {
     fn is_shared(&self) -> bool {
         match self {
-            Self::Embedded(store) => store.is_shared(),
+            Self::Embedded(_) => false,
             Self::Redis(store, _) => store.is_shared(),
         }
     }

@@ -80,7 +80,9 @@ async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>
     let (server, store, limits) = (&config.server, &config.store, &config.limits);
     let is_same = *server == running.server && *store == running.store && *limits == running.limits;
     if !is_same || listens(&config) != listens(running) {
-        tracing::warn!("[server], [store], [limits] or `listen` in [admin] changed; restart the node to apply it");
+        tracing::warn!(
+            "[server], [store], [limits] or `listen` in [admin] changed; restart the node, or upgrade it, to apply it"
+        );
     }
     config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     tracing::info!(tenants = config.tenants.len(), "config reloaded");

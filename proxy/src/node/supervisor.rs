@@ -4,17 +4,21 @@
 //!
 //! Without one nothing here does anything.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::time::Duration;
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 
+use crate::transport::listeners::Handed;
+
 /// Visitors are served from now on.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
+}
+
+/// Another process is the node from now on. Said by the one before it, which is the one that is listened to.
+pub(crate) fn followed_by(process: u32) {
+    tell(&[NotifyState::MainPid(process)]);
 }
 
 /// The node drains, and ends.
@@ -39,34 +43,18 @@ fn tell(state: &[NotifyState<'_>]) {
     }
 }
 
-/// Listeners that were handed over.
-#[derive(Debug)]
-pub(crate) struct Handed(Vec<(SocketAddr, TcpListener)>);
-
-impl Handed {
-    /// Takes all of them, once in the life of a process.
-    pub(crate) fn take_all() -> Self {
-        let mut handed = ListenFd::from_env();
-        let each = (0..handed.len()).filter_map(|nth| match handed.take_tcp_listener(nth) {
-            Ok(listener) => listener.and_then(|listener| Some((listener.local_addr().ok()?, listener))),
-            Err(error) => {
-                tracing::warn!(nth, %error, "what the service manager hands over is no TCP listener");
-                None
-            }
-        });
-        Self(each.collect())
-    }
-
-    /// The one at an address, if there is one.
-    pub(crate) fn at(&mut self, address: SocketAddr) -> Option<TcpListener> {
-        let at = self.0.iter().position(|(of, _)| *of == address)?;
-        Some(self.0.swap_remove(at).1)
-    }
-
-    /// Says which of them no config names: clients who come there would wait for ever.
-    pub(crate) fn say_unused(&self) {
-        for (address, _) in &self.0 {
-            tracing::warn!(%address, "the service manager listens there, and [server] names no such address");
+/// Listeners that it hands over. Takes all of them, once in the life of a process.
+pub(crate) fn listeners() -> Vec<Handed> {
+    let mut handed = ListenFd::from_env();
+    let each = (0..handed.len()).filter_map(|nth| match handed.take_tcp_listener(nth) {
+        Ok(listener) => listener.map(|listener| Handed { was: None, listener }),
+        Err(error) => {
+            tracing::warn!(nth, %error, "what the service manager hands over is no TCP listener");
+            None
         }
-    }
+    });
+    each.collect()
 }
+
+/// What it has put into the environment for this process alone: another one must not take it for its own.
+pub(crate) const OF_ONE_PROCESS: [&str; 4] = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID"];

@@ -7,11 +7,13 @@ mod poll;
 use std::{
     pin::{Pin, pin},
     task::Poll,
+    time::Duration,
 };
 
 use http::{Version, header};
 use pingora_core::{ErrorType, protocols::http::v1::server::HttpSession};
 use pingora_http::RequestHeader;
+use tokio::time::sleep;
 
 pub(crate) use self::downstream::Downstream;
 use self::{
@@ -24,6 +26,9 @@ use crate::{
     service::{Asking, DRAIN_TIMEOUT, Passage, READ_TIMEOUT, answer, head_of, write},
     transport::{Idle, Spot, connection::Connection, socket::Socket},
 };
+
+/// How long the rest of a head may take to come when the node is leaving: the next packet of it is on its way.
+const HEAD_WITHIN_CLOSING: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Serves a connection until it ends. Between two requests nothing is held but the socket and one timer: visitors in
@@ -96,11 +101,15 @@ impl Driver {
     async fn head(&self, client: Box<Downstream>, last: bool) -> Option<Box<HttpSession>> {
         let mut session = session_of(client, last);
         let mut closing = self.shutdown.clone();
+        let closed = async {
+            let _ = closing.wait_for(|&closing| closing).await;
+            sleep(HEAD_WITHIN_CLOSING).await;
+        };
         let read = tokio::select! {
             // What has come is served.
             biased;
             read = session.read_request() => read,
-            _ = closing.wait_for(|&closing| closing) => return None,
+            () = closed => return None,
         };
         match read {
             Ok(Some(_)) => {}

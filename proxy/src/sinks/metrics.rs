@@ -49,6 +49,8 @@ pub(crate) struct Metrics {
     pub(crate) reloads: IntCounter,
     /// Reloads refused because of mistakes.
     pub(crate) reloads_refused: IntCounter,
+    /// Upgrades that did not come about: the process goes on.
+    pub(crate) upgrades_refused: IntCounter,
     /// 1 while the newest config on disk is the one that runs.
     pub(crate) config_current: IntGauge,
 }
@@ -123,6 +125,10 @@ impl Metrics {
             requests_max: gauge("requests_max", "The bound of requests under way")?,
             reloads: counter("config_reloads_total", "Configs taken")?,
             reloads_refused: counter("config_reloads_refused_total", "Configs refused because of mistakes")?,
+            upgrades_refused: counter(
+                "upgrades_refused_total",
+                "Upgrades that did not come about; the process that was there goes on",
+            )?,
             config_current: gauge("config_current", "Whether the newest config on disk is the one that runs")?,
             registry,
         })

@@ -41,7 +41,7 @@ pub(crate) use self::outbox::{Delivery, State, Tried};
 use self::{event::Event, outbox::Outbox};
 use crate::{
     admin::time::now_ms,
-    node::{Lines, Node},
+    node::{Lines, Node, duties::Ends},
 };
 
 /// Most attempts under way at a node.
@@ -161,8 +161,8 @@ impl Webhooks {
     }
 }
 
-/// Finds events and sends them, for as long as the node lives.
-pub(crate) async fn run(node: Arc<Node>) {
+/// Finds events and sends them until that ends. Attempts under way are waited for.
+pub(crate) async fn run(node: Arc<Node>, mut ends: Ends) {
     let hooks = &node.webhooks;
     let mut watch = watch::Watch::default();
     let mut under_way: HashSet<String> = HashSet::new();
@@ -206,8 +206,15 @@ pub(crate) async fn run(node: Arc<Node>) {
                 under_way.remove(&delivery.key());
                 settle(&node, &endpoint, &delivery, tried).await;
             }
+            () = ends.wait() => break,
         }
     }
+    while !under_way.is_empty() {
+        let Some((endpoint, delivery, tried)) = finished.recv().await else { break };
+        under_way.remove(&delivery.key());
+        settle(&node, &endpoint, &delivery, tried).await;
+    }
+    hooks.save().await;
 }
 
 fn endpoints(node: &Node) -> HashMap<String, Endpoint> {

@@ -16,7 +16,7 @@ use std::{
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -26,7 +26,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::journal::Bounds;
 
 /// Most lines that write, or are read back, at once.
-pub(super) const WRITES_MAX: usize = 64;
+pub(super) const WRITES_MAX: u32 = 64;
 /// Most files that are forced to disk at once, in the background.
 const SYNCS_MAX: usize = 4;
 /// Most journals that are rewritten at once, in the background.
@@ -58,22 +58,12 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Opens the directory, making it if need be. The file is a lock on it: two processes writing one state would ruin
-    /// it. Hold it for as long as journals may be written; what happens behind them harms no other process.
-    pub(super) fn open(dir: &Path, bounds: Bounds, before: Option<Box<Before>>) -> io::Result<(Self, File)> {
+    /// Opens the directory, making it if need be, and takes its lock.
+    pub(super) fn open(dir: &Path, bounds: Bounds, before: Option<Box<Before>>) -> io::Result<(Self, Lock)> {
         fs::create_dir_all(dir).map_err(|e| with_remedy(e, dir))?;
-        let path = dir.join("lock");
-        let lock = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| with_remedy(e, &path))?;
-        lock.try_lock().map_err(|e| match e {
-            fs::TryLockError::WouldBlock => {
-                let text =
-                    "another sluice is running on this state directory; stop it, or give each a `state_dir` of its own";
-                io::Error::new(io::ErrorKind::ResourceBusy, text)
-            }
-            fs::TryLockError::Error(e) => with_remedy(e, &path),
-        })?;
+        let lock = Lock::take(dir.join("lock"))?;
         let of = |threads| Arc::new(Semaphore::new(threads));
-        let (writes, syncs, rewrites) = (of(WRITES_MAX), of(SYNCS_MAX), of(REWRITES_MAX));
+        let (writes, syncs, rewrites) = (of(WRITES_MAX as usize), of(SYNCS_MAX), of(REWRITES_MAX));
         Ok((Self { dir: dir.to_owned(), bounds, before, writes, syncs, rewrites }, lock))
     }
 
@@ -85,6 +75,11 @@ impl Disk {
     /// Waits for a place among the lines that write.
     pub(super) async fn may_write(&self) -> Option<OwnedSemaphorePermit> {
         self.writes.clone().acquire_owned().await.ok()
+    }
+
+    /// All places at once: no line writes any more.
+    pub(super) async fn all_written(&self) -> Option<OwnedSemaphorePermit> {
+        self.writes.clone().acquire_many_owned(WRITES_MAX).await.ok()
     }
 
     /// A place among the files that are forced to disk, if there is one.
@@ -149,6 +144,50 @@ impl Disk {
 
     fn before(&self, deed: Deed, path: &Path) -> io::Result<()> {
         self.before.as_ref().map_or(Ok(()), |before| before(deed, path))
+    }
+}
+
+/// The lock on a state directory: two processes writing one state would ruin it. It is held for as long as journals may be
+/// written; what happens behind them harms no other process.
+#[derive(Debug)]
+pub(super) struct Lock {
+    file: File,
+    path: PathBuf,
+    held: Mutex<bool>,
+}
+
+impl Lock {
+    fn take(path: PathBuf) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| with_remedy(e, &path))?;
+        let lock = Self { file, path, held: Mutex::new(false) };
+        lock.hold()?;
+        Ok(lock)
+    }
+
+    /// Takes the lock, unless it is held already.
+    pub(super) fn hold(&self) -> io::Result<()> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if *held {
+            return Ok(());
+        }
+        self.file.try_lock().map_err(|e| match e {
+            fs::TryLockError::WouldBlock => {
+                let text =
+                    "another sluice is running on this state directory; stop it, or give each a `state_dir` of its own";
+                io::Error::new(io::ErrorKind::ResourceBusy, text)
+            }
+            fs::TryLockError::Error(e) => with_remedy(e, &self.path),
+        })?;
+        *held = true;
+        Ok(())
+    }
+
+    /// Gives it up, so that another process may take it.
+    pub(super) fn let_go(&self) -> io::Result<()> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.file.unlock().map_err(|e| with_remedy(e, &self.path))?;
+        *held = false;
+        Ok(())
     }
 }
 

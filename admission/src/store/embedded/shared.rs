@@ -44,6 +44,11 @@ impl Shared {
         Self { path, held: Mutex::default() }
     }
 
+    /// The file may be another process's from now on: it is read anew when it is needed.
+    pub(super) fn forget(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// The value under a name, if there is one.
     pub(super) fn get(&self, name: &str, now_ms: u64) -> io::Result<Option<Vec<u8>>> {
         self.with(now_ms, |held| {

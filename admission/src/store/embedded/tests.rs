@@ -164,13 +164,13 @@ async fn a_step_that_is_given_up_while_the_disk_hangs_leaves_the_line_as_it_is()
         let store = store.clone();
         tokio::spawn(async move { store.sync(&line(&queue), &rules(), &batch).await })
     };
-    let others: Vec<_> = (0..disk::WRITES_MAX).map(|nth| format!("h{nth}")).collect();
+    let others: Vec<_> = (0..disk::WRITES_MAX as usize).map(|nth| format!("h{nth}")).collect();
     for queue in others.iter().cloned().chain(["a".to_owned()]) {
         step(queue, join(0..5)).await.unwrap().unwrap();
     }
     *hangs.0.lock().unwrap() = true;
     let held_up: Vec<_> = others.into_iter().map(|queue| step(queue, join(5..6))).collect();
-    while hanging.load(Ordering::SeqCst) < disk::WRITES_MAX {
+    while hanging.load(Ordering::SeqCst) < disk::WRITES_MAX as usize {
         tokio::task::yield_now().await;
     }
     // One more has no place, and one that hangs already is not waited for.

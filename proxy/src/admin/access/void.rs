@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 use sluice_admission::store::Note;
 use tokio::{sync::Notify, time::sleep};
 
-use crate::{admin::time::now_ms, node::Lines};
+use crate::{
+    admin::time::now_ms,
+    node::{Lines, duties::Ends},
+};
 
 /// Most that are void at once; at the bound no more can be made so.
 pub(crate) const VOID_MAX: usize = 10_000;
@@ -124,8 +127,8 @@ impl Void {
     }
 }
 
-/// Hears what other nodes have made void, and tells them, for as long as the node lives.
-pub(crate) async fn keep(void: Arc<Void>, store: Arc<Lines>) {
+/// Hears what other nodes have made void, and tells them, until that ends.
+pub(crate) async fn keep(void: Arc<Void>, store: Arc<Lines>, mut ends: Ends) {
     let Lines::Redis(redis, _) = &*store else { return };
     let mut untold: Vec<Note> = Vec::new();
     let mut was_refused = false;
@@ -153,6 +156,7 @@ pub(crate) async fn keep(void: Arc<Void>, store: Arc<Lines>) {
             () = void.changed.notified() => {
                 untold = news(&void.known.load(), &HashMap::new(), now_ms());
             }
+            () = ends.wait() => return,
         }
     }
 }

@@ -18,7 +18,7 @@ async fn world() -> (World, Vec<Visitor>, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let start = Instant::now();
     let clock = move || START_MS + u64::try_from(start.elapsed().as_millis()).unwrap();
-    let lines = Arc::new(Lines::Embedded(Embedded::with_clock(dir.path(), clock).unwrap()));
+    let lines = Arc::new(Lines::from(Embedded::with_clock(dir.path(), clock).unwrap()));
     let world = World { gate: world.gate.with_moves(Moves::new(lines)), ..world };
     (world, line, dir)
 }

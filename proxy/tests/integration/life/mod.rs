@@ -7,3 +7,4 @@ mod resources;
 mod restart;
 mod shutdown;
 mod store;
+mod upgrade;

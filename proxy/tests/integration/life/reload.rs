@@ -227,7 +227,7 @@ async fn another_server_section_waits_for_the_next_start() {
     let other = crate::support::node::server_file("127.0.0.1:0".parse().unwrap(), admin, "threads = 1");
     scene.node.folder.write("sluice.toml", &other);
     scene.node.reload().await;
-    assert!(scene.node.log().contains("restart the node to apply it"), "{}", scene.node.log());
+    assert!(scene.node.log().contains("restart the node, or upgrade it, to apply it"), "{}", scene.node.log());
     Connection::open(http).await.ask(&Request::navigation("/")).await;
 }
 

@@ -3,12 +3,13 @@
 use std::{
     fs::{self, File, OpenOptions},
     net::SocketAddr,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Output, Stdio},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{
@@ -33,6 +34,7 @@ pub(crate) struct Setup {
     files: Vec<(String, String)>,
     env: Vec<(String, String)>,
     keeps_ports: bool,
+    is_linked: bool,
 }
 
 impl Setup {
@@ -98,8 +100,18 @@ impl Setup {
         self
     }
 
+    /// The node is started by a link in its folder, which may lead to another program later.
+    pub(crate) fn behind_a_link(mut self) -> Self {
+        self.is_linked = true;
+        self
+    }
+
     pub(crate) async fn start(self) -> Node {
         let folder = ConfigFolder::new();
+        let program = if self.is_linked { folder.path().join("sluice") } else { SLUICE.into() };
+        if self.is_linked {
+            symlink(SLUICE, &program).unwrap();
+        }
         let reserved = self.keeps_ports.then(|| [Reserved::new(), Reserved::new()]);
         let any = "127.0.0.1:0".parse().unwrap();
         let [http, admin]: [SocketAddr; 2] = reserved.as_ref().map_or([any, any], |r| [r[0].addr(), r[1].addr()]);
@@ -110,8 +122,18 @@ impl Setup {
         for tenant in &self.tenants {
             folder.write_tenant(tenant);
         }
-        let mut node =
-            Node { folder, child: None, http, https: None, admin, api: None, env: self.env, _reserved: reserved };
+        let mut node = Node {
+            folder,
+            program,
+            child: None,
+            follower: None,
+            http,
+            https: None,
+            admin,
+            api: None,
+            env: self.env,
+            _reserved: reserved,
+        };
         node.start().await;
         node
     }
@@ -137,7 +159,11 @@ pub(crate) struct Node {
     pub(crate) admin: SocketAddr,
     /// Where the operators' API is, if there is one.
     pub(crate) api: Option<SocketAddr>,
+    /// What is started.
+    program: PathBuf,
     child: Option<Child>,
+    /// The process that has followed the one that was started here.
+    follower: Option<u32>,
     env: Vec<(String, String)>,
     _reserved: Option<[Reserved; 2]>,
 }
@@ -147,7 +173,7 @@ impl Node {
     pub(crate) async fn start(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let said_before = self.folder.read_log("stdout").len();
-        let mut command = sluice(&["run", "--config"]);
+        let mut command = command(&self.program, &["run", "--config"]);
         command.arg(self.folder.path()).envs(self.env.iter().cloned());
         command.stdout(self.folder.log("stdout")).stderr(self.folder.log("stderr"));
         let mut child = command.spawn().unwrap();
@@ -165,8 +191,13 @@ impl Node {
         self.child = Some(child);
     }
 
-    /// `kill -9`.
+    /// `kill -9`, to every process that it has.
     pub(crate) fn kill(&mut self) {
+        self.follower = None;
+        for pid in self.processes() {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
         if let Some(mut child) = self.child.take() {
             // Killing fails only when it has ended by itself, and then there is nothing left to do.
             let _ = child.kill();
@@ -181,9 +212,63 @@ impl Node {
         command
     }
 
+    /// Has another program at the path that it was started by, or a script.
+    pub(crate) fn puts_there(&self, script: Option<&str>) {
+        let fresh = self.program.with_extension("new");
+        match script {
+            Some(script) => {
+                fs::write(&fresh, format!("#!/bin/sh\n{script}\n")).unwrap();
+                fs::set_permissions(&fresh, fs::Permissions::from_mode(0o700)).unwrap();
+            }
+            None => symlink(SLUICE, &fresh).unwrap(),
+        }
+        fs::rename(fresh, &self.program).unwrap();
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.as_ref().unwrap().id()
+        self.follower.unwrap_or_else(|| self.child.as_ref().unwrap().id())
+    }
+
+    /// All processes that run with its config folder.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let folder = self.folder.path().as_os_str().as_encoded_bytes();
+        let runs_with_it = |pid: &u32| {
+            let args = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let mut args = args.split(|&byte| byte == 0);
+            args.any(|arg| arg == b"run") && args.any(|arg| arg == folder)
+        };
+        let all = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        all.filter(runs_with_it).collect()
+    }
+
+    /// Which process it says it is, and how its upgrades have fared.
+    pub(crate) async fn process(&self) -> Value {
+        self.admin("/process").await.json()
+    }
+
+    /// Has another process take its place, and waits until it has. Gives the one before, which serves its last clients.
+    pub(crate) async fn upgrade(&mut self) -> Option<Child> {
+        let (before, refused) = (self.pid(), self.process().await["upgrades_refused"].clone());
+        self.signal("USR2");
+        let after = until("another process is the node", async || {
+            let process = self.process().await;
+            let pid = u32::try_from(process["pid"].as_u64().unwrap()).unwrap();
+            assert!(pid != before || process["upgrades_refused"] == refused, "{process}");
+            (pid != before).then_some(pid)
+        });
+        self.follower = Some(after.await);
+        self.child.take()
+    }
+
+    /// Asks for an upgrade, and waits until it is refused. Gives why.
+    pub(crate) async fn upgrade_refused(&self) -> String {
+        let refused = self.metrics().await.sum("upgrades_refused_total", &[]);
+        self.signal("USR2");
+        self.until_metrics("the upgrade is refused", |m| m.sum("upgrades_refused_total", &[]) > refused).await;
+        let process = self.process().await;
+        assert_eq!(process["pid"], self.pid());
+        process["why"].as_str().unwrap().to_owned()
     }
 
     /// Memory of its process that is its own, in KiB.
@@ -208,8 +293,14 @@ impl Node {
 
     /// Waits for the process to end by itself.
     pub(crate) async fn exit_status(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        until("the node ends", async || child.try_wait().unwrap()).await
+        let child = self.child.take().unwrap();
+        ended(child).await
+    }
+
+    /// Waits until no process of it is left.
+    pub(crate) async fn until_gone(&mut self) {
+        until("every process ends", async || self.processes().is_empty().then_some(())).await;
+        self.follower = None;
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -261,6 +352,11 @@ impl Drop for Node {
     }
 }
 
+/// Waits for a process to end by itself.
+pub(crate) async fn ended(mut child: Child) -> ExitStatus {
+    until("the process ends", async || child.try_wait().unwrap()).await
+}
+
 /// A config folder, with the node's state and what it says in it.
 #[derive(Debug)]
 pub(crate) struct ConfigFolder {
@@ -276,6 +372,11 @@ impl ConfigFolder {
 
     pub(crate) fn path(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Where a node keeps its state.
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
     }
 
     pub(crate) fn write(&self, file: &str, text: &str) {
@@ -294,6 +395,10 @@ impl ConfigFolder {
         self.write("shop.key", &made.signing_key.serialize_pem());
         fs::set_permissions(self.dir.path().join("shop.key"), fs::Permissions::from_mode(0o600)).unwrap();
         "{ chain = \"shop.pem\", key = { file = \"shop.key\" } }".to_owned()
+    }
+
+    pub(crate) fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.dir.path().join(file)).unwrap()
     }
 
     pub(crate) fn remove(&self, file: &str) {
@@ -321,7 +426,11 @@ pub(crate) fn run(args: &[&str]) -> Output {
 }
 
 pub(crate) fn sluice(args: &[&str]) -> Command {
-    let mut command = Command::new(SLUICE);
+    command(Path::new(SLUICE), args)
+}
+
+fn command(program: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     // Nothing of the machine's own settings may change what a test sees.
     command.args(args).env_clear().env("SLUICE_KEY", BASE64_STANDARD.encode([7; 32])).stdin(Stdio::null());
     command

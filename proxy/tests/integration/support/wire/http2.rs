@@ -41,6 +41,20 @@ impl Http2 {
         soon(self.exchange(head, body, None)).await
     }
 
+    /// Asks, unless the node has said that it takes no more on this connection: then nothing was sent. A request that was
+    /// sent and is not answered fails the test.
+    pub(crate) async fn ask_unless_leaving(&self, request: &Request) -> Option<Response> {
+        let (head, _) = request.http2("https");
+        let mut requests = self.requests.clone().ready().await.ok()?;
+        let (answer, _) = requests.send_request(head, true).ok()?;
+        let answered = soon(async {
+            let (head, mut body) = answer.await?.into_parts();
+            let headers = head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
+            Ok(Response { status: head.status.as_u16(), headers, body: whole(&mut body).await? })
+        });
+        Some(answered.await.unwrap_or_else(|error| panic!("{error}, asked {request:?}")))
+    }
+
     /// Asks with fields behind the body.
     pub(crate) async fn ask_with_trailers(&self, request: &Request, trailers: HeaderMap) -> Response {
         let (head, body) = request.http2("https");

@@ -1,0 +1,88 @@
+//! What is handed over beside the clients, and what an upgrade takes of a config that a reload does not.
+
+use std::{os::unix::net::UnixDatagram, time::Duration};
+
+use crate::support::{Connection, Request, Scene, Setup, node::ended, scene::FAST};
+
+/// As an operator has it upgraded, with a file in which the ports stand that the system has chosen.
+#[tokio::test]
+async fn the_command_waits_for_the_verdict() {
+    let prepare = |setup: Setup| setup.keeps_ports().server("drain_timeout = \"1s\"");
+    let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
+    let folder = scene.node.folder.path().to_str().unwrap().to_owned();
+    let upgrade = async || {
+        let mut command = scene.node.command(&["upgrade", "--config", &folder]);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let before = scene.node.pid();
+    let done = upgrade().await;
+    assert!(done.status.success(), "{done:?}");
+    let pid = scene.node.process().await["pid"].as_u64().unwrap();
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(said.starts_with(&format!("process {pid}, version ")) && said.contains(&before.to_string()), "{said}");
+    // Keys are read when a process starts.
+    let good = scene.node.folder.read("sluice.toml");
+    scene.node.folder.write("sluice.toml", &good.replace("SLUICE_KEY", "LOST_KEY"));
+    let refused = upgrade().await;
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains(&format!("process {pid} goes on")) && said.contains("LOST_KEY"), "{said}");
+    scene.node.kill();
+}
+
+#[tokio::test]
+async fn an_upgrade_takes_what_a_reload_does_not() {
+    let prepare = |setup: Setup| setup.server("connections_max = 1000\ndrain_timeout = \"1s\"");
+    let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let text = scene.node.folder.read("sluice.toml").replace("connections_max = 1000", "connections_max = 2000");
+    let text = text.replace("http = [", &format!("http = [\"{other}\", "));
+    scene.node.folder.write("sluice.toml", &text);
+    scene.node.reload().await;
+    assert!(scene.node.log().contains("restart the node, or upgrade it, to apply it"), "{}", scene.node.log());
+    assert_eq!(scene.node.metrics().await.sum("connections_max", &[]), 1_000.0);
+    let before = scene.node.upgrade().await.unwrap();
+    assert_eq!(scene.node.metrics().await.sum("connections_max", &[]), 2_000.0);
+    for address in [other, scene.node.http] {
+        let answer = Connection::open(address).await.ask(&Request::navigation("/")).await;
+        assert!(answer.is_from_origin(), "{answer:?}");
+    }
+    assert_eq!(ended(before).await.code(), Some(0));
+    // The new process hears what it is told.
+    scene.change("release_per_minute = 60").await;
+    scene.node.signal("TERM");
+    scene.node.until_gone().await;
+}
+
+#[tokio::test]
+async fn the_service_manager_hears_which_process_is_the_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("notify");
+    let manager = UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let prepare = |setup: Setup| {
+        let setup = setup.env("NOTIFY_SOCKET", socket.to_str().unwrap()).env("WATCHDOG_USEC", "100000");
+        setup.server("drain_timeout = \"1s\"")
+    };
+    let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
+    let until_heard = |word: &str| {
+        let mut heard = Vec::new();
+        while !heard.iter().any(|text: &String| text.lines().any(|line| line == word)) {
+            let mut text = [0; 256];
+            let bytes = manager.recv(&mut text).unwrap_or_else(|error| panic!("{word}: {error}, after {heard:?}"));
+            heard.push(String::from_utf8_lossy(&text[..bytes]).into_owned());
+        }
+        heard
+    };
+    until_heard("READY=1");
+    let before = scene.node.upgrade().await.unwrap();
+    // In this order: what another process than the node says is not listened to.
+    until_heard(&format!("MAINPID={}", scene.node.pid()));
+    until_heard("READY=1");
+    assert!(ended(before).await.success());
+    let heard = until_heard("WATCHDOG=1");
+    assert!(!heard.iter().any(|text| text.contains("STOPPING")), "the node does not end: {heard:?}");
+    scene.node.signal("TERM");
+    until_heard("STOPPING=1");
+    scene.node.until_gone().await;
+}
