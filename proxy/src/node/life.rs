@@ -108,6 +108,7 @@ impl Life {
         let api = config.admin.as_ref().map(|admin| serve_api(&lines_run_on, &node, admin, keys)).transpose()?;
         if !config.server.https.is_empty() {
             lines_run_on.spawn(node.rotate_tickets());
+            lines_run_on.spawn(node.keep_certificates());
         }
         let open = server.open().map_err(StartError::Threads)?;
         lines_run_on.spawn(open.vouches());

@@ -33,6 +33,7 @@ pub(crate) struct Setup {
     files: Vec<(String, String)>,
     env: Vec<(String, String)>,
     keeps_ports: bool,
+    http: Option<Reserved>,
 }
 
 impl Setup {
@@ -98,9 +99,16 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn start(self) -> Node {
+    /// Visitors are served in plain HTTP on this port, which others know already; and it keeps its ports.
+    pub(crate) fn at(mut self, http: Reserved) -> Self {
+        self.http = Some(http);
+        self.keeps_ports()
+    }
+
+    pub(crate) async fn start(mut self) -> Node {
         let folder = ConfigFolder::new();
-        let reserved = self.keeps_ports.then(|| [Reserved::new(), Reserved::new()]);
+        let http = self.http.take();
+        let reserved = self.keeps_ports.then(|| [http.unwrap_or_else(Reserved::new), Reserved::new()]);
         let any = "127.0.0.1:0".parse().unwrap();
         let [http, admin]: [SocketAddr; 2] = reserved.as_ref().map_or([any, any], |r| [r[0].addr(), r[1].addr()]);
         folder.write("sluice.toml", &(server_file(http, admin, &self.server) + &self.store + &self.tls));
