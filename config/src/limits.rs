@@ -32,6 +32,8 @@ pub const CHAIN_CERTIFICATES: RangeInclusive<usize> = 1..=10;
 pub const CERTIFICATE_NAMES: RangeInclusive<usize> = 1..=1000;
 /// Authorities that may sign clients' certificates. Every handshake names them all.
 pub const CLIENT_CA_CERTIFICATES: RangeInclusive<usize> = 1..=100;
+/// Hosts whose certificates are asked for by ACME. Each is looked after by every node.
+pub const ACME_HOSTS_MAX: usize = 1000;
 /// Addresses of one name that are used as servers of an origin.
 pub const SERVER_ADDRESSES_MAX: usize = 100;
 /// Longest path of a Unix socket, in bytes: what the system has room for.

@@ -72,16 +72,17 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
         return Err(Errors::new(vec![whole(outside.dir.to_owned(), wrong)]));
     }
     let mut mistakes = Vec::new();
-    let mut is_store_shared = false;
+    let (mut is_store_shared, mut has_acme) = (false, true);
     let mut without_certificate = None;
     let node = file(files::node_file(outside.dir), &mut mistakes, |diagnostics, entries| {
-        is_store_shared = node::is_store_shared(entries);
+        (is_store_shared, has_acme) = (node::is_store_shared(entries), node::has_acme(entries));
         let node = node::read(diagnostics, entries, outside);
         without_certificate = node::without_certificate(diagnostics, entries);
         node
     });
     let mut of_tenants = Vec::new();
-    let Tenants { tenants, all_without_tls } = tenants(outside, is_store_shared, &mut of_tenants);
+    let Tenants { tenants, all_without_tls } =
+        tenants(outside, is_store_shared, tenant::Shared::new(has_acme), &mut of_tenants);
     if let Some(mistake) = without_certificate.filter(|_| all_without_tls) {
         mistakes.push(mistake);
         mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
@@ -91,6 +92,7 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
         Some(node) if mistakes.is_empty() => Ok(Config {
             server: node.server,
             tls: node.tls,
+            acme: node.acme,
             store: node.store,
             keys: node.keys,
             admin: node.admin,
@@ -110,7 +112,12 @@ struct Tenants {
     all_without_tls: bool,
 }
 
-fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mistake>) -> Tenants {
+fn tenants(
+    outside: &Outside<'_>,
+    is_store_shared: bool,
+    mut shared: tenant::Shared,
+    mistakes: &mut Vec<Mistake>,
+) -> Tenants {
     let folder = outside.dir.join(TENANTS_DIR);
     let create =
         format!("create {} with `name`, `hosts`, `[origin]` and `[[queue]]` in it", folder.join("NAME.toml").display());
@@ -133,7 +140,6 @@ fn tenants(outside: &Outside<'_>, is_store_shared: bool, mistakes: &mut Vec<Mist
         mistakes.push(whole(folder, Wrong::new(Kind::OutOfRange, message, help)));
         return Tenants::default();
     }
-    let mut shared = tenant::Shared::default();
     let (files, mut without_tls) = (paths.len(), 0);
     let mut read = |path| {
         file(path, mistakes, |diagnostics, entries| {

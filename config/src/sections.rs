@@ -2,6 +2,7 @@
 //! the reader.
 
 pub(crate) mod access_log;
+pub(crate) mod acme;
 pub(crate) mod admin;
 mod claims;
 pub(crate) mod cookies;

@@ -10,6 +10,7 @@ pub use crate::{
     forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
         access_log::{AccessLog, ClientShown, LogField, LogTarget},
+        acme::{Acme, AcmeDirectory},
         admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,
@@ -33,7 +34,7 @@ pub use crate::{
         tenant::Tenant,
         tls::{
             node::{NodeTls, TlsVersions},
-            pair::Certificate,
+            pair::{Certificate, Unusable},
             tenant::{ClientCa, Hsts, TenantTls},
         },
         webhook::{Webhook, WebhookEvent, WebhookUrl, is_public},
@@ -47,6 +48,8 @@ pub struct Config {
     pub server: Server,
     /// What is spoken on the `https` listeners.
     pub tls: NodeTls,
+    /// Whom certificates are asked of; `None`: no tenant asks for any.
+    pub acme: Option<Acme>,
     /// Where the lines live.
     pub store: Store,
     /// Master secrets; `None` when the files name none (`sluice demo` makes one, `sluice run` refuses).
@@ -59,4 +62,22 @@ pub struct Config {
     pub access_log: Option<AccessLog>,
     /// Tenants by file name order; host patterns are unique across all of them.
     pub tenants: Vec<Arc<Tenant>>,
+}
+
+impl Config {
+    /// The hosts whose certificates are asked for by ACME, with their tenants.
+    pub fn acme_hosts(&self) -> impl Iterator<Item = (&Tenant, &str)> {
+        self.tenants.iter().flat_map(|tenant| tenant.acme_hosts().map(move |host| (&**tenant, host)))
+    }
+}
+
+impl Tenant {
+    /// The hosts of the tenant whose certificates are asked for by ACME.
+    pub fn acme_hosts(&self) -> impl Iterator<Item = &str> {
+        let asks = self.tls.as_ref().is_some_and(|tls| tls.acme);
+        self.hosts.iter().filter(move |_| asks).filter_map(|host| match host {
+            HostPattern::Exact(host) => Some(host.as_str()),
+            HostPattern::Below(_) => None,
+        })
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod reload;
 pub(crate) mod resources;
 pub(crate) mod supervisor;
 pub(crate) mod upgrade;
+pub(crate) mod wrapping;
 
 use std::{
     collections::HashMap,
@@ -30,6 +31,7 @@ use sluice_config::{Config, Keys};
 use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
 pub(crate) use self::lines::Lines;
+use self::wrapping::Wrapping;
 use crate::{
     gate::{Counts, Gate, Moves},
     node::{limits::KnownUsage, peers::Peers},
@@ -37,7 +39,10 @@ use crate::{
     routing::{Routes, Site},
     service::Insiders,
     sinks::{access_log::AccessLog, metrics::Metrics, webhooks::Webhooks},
-    transport::tls::{self, Certificates, TicketKeys, TlsError, Wrapping},
+    transport::{
+        acme::Acme,
+        tls::{self, Certificates, TicketKeys, TlsError},
+    },
     upstream::{KnownOrigins, OriginTlsError},
 };
 
@@ -54,12 +59,14 @@ pub(crate) struct Node {
     pub(crate) access_log: Arc<AccessLog>,
     /// The other nodes of the fleet.
     pub(crate) peers: Peers,
+    /// Certificates by themselves.
+    pub(crate) acme: Arc<Acme>,
     /// Who is told what happens.
     pub(crate) webhooks: Webhooks,
     routes: ArcSwap<Routes>,
     store: Arc<Lines>,
     tickets: Arc<TicketKeys>,
-    wrapping: Arc<Wrapping>,
+    ticket_wrapping: Arc<Wrapping>,
     /// Where ushers run, and checks of origins: apart from the requests, so that no load delays a tick.
     ushers_run_on: Handle,
     lines: Mutex<HashMap<LineId, Served>>,
@@ -92,18 +99,22 @@ pub(crate) enum NodeError {
 
 impl Node {
     pub(crate) fn new(store: Arc<Lines>, ushers_run_on: Handle) -> Result<Self, NodeError> {
+        let metrics = Metrics::new()?;
+        let peers = Peers::new().map_err(|_| NodeError::Random)?;
+        let acme = Arc::new(Acme::new(store.clone(), peers.run().to_owned(), metrics.acme_orders.clone()));
         Ok(Self {
-            metrics: Metrics::new()?,
+            metrics,
+            acme,
             leaving: Arc::default(),
             upgrade_refused: ArcSwapOption::default(),
             insiders: Insiders::default(),
             access_log: Arc::default(),
             webhooks: Webhooks::open(store.state_dir()),
-            peers: Peers::new().map_err(|_| NodeError::Random)?,
+            peers,
             routes: ArcSwap::default(),
             store,
             tickets: Arc::new(TicketKeys::new()?),
-            wrapping: Arc::default(),
+            ticket_wrapping: Arc::new(Wrapping::new(tls::TICKET_KEYS)),
             ushers_run_on,
             lines: Mutex::default(),
             usage: KnownUsage::default(),
@@ -123,7 +134,13 @@ impl Node {
 
     /// Changes the keys of session tickets for as long as the node lives.
     pub(crate) fn rotate_tickets(&self) -> impl Future<Output = ()> + use<> {
-        tls::rotate(self.tickets.clone(), self.wrapping.clone(), self.store.clone())
+        tls::rotate(self.tickets.clone(), self.ticket_wrapping.clone(), self.store.clone())
+    }
+
+    /// Looks after certificates that come by ACME for as long as the node lives.
+    pub(crate) fn keep_certificates(self: &Arc<Self>) -> impl Future<Output = ()> + use<> {
+        let node = self.clone();
+        self.acme.clone().keep(move || node.routes().certificates().take(&node.acme.issued()))
     }
 
     /// The routes in force.
@@ -146,6 +163,7 @@ impl Node {
         let keyring = Keyring::new(keys)?;
         let tenants = config.tenants.iter().map(|tenant| &**tenant);
         let certificates = Certificates::new(&config.tls, config.server.http2, tenants, &self.tickets)?;
+        certificates.take(&self.acme.issued());
         let mut lines = self.lines.lock().await;
         let mut kept = HashMap::new();
         let mut fresh = Vec::new();
@@ -187,11 +205,14 @@ impl Node {
         sites.iter().flat_map(|site| site.origins()).for_each(|origin| origin.start(&self.ushers_run_on));
         self.usage.keep(|name| config.tenants.iter().any(|tenant| tenant.name.as_str() == name));
         self.access_log.take(config.access_log.as_ref());
-        self.wrapping.take(&keyring);
+        self.ticket_wrapping.take(&keyring);
         *lines = kept;
         let health_path = config.server.health_path.as_deref();
         let fleet = keyring.secrets_for("via").first().map_or_else(Fleet::default, |secret| Fleet::of(secret));
         self.routes.store(Arc::new(Routes::new(sites, certificates).in_fleet(fleet).with_health_path(health_path)));
+        // What was issued while the config was taken.
+        self.routes().certificates().take(&self.acme.issued());
+        self.acme.take(config, &keyring);
         self.peers.take(keys, &keyring);
         Ok(())
     }

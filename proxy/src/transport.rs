@@ -1,5 +1,6 @@
 //! Listeners: one thread accepts and hands each connection to the worker that has fewest.
 
+pub(crate) mod acme;
 pub(crate) mod connection;
 mod idle;
 mod idlest;

@@ -54,7 +54,7 @@ pub(crate) use self::{
     ask::Ask,
     body::{CHUNK_END, ChunkLine, Incoming, LAST_CHUNK, Outgoing},
     failure::Failure,
-    origin::{KnownOrigins, OfServer, Origin, OriginTlsError, tls_to_anywhere},
+    origin::{KnownOrigins, OfServer, Origin, OriginTlsError, tls_to_anywhere, tls_trusting},
 };
 use self::{
     exchange::{Amounts, End, Exchange},

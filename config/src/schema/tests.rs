@@ -65,6 +65,7 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
     let dir = dir.with("partners.txt", "192.0.2.0/24\n");
     dir.with("tls/clients.pem", &Authority::root("Clients").pem())
         .with("tls/origin-ca.pem", &Authority::root("Origin").pem())
+        .with("tls/own-authority.pem", &Authority::root("Own").pem())
         .with_pair("client", &Pair::new(&["client.example.com"]))
 }
 

@@ -10,6 +10,7 @@ use crate::{
     outside::Outside,
     sections::{
         access_log::{self, AccessLog},
+        acme::{self, Acme},
         admin::{self, Admin},
         keys::{self, Keys},
         limits::node::{self as limits, NodeLimits},
@@ -23,11 +24,12 @@ pub(crate) static SECTION: Section = Section {
     name: "the top of sluice.toml",
     doc: "Settings of one Sluice node",
     may_hold_secrets: false,
-    keys: &[&SERVER, &TLS, &STORE, &KEYS, &ADMIN, &LIMITS, &ACCESS_LOG],
+    keys: &[&SERVER, &TLS, &ACME, &STORE, &KEYS, &ADMIN, &LIMITS, &ACCESS_LOG],
 };
 
 static SERVER: Key<Nested, Optional> = Key::table("server", &server::SECTION);
 static TLS: Key<Nested, Optional> = Key::table("tls", &tls::SECTION);
+static ACME: Key<Nested, Optional> = Key::table("acme", &acme::SECTION);
 static STORE: Key<Nested, Optional> = Key::table("store", &store::SECTION);
 static KEYS: Key<Nested, Optional> = Key::table("keys", &keys::SECTION);
 static ADMIN: Key<Nested, Optional> = Key::table("admin", &admin::SECTION);
@@ -38,6 +40,7 @@ static ACCESS_LOG: Key<Nested, Optional> = Key::table("access_log", &access_log:
 pub(crate) struct Node {
     pub(crate) server: Server,
     pub(crate) tls: NodeTls,
+    pub(crate) acme: Option<Acme>,
     pub(crate) store: Store,
     pub(crate) keys: Option<Keys>,
     pub(crate) admin: Option<Admin>,
@@ -58,6 +61,7 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
         };
         let keys = top.read_with(&KEYS, |value| KEYS.kind.read(value, |table| keys::read(table, outside)));
         let tls = top.nested(&TLS, |table| tls::read(table, outside));
+        let acme = top.read_with(&ACME, |value| ACME.kind.read(value, |table| acme::read(table, outside)));
         let admin = top.read_with(&ADMIN, |value| ADMIN.kind.read(value, admin::read));
         let limits = top.nested(&LIMITS, limits::read);
         let access_log =
@@ -65,6 +69,7 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
         Ok(Node {
             server: server?,
             tls: tls?,
+            acme: acme?,
             store: store?,
             keys: keys?,
             admin: admin?,
@@ -88,11 +93,17 @@ pub(crate) fn without_certificate(diagnostics: &Diagnostics, entries: &DeTable<'
     if !is_spoken || entry("tls", "default_certificate").is_some() {
         return None;
     }
-    let help = "give a tenant its `[tls]` with `certificates`, or write a `default_certificate` into `[tls]` here";
+    let help =
+        "give a tenant its `[tls]` with `certificates` or `acme`, or write a `default_certificate` into `[tls]` here";
     diagnostics.suspect(https.span(), Wrong::new(Kind::Missing, "no tenant has a certificate to present here", help))
 }
 
 /// Whether the lines live in a shared store, however many mistakes its section has.
 pub(crate) fn is_store_shared(entries: &DeTable<'_>) -> bool {
     entries.contains_key(STORE.name)
+}
+
+/// Whether there is an authority that certificates can be asked of, however many mistakes its section has.
+pub(crate) fn has_acme(entries: &DeTable<'_>) -> bool {
+    entries.contains_key(ACME.name)
 }

@@ -24,7 +24,7 @@ use crate::{
         page::{self, Page},
         queue::{self, NAME_TEXT, Queue},
         route::{self, Route},
-        tls::tenant::{self as tls, TenantTls},
+        tls::tenant::{self as tls, ByAcme, TenantTls},
         webhook::{self, Webhook},
     },
 };
@@ -162,11 +162,18 @@ static WEBHOOK: Key<List<Nested>, Optional> = Key {
     absent: Optional("none is told"),
 };
 
-/// What all tenants share: no two have the same name or host.
-#[derive(Default)]
+/// What all tenants share: no two have the same name or host, and there is an end to the hosts by ACME.
 pub(crate) struct Shared {
     names: Claims<Name>,
     hosts: Claims<HostPattern>,
+    by_acme: ByAcme,
+}
+
+impl Shared {
+    /// `has_acme` tells whether there is an authority that certificates can be asked of.
+    pub(crate) fn new(has_acme: bool) -> Self {
+        Self { names: Claims::default(), hosts: Claims::default(), by_acme: ByAcme::new(has_acme) }
+    }
 }
 
 /// Reads a tenant's file. `is_store_shared` tells whether its queues need to say what happens without the store.
@@ -177,7 +184,7 @@ pub(crate) fn read(
     is_store_shared: bool,
     shared: &mut Shared,
 ) -> Read<Tenant> {
-    let Shared { names, hosts: taken } = shared;
+    let Shared { names, hosts: taken, by_acme } = shared;
     Table::new(diagnostics, &SECTION, 0..0, entries).read_by(|top| {
         let name = match top.value(&NAME) {
             Some(_) => top.checked(&NAME, |value, name| names.claim_for(name.clone(), value, "tenant name")),
@@ -188,7 +195,7 @@ pub(crate) fn read(
         });
         let origin = top.read_with(&ORIGIN, |value| ORIGIN.kind.read(value, |table| origin::read(table, outside)));
         let cors = top.read_with(&CORS, |value| CORS.kind.read(value, cors::read));
-        let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts)));
+        let tls = top.read_with(&TLS, |value| TLS.kind.read(value, |table| tls::read(table, outside, &hosts, by_acme)));
         let known_hosts = hosts.as_ref().ok().map(Vec::as_slice);
         let cookies = top.nested(&COOKIES, |table| cookies::read(table, known_hosts));
         let limits = top.nested(&LIMITS, limits::read);

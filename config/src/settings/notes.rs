@@ -44,6 +44,7 @@ impl Config {
         if self.server.https.is_empty() {
             self.unused(&mut notes);
         } else {
+            self.unproven(&mut notes);
             if let Some(certificate) = &self.tls.default_certificate {
                 ends_soon("default_certificate", certificate, now_s, &mut notes);
                 rsa_alone("default_certificate", certificate, &[], &mut notes);
@@ -69,6 +70,20 @@ impl Config {
         }
         if self.tls.default_certificate.is_some() {
             notes.push("`default_certificate` does nothing: `https` of [server] lists no address".to_owned());
+        }
+    }
+
+    /// Certificates that are asked for, and cannot be proven here.
+    fn unproven(&self, notes: &mut Vec<String>) {
+        if self.server.http.is_empty() && self.acme_hosts().next().is_some() {
+            notes.push(
+                "certificates by ACME: the authority asks over plain HTTP at port 80 of each host, and `http` of [server] \
+                 lists no address; add one, or let what is in front pass /.well-known/acme-challenge/ on"
+                    .to_owned(),
+            );
+        }
+        if self.acme.is_some() && self.acme_hosts().next().is_none() {
+            notes.push("[acme] does nothing: no tenant has `acme = true` in its [tls]".to_owned());
         }
     }
 
@@ -209,11 +224,13 @@ fn parent(mut hosts: impl Iterator<Item = String>) -> Option<String> {
 
 /// A certificate's `*` is one label, a tenant's one or more.
 fn covered(tenant: &Tenant, certificates: &[&Certificate], notes: &mut Vec<String>) {
+    let by_acme: Vec<_> = tenant.acme_hosts().collect();
     let is_covered = |host: &&HostPattern| {
-        certificates.iter().any(|certificate| match host {
-            HostPattern::Exact(host) => certificate.covers(host),
-            HostPattern::Below(_) => certificate.names.contains(host),
-        })
+        matches!(host, HostPattern::Exact(host) if by_acme.contains(&host.as_str()))
+            || certificates.iter().any(|certificate| match host {
+                HostPattern::Exact(host) => certificate.covers(host),
+                HostPattern::Below(_) => certificate.names.contains(host),
+            })
     };
     let shown = |hosts: Vec<&HostPattern>| words::first(hosts.into_iter().map(HostPattern::to_string), HOSTS_SHOWN_MAX);
     let (covered, bare): (Vec<_>, Vec<_>) = tenant.hosts.iter().partition(is_covered);

@@ -193,6 +193,7 @@ fn config(options: &Options, shop: SocketAddr, state: &StateDir) -> Result<Confi
             ..Server::default()
         },
         tls,
+        acme: None,
         store: Store::Embedded { state_dir: state.0.clone() },
         admin: Some(Admin { listen: at(options.dashboard_port), hosts: Vec::new(), keys: Vec::new(), issuer: None }),
         keys: Some(Keys { current: "demo".into(), secrets: [("demo".into(), secret)].into() }),

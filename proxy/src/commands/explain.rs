@@ -1,9 +1,14 @@
 //! `sluice explain`: why a request meets the queue it meets. The decision is the one that a node makes.
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{
+    net::IpAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
-use sluice_config::{Config, Mode, Queue};
+use sluice_config::{Certificate, Config, Mode, Queue};
 
 use super::Failed;
 use crate::{
@@ -21,6 +26,7 @@ use crate::{
         rules::{self, Subject},
     },
     transport::{
+        acme::Issued,
         connection::Connection,
         tls::{Certificates, Presented, TicketKeys},
     },
@@ -82,6 +88,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
         Ok(decision) => {
             tenant(&routes, &decision.facts.host);
             client(&decision.client, &connection);
+            if decision.challenge.is_some() {
+                say(
+                    "acme     a proof for the certificate authority: answered here if the token is one of ours; if not:",
+                );
+            }
             each_rule(head, kind, &decision);
             goes_to(&decision, kind, &headers);
             if matches!(decision.goes_to, GoesTo::Gate(_) | GoesTo::Origin) {
@@ -106,8 +117,20 @@ fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
     let tickets = Arc::new(TicketKeys::new().map_err(|e| because(&e))?);
     let tenants = config.tenants.iter().map(|tenant| &**tenant);
     let certificates = Certificates::new(&config.tls, config.server.http2, tenants, &tickets);
-    Ok(Routes::new(sites, certificates.map_err(|e| because(&e))?)
-        .with_health_path(config.server.health_path.as_deref()))
+    let certificates = certificates.map_err(|e| because(&e))?;
+    certificates.take(&stand_ins(config).map_err(|e| because(&e))?);
+    Ok(Routes::new(sites, certificates).with_health_path(config.server.health_path.as_deref()))
+}
+
+/// What stands for certificates that are issued to a node that runs.
+fn stand_ins(config: &Config) -> Result<Issued, Box<dyn std::error::Error>> {
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let stand_in = |host: &str| {
+        let made = rcgen::generate_simple_self_signed([host.to_owned()])?;
+        let certificate = Certificate::issued(&made.cert.pem(), &made.signing_key.serialize_pem(), host, now_s)?;
+        Ok((host.to_owned(), Arc::new(certificate)))
+    };
+    config.acme_hosts().map(|(_, host)| stand_in(host)).collect()
 }
 
 /// The connection that a request for this URL would come on; `None`: there is none, which has been said.
@@ -117,12 +140,16 @@ fn connection(config: &Config, routes: &Routes<Queue>, options: &Options, host: 
     if options.url.scheme_str() != Some("https") || config.server.https.is_empty() {
         return Some(Connection::new(peer, proxy, None));
     }
-    let presented: Option<&Arc<Presented>> =
-        routes.certificates().named(host, |_| true).or_else(|| routes.certificates().unnamed());
+    let certificates = routes.certificates();
+    let presented: Option<Arc<Presented>> =
+        certificates.named(host, |_| true).or_else(|| certificates.unnamed().cloned());
+    if certificates.issued(host).is_some() {
+        say(format_args!("assumed  the certificate of {host}, which comes by ACME, has been issued"));
+    }
     if presented.is_none() {
         say(format_args!("tls      no certificate covers {host}, so the handshake fails: unrecognized_name"));
     }
-    presented.map(|presented| Connection::new(peer, proxy, Some(presented.clone())))
+    presented.map(|presented| Connection::new(peer, proxy, Some(presented)))
 }
 
 fn tenant(routes: &Routes<Queue>, host: &str) {

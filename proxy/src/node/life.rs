@@ -153,6 +153,7 @@ impl Life {
         };
         if !config.server.https.is_empty() {
             run_on.spawn(node.rotate_tickets());
+            run_on.spawn(node.keep_certificates());
         }
         let open = server.open().map_err(StartError::Threads)?;
         let shown = api.as_ref().map(|(_, address, api)| (*address, api.access.clone()));

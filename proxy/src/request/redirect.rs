@@ -18,17 +18,17 @@ const HTTPS_PORT: u16 = 443;
 
 /// Where a request is to be repeated over HTTPS; `None`: it is served as it came.
 ///
-/// `https_port` is where this node speaks HTTPS, if it does.
+/// `is_covered`: there is a certificate for the host. `https_port` is where this node speaks HTTPS, if it does.
 pub(crate) fn to_https(
     facts: &Facts<'_>,
     path: &NormalPath<'_>,
     client: &Client,
     tls: Option<&TenantTls>,
+    is_covered: impl FnOnce() -> bool,
     https_port: Option<u16>,
 ) -> Option<HeaderValue> {
-    let (tls, https_port) = (tls.filter(|tls| tls.redirect_http)?, https_port?);
-    let served = !client.secure && tls.certificates.iter().any(|certificate| certificate.covers(&facts.host));
-    if !served || path.as_str().starts_with(ACME_PREFIX) {
+    let (_, https_port) = (tls.filter(|tls| tls.redirect_http)?, https_port?);
+    if client.secure || path.as_str().starts_with(ACME_PREFIX) || !is_covered() {
         return None;
     }
     let mut target = format!("https://{}", facts.host);

@@ -7,7 +7,8 @@
 //! 2. The host names the tenant; a connection that was promised another one is misdirected.
 //!    One that has been here before for that tenant goes round in a circle.
 //! 3. A path is refused if its readings meet different queues, or different routes.
-//! 4. What has come over plain HTTP is led to HTTPS, if the tenant wants that.
+//! 4. What has come over plain HTTP is led to HTTPS, if the tenant wants that. A certificate authority that asks for a proof
+//!    is answered before that, if it is one that this node has asked.
 //! 5. What is left goes to an endpoint of ours, to the gate of a queue, or on to the origin of its route. Of a queue's paths
 //!    its rules are asked first ([`rules`]).
 
@@ -45,6 +46,9 @@ pub(crate) struct Decision<'r, G> {
     pub(crate) client: Client,
     pub(crate) site: Arc<Site<G>>,
     pub(crate) goes_to: GoesTo<G>,
+    /// The token of a proof for a certificate authority, which is answered here if it is one of ours, wherever the request goes
+    /// otherwise.
+    pub(crate) challenge: Option<&'r str>,
     /// The rule that has decided where it goes: of this queue, and which.
     pub(crate) rule: Option<(Arc<G>, usize)>,
     /// The route of the path, by its number in the site: which origin serves it if it may pass.
@@ -135,8 +139,13 @@ pub(crate) fn decide<'r, G: Guard>(
     }
     let path = NormalPath::parse(facts.path).map_err(Stop::Path)?;
     let client = client::resolve(connection.peer, connection.is_tls(), trusted_proxies, head.headers);
-    if let Some(to) = redirect::to_https(&facts, &path, &client, site.tenant.tls.as_ref(), https_port) {
-        return Ok(Decision { facts, client, site: site.clone(), goes_to: GoesTo::Https(to), rule: None, route: 0 });
+    let tls = site.tenant.tls.as_ref();
+    let asks = matches!(*head.method, Method::GET | Method::HEAD) && tls.is_some_and(|tls| tls.acme);
+    let challenge = challenge_token(facts.path).filter(|_| asks);
+    let is_covered = || routes.certificates().cover(&facts.host);
+    if let Some(to) = redirect::to_https(&facts, &path, &client, tls, is_covered, https_port) {
+        let (site, goes_to) = (site.clone(), GoesTo::Https(to));
+        return Ok(Decision { facts, client, site, goes_to, challenge, rule: None, route: 0 });
     }
     let mut rule = None;
     let goes_to = match path.as_str().strip_prefix(OWN_PREFIX) {
@@ -161,22 +170,25 @@ pub(crate) fn decide<'r, G: Guard>(
         }
     };
     let (route, _) = site.route(&path).map_err(Stop::Path)?;
-    Ok(Decision { facts, client, site: site.clone(), goes_to, rule, route })
+    Ok(Decision { facts, client, site: site.clone(), goes_to, challenge, rule, route })
 }
 
 /// Whether a program asks for it on behalf of the whole site: what search engines may read, and what shows a certificate
 /// authority who answers for the host. It waits in no line, unless a queue has it as its own prefix.
 fn is_for_programs(method: &Method, path: &[u8], prefix: &str) -> bool {
-    let is_token = |token: &[u8]| {
-        !token.is_empty() && token.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
     // As it is spelt, so that origins have no choice.
-    let is_meant =
-        path == ROBOTS.as_bytes() || path.strip_prefix(redirect::ACME_PREFIX.as_bytes()).is_some_and(is_token);
+    let is_meant = path == ROBOTS.as_bytes() || challenge_token(path).is_some();
     let is_own_prefix = [ROBOTS, redirect::ACME_PREFIX.trim_end_matches('/')]
         .iter()
         .any(|place| prefix.get(..place.len()).is_some_and(|start| start.eq_ignore_ascii_case(place)));
     matches!(*method, Method::GET | Method::HEAD) && is_meant && !is_own_prefix
+}
+
+/// The token of a path at which a certificate authority asks for a proof (RFC 8555, 8.3), as it is spelt.
+fn challenge_token(path: &[u8]) -> Option<&str> {
+    let token = path.strip_prefix(redirect::ACME_PREFIX.as_bytes())?;
+    let is_token = !token.is_empty() && token.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    str::from_utf8(token).ok().filter(|_| is_token)
 }
 
 /// Whether a request that no tenant answers for is a health check: over HTTP/1.0 it may have no host.

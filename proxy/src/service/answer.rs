@@ -285,6 +285,11 @@ pub(crate) fn health(ready: bool) -> Answer {
     if ready { plain(200, "ready\n") } else { plain(503, "not ready\n") }
 }
 
+/// What a certificate authority wants to see (RFC 8555, 8.3).
+pub(crate) fn proof(proof: String) -> Answer {
+    answer(200, "application/octet-stream", Bytes::from(proof))
+}
+
 /// A short plain answer, for what no visitor meets.
 pub(crate) fn plain(code: u16, text: &'static str) -> Answer {
     answer(code, "text/plain; charset=utf-8", Bytes::from_static(text.as_bytes()))

@@ -78,7 +78,7 @@ impl Service {
         passage: &mut Passage,
     ) -> Option<Answer> {
         let Head { method, headers, version, .. } = head;
-        let Decision { facts, client, site, goes_to, rule, route } = decision;
+        let Decision { facts, client, site, goes_to, challenge, rule, route } = decision;
         if let Some((gate, nth)) = &rule {
             gate.met_rule(*nth);
         }
@@ -103,6 +103,12 @@ impl Service {
             let id = trace::request_id(headers, client.peer_is_trusted());
             passage.line.note(|record| record.request_id = Some(id.clone()));
             passage.request_id = Some(id);
+        }
+        // Before every bound: without it there would soon be no HTTPS.
+        if let Some(token) = challenge
+            && let Some(proof) = self.node.acme.proof(token).await
+        {
+            return Some(answer::proof(proof));
         }
         let network = self.prefixes.network(client.addr);
         let is_for_site = matches!(goes_to, GoesTo::Gate(_) | GoesTo::Origin);

@@ -38,6 +38,8 @@ pub(crate) struct Metrics {
     pub(crate) admin_connections_refused: IntCounter,
     /// Attempts to tell a webhook, by what became of them.
     pub(crate) webhook_attempts: IntCounterVec,
+    /// What became of orders for certificates.
+    pub(crate) acme_orders: IntCounterVec,
     /// What became of TLS handshakes.
     pub(crate) handshakes: HandshakeCounts,
     /// Requests in flight now.
@@ -115,6 +117,7 @@ impl Metrics {
                 "Attempts to tell a webhook what happened",
                 &["tenant", "webhook", "outcome"],
             )?,
+            acme_orders: counters("acme_orders_total", "Orders for certificates by what became of them", &["outcome"])?,
             handshakes: HandshakeCounts::new(&counters(
                 "tls_handshakes_total",
                 "TLS handshakes by what became of them",
@@ -192,7 +195,7 @@ impl Metrics {
         }
         for site in routes.sites() {
             origins::read(&mut read, site);
-            lines::read_certificates(&mut read, &site.tenant);
+            lines::read_certificates(&mut read, &site.tenant, routes.certificates());
             for gate in site.gates() {
                 lines::read(&mut read, gate, &heard);
                 lanes::read(&mut read, gate);

@@ -10,9 +10,9 @@ mod rotation;
 mod tickets;
 
 pub(crate) use self::{
-    certificates::{Certificates, Presented},
+    certificates::{Certificates, Missing, Presented},
     handshake::{Encrypted, HandshakeCounts, Handshakes, Shaken},
-    rotation::{Wrapping, rotate},
+    rotation::{PURPOSE as TICKET_KEYS, rotate},
     tickets::TicketKeys,
 };
 

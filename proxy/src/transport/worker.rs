@@ -281,7 +281,7 @@ impl Floor {
         spot: &'a Spot,
     ) -> Pin<Box<impl Future<Output = Option<Shaken>> + 'a>> {
         let node = &self.driver.service.node;
-        let choose = |hello: &ClientHello<'_>| node.routes().certificates().choose(hello).cloned();
+        let choose = |hello: &ClientHello<'_>| node.routes().certificates().choose(hello);
         Box::pin(async move {
             select! {
                 biased;

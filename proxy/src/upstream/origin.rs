@@ -49,7 +49,7 @@ use self::{
 pub(crate) use self::{
     known::KnownOrigins,
     report::OfServer,
-    tls::{OriginTlsError, TlsFailure, tls_to_anywhere},
+    tls::{OriginTlsError, TlsFailure, tls_to_anywhere, tls_trusting},
 };
 pub(super) use self::{
     room::Turn,

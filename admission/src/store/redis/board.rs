@@ -1,25 +1,46 @@
 //! The board that the nodes of a fleet share: what each says of itself, and what all must know soon, each for a while.
+//! Beside it values under names, and leases on them.
 //!
-//! A board belongs to no line and is lost with the store: whoever put something up puts it up again.
+//! None of it belongs to a line, and all is lost with the store: whoever put something up puts it up again.
 
-use std::{fmt::Write as _, sync::LazyLock, time::Duration};
+pub(super) mod lease;
+
+use std::{fmt::Write as _, sync::OnceLock, time::Duration};
 
 use redis::{Cmd, FromRedisValue as _, Value};
 
 use super::{Fault, Redis, keys};
 use crate::store::StoreError;
 
-/// The script's text.
-pub(super) const TEXT: &str = include_str!("lua/board.lua");
+pub(super) static SCRIPT: Script = Script::new(include_str!("lua/board.lua"));
 
-static SHA: LazyLock<String> = LazyLock::new(|| {
-    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, TEXT.as_bytes());
-    digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-});
+/// A script of what is shared, apart from that of the lines.
+pub(super) struct Script {
+    pub(super) text: &'static str,
+    /// What EVALSHA calls it by: the SHA-1 of the text, in hexadecimal.
+    sha: OnceLock<String>,
+}
+
+impl Script {
+    const fn new(text: &'static str) -> Self {
+        Self { text, sha: OnceLock::new() }
+    }
+
+    /// A call with these keys; arguments follow.
+    fn call(&self, keys: &[String]) -> Cmd {
+        let sha = self.sha.get_or_init(|| {
+            let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, self.text.as_bytes());
+            digest.as_ref().iter().fold(String::new(), |mut hex, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+        });
+        let mut call = redis::cmd("EVALSHA");
+        call.arg(sha).arg(keys.len()).arg(keys);
+        call
+    }
+}
 
 /// Something on a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,19 +70,27 @@ impl Redis {
     /// If the store did not answer.
     pub async fn board(&self, name: &str, notes: &[Note], most: usize) -> Result<Board, StoreError> {
         let (slot, key) = keys::shared(&self.prefix, name);
-        let mut call = redis::cmd("EVALSHA");
-        call.arg(SHA.as_str()).arg(2).arg(format!("{key}:ends")).arg(format!("{key}:notes")).arg(most);
+        let mut call = SCRIPT.call(&[format!("{key}:ends"), format!("{key}:notes")]);
+        call.arg(most);
         for Note { name, text, keep } in notes {
             call.arg(name).arg(text).arg(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX >> 12));
         }
-        let answer = match self.send(slot, &call).await {
+        let answer = self.run_script(slot, &SCRIPT, &call).await?;
+        read(answer).ok_or_else(|| StoreError::Away(format!("{key} is no board")))
+    }
+
+    /// Makes a call of a script, which the server may have forgotten.
+    async fn run_script(&self, slot: u16, script: &Script, call: &Cmd) -> Result<Value, StoreError> {
+        let answer = match self.send(slot, call).await {
             Err(Fault::NoScript) => {
-                self.send(slot, &load()).await.map_err(unavailable)?;
-                self.send(slot, &call).await
+                let mut load = redis::cmd("SCRIPT");
+                load.arg("LOAD").arg(script.text);
+                self.send(slot, &load).await.map_err(unavailable)?;
+                self.send(slot, call).await
             }
             answered => answered,
         };
-        read(answer.map_err(unavailable)?).ok_or_else(|| StoreError::Away(format!("{key} is no board")))
+        answer.map_err(unavailable)
     }
 
     /// A value that all nodes share under a name; see [`Redis::share`].
@@ -88,12 +117,6 @@ impl Redis {
         set.arg(&key).arg(value).arg("PX").arg(u64::try_from(keep.as_millis()).unwrap_or(u64::MAX >> 12));
         self.send(slot, &set).await.map_err(unavailable).map(drop)
     }
-}
-
-fn load() -> Cmd {
-    let mut load = redis::cmd("SCRIPT");
-    load.arg("LOAD").arg(TEXT);
-    load
 }
 
 fn unavailable(fault: Fault) -> StoreError {

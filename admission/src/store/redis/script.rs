@@ -101,7 +101,7 @@ mod tests {
         let user = manual.lines().find(|line| line.trim().starts_with("user sluice on")).unwrap();
         let permitted: BTreeSet<_> =
             user.split_whitespace().filter_map(|word| word.strip_prefix('+')).map(str::to_owned).collect();
-        let texts = [TEXT.as_str(), super::super::board::TEXT];
+        let texts = [TEXT.as_str(), super::super::board::SCRIPT.text, super::super::board::lease::SCRIPT.text];
         let called =
             texts.into_iter().flat_map(|text| text.split("call('").skip(1)).filter_map(|rest| rest.split('\'').next());
         let split = TEXT.lines().filter(|line| line.contains("over(")).filter_map(|line| line.split('\'').nth(1));

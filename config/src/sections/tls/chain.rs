@@ -39,6 +39,19 @@ pub(super) enum Purpose<'h> {
     Client,
 }
 
+/// Judges a chain that stands in no file, for a host, as clients would.
+pub(super) fn judge(chain: &[CertificateDer<'_>], host: &HostPattern, now_s: u64) -> Result<Own, Wrong> {
+    let chain: Vec<_> = chain.iter().zip(1..).map(|(der, nth)| parse(der, nth)).collect::<Result<_, _>>()?;
+    let own = chain.first().ok_or_else(|| bad("there is no certificate", ""))?;
+    if own.is_ca() {
+        return Err(bad("the first certificate is an authority's", ""));
+    }
+    let (not_before_s, not_after_s) = validity(own, now_s)?;
+    order(&chain)?;
+    let names = covering(names(own)?, Some(std::slice::from_ref(host)))?;
+    Ok(Own { names, not_before_s, not_after_s })
+}
+
 /// Checks the chain that `value` names.
 pub(super) fn check(
     value: Value<'_>,

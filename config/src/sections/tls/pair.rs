@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use rustls::{
     SignatureAlgorithm,
     crypto::ring,
-    pki_types::{PrivateKeyDer, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     sign::{CertifiedKey, SigningKey},
 };
 
@@ -46,7 +46,43 @@ pub struct Certificate {
     pub not_after_s: u64,
 }
 
+/// Why a certificate that was issued is of no use.
+#[derive(Debug)]
+pub struct Unusable(String);
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unusable {}
+
 impl Certificate {
+    /// A certificate that was issued for a host (lower case, no port), and its key, both in PEM.
+    ///
+    /// # Errors
+    /// If they do not belong together, do not cover the host, or are not valid at this time (seconds since 1970).
+    pub fn issued(chain: &str, key: &str, host: &str, now_s: u64) -> Result<Self, Unusable> {
+        let unusable = |wrong: Wrong| Unusable(wrong.message);
+        if chain.len() > CERTIFICATE_FILE_BYTES_MAX {
+            return Err(Unusable("the chain is too long".to_owned()));
+        }
+        let certificates = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>();
+        let certificates = certificates.map_err(|_| Unusable("the PEM of the chain is damaged".to_owned()))?;
+        if !CHAIN_CERTIFICATES.contains(&certificates.len()) {
+            return Err(Unusable(format!("the chain has {} certificates", certificates.len())));
+        }
+        let host = HostPattern::Exact(host.to_owned());
+        let own = chain::judge(&certificates, &host, now_s).map_err(unusable)?;
+        let pair = CertifiedKey::new(certificates, private_key(key).map_err(unusable)?);
+        if pair.keys_match().is_err() {
+            return Err(Unusable("the key does not belong to the certificate".to_owned()));
+        }
+        let chain::Own { names, not_before_s, not_after_s } = own;
+        Ok(Self { pair: Arc::new(pair), names, not_before_s, not_after_s })
+    }
+
     /// Whether it covers a host (lower case, no port).
     pub fn covers(&self, host: &str) -> bool {
         self.names.iter().any(|name| match name {

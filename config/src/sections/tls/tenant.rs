@@ -3,18 +3,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use rustls::{RootCertStore, pki_types::CertificateDer};
 use serde_json::{Value as JsonValue, json};
 
 use crate::{
-    declare::{
-        Default, Form, Json, Key, List, Nested, Optional, Readable, Required, Section, Switch, Table, Time, Value, json,
-    },
-    diagnostics::{Kind, Read, Wrong},
+    declare::{Default, Form, Json, Key, List, Nested, Optional, Readable, Section, Switch, Table, Time, Value, json},
+    diagnostics::{Kind, Read, Wrong, words},
     forms::{duration, host::HostPattern},
-    limits::{CERTIFICATE_FILE_BYTES_MAX, CLIENT_CA_CERTIFICATES},
+    limits::{ACME_HOSTS_MAX, CERTIFICATE_FILE_BYTES_MAX, CLIENT_CA_CERTIFICATES},
     outside::Outside,
     sections::{
         claims::Claims,
@@ -29,8 +27,10 @@ use crate::{
 /// `[tls]` of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TenantTls {
-    /// At least one; an ECDSA and an RSA one may cover the same host.
+    /// At least one, unless they come by ACME; an ECDSA and an RSA one may cover the same host.
     pub certificates: Vec<Arc<Certificate>>,
+    /// Whether a certificate for each host is asked for by ACME.
+    pub acme: bool,
     /// Whether plain HTTP is redirected to HTTPS.
     pub redirect_http: bool,
     /// `Strict-Transport-Security`; `None`: not sent.
@@ -58,7 +58,7 @@ pub struct ClientCa {
 impl TenantTls {
     /// These certificates, with everything else at its default.
     pub fn new(certificates: Vec<Arc<Certificate>>) -> Self {
-        Self { certificates, redirect_http: REDIRECT_HTTP.default(), hsts: None, client_ca: None }
+        Self { certificates, acme: false, redirect_http: REDIRECT_HTTP.default(), hsts: None, client_ca: None }
     }
 }
 
@@ -66,10 +66,13 @@ pub(crate) static SECTION: Section = Section {
     name: "[tls]",
     doc: "What is presented on the node's `https` listeners. Without this table the tenant has no HTTPS of this node's own",
     may_hold_secrets: false,
-    keys: &[&CERTIFICATES, &REDIRECT_HTTP, &HSTS, &HSTS_SUBDOMAINS, &CLIENT_CA_FILE],
+    keys: &[&CERTIFICATES, &ACME, &REDIRECT_HTTP, &HSTS, &HSTS_SUBDOMAINS, &CLIENT_CA_FILE],
 };
 
-static CERTIFICATES: Key<List<Nested>> = Key {
+const CERTIFICATES_HELP: &str = "write `certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]`, or \
+                                 `acme = true`, or leave out the table";
+
+static CERTIFICATES: Key<List<Nested>, Optional> = Key {
     name: "certificates",
     doc: "Certificates, each of which covers at least one of the `hosts`. An ECDSA and an RSA one may \
           cover the same host",
@@ -81,9 +84,15 @@ static CERTIFICATES: Key<List<Nested>> = Key {
             example: "{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }",
         },
     },
-    absent: Required(
-        "write `certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]`, or leave out the table",
-    ),
+    absent: Optional("required without `acme`"),
+};
+
+static ACME: Key<Switch, Default<bool>> = Key {
+    name: "acme",
+    doc: "Whether a certificate for each of the `hosts` is asked for at the authority of `[acme]`, and renewed, in the place \
+          of `certificates`. No host may be a wildcard",
+    kind: Switch,
+    absent: Default(|| false),
 };
 
 static REDIRECT_HTTP: Key<Switch, Default<bool>> = Key {
@@ -116,14 +125,73 @@ static CLIENT_CA_FILE: Key<PemFile, Optional> = Key {
     absent: Optional("clients need none"),
 };
 
+/// The hosts whose certificates are asked for by ACME, over all tenants.
+pub(crate) struct ByAcme {
+    has_authority: bool,
+    hosts: usize,
+}
+
+impl ByAcme {
+    pub(crate) fn new(has_authority: bool) -> Self {
+        Self { has_authority, hosts: 0 }
+    }
+
+    /// What stands against asking for certificates for these hosts.
+    fn take(&mut self, hosts: &[HostPattern]) -> Result<(), Wrong> {
+        if !self.has_authority {
+            return Err(Wrong::new(
+                Kind::Missing,
+                "there is no [acme] in sluice.toml, which says whom to ask for certificates",
+                "write `[acme]` and below it `accept_terms = true` there",
+            ));
+        }
+        let is_name = |host: &HostPattern| matches!(host, HostPattern::Exact(name) if name.parse::<IpAddr>().is_err());
+        if let Some(host) = hosts.iter().find(|host| !is_name(host)) {
+            let why = match host {
+                HostPattern::Below(_) => {
+                    "authorities want a proof in the DNS for a wildcard, and this proof is over HTTP"
+                }
+                HostPattern::Exact(_) => "certificates by ACME are for names, and this is an address",
+            };
+            let help = "bring a certificate of your own in `certificates`, in a tenant's file of its own if other hosts are to \
+                        have theirs by ACME";
+            return Err(Wrong::new(Kind::Conflict, format!("{host}: {why}"), help));
+        }
+        self.hosts += hosts.len();
+        if self.hosts > ACME_HOSTS_MAX {
+            let grouped = |count: usize| words::grouped(u32::try_from(count).unwrap_or(u32::MAX));
+            let message = format!("with these there are {} hosts whose certificates come by ACME", grouped(self.hosts));
+            let help =
+                format!("one fleet asks for at most {}: spread the tenants over several", grouped(ACME_HOSTS_MAX));
+            return Err(Wrong::new(Kind::OutOfRange, message, help));
+        }
+        Ok(())
+    }
+}
+
 /// Reads `[tls]` of a tenant that answers for `hosts`.
-pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>, hosts: &Read<Vec<HostPattern>>) -> Read<TenantTls> {
+pub(crate) fn read(
+    table: &Table<'_>,
+    outside: &Outside<'_>,
+    hosts: &Read<Vec<HostPattern>>,
+    by_acme: &mut ByAcme,
+) -> Read<TenantTls> {
     let hosts = hosts.as_deref().ok();
-    let certificates = table.read_with(&CERTIFICATES, |value| certificates(value, outside, hosts));
+    let is_own = table.value(&CERTIFICATES).is_some();
+    let acme = table.checked(&ACME, |value, acme| match acme {
+        true if is_own => Err(value.conflict("both `acme` and `certificates`", "remove one of the two")),
+        true => by_acme.take(hosts.unwrap_or_default()).map_err(|wrong| value.wrong(wrong)),
+        false => Ok(()),
+    });
+    let certificates = match acme {
+        Ok(false) if !is_own => Err(table.missing("`certificates` is missing", CERTIFICATES_HELP)),
+        _ => table.read_with(&CERTIFICATES, |value| certificates(value, outside, hosts)),
+    };
     let redirect_http = table.read(&REDIRECT_HTTP);
     let hsts = hsts(table);
     let client_ca = table.read_with(&CLIENT_CA_FILE, |value| client_ca(value, outside));
-    Ok(TenantTls { certificates: certificates?, redirect_http: redirect_http?, hsts: hsts?, client_ca: client_ca? })
+    let certificates = certificates?.unwrap_or_default();
+    Ok(TenantTls { certificates, acme: acme?, redirect_http: redirect_http?, hsts: hsts?, client_ca: client_ca? })
 }
 
 fn certificates(value: Value<'_>, outside: &Outside<'_>, hosts: Option<&[HostPattern]>) -> Read<Vec<Arc<Certificate>>> {

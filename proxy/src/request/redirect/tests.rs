@@ -50,7 +50,8 @@ fn redirected(
     let path = NormalPath::parse(facts.path).unwrap();
     let trusted = proxy.map(|_| "192.0.2.0/24".parse().unwrap());
     let client = client::resolve(peer, false, trusted.as_slice(), &headers);
-    to_https(&facts, &path, &client, tls, port).map(|to| to.to_str().unwrap().to_owned())
+    let is_covered = || tls.is_some_and(|tls| tls.certificates.iter().any(|known| known.covers(&facts.host)));
+    to_https(&facts, &path, &client, tls, is_covered, port).map(|to| to.to_str().unwrap().to_owned())
 }
 
 #[test]

@@ -6,7 +6,7 @@ use sluice_admission::{line::Override, usher::now};
 use sluice_config::{Certificate, Tenant};
 
 use super::read::Read;
-use crate::{admin::api::mode_name, gate::Gate, node::peers::Heard};
+use crate::{admin::api::mode_name, gate::Gate, node::peers::Heard, transport::tls::Certificates};
 
 /// Reads the line of a gate.
 pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
@@ -90,10 +90,23 @@ pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
     }
 }
 
-/// Reads when the certificates of a tenant end.
-pub(super) fn read_certificates(read: &mut Read, tenant: &Tenant) {
+/// Reads when the certificates of a tenant end, and how many are still to come.
+pub(super) fn read_certificates(read: &mut Read, tenant: &Tenant, all: &Certificates) {
+    let name = tenant.name.as_str();
     let certificates = tenant.tls.iter().flat_map(|tls| &tls.certificates);
-    certificates.for_each(|certificate| read_certificate(read, tenant.name.as_str(), certificate));
+    certificates.for_each(|certificate| read_certificate(read, name, certificate));
+    if !tenant.tls.as_ref().is_some_and(|tls| tls.acme) {
+        return;
+    }
+    let mut missing = 0.0;
+    for host in tenant.acme_hosts() {
+        match all.issued(host) {
+            Some(certificate) => read_certificate(read, name, &certificate),
+            None => missing += 1.0,
+        }
+    }
+    let help = "Hosts of a tenant whose certificate comes by ACME and is not there";
+    read.gauge("certificates_missing", help, &[("tenant", name)], missing);
 }
 
 /// Reads when a certificate ends. Two of the same names differ by their kind of key.

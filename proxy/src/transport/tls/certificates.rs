@@ -1,7 +1,8 @@
 //! Which certificate a client gets.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
+use arc_swap::ArcSwapOption;
 use rustls::{
     RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::{
@@ -15,7 +16,7 @@ use rustls::{
 use sluice_config::{Certificate, ClientCa, NodeTls, Tenant, TlsVersions};
 
 use super::{TicketKeys, TlsError, tickets::Ticketer};
-use crate::routing::HostTable;
+use crate::{routing::HostTable, transport::acme::Issued};
 
 /// Tickets that a client gets with a handshake of TLS 1.3: one for each of two connections, since each is used once.
 const TICKETS_PER_HANDSHAKE: usize = 2;
@@ -42,11 +43,31 @@ impl Presented {
     }
 }
 
-/// All certificates of a node by host. Built whole from a config, swapped whole.
+/// All certificates of a node by host. Built whole from a config, swapped whole, but for those that are issued meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct Certificates {
     by_host: HostTable<Arc<[Arc<Presented>]>>,
+    /// Hosts whose certificates come by ACME.
+    by_acme: HashMap<String, Slot>,
     default: Option<Arc<Presented>>,
+    /// How more are made; `None`: none come by ACME.
+    make: Option<Make>,
+}
+
+/// Where the certificate of a host comes by ACME.
+#[derive(Debug)]
+struct Slot {
+    client_ca: Option<ClientCa>,
+    presented: ArcSwapOption<Presented>,
+}
+
+/// Why there is nothing to present.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The client names no host, or one without a certificate.
+    Unknown,
+    /// The certificate of the host comes by ACME, and has not come yet.
+    NotIssued,
 }
 
 impl Certificates {
@@ -58,17 +79,51 @@ impl Certificates {
         tenants: impl IntoIterator<Item = &'t Tenant>,
         tickets: &Arc<TicketKeys>,
     ) -> Result<Self, TlsError> {
+        let (tls, tickets) = (tls.clone(), tickets.clone());
         let make = Make { tls, http2, tickets, provider: Arc::new(provider()) };
         let mut hosts = Vec::new();
+        let mut by_acme = HashMap::new();
         for tenant in tenants {
             let Some(settings) = &tenant.tls else { continue };
             let ca = settings.client_ca.as_ref();
+            let slot = || Slot { client_ca: ca.cloned(), presented: ArcSwapOption::empty() };
+            by_acme.extend(tenant.acme_hosts().map(|host| (host.to_owned(), slot())));
             let presented = settings.certificates.iter().map(|certificate| make.presented(certificate, ca));
             let presented: Arc<[_]> = presented.collect::<Result<_, _>>()?;
             hosts.extend(tenant.hosts.iter().map(|host| (host, presented.clone())));
         }
-        let default = tls.default_certificate.as_ref().map(|certificate| make.presented(certificate, None));
-        Ok(Self { by_host: HostTable::new(hosts), default: default.transpose()? })
+        let default = make.tls.default_certificate.as_ref().map(|certificate| make.presented(certificate, None));
+        let default = default.transpose()?;
+        let make = Some(make).filter(|_| !by_acme.is_empty());
+        Ok(Self { by_host: HostTable::new(hosts), by_acme, default, make })
+    }
+
+    /// Presents what has been issued from now on, and nothing that is not in there any more. Connections keep what they have
+    /// been presented with.
+    pub(crate) fn take(&self, issued: &Issued) {
+        let Some(make) = &self.make else { return };
+        for (host, slot) in &self.by_acme {
+            let (before, now) = (slot.presented.load(), issued.get(host));
+            if before.as_ref().map(|presented| &presented.certificate) == now {
+                continue;
+            }
+            let presented = now.map(|certificate| make.presented(certificate, slot.client_ca.as_ref()));
+            match presented.transpose() {
+                Ok(presented) => slot.presented.store(presented),
+                Err(error) => tracing::error!(host, %error, "the certificate that was issued cannot be presented"),
+            }
+        }
+    }
+
+    /// The certificate of a host that has come by ACME.
+    pub(crate) fn issued(&self, host: &str) -> Option<Arc<Certificate>> {
+        Some(self.by_acme.get(host)?.presented.load().as_ref()?.certificate.clone())
+    }
+
+    /// Whether there is a certificate for a host (lower case), the default left aside.
+    pub(crate) fn cover(&self, host: &str) -> bool {
+        let own = self.by_host.find(host).is_some_and(|(_, all)| all.iter().any(|p| p.certificate.covers(host)));
+        own || self.by_acme.get(host).is_some_and(|slot| slot.presented.load().is_some())
     }
 
     /// The certificate for hosts that no other covers.
@@ -76,21 +131,29 @@ impl Certificates {
         self.default.as_ref().map(|presented| &*presented.certificate)
     }
 
-    /// What a client that begins like this is presented with; `None`: there is nothing for it.
-    pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> Option<&Arc<Presented>> {
+    /// What a client that begins like this is presented with.
+    ///
+    /// # Errors
+    /// If there is nothing for it.
+    pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> Result<Arc<Presented>, Missing> {
         let verifies =
             |certificate: &Certificate| certificate.pair.key.choose_scheme(hello.signature_schemes()).is_some();
-        let named =
-            hello.server_name().and_then(|name| self.named(&name.trim_end_matches('.').to_ascii_lowercase(), verifies));
-        named.or(self.default.as_ref())
+        let name = hello.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
+        let named = name.as_deref().and_then(|name| self.named(name, verifies));
+        let is_to_come = || name.is_some_and(|name| self.by_acme.contains_key(&name));
+        let missing = || if is_to_come() { Missing::NotIssued } else { Missing::Unknown };
+        named.or_else(|| self.default.clone()).ok_or_else(missing)
     }
 
     /// What a client that asks for a host (lower case) is presented with, the default left aside. Of several certificates that
     /// cover it, it is the first one that the client verifies, or the first: the handshake then says what is wrong.
-    pub(crate) fn named(&self, host: &str, verifies: impl Fn(&Certificate) -> bool) -> Option<&Arc<Presented>> {
+    pub(crate) fn named(&self, host: &str, verifies: impl Fn(&Certificate) -> bool) -> Option<Arc<Presented>> {
+        if let Some(slot) = self.by_acme.get(host) {
+            return slot.presented.load_full();
+        }
         let (_, all) = self.by_host.find(host)?;
         let covering = || all.iter().filter(|presented| presented.certificate.covers(host));
-        covering().find(|presented| verifies(&presented.certificate)).or_else(|| covering().next())
+        covering().find(|presented| verifies(&presented.certificate)).or_else(|| covering().next()).cloned()
     }
 
     /// What clients are presented with that name no host.
@@ -116,14 +179,15 @@ fn provider() -> CryptoProvider {
 }
 
 /// What all of a node's TLS configs have in common.
-struct Make<'a> {
-    tls: &'a NodeTls,
+#[derive(Debug)]
+struct Make {
+    tls: NodeTls,
     http2: bool,
-    tickets: &'a Arc<TicketKeys>,
+    tickets: Arc<TicketKeys>,
     provider: Arc<CryptoProvider>,
 }
 
-impl Make<'_> {
+impl Make {
     fn presented(&self, certificate: &Arc<Certificate>, ca: Option<&ClientCa>) -> Result<Arc<Presented>, TlsError> {
         let versions: &[&SupportedProtocolVersion] = match self.tls.versions {
             TlsVersions::From12 => &[&TLS12, &TLS13],

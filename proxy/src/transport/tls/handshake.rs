@@ -4,8 +4,9 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::Poll,
+    time::Duration,
 };
 
 use prometheus::{IntCounter, IntCounterVec};
@@ -17,7 +18,7 @@ use tokio::{
 };
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
-use super::Presented;
+use super::{Missing, Presented};
 use crate::transport::connection::Protocol;
 
 /// Encrypted bytes that wait in a connection for a client to take them: one record, so that a client which reads nothing
@@ -39,6 +40,7 @@ pub(crate) struct HandshakeCounts {
     full: IntCounter,
     resumed: IntCounter,
     unknown_name: IntCounter,
+    not_issued: IntCounter,
     too_slow: IntCounter,
     failed: IntCounter,
     refused: IntCounter,
@@ -52,6 +54,7 @@ impl HandshakeCounts {
             full: of("full"),
             resumed: of("resumed"),
             unknown_name: of("unknown_name"),
+            not_issued: of("not_issued"),
             too_slow: of("too_slow"),
             failed: of("failed"),
             refused: of("refused"),
@@ -80,7 +83,7 @@ impl Handshakes {
         &self,
         tcp: TcpStream,
         deadline: Instant,
-        choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
+        choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Result<Arc<Presented>, Missing>,
     ) -> Option<Shaken> {
         let Ok(_place) = self.places.try_acquire() else {
             self.counts.refused.inc();
@@ -94,7 +97,11 @@ impl Handshakes {
             }
             Ok(Err(failed)) => {
                 match failed {
-                    Failed::UnknownName => self.counts.unknown_name.inc(),
+                    Failed::Missing(Missing::Unknown) => self.counts.unknown_name.inc(),
+                    Failed::Missing(Missing::NotIssued) => {
+                        self.counts.not_issued.inc();
+                        tell_of_missing();
+                    }
                     Failed::Io(error) => {
                         tracing::debug!(%error, "TLS handshake failed");
                         self.counts.failed.inc();
@@ -112,14 +119,17 @@ impl Handshakes {
     async fn hands(
         &self,
         tcp: TcpStream,
-        choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Option<Arc<Presented>>,
+        choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Result<Arc<Presented>, Missing>,
     ) -> Result<Shaken, Failed> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
         let presented = choose(&start.client_hello());
-        let Some(presented) = presented else {
-            let mut tcp = start.io;
-            refuse_name(&mut tcp).await?;
-            return Err(Failed::UnknownName);
+        let presented = match presented {
+            Ok(presented) => presented,
+            Err(missing) => {
+                let mut tcp = start.io;
+                refuse_name(&mut tcp).await?;
+                return Err(Failed::Missing(missing));
+            }
         };
         let mut accept = pin!(start.into_stream_with(presented.config(), |session| {
             session.set_buffer_limit(Some(SEND_BUFFER_BYTES));
@@ -144,13 +154,24 @@ impl Handshakes {
 }
 
 enum Failed {
-    UnknownName,
+    Missing(Missing),
     Io(io::Error),
 }
 
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
+    }
+}
+
+/// Says once a minute what an owner who looks on wants to know. Which host it is, the log of orders says.
+fn tell_of_missing() {
+    const EVERY: Duration = Duration::from_secs(60);
+    static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.is_none_or(|at| at.elapsed() >= EVERY) {
+        *told = Some(Instant::now());
+        tracing::warn!("TLS handshakes refused: the host's certificate has not been issued yet");
     }
 }
 

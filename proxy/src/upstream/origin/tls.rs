@@ -9,7 +9,7 @@ use rustls::{
     AlertDescription, CertificateError, ClientConfig, Error, RootCertStore,
     client::ResolvesClientCert,
     crypto::ring,
-    pki_types::ServerName,
+    pki_types::{CertificateDer, ServerName},
     sign::{CertifiedKey, SingleCertAndKey},
 };
 use sluice_config::OriginTls;
@@ -86,7 +86,12 @@ pub(super) fn config(settings: &OriginTls, http2: bool) -> Result<Arc<ClientConf
 
 /// What is spoken to servers that are no origins: as to an origin of which nothing is configured.
 pub(crate) fn tls_to_anywhere() -> Result<Arc<ClientConfig>, OriginTlsError> {
-    config(&OriginTls { name: None, ca: None, client: None }, false)
+    tls_trusting(None)
+}
+
+/// The same to servers whose certificates these authorities sign; `None`: those that the system trusts.
+pub(crate) fn tls_trusting(ca: Option<Vec<CertificateDer<'static>>>) -> Result<Arc<ClientConfig>, OriginTlsError> {
+    config(&OriginTls { name: None, ca, client: None }, false)
 }
 
 fn shows(pair: &Arc<CertifiedKey>) -> Arc<dyn ResolvesClientCert> {

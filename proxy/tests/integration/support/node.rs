@@ -35,6 +35,7 @@ pub(crate) struct Setup {
     env: Vec<(String, String)>,
     keeps_ports: bool,
     is_linked: bool,
+    http: Option<Reserved>,
 }
 
 impl Setup {
@@ -106,13 +107,20 @@ impl Setup {
         self
     }
 
-    pub(crate) async fn start(self) -> Node {
+    /// Visitors are served in plain HTTP on this port, which others know already; and it keeps its ports.
+    pub(crate) fn at(mut self, http: Reserved) -> Self {
+        self.http = Some(http);
+        self.keeps_ports()
+    }
+
+    pub(crate) async fn start(mut self) -> Node {
         let folder = ConfigFolder::new();
         let program = if self.is_linked { folder.path().join("sluice") } else { SLUICE.into() };
         if self.is_linked {
             symlink(SLUICE, &program).unwrap();
         }
-        let reserved = self.keeps_ports.then(|| [Reserved::new(), Reserved::new()]);
+        let http = self.http.take();
+        let reserved = self.keeps_ports.then(|| [http.unwrap_or_else(Reserved::new), Reserved::new()]);
         let any = "127.0.0.1:0".parse().unwrap();
         let [http, admin]: [SocketAddr; 2] = reserved.as_ref().map_or([any, any], |r| [r[0].addr(), r[1].addr()]);
         folder.write("sluice.toml", &(server_file(http, admin, &self.server) + &self.store + &self.tls));

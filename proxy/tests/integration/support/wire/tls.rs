@@ -7,7 +7,7 @@ use rustls::{
     client::{
         ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
     },
-    pki_types::ServerName,
+    pki_types::{CertificateDer, ServerName},
     version::{TLS12, TLS13},
 };
 use tokio::net::TcpStream;
@@ -36,8 +36,21 @@ impl TlsClient {
         trusts: &Authority,
         shows: Option<&Pair>,
     ) -> Self {
+        Self::with_root(versions, trusts.certificate.clone(), shows)
+    }
+
+    /// One that trusts whoever has this certificate.
+    pub(crate) fn trusting(root: CertificateDer<'static>) -> Self {
+        Self::with_root(&[&TLS13, &TLS12], root, None)
+    }
+
+    fn with_root(
+        versions: &[&'static SupportedProtocolVersion],
+        root: CertificateDer<'static>,
+        shows: Option<&Pair>,
+    ) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(trusts.certificate.clone()).unwrap();
+        roots.add(root).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
         let builder = builder.with_root_certificates(roots);
