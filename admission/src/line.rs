@@ -130,7 +130,7 @@ impl Line {
             clock,
         };
         for lane in known.lanes.iter().skip(1) {
-            line.open_lane(lane.lane, lane.head);
+            line.open_lane(LaneId::UNKNOWN, lane.head);
         }
         line
     }

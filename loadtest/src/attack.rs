@@ -46,6 +46,8 @@ use crate::{Failed, client::Site, console::say, descriptors, process::cpu_of};
 const SESSION_IDLE_S: u32 = 10;
 /// Longer than any pause that visitors are told to make (20 s, and a tenth), and than a sleeper sleeps beyond it.
 const CLAIM_WITHIN_S: u32 = 45;
+/// Of everybody's lane and of the members'.
+const WEIGHTS: [u32; 2] = [1, 3];
 /// What a run may take beyond the time in which everybody can be called.
 const SLACK_S: f64 = 120.0;
 
@@ -96,6 +98,9 @@ pub(crate) struct Options {
     /// Share of visitors who load the page again now and then.
     #[arg(long, default_value_t = 0.1, value_parser = share)]
     reloaders: f64,
+    /// Share of visitors who are members, and stand in a lane of three times the weight. None: all stand in one lane.
+    #[arg(long, default_value_t = 0.0, value_parser = share)]
+    members: f64,
     /// Requests without cookies, and with passes that are none, a second.
     #[arg(long, default_value_t = 20)]
     outlaws_per_second: u32,
@@ -117,6 +122,8 @@ enum Plant {
     RateDoubled,
     /// The nodes let twice as many inside.
     SeatsDoubled,
+    /// The nodes call both lanes alike.
+    WeightsIgnored,
 }
 
 pub(crate) fn share(text: &str) -> Result<f64, String> {
@@ -144,6 +151,7 @@ impl Options {
             release_per_minute: self.rate_per_minute,
             burst: self.burst.unwrap_or(self.rate_per_minute / 60).max(1),
             seats: self.seats,
+            weights: (self.members > 0.0).then_some(WEIGHTS),
             session_idle_s: SESSION_IDLE_S,
             claim_within_s: CLAIM_WITHIN_S,
             heard_within_us: Limits::heard_within_us(self.store == Where::Redis),
@@ -156,6 +164,7 @@ impl Options {
             None => limits,
             Some(Plant::RateDoubled) => Limits { release_per_minute: limits.release_per_minute * 2, ..limits },
             Some(Plant::SeatsDoubled) => Limits { seats: limits.seats * 2, ..limits },
+            Some(Plant::WeightsIgnored) => Limits { weights: limits.weights.map(|_| [1, 1]), ..limits },
         }
     }
 
@@ -164,9 +173,10 @@ impl Options {
         let store = if self.store == Where::Redis { "one Redis" } else { "its own line" };
         let over = humantime::format_duration(self.over);
         let s = if *nodes == 1 { "" } else { "s" };
+        let lanes = if self.members > 0.0 { format!(", {:.0} % members", self.members * 100.0) } else { String::new() };
         let tls = if self.tls { format!(", over TLS, {:.0} % h2", self.h2_share * 100.0) } else { String::new() };
         format!(
-            "{visitors} visitors within {over}, {nodes} node{s}, {store}, {rate_per_minute} a minute, {seats} seats{tls}"
+            "{visitors} visitors within {over}, {nodes} node{s}, {store}, {rate_per_minute} a minute, {seats} seats{lanes}{tls}"
         )
     }
 }
@@ -186,6 +196,7 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
         reloaders: options.reloaders,
         keepers: keepers(open_max, options.visitors),
         http2: if options.tls { options.h2_share } else { 0.0 },
+        members: options.members,
         inside_us: us(options.inside),
     };
     // Enough to take every seat, with those who walk away.

@@ -110,6 +110,7 @@ impl Options {
             release_per_minute,
             burst: (release_per_minute / 60).max(1),
             seats: u32::try_from(whole(seats)).unwrap_or(u32::MAX),
+            weights: None,
             session_idle_s: SESSION_IDLE_S,
             claim_within_s: CLAIM_WITHIN_S,
             heard_within_us: Limits::heard_within_us(self.store == Where::Redis),
@@ -131,8 +132,15 @@ async fn soak(options: &Options) -> Result<Report, Failed> {
     tokio::time::sleep(REST).await;
     let at_start = Sample::take(&fleet, clock, None)?;
 
-    let shares =
-        Shares { no_shows: 0.2, sleepers: 0.05, reloaders: 0.1, keepers: KEEPERS, http2: 0.0, inside_us: INSIDE_US };
+    let shares = Shares {
+        no_shows: 0.2,
+        sleepers: 0.05,
+        reloaders: 0.1,
+        keepers: KEEPERS,
+        http2: 0.0,
+        members: 0.0,
+        inside_us: INSIDE_US,
+    };
     let door = Arc::new(Door::new(clock, Net::new(fleet.addrs(), Doors::OPEN, open_max), Ledger::new()?, false));
     let view = LiveView::start(&door, None);
     let outlaws = tokio::spawn(outlaws::try_everything(door.clone(), probe, OUTLAWS_PER_SECOND));

@@ -1,6 +1,6 @@
 //! What holds after every step. Checked where assertions are on: in all tests, and in the simulator.
 
-use super::{Line, Rules, lane::Lane, queue::seats::Claim, slot_of};
+use super::{LaneId, Line, Rules, lane::Lane, queue::seats::Claim, slot_of};
 
 /// Seats are looked at one by one after every step while there are few, else after one step in this many.
 const EVERY_STEPS: u64 = 64;
@@ -33,6 +33,9 @@ impl Line {
         assert_eq!(summary.waiting, summary.lanes.iter().map(|lane| lane.waiting).sum::<u64>());
         let called: u64 = self.lanes.iter().map(|lane| lane.called_total).sum();
         assert_eq!(called, self.called_total, "calls of lanes do not add up");
+        let mut ids: Vec<_> = self.lanes.iter().map(|lane| lane.id).filter(|&id| id != LaneId::UNKNOWN).collect();
+        ids.sort_unstable();
+        assert!(ids.is_sorted_by(|a, b| a < b), "a lane is in two slots");
         for (slot, (lane, told)) in self.lanes.iter().zip(summary.lanes.iter()).enumerate() {
             lane.check(slot, self.clock.now_ms);
             assert!(told.gaps.is_sorted() && told.gaps.iter().all(|gap| gap.0 <= gap.1 && gap.1 <= lane.issued));

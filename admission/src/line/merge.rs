@@ -63,14 +63,10 @@ impl Line {
         self.epoch = known.epoch;
         for (slot, lane) in known.lanes.iter().enumerate() {
             if slot >= self.lanes.len() {
-                self.open_lane(lane.lane, lane.head);
+                self.open_lane(LaneId::UNKNOWN, lane.head);
             }
-            let here = &mut self.lanes[slot];
-            let knows_better = steps_are_missing || here.id == LaneId::UNKNOWN;
-            if knows_better && slot > 0 && lane.lane != LaneId::UNKNOWN {
-                here.id = lane.lane;
-            }
-            here.merge(lane);
+            self.place_lane(slot, lane.lane, steps_are_missing);
+            self.lanes[slot].merge(lane);
         }
         self.rate.merge(&known.calls);
         self.ended.learn(known.ended_ms.unwrap_or_default());
@@ -83,6 +79,22 @@ impl Line {
             let lane = self.lane_up_to(top);
             lane.issued = lane.issued.max(top);
         }
+    }
+
+    /// A node says which lane is in a slot. A lane is in one slot only: if the node knows better, where the lane was taken
+    /// to be is the one that was taken to be here; else it stays where it is.
+    fn place_lane(&mut self, slot: usize, id: LaneId, knows_better: bool) {
+        let here = self.lanes[slot].id;
+        if slot == 0 || matches!(id, LaneId::FIRST | LaneId::UNKNOWN) {
+            return;
+        }
+        let other = self.lanes.iter_mut().enumerate().find(|(at, other)| *at != slot && other.id == id);
+        match other {
+            Some((_, other)) if knows_better => other.id = here,
+            None if knows_better || here == LaneId::UNKNOWN => {}
+            _ => return,
+        }
+        self.lanes[slot].id = id;
     }
 
     /// Visitors hold tokens for these numbers, the highest of each lane; 0: none. True: some were never handed out.

@@ -3,6 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{Method, Request, header};
 use serde::Deserialize;
+use sluice_admission::line::number_of;
 
 use crate::client::Answer;
 
@@ -14,6 +15,9 @@ pub(crate) const OTHER_QUEUE: &str = "other";
 
 /// Who asks, for the origin to write down.
 pub(crate) const VISITOR: &str = "x-visitor";
+
+/// By this a rule of the queue knows its members. It goes with pages only: polls go to another path.
+pub(crate) const MEMBER: &str = "x-member";
 
 /// What a visitor asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +69,19 @@ pub(crate) struct Browser {
     visitor: String,
     /// What the names of the nodes' cookies begin with.
     prefix: &'static str,
+    member: bool,
     jar: Vec<(String, String)>,
 }
 
 impl Browser {
     /// One that comes over TLS, or in the open.
     pub(crate) fn new(visitor: String, secure: bool) -> Self {
-        Self { visitor, prefix: if secure { "__Host-" } else { "" }, jar: Vec::new() }
+        Self { visitor, prefix: if secure { "__Host-" } else { "" }, member: false, jar: Vec::new() }
+    }
+
+    /// The same of a member.
+    pub(crate) fn of_member(self, member: bool) -> Self {
+        Self { member, ..self }
     }
 
     /// `None` only for what cannot be a header: never of a visitor's own making.
@@ -94,6 +104,9 @@ impl Browser {
             .header("sec-fetch-mode", mode)
             .header("sec-fetch-site", site)
             .header(VISITOR, &self.visitor);
+        if self.member && matches!(errand, Errand::Page(_)) {
+            request = request.header(MEMBER, "yes");
+        }
         if !self.jar.is_empty() {
             let pairs: Vec<_> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
             request = request.header(header::COOKIE, pairs.join("; "));
@@ -127,14 +140,17 @@ impl Browser {
         format!("{}sluice_{kind}_{queue}", self.prefix)
     }
 
-    /// The number that its pass or ticket is for. Tokens are signed, not secret.
+    /// The number that its pass or ticket is for, as the line has it. Tokens are signed, not secret.
     pub(crate) fn number(&self) -> Option<u64> {
         #[derive(Deserialize)]
         struct Claims {
             n: u64,
+            /// The slot of its lane; of the first none is said.
+            #[serde(default)]
+            l: usize,
         }
         let token = self.token("pass", QUEUE).or_else(|| self.token("ticket", QUEUE))?;
         let claims = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-        serde_json::from_slice(&claims).ok().map(|Claims { n }| n)
+        serde_json::from_slice(&claims).ok().map(|Claims { n, l }| number_of(l, n))
     }
 }

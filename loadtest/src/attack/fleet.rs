@@ -156,9 +156,10 @@ impl Fleet {
         let tls = if self.secure { Site::TENANT } else { "" };
         format!(
             "name = \"shop\"\nhosts = [\"{HOST}\"]\n\n[origin]\nservers = [\"{origin}\"]\n\n{tls}[[queue]]\nname = \
-             \"{QUEUE}\"\npaths = [\"/\"]\n{}{loss}{more}\n[[queue]]\nname = \"{OTHER_QUEUE}\"\npaths = \
+             \"{QUEUE}\"\npaths = [\"/\"]\n{}{loss}{more}\n{}\n[[queue]]\nname = \"{OTHER_QUEUE}\"\npaths = \
              [\"{OTHER}\"]\nrelease_per_minute = 60000\n{loss}",
-            limits.settings()
+            limits.settings(),
+            limits.lanes()
         )
     }
 }

@@ -1,5 +1,6 @@
 //! Holds a run against what Sluice promises: by what the visitors were told and by the origin's log, by nothing else.
 
+mod lanes;
 mod order;
 mod rate;
 mod seats;
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use self::{
+    lanes::Lanes,
     rate::{Fullest, Second},
     truth::Shown,
 };
@@ -100,6 +102,8 @@ pub(crate) struct Figures {
     pub(crate) over_time: Vec<Second>,
     /// Seconds from coming to being let in, of those who had to wait.
     pub(crate) wait_s: Quantiles,
+    /// What became of two lanes, if there were.
+    pub(crate) lanes: Option<Lanes>,
 }
 
 /// What the judge works with: stories by number, and what reached the origin by visitor.
@@ -213,12 +217,13 @@ impl Figures {
             unexplained: by_kind(unexplained),
             over_time: rate::seconds(&over_time),
             wait_s: case.waits(),
+            lanes: evidence.limits.weights.map(|_| case.lanes()),
         }
     }
 
     /// Every promise, kept or not.
     pub(crate) fn judge(&self, limits: &Limits) -> Vec<Promise> {
-        [self.judge_safety(limits), self.judge_use(), self.judge_truth()].concat()
+        [self.judge_safety(limits), self.judge_use(), self.judge_truth(), self.judge_lanes(limits)].concat()
     }
 
     /// The promises that no fault of a store or a node may change.
@@ -303,6 +308,25 @@ impl Figures {
             shown("truth: the first shown wait holds", &self.first_shown),
             shown("truth: every shown wait holds", &self.every_shown),
             held("truth: the position never rises", self.position_rises == 0, format!("{} times", self.position_rises)),
+        ]
+    }
+
+    fn judge_lanes(&self, limits: &Limits) -> Vec<Promise> {
+        let (Some(lanes), Some(weights)) = (&self.lanes, limits.weights) else { return Vec::new() };
+        let covered = lanes.first_shown.iter().filter_map(Shown::share).reduce(f64::min);
+        vec![
+            held(
+                "lanes: both are called by their weights while both stand",
+                lanes.share_off(weights).is_none_or(|off| off <= lanes.may_be_off()),
+                lanes.in_words(weights),
+            ),
+            held(
+                "lanes: the first shown wait holds in each",
+                covered.is_none_or(|share| share >= COVERED_MIN),
+                covered.map_or("hardly anybody had to wait: not judged".to_owned(), |share| {
+                    format!("{} in the worse one", percent(share))
+                }),
+            ),
         ]
     }
 

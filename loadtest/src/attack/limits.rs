@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::clock::{SECOND_US, Us};
+use super::{
+    browser::MEMBER,
+    clock::{SECOND_US, Us},
+};
 
 /// What the rate's window is long, in seconds.
 pub(crate) const WINDOW_S: u64 = 60;
@@ -20,6 +23,8 @@ pub(crate) struct Limits {
     pub(crate) burst: u32,
     /// `max_active`.
     pub(crate) seats: u32,
+    /// The weights of everybody's lane and of the members'; `None`: all stand in one.
+    pub(crate) weights: Option<[u32; 2]>,
     pub(crate) session_idle_s: u32,
     pub(crate) claim_within_s: u32,
     /// How long ago it may be that a node has heard from the line, or the line of a poll.
@@ -43,6 +48,16 @@ impl Limits {
 
     pub(crate) fn session_idle_us(&self) -> Us {
         u64::from(self.session_idle_s) * SECOND_US
+    }
+
+    /// The lanes, and a rule that leads members into theirs, as an operator would write them: tables, which come last.
+    pub(crate) fn lanes(&self) -> String {
+        let Some([general, members]) = self.weights else { return String::new() };
+        format!(
+            "[[queue.lane]]\nname = \"general\"\nweight = {general}\n[[queue.lane]]\nname = \"members\"\nweight = \
+             {members}\n[[queue.rule]]\nname = \"members\"\nwhen = {{ headers = {{ {MEMBER} = \"yes\" }} }}\naction = \
+             \"lane\"\nlane = \"members\"\n"
+        )
     }
 
     /// As an operator would write them.

@@ -22,6 +22,8 @@ pub(crate) struct Shares {
     pub(crate) keepers: f64,
     /// Who speak HTTP/2.
     pub(crate) http2: f64,
+    /// Who are members, and get into a lane of their own.
+    pub(crate) members: f64,
     /// How long a visit takes on the whole.
     pub(crate) inside_us: Us,
 }
@@ -39,6 +41,7 @@ pub(crate) struct Plan {
     pub(crate) keeps: bool,
     /// Speaks HTTP/2.
     pub(crate) http2: bool,
+    pub(crate) member: bool,
     /// How long it is inside.
     pub(crate) inside_us: Us,
     /// Its visit ends by an answer of the origin.
@@ -74,7 +77,8 @@ impl Plan {
         let ends = dice.unit() < ENDS;
         // Last, and only where there is a choice: a crowd that speaks HTTP/1.1 is the same as ever.
         let http2 = shares.http2 > 0.0 && dice.unit() < shares.http2;
-        Self { who, due_us, patience, reloads, keeps, http2, inside_us, ends, dice }
+        let member = shares.members > 0.0 && dice.unit() < shares.members;
+        Self { who, due_us, patience, reloads, keeps, http2, member, inside_us, ends, dice }
     }
 
     /// The pause before the next request inside.

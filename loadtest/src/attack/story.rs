@@ -1,6 +1,7 @@
 //! What a visitor has to tell when all is over.
 
 use serde::Serialize;
+use sluice_admission::line::slot_of;
 
 use super::clock::Us;
 
@@ -55,5 +56,10 @@ pub(crate) struct Wait {
 impl Story {
     pub(crate) fn number(&self) -> Option<u64> {
         self.numbers.first().copied()
+    }
+
+    /// The slot of its lane.
+    pub(crate) fn lane(&self) -> Option<usize> {
+        self.number().map(slot_of)
     }
 }

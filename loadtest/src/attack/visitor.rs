@@ -71,7 +71,7 @@ pub(crate) async fn journey(plan: Plan, door: Arc<Door>) -> Story {
         ..Story::default()
     };
     let client = Client::new(door.net.clone(), plan.from(), plan.keeps, plan.http2);
-    let browser = Browser::new(Who::Visitor(plan.who).name(), door.net.is_secure());
+    let browser = Browser::new(Who::Visitor(plan.who).name(), door.net.is_secure()).of_member(plan.member);
     let mut journey =
         Journey { plan, door, client, browser, story, stands: false, ahead: None, asked_us: 0, late_us: 0 };
     if journey.door.rest_until(journey.plan.due_us).await.is_some() {

@@ -162,6 +162,20 @@ fn a_line_that_was_lost_learns_from_a_node_which_lane_is_in_which_slot() {
 }
 
 #[test]
+fn a_lane_is_in_one_slot_although_a_node_remembers_it_in_another() {
+    // A node remembers one lane in the first slot. The line was lost, and begun anew from a file that names them in
+    // another order.
+    let mut old = Bench::new(with_lanes(1, &[("members", 2)]));
+    old.after(100, Batch::default());
+    let known = Known { steps: 100, ..old.line.known() };
+    let mut lost = Bench::new(with_lanes(1, &[("press", 5), ("members", 2)]));
+    lost.after(100, Batch::default());
+    lost.after(100, Batch { known, ..Batch::default() });
+    let ids: Vec<_> = lost.line.summary().lanes.iter().map(|lane| lane.lane).collect();
+    assert_eq!(ids, [LaneId::FIRST, lane("members"), lane("press")], "the weight of the members counts once");
+}
+
+#[test]
 fn a_visitor_whose_lane_was_lost_keeps_the_place() {
     let mut bench = Bench::new(rules());
     let number = number_of(2, 40);

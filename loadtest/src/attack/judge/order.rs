@@ -125,10 +125,15 @@ impl Case<'_> {
         time_us: impl Fn(&Story) -> Option<Us>,
         before_us: impl Fn(&Present, &Story) -> Option<Us>,
     ) -> Vec<(u64, u64)> {
-        let mut higher = Earliest::new(self.stories.iter().map(|story| self.called_after_us(story)).collect());
+        let nobody = || Earliest::new(self.stories.iter().map(|story| self.called_after_us(story)).collect());
+        let (mut higher, mut lane) = (nobody(), None);
         let mut found = Vec::new();
         for story in self.stories.iter().rev() {
             let Some(number) = story.number() else { continue };
+            // There is an order within a lane; the numbers of each stand together.
+            if lane != story.lane() {
+                (higher, lane) = (nobody(), story.lane());
+            }
             let by = self.presences(story).into_iter().find_map(|present| {
                 let (time_us, by) = higher.later_than(present.from_us)?;
                 (time_us < before_us(&present, story)?).then_some(by)
@@ -141,12 +146,16 @@ impl Case<'_> {
         found
     }
 
-    /// The numbers of those who always asked as told, in the order in which they reached the origin.
+    /// The places of those who always asked as told, in the order in which they reached the origin, lane after lane.
     pub(super) fn order_of_entries(&self) -> Vec<u32> {
         let steady = self.stories.iter().filter(|story| story.steady && !story.waits.is_empty());
-        let mut entries: Vec<_> =
-            steady.filter_map(|story| Some((self.entry_us(story)?, u32::try_from(story.number()?).ok()?))).collect();
+        let entry = |story: &&Story| Some((story.lane()?, self.entry_us(story)?, story.number()?));
+        let mut entries: Vec<_> = steady.filter_map(entry).collect();
         entries.sort_unstable();
-        entries.into_iter().map(|(_, number)| number).collect()
+        // Only their order counts: a lane's places begin where those of the lane before have ended.
+        let mut numbers: Vec<_> = entries.iter().map(|&(_, _, number)| number).collect();
+        numbers.sort_unstable();
+        let rank = |number| u32::try_from(numbers.partition_point(|&other| other < number)).unwrap_or(u32::MAX);
+        entries.into_iter().map(|(_, _, number)| rank(number)).collect()
     }
 }

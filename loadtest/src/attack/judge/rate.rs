@@ -245,6 +245,7 @@ mod tests {
         release_per_minute: 1_200,
         burst: 40,
         seats: 1_000,
+        weights: None,
         session_idle_s: 10,
         claim_within_s: 30,
         heard_within_us: 250_000,

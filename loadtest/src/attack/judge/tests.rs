@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use sluice_admission::line::number_of;
+
 use super::*;
 use crate::attack::{report::broken, story::Wait};
 
@@ -15,6 +17,7 @@ const LIMITS: Limits = Limits {
     release_per_minute: 600,
     burst: 10,
     seats: 100,
+    weights: None,
     session_idle_s: 10,
     claim_within_s: 30,
     heard_within_us: 250_000,
@@ -105,6 +108,33 @@ fn a_run_as_it_should_be_is_not_complained_of() {
     assert!(figures.rate_used.is_some_and(|used| used > 0.99), "{:?}", figures.rate_used);
     // It must come near enough to the bounds that a judge who sees little does not pass for one who sees nothing.
     assert!(figures.most_called_in_60_s > 540, "{}", figures.most_called_in_60_s);
+}
+
+const WEIGHTS: &str = "lanes: both are called by their weights while both stand";
+
+/// The sound run in two lanes: so many of four are called in the second one.
+fn in_lanes(second: u64) -> Evidence {
+    let mut evidence = sound();
+    evidence.limits.weights = Some([1, 3]);
+    let mut issued = [0; 2];
+    for (at, story) in evidence.stories.iter_mut().enumerate() {
+        let lane = usize::from(at as u64 % 4 < second);
+        issued[lane] += 1;
+        story.numbers = vec![number_of(lane, issued[lane])];
+    }
+    evidence
+}
+
+#[test]
+fn lanes_that_are_called_by_their_weights_are_not_complained_of_and_others_are_found() {
+    finds(&in_lanes(3), &[]);
+    finds(&in_lanes(2), &[WEIGHTS]);
+    // Who is called later than somebody of another lane is not overtaken, and who is in the same one is.
+    let mut evidence = in_lanes(3);
+    let number = |evidence: &Evidence, at: usize| evidence.stories[at].numbers.clone();
+    let (early, late) = (number(&evidence, 200), number(&evidence, 600));
+    (evidence.stories[200].numbers, evidence.stories[600].numbers) = (late, early);
+    finds(&evidence, &[ORDER, ORDER_AT_ORIGIN]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Case<'_> {
         self.shown(|story| story.waits.iter())
     }
 
-    fn shown<'b, I: Iterator<Item = &'b Wait>>(&'b self, of: impl Fn(&'b Story) -> I) -> Shown {
+    pub(super) fn shown<'b, I: Iterator<Item = &'b Wait>>(&'b self, of: impl Fn(&'b Story) -> I) -> Shown {
         let mut shown = Shown::default();
         for &story in self.stories.iter().filter(|story| story.steady) {
             let Some(entered_us) = story.entered_us else { continue };

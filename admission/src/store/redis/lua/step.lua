@@ -48,7 +48,7 @@ local function start(epoch)
   -- Numbers may be high already; blocks are counted from where the line is.
   for slot, told in ipairs(known.lanes) do
     if slot > 1 then
-      open_lane(told.id, told.head)
+      open_lane(C.UNKNOWN, told.head)
     else
       l.blocks_start = floor(told.head / C.BLOCK) * C.BLOCK
     end

@@ -19,17 +19,34 @@ local function lane_up_to(number)
   l = lane_of(number)
 end
 
+-- A node says which lane is in a slot. A lane is in one slot only: if the node knows better, where the lane was taken to be
+-- is the one that was taken to be here; else it stays where it is.
+local function place_lane(slot, id, knows_better)
+  local here = lanes[slot].id
+  if slot == 1 or id == lanes[1].id or id == C.UNKNOWN or id == here or not (knows_better or here == C.UNKNOWN) then
+    return
+  end
+  for _, other in ipairs(lanes) do
+    if other.id == id then
+      if not knows_better then
+        return
+      end
+      other.id = here
+      break
+    end
+  end
+  lanes[slot].id = id
+end
+
 -- Takes in what a node knows of the lanes. `lost`: it remembers more steps than there were, so it also knows better which
 -- lane is in which slot.
 local function merge_lanes(lost)
   for slot, told in ipairs(known.lanes) do
     if slot > #lanes then
-      open_lane(told.id, told.head)
+      open_lane(C.UNKNOWN, told.head)
     end
     l = lanes[slot]
-    if slot > 1 and (lost or l.id == C.UNKNOWN) and told.id ~= C.UNKNOWN then
-      l.id = told.id
-    end
+    place_lane(slot, told.id, lost)
     l.floor = max(l.floor, told.floor)
     l.head = max(l.head, told.head, l.floor)
     merge_gaps(told.gaps)
