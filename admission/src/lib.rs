@@ -8,3 +8,7 @@ pub mod standing;
 pub mod store;
 pub mod token;
 pub mod usher;
+
+#[cfg(test)]
+#[path = "../../config/src/testing/fuzz.rs"]
+mod fuzz;

@@ -37,6 +37,8 @@
 mod declare;
 mod diagnostics;
 mod forms;
+#[cfg(test)]
+mod fuzzed;
 pub mod limits;
 mod load;
 pub mod manual;

@@ -4,6 +4,7 @@
 //! without counting lines and columns.
 
 pub(crate) mod certificates;
+pub(crate) mod fuzz;
 
 use std::{
     cell::RefCell,

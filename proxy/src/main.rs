@@ -5,6 +5,9 @@
 
 mod admin;
 mod commands;
+#[cfg(test)]
+#[path = "../../config/src/testing/fuzz.rs"]
+mod fuzz;
 mod gate;
 mod node;
 mod protocol;

@@ -298,3 +298,37 @@ async fn read<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin)) -> io:
     }
     postcard::from_bytes(&bytes).map(Some).map_err(|_| io::ErrorKind::InvalidData.into())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// What is read of any bytes is written as them, and takes no more memory than they do.
+    fn fuzzed(bytes: &[u8]) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut rest = bytes;
+            if let Ok(Some((nth, question))) = read::<(u64, Question)>(&mut rest).await {
+                let written = frame(&(nth, &question)).unwrap();
+                let (again, said) = read::<(u64, Question)>(&mut written.as_slice()).await.unwrap().unwrap();
+                assert_eq!((again, format!("{said:?}")), (nth, format!("{question:?}")));
+            }
+            let _ = read::<(u64, Answer)>(&mut &*bytes).await;
+        });
+    }
+
+    #[test]
+    fn fuzzed_frames_are_questions_that_are_written_alike_or_none() {
+        let line = || ("shop".to_owned(), "sale".to_owned());
+        let (rules, batch) = (crate::usher::tests::rules(), Box::new(Batch::default()));
+        let questions = [
+            Question::Sync { line: line(), rules, batch },
+            Question::Find { line: line(), number: 7 },
+            Question::Share { name: "a".to_owned(), value: vec![1, 2], keep: Duration::from_secs(1) },
+        ];
+        let made = questions.iter().map(|question| frame(&(1_u64, question)).unwrap()).collect();
+        crate::fuzz::run(env!("CARGO_MANIFEST_DIR"), "frames", made, 20_000, fuzzed);
+    }
+}

@@ -297,3 +297,19 @@ fn heal(line: Option<Line>, damaged: &[Damaged], rules: &Rules, reading: Reading
     step(&mut line, Known { epoch, steps, life, calls, ..Known::default() });
     Some(line)
 }
+
+/// What is read of any bytes ends within them, and is read alike without what is behind it.
+#[cfg(test)]
+pub(super) fn fuzzed(bytes: &[u8]) {
+    let Ok(read) = replay(bytes) else { return };
+    assert!(read.snapshot_bytes <= read.bytes && read.bytes <= bytes.len());
+    assert!(read.damage.as_ref().is_none_or(|(offset, ..)| (read.bytes..=bytes.len()).contains(offset)));
+    if read.line.is_none() {
+        assert!(read.bytes == 0 && read.damage.is_some());
+        return;
+    }
+    let again = replay(&bytes[..read.bytes]).unwrap_or_default();
+    assert!(again.damage.is_none() && again.bytes == read.bytes && again.sequence == read.sequence);
+    let summary = |replay: &Replay| replay.line.as_ref().map(|line| line.summary().clone());
+    assert_eq!(summary(&again), summary(&read));
+}

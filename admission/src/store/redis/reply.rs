@@ -263,3 +263,42 @@ impl Numbers<'_> {
         if answers.len() == expected { Ok(answers) } else { Err(Malformed) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An answer that is taken is one to what was asked.
+    fn fuzzed(bytes: &[u8]) {
+        let [newcomers, asks, numbers @ ..] = bytes else { return };
+        let (newcomers, asks) = (usize::from(*newcomers % 4), usize::from(*asks % 4));
+        // Small numbers are most of what scripts say; a byte of 255 stands before one that is not.
+        let mut values = Vec::new();
+        let mut numbers = numbers.iter();
+        while let Some(&byte) = numbers.next() {
+            let number = match byte {
+                255 => i64::from_le_bytes(std::array::from_fn(|_| numbers.next().copied().unwrap_or(0))),
+                254 => -1,
+                byte => byte.into(),
+            };
+            values.push(if byte == 253 { Value::Nil } else { Value::Int(number) });
+        }
+        let value = Value::Array(values);
+        let rules = crate::usher::tests::rules();
+        if let Ok(Reply::Outcome(outcome)) = read(&value, &rules, newcomers, asks) {
+            assert_eq!((outcome.newcomers.len(), outcome.asks.len()), (newcomers, asks));
+        }
+        let _ = (minutes(&value), found(&value));
+    }
+
+    #[test]
+    fn fuzzed_answers_are_to_what_was_asked_or_malformed() {
+        let made = [
+            vec![0, 0, 254, 99],
+            vec![1, 1, 0, 5],
+            [&[2, 1][..], &[0; 120]].concat(),
+            [&[0, 0][..], &[1; 90]].concat(),
+        ];
+        crate::fuzz::run(env!("CARGO_MANIFEST_DIR"), "replies", made.into(), 50_000, fuzzed);
+    }
+}

@@ -196,3 +196,29 @@ proptest! {
         prop_assert!(find(&after, names).iter().all(Candidates::is_empty));
     }
 }
+
+/// None of ours is left for the origin, and what is left is made of what came, in its order.
+fn fuzzed(bytes: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let Ok(value) = HeaderValue::from_bytes(line) else { return };
+        headers.append(header::COOKIE, value);
+    }
+    let mut edits = Vec::new();
+    strip(&headers, &mut edits);
+    let before: Vec<Vec<u8>> = pairs(&headers).map(<[u8]>::to_vec).collect();
+    for edit in edits {
+        match edit {
+            Edit::Set(name, value) => drop(headers.insert(name, value)),
+            Edit::Remove(name) => drop(headers.remove(name)),
+        }
+    }
+    assert!(!any_of_ours(&headers), "{headers:?}");
+    let mut came = before.iter();
+    assert!(pairs(&headers).all(|left| came.any(|pair| pair == left)), "{headers:?}");
+}
+
+#[test]
+fn fuzzed_cookies_leave_none_of_ours_and_nothing_new_for_the_origin() {
+    crate::fuzz::run(env!("CARGO_MANIFEST_DIR"), "cookies", Vec::new(), 50_000, fuzzed);
+}

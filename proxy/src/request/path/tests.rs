@@ -446,3 +446,19 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 }
+
+/// A normal form is its own, and is rooted, without anything that an origin could read in another way.
+fn fuzzed(raw: &[u8]) {
+    let Ok(path) = NormalPath::parse(raw) else { return };
+    let normal = path.as_str();
+    let again = NormalPath::parse(normal.as_bytes()).expect("a normal form is not ambiguous");
+    assert_eq!(again.as_str(), normal);
+    assert!(normal.starts_with('/') && !normal.split('/').any(|segment| matches!(segment, "." | "..")), "{normal}");
+    assert!(normal.bytes().all(|byte| byte > b' ' && byte != 0x7f && !b"\\?#".contains(&byte)), "{normal}");
+    assert!(path.readings().count() <= 64, "{normal}");
+}
+
+#[test]
+fn fuzzed_paths_are_ambiguous_or_in_a_form_of_their_own() {
+    crate::fuzz::run(env!("CARGO_MANIFEST_DIR"), "paths", Vec::new(), 50_000, fuzzed);
+}

@@ -149,3 +149,23 @@ proptest! {
         prop_assert!(parse(&[&header[..], b"x"].concat()).is_err());
     }
 }
+
+/// A header that is taken is whole: without its last byte it is none, and nothing may be added to its line.
+fn fuzzed(bytes: &[u8]) {
+    if bytes.len() > V2_BYTES_MAX || !(bytes.starts_with(BEGIN_V1) || bytes.starts_with(BEGIN_V2)) {
+        return;
+    }
+    if let Ok(Some(_)) = parse(bytes) {
+        assert!(parse(&bytes[..bytes.len() - 1]).is_err(), "{bytes:?}");
+        assert!(bytes.starts_with(BEGIN_V2) || bytes.ends_with(b"\r\n"), "{bytes:?}");
+    }
+}
+
+#[test]
+fn fuzzed_proxy_headers_are_whole_or_refused() {
+    let lines =
+        ["PROXY TCP4 192.0.2.7 198.51.100.1 8080 443\r\n", "PROXY TCP6 2001:db8::7 ::1 1 2\r\n", "PROXY UNKNOWN\r\n"];
+    let mut made: Vec<Vec<u8>> = lines.map(|line| line.as_bytes().to_vec()).into();
+    made.extend([v2(0x21, 0x11, &v4_addresses()), v2(0x21, 0x21, &v6_addresses()), v2(0x20, 0, b"")]);
+    crate::fuzz::run(env!("CARGO_MANIFEST_DIR"), "proxy-headers", made, 50_000, fuzzed);
+}

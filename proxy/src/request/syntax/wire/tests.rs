@@ -213,3 +213,23 @@ proptest! {
         prop_assert_eq!(feed(&stream), Ok(State::default()));
     }
 }
+
+/// How bytes are cut into reads changes nothing, and what is refused stays so.
+fn fuzzed(bytes: &[u8]) {
+    let mut whole = Wire::default();
+    let found = whole.feed(bytes);
+    for size in [1, 7] {
+        let mut cut = Wire::default();
+        let pieces = bytes.chunks(size).try_for_each(|piece| cut.feed(piece));
+        assert_eq!((pieces, &cut.state), (found, &whole.state));
+    }
+    if let Err(violation) = found {
+        assert_eq!(whole.feed(GET), Err(violation));
+    }
+}
+
+#[test]
+fn fuzzed_streams_of_requests_are_judged_alike_however_they_come() {
+    let made = vec![GET.to_vec(), chunked(b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"), [GET, GET].concat()];
+    crate::fuzz::run(env!("CARGO_MANIFEST_DIR"), "requests", made, 30_000, fuzzed);
+}
