@@ -81,7 +81,8 @@ pub(crate) fn read(outside: &Outside<'_>) -> Result<Config, Errors> {
         node
     });
     let mut of_tenants = Vec::new();
-    let Tenants { tenants, all_without_tls } = tenants(outside, is_store_shared, tenant::Shared::new(has_acme), &mut of_tenants);
+    let Tenants { tenants, all_without_tls } =
+        tenants(outside, is_store_shared, tenant::Shared::new(has_acme), &mut of_tenants);
     if let Some(mistake) = without_certificate.filter(|_| all_without_tls) {
         mistakes.push(mistake);
         mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));

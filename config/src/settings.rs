@@ -9,8 +9,8 @@ use std::sync::Arc;
 pub use crate::{
     forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
-        acme::{Acme, AcmeDirectory},
         access_log::{AccessLog, ClientShown, LogField, LogTarget},
+        acme::{Acme, AcmeDirectory},
         admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
         cookies::{CookieDomain, Cookies, SameSite},
         cors::Cors,

@@ -113,7 +113,8 @@ fn directory(written: &str) -> Result<AcmeDirectory, Wrong> {
     if KNOWN.iter().any(|(word, _)| *word == written) {
         return Ok(AcmeDirectory(written.to_owned()));
     }
-    const HELP: &str = "write \"letsencrypt\", \"letsencrypt-staging\", or the URL of a directory, which begins with https://";
+    const HELP: &str =
+        "write \"letsencrypt\", \"letsencrypt-staging\", or the URL of a directory, which begins with https://";
     match webhook::url(written) {
         Ok(url) if url.https => Ok(AcmeDirectory(written.to_owned())),
         Ok(_) => Err(Wrong::malformed("certificates that are asked for in plain HTTP could be anybody's", HELP)),

@@ -93,7 +93,8 @@ pub(crate) fn without_certificate(diagnostics: &Diagnostics, entries: &DeTable<'
     if !is_spoken || entry("tls", "default_certificate").is_some() {
         return None;
     }
-    let help = "give a tenant its `[tls]` with `certificates` or `acme`, or write a `default_certificate` into `[tls]` here";
+    let help =
+        "give a tenant its `[tls]` with `certificates` or `acme`, or write a `default_certificate` into `[tls]` here";
     diagnostics.suspect(https.span(), Wrong::new(Kind::Missing, "no tenant has a certificate to present here", help))
 }
 

@@ -226,10 +226,11 @@ fn parent(mut hosts: impl Iterator<Item = String>) -> Option<String> {
 fn covered(tenant: &Tenant, certificates: &[&Certificate], notes: &mut Vec<String>) {
     let by_acme: Vec<_> = tenant.acme_hosts().collect();
     let is_covered = |host: &&HostPattern| {
-        matches!(host, HostPattern::Exact(host) if by_acme.contains(&host.as_str())) || certificates.iter().any(|certificate| match host {
-            HostPattern::Exact(host) => certificate.covers(host),
-            HostPattern::Below(_) => certificate.names.contains(host),
-        })
+        matches!(host, HostPattern::Exact(host) if by_acme.contains(&host.as_str()))
+            || certificates.iter().any(|certificate| match host {
+                HostPattern::Exact(host) => certificate.covers(host),
+                HostPattern::Below(_) => certificate.names.contains(host),
+            })
     };
     let shown = |hosts: Vec<&HostPattern>| words::first(hosts.into_iter().map(HostPattern::to_string), HOSTS_SHOWN_MAX);
     let (covered, bare): (Vec<_>, Vec<_>) = tenant.hosts.iter().partition(is_covered);

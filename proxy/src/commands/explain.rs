@@ -88,7 +88,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             tenant(&routes, &decision.facts.host);
             client(&decision.client, &connection);
             if decision.challenge.is_some() {
-                say("acme     a proof for the certificate authority: answered here if the token is one of ours; if not:");
+                say(
+                    "acme     a proof for the certificate authority: answered here if the token is one of ours; if not:",
+                );
             }
             each_rule(head, kind, &decision);
             goes_to(&decision, kind);
@@ -116,8 +118,7 @@ fn routes(config: &Config) -> Result<Routes<Queue>, Failed> {
     let certificates = Certificates::new(&config.tls, config.server.http2, tenants, &tickets);
     let certificates = certificates.map_err(|e| because(&e))?;
     certificates.take(&stand_ins(config).map_err(|e| because(&e))?);
-    Ok(Routes::new(sites, certificates)
-        .with_health_path(config.server.health_path.as_deref()))
+    Ok(Routes::new(sites, certificates).with_health_path(config.server.health_path.as_deref()))
 }
 
 /// What stands for certificates that are issued to a node that runs.

@@ -115,11 +115,7 @@ impl Metrics {
                 "Attempts to tell a webhook what happened",
                 &["tenant", "webhook", "outcome"],
             )?,
-            acme_orders: counters(
-                "acme_orders_total",
-                "Orders for certificates by what became of them",
-                &["outcome"],
-            )?,
+            acme_orders: counters("acme_orders_total", "Orders for certificates by what became of them", &["outcome"])?,
             handshakes: HandshakeCounts::new(&counters(
                 "tls_handshakes_total",
                 "TLS handshakes by what became of them",

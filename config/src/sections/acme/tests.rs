@@ -62,11 +62,19 @@ fn a_tenant_has_certificates_of_its_own_or_by_acme() {
     assert!(settings.acme && settings.certificates.is_empty() && settings.redirect_http);
     let own = "certificates = [{ chain = \"tls/shop.pem\", key = { file = \"tls/shop.key\" } }]";
     let pair = Pair::new(&["shop.example.com"]);
-    with(&format!("{own}\nacme = «true»")).with_pair("shop", &pair).is_wrong(Kind::Conflict, "`certificates`", "one of");
+    with(&format!("{own}\nacme = «true»")).with_pair("shop", &pair).is_wrong(
+        Kind::Conflict,
+        "`certificates`",
+        "one of",
+    );
     let both = with(&format!("{own}\nacme = false")).with_pair("shop", &pair);
     assert!(!both.only_tenant().tls.unwrap().acme);
     let none = tls("acme = false").replace("[tls]", "«[tls]»");
-    Dir::node(ACME).with("tenants/shop.toml", &none).is_wrong(Kind::Missing, "`certificates` is missing", "acme = true");
+    Dir::node(ACME).with("tenants/shop.toml", &none).is_wrong(
+        Kind::Missing,
+        "`certificates` is missing",
+        "acme = true",
+    );
 }
 
 #[test]
@@ -80,7 +88,11 @@ fn a_tenant_that_wants_certificates_needs_an_authority() {
 fn what_cannot_be_proven_over_http_is_not_asked_for() {
     let of = |hosts: &str| tls("acme = «true»").replace("[\"shop.example.com\"]", hosts);
     let with = |hosts: &str| Dir::node(ACME).with("tenants/shop.toml", &of(hosts));
-    with("[\"shop.example.com\", \"*.shop.example.com\"]").is_wrong(Kind::Conflict, "*.shop.example.com", "`certificates`");
+    with("[\"shop.example.com\", \"*.shop.example.com\"]").is_wrong(
+        Kind::Conflict,
+        "*.shop.example.com",
+        "`certificates`",
+    );
     with("[\"192.0.2.1\"]").is_wrong(Kind::Conflict, "192.0.2.1", "`certificates`");
 }
 
@@ -91,7 +103,10 @@ fn there_is_an_end_to_the_hosts() {
         let hosts: Vec<_> = (0..100).map(|host| format!("\"h{host}.t{nth}.example.com\"")).collect();
         let acme = if nth == 10 { "acme = «true»" } else { "acme = true" };
         let text = tls(acme).replace("\"shop.example.com\"", &hosts.join(", "));
-        dir = dir.with(&format!("tenants/t{nth:02}.toml"), &text.replace("name = \"shop\"\nhosts", &format!("name = \"t{nth}\"\nhosts")));
+        dir = dir.with(
+            &format!("tenants/t{nth:02}.toml"),
+            &text.replace("name = \"shop\"\nhosts", &format!("name = \"t{nth}\"\nhosts")),
+        );
     }
     dir.is_wrong(Kind::OutOfRange, "1,100 hosts", "1,000");
 }

@@ -9,9 +9,7 @@ use rustls::{RootCertStore, pki_types::CertificateDer};
 use serde_json::{Value as JsonValue, json};
 
 use crate::{
-    declare::{
-        Default, Form, Json, Key, List, Nested, Optional, Readable, Section, Switch, Table, Time, Value, json,
-    },
+    declare::{Default, Form, Json, Key, List, Nested, Optional, Readable, Section, Switch, Table, Time, Value, json},
     diagnostics::{Kind, Read, Wrong, words},
     forms::{duration, host::HostPattern},
     limits::{ACME_HOSTS_MAX, CERTIFICATE_FILE_BYTES_MAX, CLIENT_CA_CERTIFICATES},
@@ -150,7 +148,9 @@ impl ByAcme {
         let is_name = |host: &HostPattern| matches!(host, HostPattern::Exact(name) if name.parse::<IpAddr>().is_err());
         if let Some(host) = hosts.iter().find(|host| !is_name(host)) {
             let why = match host {
-                HostPattern::Below(_) => "authorities want a proof in the DNS for a wildcard, and this proof is over HTTP",
+                HostPattern::Below(_) => {
+                    "authorities want a proof in the DNS for a wildcard, and this proof is over HTTP"
+                }
                 HostPattern::Exact(_) => "certificates by ACME are for names, and this is an address",
             };
             let help = "bring a certificate of your own in `certificates`, in a tenant's file of its own if other hosts are to \
@@ -161,7 +161,8 @@ impl ByAcme {
         if self.hosts > ACME_HOSTS_MAX {
             let grouped = |count: usize| words::grouped(u32::try_from(count).unwrap_or(u32::MAX));
             let message = format!("with these there are {} hosts whose certificates come by ACME", grouped(self.hosts));
-            let help = format!("one fleet asks for at most {}: spread the tenants over several", grouped(ACME_HOSTS_MAX));
+            let help =
+                format!("one fleet asks for at most {}: spread the tenants over several", grouped(ACME_HOSTS_MAX));
             return Err(Wrong::new(Kind::OutOfRange, message, help));
         }
         Ok(())

@@ -287,7 +287,9 @@ fn refusal(error: Error, retry_after_s: Option<u64>) -> Refusal {
         Error::Api(problem) if is(problem, "badNonce") || is(problem, "serverInternal") => {
             Failed::Unavailable { retry_after_s }
         }
-        Error::Api(problem) if problem.status.is_some_and(|status| status >= 500) => Failed::Unavailable { retry_after_s },
+        Error::Api(problem) if problem.status.is_some_and(|status| status >= 500) => {
+            Failed::Unavailable { retry_after_s }
+        }
         Error::Api(_) | Error::Timeout(_) | Error::Str(_) => Failed::Host { retry_after_s },
         Error::Other(cause) if cause.is::<Unproven>() => Failed::Host { retry_after_s },
         _ => Failed::Unavailable { retry_after_s },
@@ -306,4 +308,3 @@ fn chain_of(error: &dyn std::error::Error) -> String {
     }
     said.join(": ")
 }
-

@@ -209,7 +209,10 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
         let ended: Vec<_> =
             self.held.iter().filter(|(_, held)| held.version.has_ended(now_s)).map(|(host, _)| host.clone()).collect();
         for host in &ended {
-            tracing::error!(host, "ACME: the certificate has ended and could not be renewed; HTTPS is refused for the host");
+            tracing::error!(
+                host,
+                "ACME: the certificate has ended and could not be renewed; HTTPS is refused for the host"
+            );
             self.held.remove(host);
             self.schedule.holds(host, None);
         }

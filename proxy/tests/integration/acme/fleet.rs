@@ -1,10 +1,6 @@
 //! Several nodes that share their certificates.
 
-use super::{
-    ISSUED_WITHIN, Manners, Pebble,
-    authority::hosts,
-    connected, setup,
-};
+use super::{ISSUED_WITHIN, Manners, Pebble, authority::hosts, connected, setup};
 use crate::{
     servers::{Reserved, Server},
     support::{Node, Origin, Setup, Tenant, fleet::one, scene::FAST, until_within},
