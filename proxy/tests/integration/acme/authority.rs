@@ -104,7 +104,7 @@ impl Pebble {
     /// How many proofs it has looked for in vain.
     pub(super) fn failed(&self) -> usize {
         let log = std::fs::read_to_string(self.dir.path().join("pebble.log")).unwrap();
-        log.matches("set INVALID by").count()
+        log.matches("set INVALID by completed challenge").count()
     }
 }
 
