@@ -136,14 +136,14 @@ fn most_in_an_hour(asked: &[u64]) -> usize {
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_is_asked_for_once_and_again_when_a_third_of_its_life_is_left() {
-    let (world, fake) = (World::new(), Fake::new(Does::Issues(90)));
-    let issued = world.lives(&fake, 59 * DAY_S).await;
+    let (world, fake) = (World::new(), Fake::new(Does::Issues(3)));
+    let issued = world.lives(&fake, 2 * DAY_S - HOUR_S).await;
     assert!(issued.contains_key(HOST));
     assert_eq!(fake.asked().len(), 1);
-    assert!(!world.lives(&fake, 5 * DAY_S).await.is_empty());
+    assert!(!world.lives(&fake, 5 * HOUR_S).await.is_empty());
     let asked = fake.asked();
     assert_eq!(asked.len(), 2, "{asked:?}");
-    assert!((60 * DAY_S..=64 * DAY_S).contains(&(asked[1] - asked[0])));
+    assert!((48 * HOUR_S..=51 * HOUR_S).contains(&(asked[1] - asked[0])));
     assert!(world.shown.load(Ordering::Relaxed) >= 3);
 }
 
@@ -174,23 +174,23 @@ async fn a_try_that_never_ends_is_ended_and_counts() {
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_cannot_be_renewed_is_used_to_its_end_and_no_longer() {
-    let (world, fake) = (World::new(), Fake::new(Does::Issues(9)));
+    let (world, fake) = (World::new(), Fake::new(Does::Issues(3)));
     world.lives(&fake, 60).await;
     *fake.does.lock().unwrap() = Does::Fails(Failed::Host { retry_after_s: None });
-    assert!(!world.lives(&fake, 9 * DAY_S - HOUR_S).await.is_empty());
+    assert!(!world.lives(&fake, 3 * DAY_S - HOUR_S).await.is_empty());
     assert!(world.lives(&fake, HOUR_S).await.is_empty());
-    *fake.does.lock().unwrap() = Does::Issues(9);
+    *fake.does.lock().unwrap() = Does::Issues(3);
     assert!(!world.lives(&fake, DAY_S).await.is_empty(), "and it is tried for ever");
 }
 
 #[tokio::test(start_paused = true)]
 async fn another_authority_is_asked_at_once_and_the_old_certificate_is_used_until_it_has_answered() {
-    let (world, fake) = (World::new(), Fake::new(Does::Issues(90)));
+    let (world, fake) = (World::new(), Fake::new(Does::Issues(3)));
     let old = world.lives(&fake, 60).await[HOST].clone();
     world.directory("https://other.example.com/dir");
     *fake.does.lock().unwrap() = Does::Fails(Failed::Unavailable { retry_after_s: None });
     assert!(world.lives(&fake, 60).await[HOST] == old);
-    *fake.does.lock().unwrap() = Does::Issues(30);
+    *fake.does.lock().unwrap() = Does::Issues(1);
     assert!(world.lives(&fake, HOUR_S).await[HOST] != old, "although it ends sooner");
 }
 
@@ -206,7 +206,7 @@ async fn what_is_issued_for_another_host_is_not_used() {
             Advice::Unknown
         }
     }
-    let (world, fake) = (World::new(), Fake::new(Does::Issues(90)));
+    let (world, fake) = (World::new(), Fake::new(Does::Issues(3)));
     let (acme, clock) = (world.acme(), fake.clone());
     let keeper = Keeper::new(acme.clone(), Wrong(fake.clone()), move || clock.now_s(), || ());
     let _ = timeout(Duration::from_secs(DAY_S), keeper.run()).await;
