@@ -1,5 +1,5 @@
 //! What only one process of a node does at a time, however many serve its visitors: it answers operators and records what they
-//! do, writes history, tells webhooks, and speaks for the node among its peers. All of it goes by files in the state
+//! do, writes history, tells webhooks, asks for certificates, and speaks for the node among its peers. All of it goes by files in the state
 //! directory, so a process ends its duties before another one of the node begins with them.
 
 use std::{io, net::TcpListener as StdTcpListener, sync::Arc, time::Duration};
@@ -68,6 +68,7 @@ impl Duties {
         let (ending, ends) = watch::channel(false);
         let ends = Ends(ends);
         let mut tasks = JoinSet::new();
+        self.node.acme.may_ask(true);
         let _context = self.run_on.enter();
         tasks.spawn(webhooks::run(self.node.clone(), ends.clone()));
         tasks.spawn(until(ends.clone(), peers::keep(self.node.clone(), self.name.clone())));
@@ -87,6 +88,7 @@ impl Duties {
     pub(crate) async fn end(&mut self) {
         let Some((ending, mut tasks)) = self.under_way.take() else { return };
         let _ = ending.send(true);
+        self.node.acme.may_ask(false);
         let ended = async { while tasks.join_next().await.is_some() {} };
         if timeout(END_WITHIN, ended).await.is_err() {
             tracing::warn!("duties did not end in time; broken off");

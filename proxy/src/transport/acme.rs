@@ -51,6 +51,8 @@ pub(crate) struct Acme {
     /// What is kept is to be sealed with another secret.
     reseals: AtomicBool,
     changed: Notify,
+    /// Of the processes of a node one asks, however many serve its visitors.
+    asks: AtomicBool,
     orders: IntCounterVec,
 }
 
@@ -73,7 +75,14 @@ impl Acme {
         }
         let vault = Vault::new(lines, owner);
         let (challenges, wanted, issued) = Default::default();
-        Self { vault, challenges, wanted, issued, reseals: AtomicBool::new(false), changed: Notify::new(), orders }
+        let (reseals, changed, asks) = Default::default();
+        Self { vault, challenges, wanted, issued, reseals, changed, asks, orders }
+    }
+
+    /// Whether this process asks authorities for what is missing. Until then it presents what there is.
+    pub(crate) fn may_ask(&self, may: bool) {
+        self.asks.store(may, Ordering::Relaxed);
+        self.changed.notify_one();
     }
 
     /// Takes a config.

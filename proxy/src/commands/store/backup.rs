@@ -40,8 +40,8 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
     let named = |error: io::Error| Failed::Because(format!("{}: {error}", options.to.display()));
     let list = write(&options.config, config.store.state_dir(), &options.to).map_err(named)?;
     say(format_args!(
-        "{}: {} files, {} bytes before compression, of {} lines. No key is in it: keep the master secret and the \
-         certificates' keys elsewhere.",
+        "{}: {} files, {} bytes before compression, of {} lines. No key is in it in the clear: keep the master secret \
+         and the files of certificates elsewhere.",
         options.to.display(),
         list.files.len(),
         list.bytes(),

@@ -190,6 +190,9 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
         {
             return true;
         }
+        if !self.acme.asks.load(Ordering::Relaxed) {
+            return false;
+        }
         if let Some(host) = self.schedule.next(now_s).map(str::to_owned) {
             if let Err(error) = self.ask(&host).await {
                 tracing::warn!(host, %error, "ACME: the store did not answer");

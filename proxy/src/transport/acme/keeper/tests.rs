@@ -115,6 +115,7 @@ impl World {
         let orders = IntCounterVec::new(Opts::new("orders", "orders"), &["outcome"]).unwrap();
         let acme = Arc::new(Acme::new(Arc::new(lines), "me".into(), orders));
         acme.take(&sluice_config::load(self.dir.path()).unwrap(), &keyring("a", &[("a", 1)]));
+        acme.may_ask(true);
         acme
     }
 
@@ -212,4 +213,16 @@ async fn what_is_issued_for_another_host_is_not_used() {
     let _ = timeout(Duration::from_secs(DAY_S), keeper.run()).await;
     assert!(acme.issued().is_empty());
     assert_eq!(most_in_an_hour(&fake.asked()), 3, "it counts as failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_has_ended_its_duties_presents_what_there_is_and_asks_for_nothing() {
+    let (world, fake) = (World::new(), Fake::new(Does::Issues(3)));
+    world.lives(&fake, HOUR_S).await;
+    let (acme, clock) = (world.acme(), fake.clone());
+    acme.may_ask(false);
+    let keeper = Keeper::new(acme.clone(), fake.clone(), move || clock.now_s(), || ());
+    let _ = timeout(Duration::from_secs(2 * DAY_S + 12 * HOUR_S), keeper.run()).await;
+    assert!(acme.issued().contains_key(HOST));
+    assert_eq!(fake.asked().len(), 1, "not even when it is to be renewed");
 }
