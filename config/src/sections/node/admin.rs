@@ -17,7 +17,7 @@ use crate::{
         address,
         host::{self, HostPattern},
     },
-    sections::claims::Claims,
+    sections::tenant::claims::Claims,
 };
 
 pub use issuer::{Issuer, IssuerRole};

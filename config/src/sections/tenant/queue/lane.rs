@@ -10,7 +10,7 @@ use crate::{
     declare::{Count, Default, Key, Required, Section, Table, Text},
     diagnostics::Read,
     forms::name::Name,
-    sections::claims::Claims,
+    sections::tenant::claims::Claims,
 };
 
 /// `[[queue.lane]]`: a row of numbers of a queue. Rate, seats and everything else are the queue's.

@@ -9,7 +9,7 @@ use crate::{
     declare::{Choice, Default, Key, List, Looks, Required, Section, Switch, Table, Text},
     diagnostics::{Read, Wrong},
     outside::Outside,
-    sections::claims::Claims,
+    sections::tenant::claims::Claims,
 };
 
 /// `[access_log]`: one line of JSON for each request.

@@ -27,7 +27,7 @@ use crate::{
     },
     limits::LANES_MAX,
     outside::Outside,
-    sections::claims::{Claims, Owner},
+    sections::tenant::claims::{Claims, Owner},
 };
 
 /// `[[queue]]`: one line of visitors.
@@ -277,12 +277,12 @@ static RULE: Key<List<Nested>, Optional> = Key {
 
 /// What the queues of one tenant share: no two have the same name or path.
 #[derive(Default)]
-pub(super) struct Siblings {
+pub(in crate::sections) struct Siblings {
     names: Claims<Name>,
     paths: Claims<String>,
 }
 
-pub(super) fn read(
+pub(in crate::sections) fn read(
     table: &Table<'_>,
     outside: &Outside<'_>,
     is_store_shared: bool,

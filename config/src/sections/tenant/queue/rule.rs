@@ -20,7 +20,7 @@ use crate::{
     diagnostics::{Kind, Read, Wrong, words},
     forms::name::Name,
     outside::Outside,
-    sections::claims::Claims,
+    sections::tenant::claims::Claims,
 };
 
 /// `[[queue.rule]]`: requests that a queue treats otherwise than the rest. The first rule that matches decides.

@@ -20,7 +20,7 @@ use crate::{
     diagnostics::{Diagnostics, Read, Wrong},
     forms::{address, path},
     outside::Outside,
-    sections::claims::{Claims, Owner},
+    sections::tenant::claims::{Claims, Owner},
 };
 
 /// `[server]`: listeners and node-wide limits.

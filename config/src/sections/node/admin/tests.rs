@@ -1,4 +1,4 @@
-use crate::{diagnostics::Kind, sections::admin::Role, testing::Dir};
+use crate::{diagnostics::Kind, sections::node::admin::Role, testing::Dir};
 
 const HASH: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 

@@ -5,8 +5,8 @@ use crate::{
     diagnostics::{Read, Wrong},
     forms::name::Name,
     sections::{
-        admin::key::{ROLE_CHOICE, Role},
-        queue::NAME_TEXT,
+        node::admin::key::{ROLE_CHOICE, Role},
+        tenant::queue::NAME_TEXT,
         webhook::{self, WebhookUrl},
     },
 };

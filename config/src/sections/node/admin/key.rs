@@ -6,7 +6,7 @@ use crate::{
     declare::{Choice, Key, List, Looks, Optional, Required, Section, Table, Text},
     diagnostics::{Read, Wrong},
     forms::name::Name,
-    sections::{claims::Claims, queue::NAME_TEXT},
+    sections::{tenant::claims::Claims, tenant::queue::NAME_TEXT},
 };
 
 /// A program that may use the API.

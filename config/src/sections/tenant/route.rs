@@ -9,9 +9,9 @@ use crate::{
     forms::path,
     outside::Outside,
     sections::{
-        claims::Claims,
-        limits::{BODY_MAX, Size},
-        origin::{self, Origin},
+        node::limits::{BODY_MAX, Size},
+        tenant::claims::Claims,
+        tenant::origin::{self, Origin},
     },
 };
 

@@ -9,7 +9,7 @@ use crate::{
     declare::{Default, Key, List, Looks, Required, Section, Switch, Table, Text, Time},
     diagnostics::{Read, Wrong, words},
     forms::address,
-    sections::claims::Claims,
+    sections::tenant::claims::Claims,
 };
 
 /// `[cors]`: which other origins may read the state of a parked request.

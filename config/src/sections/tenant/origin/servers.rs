@@ -15,7 +15,7 @@ use crate::{
     forms::address::{self, HostPort},
     limits::{SERVER_ADDRESSES_MAX, UNIX_PATH_BYTES_MAX},
     outside::Outside,
-    sections::claims::Claims,
+    sections::tenant::claims::Claims,
 };
 
 /// A server of an origin.
