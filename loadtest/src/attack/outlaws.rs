@@ -10,15 +10,19 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 
 use super::{
-    browser::{Browser, Errand, OTHER_QUEUE, QUEUE},
     clock::{SECOND_US, Us},
     limits::Limits,
     origin::{HOME, OTHER, Who},
     plan::address,
-    visitor::Door,
     wire::{Client, is_from_origin},
 };
-use crate::simulate::whole;
+use crate::{
+    attack::people::{
+        browser::{Browser, Errand, OTHER_QUEUE, QUEUE},
+        visitor::Door,
+    },
+    simulate::whole,
+};
 
 /// A line of so many seconds' worth of calls certainly stands: some of those who were told to wait have been called since,
 /// and will hear of it with their next poll.

@@ -3,21 +3,20 @@
 mod lane;
 mod modes;
 mod rule;
+mod status;
 #[cfg(test)]
 mod tests;
 
 use std::{num::NonZeroU32, time::Duration};
 
-use serde_json::{Value as JsonValue, json};
-
+use self::status::Status;
 pub use lane::Lane;
 pub use modes::{ClosedAs, Mode, OnStoreLoss, WaitStatus};
 pub use rule::{Conditions, Pattern, Rule, RuleAction, When};
 
 use crate::{
     declare::{
-        Choice, Count, Default, Form, Json, Key, List, Looks, Nested, Optional, Readable, Required, Section, Switch,
-        Table, Text, Time, Value, json,
+        Choice, Count, Default, Key, List, Looks, Nested, Optional, Required, Section, Switch, Table, Text, Time, Value,
     },
     diagnostics::{Kind, Read, Wrong, words},
     forms::{
@@ -405,40 +404,6 @@ fn on_store_loss(table: &Table<'_>, is_store_shared: bool) -> Read<Option<OnStor
         ));
     }
     Ok(choice)
-}
-
-/// The status of a waiting page.
-struct Status;
-
-impl Form for Status {
-    fn schema(&self) -> Json {
-        json(json!({ "type": "integer", "enum": WaitStatus::ALL.map(WaitStatus::code) }))
-    }
-    fn bounds(&self) -> String {
-        words::list(WaitStatus::ALL.iter().map(|status| status.code().to_string()), "or")
-    }
-}
-
-impl Readable for Status {
-    type Out = WaitStatus;
-    fn read(&self, value: Value<'_>) -> Read<WaitStatus> {
-        let of = |code| WaitStatus::ALL.into_iter().find(|status| i128::from(status.code()) == code);
-        let Some(code) = value.as_integer() else {
-            let meant = value.number_meant().and_then(|code| of(code.into()));
-            let example = meant.unwrap_or(WaitStatus::ServiceUnavailable).code();
-            return Err(value.wrong_type("a number", format!("wait_status = {example}")));
-        };
-        of(code).ok_or_else(|| {
-            value.wrong(Wrong::new(
-                Kind::OutOfRange,
-                "not a status for a waiting page",
-                format!("write {}: 503 keeps search engines from taking the page for the site", self.bounds()),
-            ))
-        })
-    }
-    fn write(&self, status: &WaitStatus) -> JsonValue {
-        status.code().into()
-    }
 }
 
 fn message(written: &str) -> Result<String, Wrong> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use sluice_config::limits::LANES_MAX;
 
 use super::{COVERED_MIN, DEMAND_MS_MIN, JUDGED_MIN, Promise, USED_MIN, holds, percent};
-use crate::simulate::{facts::Facts, numbers::slot, visitor::NEVER};
+use crate::simulate::{verdict::facts::Facts, verdict::numbers::slot, visitor::NEVER};
 
 /// The furthest that a lane's calls may be from its share, as a part of all calls.
 const SHARE_OFF_MAX: f64 = 0.01;

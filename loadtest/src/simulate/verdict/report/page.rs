@@ -7,7 +7,7 @@ use super::{
     plots::{self, Plot},
     text,
 };
-use crate::{Failed, simulate::judge::Promise};
+use crate::{Failed, simulate::verdict::judge::Promise};
 
 #[derive(Template)]
 #[template(path = "report.html")]

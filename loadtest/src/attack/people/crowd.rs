@@ -14,12 +14,16 @@ use tokio::{
     time::{interval, timeout},
 };
 
-use super::{
-    plan::Plan,
-    story::Story,
-    visitor::{Door, journey},
+use crate::{
+    Failed,
+    attack::{
+        people::{
+            story::Story,
+            visitor::{Door, journey},
+        },
+        plan::Plan,
+    },
 };
-use crate::Failed;
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How long requests that are under way when everybody goes home may take.

@@ -16,10 +16,10 @@ use tokio::{
     time::Instant,
 };
 
-use super::memory::Memory;
 use crate::{
     line::{Known, KnownLane, PerLane, Revision, Summary},
     store::LineId,
+    usher::memory::Memory,
 };
 
 /// Changed when an older node could not read it.
@@ -63,7 +63,7 @@ impl Keepsake {
     ///
     /// # Errors
     /// If there is one that cannot be read: damaged, or of a version that this one does not know.
-    pub(super) fn recall(&self) -> io::Result<Option<Known>> {
+    pub(in crate::usher) fn recall(&self) -> io::Result<Option<Known>> {
         let bytes = match fs::metadata(&self.file) {
             Ok(file) if file.len() > BYTES_MAX => return Err(io::ErrorKind::FileTooLarge.into()),
             Ok(_) => fs::read(&self.file)?,
@@ -79,7 +79,7 @@ impl Keepsake {
     }
 
     /// Writes down what is known after a step, if it is time to, beside whatever the caller goes on with.
-    pub(super) async fn keep(&mut self, memory: &Memory, summary: &Summary) {
+    pub(in crate::usher) async fn keep(&mut self, memory: &Memory, summary: &Summary) {
         let now = Instant::now();
         let revision = memory.control().revision;
         let counters = (summary.epoch, summary.known_lanes(), summary.life, revision);

@@ -7,16 +7,20 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{
-    browser::{Browser, Errand, QUEUE, Status},
-    clock::{Clock, SECOND_US, Us},
-    ledger::{Ledger, Purpose},
-    origin::{END, HOME, INSIDE, Who},
-    plan::{Patience, Plan},
-    story::{Story, Wait},
-    wire::{Client, Net, is_from_origin},
+use crate::{
+    attack::{
+        clock::{Clock, SECOND_US, Us},
+        ledger::{Ledger, Purpose},
+        origin::{END, HOME, INSIDE, Who},
+        people::{
+            browser::{Browser, Errand, QUEUE, Status},
+            story::{Story, Wait},
+        },
+        plan::{Patience, Plan},
+        wire::{Client, Net, is_from_origin},
+    },
+    client::Answer,
 };
-use crate::client::Answer;
 
 /// Share of the times at which somebody who reloads does so.
 const RELOADS: f64 = 0.3;

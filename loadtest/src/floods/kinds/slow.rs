@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinHandle, time::sleep};
 
-use super::{
-    frames::{Frames as _, INITIAL_WINDOW_SIZE, WINDOW_MAX},
-    hold::{Held, Opening, hold},
-    pour::Became,
-    raw::Raw,
-    scene::{Clients, FLOODED},
-};
 use crate::{
     Failed,
     client::{Io, Target},
+    floods::{
+        kinds::{
+            frames::{Frames as _, INITIAL_WINDOW_SIZE, WINDOW_MAX},
+            hold::{Held, Opening, hold},
+            pour::Became,
+        },
+        raw::Raw,
+        scene::{Clients, FLOODED},
+    },
 };
 
 /// Clients that read nothing, or do not finish their handshake.
@@ -24,7 +26,7 @@ const WATCHED_FOR: Duration = Duration::from_secs(120);
 const BYTE_EVERY: Duration = Duration::from_secs(1);
 
 /// One answer of 8 MB for each.
-pub(super) async fn readers_h1(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn readers_h1(clients: Clients) -> Result<Became, Failed> {
     let to = clients.flooded_h1.clone();
     let clients = Clients { flooded: to, ..clients };
     hold(clients, CLIENTS, |to| -> Opening<Io> { Box::pin(asks(to)) }, WATCHED_FOR).await
@@ -38,7 +40,7 @@ async fn asks(to: Target) -> Result<Io, Failed> {
 }
 
 /// The same, with windows so wide that only the connection itself holds the server back.
-pub(super) async fn readers_h2(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn readers_h2(clients: Clients) -> Result<Became, Failed> {
     hold(clients, CLIENTS, |to| -> Opening<Raw> { Box::pin(asks_with_wide_windows(to)) }, WATCHED_FOR).await
 }
 
@@ -53,7 +55,7 @@ async fn asks_with_wide_windows(to: Target) -> Result<Raw, Failed> {
 }
 
 /// The first bytes of a ClientHello, one a second.
-pub(super) async fn handshakes(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn handshakes(clients: Clients) -> Result<Became, Failed> {
     hold(clients, CLIENTS, |to| -> Opening<Dripping> { Box::pin(drips(to)) }, WATCHED_FOR).await
 }
 

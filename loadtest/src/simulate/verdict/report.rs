@@ -17,12 +17,16 @@ pub(crate) use self::{
     series::{ByArrival, OverTime},
     text::clock,
 };
-use super::{
-    facts::Facts,
-    judge::{Figures, Promise},
-    scenario::{Fleet, Queue, Scenario},
+use crate::{
+    Failed,
+    simulate::{
+        scenario::{Fleet, Queue, Scenario},
+        verdict::{
+            facts::Facts,
+            judge::{Figures, Promise},
+        },
+    },
 };
-use crate::Failed;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
@@ -42,7 +46,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(super) fn new(scenario: &Scenario, rules: &Rules, facts: &Facts) -> Self {
+    pub(in crate::simulate) fn new(scenario: &Scenario, rules: &Rules, facts: &Facts) -> Self {
         let figures = Figures::of(facts, rules);
         let promises = figures.judge(rules);
         Self {

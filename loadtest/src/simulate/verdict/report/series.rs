@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::simulate::{
-    facts::{Facts, Sample},
+    verdict::facts::{Facts, Sample},
     visitor::{NEVER, Visitor, flag},
 };
 

@@ -6,7 +6,7 @@ mod present;
 use sluice_admission::line::{number_of, place_of, slot_of};
 use sluice_config::limits::LANES_MAX;
 
-pub(super) use self::present::Present;
+pub(in crate::simulate) use self::present::Present;
 
 /// Bits for the place in a lane: half a billion numbers.
 const PLACE_BITS: u32 = 29;
@@ -17,18 +17,18 @@ const _: () = assert!(LANES_MAX <= 1 << (u32::BITS - PLACE_BITS));
 const NOBODY: u32 = u32::MAX;
 
 /// One of the line's numbers, short. 0 stays 0: no number.
-pub(super) fn short(number: u64) -> u32 {
+pub(in crate::simulate) fn short(number: u64) -> u32 {
     let place = u32::try_from(place_of(number)).unwrap_or(PLACE_MASK).min(PLACE_MASK);
     (u32::try_from(slot_of(number)).unwrap_or(0) << PLACE_BITS) | place
 }
 
 /// The line's own number.
-pub(super) fn long(short: u32) -> u64 {
+pub(in crate::simulate) fn long(short: u32) -> u64 {
     number_of(slot(short), u64::from(short & PLACE_MASK))
 }
 
 /// The slot of a number's lane.
-pub(super) fn slot(short: u32) -> usize {
+pub(in crate::simulate) fn slot(short: u32) -> usize {
     (short >> PLACE_BITS) as usize
 }
 
@@ -38,11 +38,11 @@ fn place(short: u32) -> usize {
 
 /// Who has which number, by place in the list of visitors.
 #[derive(Debug, Default)]
-pub(super) struct Holders([Vec<u32>; LANES_MAX]);
+pub(in crate::simulate) struct Holders([Vec<u32>; LANES_MAX]);
 
 impl Holders {
     /// Makes it somebody's. Gives whose it was before.
-    pub(super) fn give(&mut self, number: u32, who: u32) -> Option<u32> {
+    pub(in crate::simulate) fn give(&mut self, number: u32, who: u32) -> Option<u32> {
         let (lane, place) = (&mut self.0[slot(number)], place(number));
         if place >= lane.len() {
             lane.resize(place + 1, NOBODY);
@@ -51,7 +51,7 @@ impl Holders {
         (before != NOBODY).then_some(before)
     }
 
-    pub(super) fn of(&self, number: u32) -> Option<u32> {
+    pub(in crate::simulate) fn of(&self, number: u32) -> Option<u32> {
         self.0[slot(number)].get(place(number)).copied().filter(|&who| who != NOBODY)
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sluice_admission::line::slot_of;
 
-use super::clock::Us;
+use crate::attack::clock::Us;
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Story {

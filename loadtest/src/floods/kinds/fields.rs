@@ -1,11 +1,15 @@
 //! Fields without end, and fields that unfold.
 
-use super::{
-    frames::{END_HEADERS, END_STREAM, Frames as _, field, kind, request, text},
-    pour::{Became, Stream, pour},
-    scene::{Clients, FLOODED},
+use crate::{
+    Failed,
+    floods::{
+        kinds::{
+            frames::{END_HEADERS, END_STREAM, Frames as _, field, kind, request, text},
+            pour::{Became, Stream, pour},
+        },
+        scene::{Clients, FLOODED},
+    },
 };
-use crate::Failed;
 
 /// Length of a field in each CONTINUATION frame, in bytes.
 const FIELD_BYTES: usize = 1_000;
@@ -15,7 +19,7 @@ const KEPT_BYTES: usize = 3_900;
 const POINTED_AT: usize = 12_000;
 
 /// A request whose fields never end.
-pub(super) async fn continuation(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn continuation(clients: Clients) -> Result<Became, Failed> {
     let opens = |bytes: &mut Vec<u8>| bytes.frame(kind::HEADERS, END_STREAM, 1, &request(0x82, FLOODED));
     let unit = |_, bytes: &mut Vec<u8>| {
         let mut block = Vec::with_capacity(FIELD_BYTES + 16);
@@ -26,7 +30,7 @@ pub(super) async fn continuation(clients: Clients) -> Result<Became, Failed> {
 }
 
 /// Requests of 16 kB that unfold to 47 MB: a field that the table keeps, and thousands of references to it.
-pub(super) async fn unfold(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn unfold(clients: Clients) -> Result<Became, Failed> {
     let unit = |number: u64, bytes: &mut Vec<u8>| {
         let mut block = request(0x82, FLOODED);
         // Enters the table, where it becomes the first after the static ones.

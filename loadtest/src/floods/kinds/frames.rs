@@ -1,36 +1,36 @@
 //! Frames of HTTP/2 as bytes: what no well-behaved client would let one write.
 
 /// What every connection begins with.
-pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(in crate::floods) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Length of what stands before each payload, in bytes.
-pub(super) const HEAD_BYTES: usize = 9;
+pub(in crate::floods) const HEAD_BYTES: usize = 9;
 
 /// Kinds of frames, as they are numbered.
-pub(super) mod kind {
-    pub(in super::super) const DATA: u8 = 0;
-    pub(in super::super) const HEADERS: u8 = 1;
-    pub(in super::super) const PRIORITY: u8 = 2;
-    pub(in super::super) const RST_STREAM: u8 = 3;
-    pub(in super::super) const SETTINGS: u8 = 4;
-    pub(in super::super) const PING: u8 = 6;
-    pub(in super::super) const GOAWAY: u8 = 7;
-    pub(in super::super) const WINDOW_UPDATE: u8 = 8;
-    pub(in super::super) const CONTINUATION: u8 = 9;
+pub(in crate::floods) mod kind {
+    pub(in crate::floods) const DATA: u8 = 0;
+    pub(in crate::floods) const HEADERS: u8 = 1;
+    pub(in crate::floods) const PRIORITY: u8 = 2;
+    pub(in crate::floods) const RST_STREAM: u8 = 3;
+    pub(in crate::floods) const SETTINGS: u8 = 4;
+    pub(in crate::floods) const PING: u8 = 6;
+    pub(in crate::floods) const GOAWAY: u8 = 7;
+    pub(in crate::floods) const WINDOW_UPDATE: u8 = 8;
+    pub(in crate::floods) const CONTINUATION: u8 = 9;
 }
 
-pub(super) const ACK: u8 = 0x1;
-pub(super) const END_STREAM: u8 = 0x1;
-pub(super) const END_HEADERS: u8 = 0x4;
+pub(in crate::floods) const ACK: u8 = 0x1;
+pub(in crate::floods) const END_STREAM: u8 = 0x1;
+pub(in crate::floods) const END_HEADERS: u8 = 0x4;
 
 /// `SETTINGS_INITIAL_WINDOW_SIZE`.
-pub(super) const INITIAL_WINDOW_SIZE: u16 = 4;
+pub(in crate::floods) const INITIAL_WINDOW_SIZE: u16 = 4;
 /// The largest window, in bytes.
-pub(super) const WINDOW_MAX: u32 = (1 << 31) - 1;
+pub(in crate::floods) const WINDOW_MAX: u32 = (1 << 31) - 1;
 /// `CANCEL`.
-pub(super) const CANCEL: u32 = 8;
+pub(in crate::floods) const CANCEL: u32 = 8;
 
 /// Appends frames.
-pub(super) trait Frames {
+pub(in crate::floods) trait Frames {
     fn frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]);
 
     fn settings(&mut self, settings: &[(u16, u32)]) {
@@ -72,7 +72,7 @@ impl Frames for Vec<u8> {
 }
 
 /// The fields of a request for `/`, of which no table is needed but the static one.
-pub(super) fn request(method: u8, host: &str) -> Vec<u8> {
+pub(in crate::floods) fn request(method: u8, host: &str) -> Vec<u8> {
     // Indexed: the method, `:scheme: https` and `:path: /`. Not to be indexed: `:authority`.
     let mut block = vec![method, 0x87, 0x84, 0x01];
     text(&mut block, host);
@@ -80,14 +80,14 @@ pub(super) fn request(method: u8, host: &str) -> Vec<u8> {
 }
 
 /// A field with a name of its own that enters no table.
-pub(super) fn field(block: &mut Vec<u8>, name: &str, value: &str) {
+pub(in crate::floods) fn field(block: &mut Vec<u8>, name: &str, value: &str) {
     block.push(0x00);
     text(block, name);
     text(block, value);
 }
 
 /// A text without Huffman coding.
-pub(super) fn text(block: &mut Vec<u8>, text: &str) {
+pub(in crate::floods) fn text(block: &mut Vec<u8>, text: &str) {
     /// Shorter lengths fit in seven bits.
     const SHORT: usize = 127;
     let mut rest = text.len();
@@ -107,15 +107,15 @@ pub(super) fn text(block: &mut Vec<u8>, text: &str) {
 
 /// What stands before a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) length: usize,
-    pub(super) kind: u8,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
+pub(in crate::floods) struct Head {
+    pub(in crate::floods) length: usize,
+    pub(in crate::floods) kind: u8,
+    pub(in crate::floods) flags: u8,
+    pub(in crate::floods) stream: u32,
 }
 
 impl Head {
-    pub(super) fn parse(bytes: [u8; HEAD_BYTES]) -> Self {
+    pub(in crate::floods) fn parse(bytes: [u8; HEAD_BYTES]) -> Self {
         let [l2, l1, l0, kind, flags, s3, s2, s1, s0] = bytes;
         Self {
             length: usize::from(l2) << 16 | usize::from(l1) << 8 | usize::from(l0),
@@ -128,7 +128,7 @@ impl Head {
 }
 
 /// The name of an error code, as RFC 9113 has it.
-pub(super) fn code_name(code: u32) -> String {
+pub(in crate::floods) fn code_name(code: u32) -> String {
     format!("{:?}", h2::Reason::from(code))
 }
 

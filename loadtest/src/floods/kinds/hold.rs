@@ -10,10 +10,10 @@ use tokio::{
     time::{Instant, interval, timeout},
 };
 
-use super::{pour::Became, raw::Raw, scene::Clients};
 use crate::{
     Failed,
     client::{Io, Target},
+    floods::{kinds::pour::Became, raw::Raw, scene::Clients},
 };
 
 /// Connections that are opened at a time.
@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 const DESCRIPTORS_OF_OTHERS: usize = 48;
 
 /// What is held.
-pub(super) trait Held: Send + 'static {
+pub(in crate::floods) trait Held: Send + 'static {
     /// Whether the server has ended all that was asked for; `None`: it cannot be heard.
     fn is_over(&self) -> Option<bool> {
         None
@@ -41,10 +41,10 @@ impl Held for Raw {
     }
 }
 
-pub(super) type Opening<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
+pub(in crate::floods) type Opening<T> = Pin<Box<dyn Future<Output = Result<T, Failed>> + Send>>;
 
 /// So many connections that are opened in this way, and kept until the server has closed them, or for so long.
-pub(super) async fn hold<T: Held>(
+pub(in crate::floods) async fn hold<T: Held>(
     clients: Clients,
     count: usize,
     open: fn(Target) -> Opening<T>,

@@ -11,11 +11,14 @@ use tokio::{
     time::{sleep, timeout_at},
 };
 
-use super::{
-    raw::{End, Raw},
-    scene::Clients,
+use crate::{
+    Failed,
+    client::Target,
+    floods::{
+        raw::{End, Raw},
+        scene::Clients,
+    },
 };
-use crate::{Failed, client::Target};
 
 /// Clients that flood at the same time.
 const CLIENTS: usize = 8;
@@ -32,33 +35,33 @@ const ENDS_WITHIN: Duration = Duration::from_millis(500);
 
 /// What is poured.
 #[derive(Clone, Copy)]
-pub(super) struct Stream {
+pub(in crate::floods) struct Stream {
     /// What is written before.
-    pub(super) opens: fn(&mut Vec<u8>),
+    pub(in crate::floods) opens: fn(&mut Vec<u8>),
     /// Appends the so-many-th frame, or the few that belong together.
-    pub(super) unit: fn(u64, &mut Vec<u8>),
+    pub(in crate::floods) unit: fn(u64, &mut Vec<u8>),
 }
 
 /// What became of a flood.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Became {
-    pub(super) connections: u64,
+pub(in crate::floods) struct Became {
+    pub(in crate::floods) connections: u64,
     /// Connections that could not be made.
-    pub(super) refused: u64,
+    pub(in crate::floods) refused: u64,
     /// How they ended, and how many did so.
-    pub(super) ended: BTreeMap<String, u64>,
+    pub(in crate::floods) ended: BTreeMap<String, u64>,
     /// Units that were written on each until it ended.
-    pub(super) units: Vec<u64>,
+    pub(in crate::floods) units: Vec<u64>,
     /// How long each lasted, in milliseconds.
-    pub(super) lasted_ms: Vec<f64>,
+    pub(in crate::floods) lasted_ms: Vec<f64>,
     /// Streams that the server reset.
-    pub(super) resets: u64,
+    pub(in crate::floods) resets: u64,
     /// Of those who hold on: how long after all of them stood the server had closed them, in seconds.
-    pub(super) cut_after_s: Option<f64>,
+    pub(in crate::floods) cut_after_s: Option<f64>,
 }
 
 impl Became {
-    pub(super) fn end(&mut self, end: End) {
+    pub(in crate::floods) fn end(&mut self, end: End) {
         let name = match end {
             End::GoAway(code) => code,
             End::Closed => "closed".to_owned(),
@@ -79,7 +82,7 @@ impl Became {
     }
 }
 
-pub(super) async fn pour(clients: Clients, stream: Stream) -> Result<Became, Failed> {
+pub(in crate::floods) async fn pour(clients: Clients, stream: Stream) -> Result<Became, Failed> {
     let until = Instant::now() + LASTS;
     let mut pouring = JoinSet::new();
     for _ in 0..CLIENTS {

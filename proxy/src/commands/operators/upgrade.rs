@@ -12,8 +12,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Failed, health};
-use crate::{admin::probes::Process, commands::console::say};
+use crate::{
+    admin::probes::Process,
+    commands::{Failed, console::say, health},
+};
 
 /// Longer than all that an upgrade may take.
 const VERDICT_WITHIN: Duration = Duration::from_secs(120);
@@ -23,13 +25,13 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 const PATH: &str = "/process";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(in crate::commands) struct Options {
     /// The directory that the node was started with.
     #[arg(long, value_name = "DIR")]
     config: PathBuf,
 }
 
-pub(super) fn run(options: &Options) -> Result<(), Failed> {
+pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
     let authority = health::listener(&options.config)?.to_string();
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -10,9 +10,8 @@ use sluice_admission::line::Rules;
 
 use self::lanes::LaneFigures;
 pub(crate) use self::tau::tau;
-use super::{
-    facts::Facts,
-    numbers::slot,
+use crate::simulate::{
+    verdict::{facts::Facts, numbers::slot},
     visitor::{NEVER, State, Visitor, flag},
     world::OPENS_MS,
 };
@@ -113,7 +112,7 @@ pub(crate) struct Quantiles {
 }
 
 impl Figures {
-    pub(super) fn of(facts: &Facts, rules: &Rules) -> Self {
+    pub(in crate::simulate) fn of(facts: &Facts, rules: &Rules) -> Self {
         let calls = facts.order.len() as u64;
         let in_vain = facts.lapsed + facts.phantoms.len() as u64;
         let used = facts.demand.calls.saturating_sub(facts.demand.lapsed) as f64 / facts.demand.allowed.max(1e-9);
@@ -331,7 +330,7 @@ fn first_ranges(facts: &Facts) -> (Option<f64>, u64, u64, f64) {
 }
 
 fn any_ranges(facts: &Facts) -> Option<f64> {
-    let held = |shown: &super::facts::Shown| {
+    let held = |shown: &crate::simulate::verdict::facts::Shown| {
         holds(facts, facts.visitors.get(shown.who as usize)?, shown.at_ms, shown.low_s, shown.high_s)
     };
     let all: Vec<_> = facts.ranges.iter().filter_map(held).collect();

@@ -1,11 +1,15 @@
 //! Streams that end before their time, by the client's will or by the server's duty.
 
-use super::{
-    frames::{Frames as _, kind},
-    pour::{Became, Stream, pour},
-    scene::{Clients, FLOODED},
+use crate::{
+    Failed,
+    floods::{
+        kinds::{
+            frames::{Frames as _, kind},
+            pour::{Became, Stream, pour},
+        },
+        scene::{Clients, FLOODED},
+    },
 };
-use crate::Failed;
 
 /// The so-many-th stream of a client.
 fn stream(number: u64) -> u32 {
@@ -13,7 +17,7 @@ fn stream(number: u64) -> u32 {
 }
 
 /// Asks and takes it back: the server has begun its work, the client's number of streams never grows.
-pub(super) async fn rapid(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn rapid(clients: Clients) -> Result<Became, Failed> {
     let unit = |number, bytes: &mut Vec<u8>| {
         bytes.whole_request(stream(number), FLOODED);
         bytes.reset(stream(number));
@@ -22,7 +26,7 @@ pub(super) async fn rapid(clients: Clients) -> Result<Became, Failed> {
 }
 
 /// Asks, and makes a mistake on the stream, so that the server has to take it back.
-pub(super) async fn made_you(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn made_you(clients: Clients) -> Result<Became, Failed> {
     let unit = |number, bytes: &mut Vec<u8>| {
         bytes.open_request(stream(number), FLOODED);
         bytes.window_update(stream(number), 0);
@@ -31,7 +35,7 @@ pub(super) async fn made_you(clients: Clients) -> Result<Became, Failed> {
 }
 
 /// The same by a body after the end of the request.
-pub(super) async fn data_after_end(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn data_after_end(clients: Clients) -> Result<Became, Failed> {
     let unit = |number, bytes: &mut Vec<u8>| {
         bytes.whole_request(stream(number), FLOODED);
         bytes.frame(kind::DATA, 0, stream(number), b"x");

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
-use crate::simulate::judge::percent;
+use crate::simulate::verdict::judge::percent;
 
 pub(super) fn of(report: &Report) -> String {
     let mut text = String::new();

@@ -46,13 +46,13 @@ impl Ended {
     }
 
     /// The last end of a visit that this node has heard of; 0: of none.
-    pub(super) fn told_ms(&self) -> u64 {
+    pub(in crate::usher) fn told_ms(&self) -> u64 {
         self.told_ms
     }
 
     /// A step of a line in this epoch and life. Numbers of another epoch mean others; a line that was lost may have put
     /// ends before those that this node has heard of, so that it begins at the first again.
-    pub(super) fn step(&mut self, epoch: u64, life: u64) {
+    pub(in crate::usher) fn step(&mut self, epoch: u64, life: u64) {
         if self.epoch != 0 && self.epoch != epoch {
             *self = Self::default();
         }
@@ -63,7 +63,7 @@ impl Ended {
     }
 
     /// The line has told of ends up to this time.
-    pub(super) fn told(&mut self, told_ms: u64) {
+    pub(in crate::usher) fn told(&mut self, told_ms: u64) {
         self.told_ms = self.told_ms.max(told_ms);
     }
 
@@ -90,7 +90,7 @@ impl Ended {
     }
 
     /// Drops generations whose numbers have no pass that is alive.
-    pub(super) fn expire(&mut self, now_ms: u64, seat_ms: u64) {
+    pub(in crate::usher) fn expire(&mut self, now_ms: u64, seat_ms: u64) {
         let lives = |generation: &Generation| generation.last_ms + kept_ms(seat_ms) > now_ms;
         self.old.retain(lives);
         if !lives(&self.young) {

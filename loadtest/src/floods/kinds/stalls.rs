@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
-use super::{
-    frames::{Frames as _, INITIAL_WINDOW_SIZE, kind},
-    hold::{Opening, hold},
-    pour::Became,
-    raw::Raw,
-    scene::{Clients, FLOODED},
+use crate::{
+    Failed,
+    client::Target,
+    floods::{
+        kinds::{
+            frames::{Frames as _, INITIAL_WINDOW_SIZE, kind},
+            hold::{Opening, hold},
+            pour::Became,
+        },
+        raw::Raw,
+        scene::{Clients, FLOODED},
+    },
 };
-use crate::{Failed, client::Target};
 
 /// How long a server is given to cut those who take nothing.
 const WATCHED_FOR: Duration = Duration::from_secs(60);
@@ -26,12 +31,12 @@ const TAKES_WITHIN: Duration = Duration::from_secs(1);
 const BATCHES_MAX: usize = 1_000;
 
 /// A hundred connections, each with one answer of 8 MB that has no window.
-pub(super) async fn zero_window(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn zero_window(clients: Clients) -> Result<Became, Failed> {
     hold(clients, FEW, |to| Box::pin(stalled(to, 1)), WATCHED_FOR).await
 }
 
 /// A thousand connections, each with a hundred of them.
-pub(super) async fn streams(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn streams(clients: Clients) -> Result<Became, Failed> {
     hold(clients, MANY, |to| Box::pin(stalled(to, STREAMS)), WATCHED_FOR).await
 }
 
@@ -47,7 +52,7 @@ async fn stalled(to: Target, streams: u32) -> Result<Raw, Failed> {
 }
 
 /// As many connections with PINGs until the server stops reading, whose answers are not read.
-pub(super) async fn ping_unread(clients: Clients) -> Result<Became, Failed> {
+pub(in crate::floods) async fn ping_unread(clients: Clients) -> Result<Became, Failed> {
     hold(clients, FEW, |to| -> Opening<Raw> { Box::pin(unread(to)) }, WATCHED_FOR).await
 }
 
