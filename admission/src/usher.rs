@@ -8,10 +8,8 @@
 
 pub mod core;
 mod desk;
-mod ended;
 mod grace;
 mod hidden;
-mod keepsake;
 pub mod marks;
 pub mod memory;
 pub mod pace;
@@ -37,11 +35,11 @@ use tokio::sync::{Notify, SetOnce, mpsc, oneshot};
 
 use self::{core::Core, desk::Desk};
 pub use self::{
-    ended::Ended,
-    keepsake::Keepsake,
     marks::{Mark, Word},
     view::View,
 };
+pub use crate::usher::memory::ended::Ended;
+pub use crate::usher::memory::keepsake::Keepsake;
 use crate::{
     line::{Ask, BadChange, Change, Changed, Control, Newcomer, Revision, Rules, Verdict},
     store::{LineId, Store},

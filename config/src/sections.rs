@@ -1,22 +1,8 @@
 //! The tables of the two kinds of file, one module each: the settings that come of a table, the keys it may have, and
 //! the reader.
 
-pub(crate) mod access_log;
-pub(crate) mod acme;
-pub(crate) mod admin;
-mod claims;
-pub(crate) mod cookies;
-pub(crate) mod cors;
-pub(crate) mod keys;
-pub(crate) mod limits;
 pub(crate) mod node;
-pub(crate) mod origin;
-pub(crate) mod page;
-pub(crate) mod queue;
-pub(crate) mod route;
 pub(crate) mod secret;
-pub(crate) mod server;
-pub(crate) mod store;
 pub(crate) mod tenant;
 pub(crate) mod tls;
 pub(crate) mod webhook;

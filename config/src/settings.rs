@@ -9,29 +9,31 @@ use std::sync::Arc;
 pub use crate::{
     forms::{host::HostPattern, language::Language, name::Name, networks::Networks, path_pattern::PathPattern},
     sections::{
-        access_log::{AccessLog, ClientShown, LogField, LogTarget},
-        acme::{Acme, AcmeDirectory},
-        admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
-        cookies::{CookieDomain, Cookies, SameSite},
-        cors::Cors,
-        keys::Keys,
-        limits::{
+        node::access_log::{AccessLog, ClientShown, LogField, LogTarget},
+        node::acme::{Acme, AcmeDirectory},
+        node::admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
+        node::keys::Keys,
+        node::limits::{
             node::NodeLimits,
             tenant::{Limits, PerClient},
         },
-        origin::{Balance, Health, Origin, OriginServer, OriginTls, Proof, ServerAddress, usable_addresses},
-        page::{
+        node::server::{Server, Traceparent},
+        node::store::{RedisNode, RedisSettings, RedisTopology, Store},
+        secret::Secret,
+        tenant::Tenant,
+        tenant::cookies::{CookieDomain, Cookies, SameSite},
+        tenant::cors::Cors,
+        tenant::origin::{Balance, Health, Origin, OriginServer, OriginTls, Proof, ServerAddress, usable_addresses},
+        tenant::page::{
             Page,
             colors::{Color, Colors},
             look::{Link, Logo, Look},
             texts::{TEXTS, TextId},
         },
-        queue::{ClosedAs, Conditions, Lane, Mode, OnStoreLoss, Pattern, Queue, Rule, RuleAction, WaitStatus, When},
-        route::Route,
-        secret::Secret,
-        server::{Server, Traceparent},
-        store::{RedisNode, RedisSettings, RedisTopology, Store},
-        tenant::Tenant,
+        tenant::queue::{
+            ClosedAs, Conditions, Lane, Mode, OnStoreLoss, Pattern, Queue, Rule, RuleAction, WaitStatus, When,
+        },
+        tenant::route::Route,
         tls::{
             node::{NodeTls, TlsVersions},
             pair::{Certificate, Unusable},

@@ -3,19 +3,16 @@
 //! Everything is started here: nodes, their store, and an origin that writes down who reaches it. The crowd comes when
 //! it was planned to come, however slow the answers are, and latencies are counted from then.
 
-pub(crate) mod browser;
 pub(crate) mod clock;
-pub(crate) mod crowd;
 pub(crate) mod fleet;
 pub(crate) mod judge;
 pub(crate) mod ledger;
 pub(crate) mod limits;
 pub(crate) mod origin;
 pub(crate) mod outlaws;
+pub(crate) mod people;
 pub(crate) mod plan;
 pub(crate) mod report;
-pub(crate) mod story;
-pub(crate) mod visitor;
 pub(crate) mod wire;
 
 use std::{
@@ -27,20 +24,23 @@ use std::{
 use tokio::runtime::Runtime;
 
 use self::{
-    browser::HOST,
     clock::{Clock, SECOND_US, us},
-    crowd::LiveView,
     fleet::{Fleet, Where},
     judge::{Evidence, Figures},
     ledger::Ledger,
     limits::Limits,
     origin::Origin,
+    people::crowd,
     plan::{First, Shares},
     report::{Load, Report},
-    visitor::Door,
     wire::{Doors, Net},
 };
-use crate::{Failed, client::Site, console::say, descriptors, process::cpu_of};
+use crate::{
+    Failed,
+    attack::people::{browser::HOST, crowd::LiveView, visitor::Door},
+    client::Site,
+    kit::{console::say, descriptors, process::cpu_of},
+};
 
 /// Who just stops gives the seat back while the attack runs; longer than the slowest answer on a busy machine.
 const SESSION_IDLE_S: u32 = 10;

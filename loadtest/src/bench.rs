@@ -11,10 +11,12 @@ use tokio::runtime::Runtime;
 use crate::{
     Failed,
     client::{Site, Target},
-    console::say,
-    drive::repeat,
-    origin,
-    process::{Server, free_addr, sibling},
+    kit::{
+        console::say,
+        drive::repeat,
+        origin,
+        process::{Server, free_addr, sibling},
+    },
 };
 
 #[derive(Debug, clap::Args)]

@@ -23,8 +23,10 @@ use self::{
 use crate::{
     Failed,
     client::Protocol,
-    console::{complain, say},
-    descriptors, origin,
+    kit::{
+        console::{complain, say},
+        descriptors, origin,
+    },
 };
 
 /// In which order so many servers are measured in a round: each is the first one once in so many rounds, since what comes

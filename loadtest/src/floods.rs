@@ -5,19 +5,12 @@
 //! so what the others feel is the node's work and not the clients'.
 
 mod bystander;
-mod control;
-mod fields;
-mod frames;
-mod hold;
 mod judge;
+pub(crate) mod kinds;
 mod metrics;
-mod pour;
 mod raw;
 mod report;
-mod resets;
 mod scene;
-mod slow;
-mod stalls;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -28,14 +21,17 @@ use tokio::{runtime::Runtime, time::sleep};
 use self::{
     bystander::{Bystanders, Felt},
     judge::Finding,
-    pour::Became,
+    kinds::{control, fields, resets, slow, stalls},
     report::Report,
     scene::{Clients, Scene, Under},
 };
 use crate::{
     Failed,
-    console::{complain, say},
-    descriptors,
+    floods::kinds::pour::Became,
+    kit::{
+        console::{complain, say},
+        descriptors,
+    },
 };
 
 /// Threads of the clients that flood.

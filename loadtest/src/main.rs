@@ -1,25 +1,20 @@
 //! Measures Sluice beside its peers, on this machine, in one run.
 
 mod attack;
-mod bare;
 mod bench;
 mod client;
 mod compare;
-mod console;
-mod descriptors;
-mod drive;
 mod floods;
-mod origin;
+pub(crate) mod kit;
 mod plan;
-mod process;
 mod simulate;
 mod soak;
-mod stalls;
-mod template;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::kit::{bare, console};
 
 /// The allocator of the binary that is measured, so that the bare peer differs in nothing but Sluice.
 #[global_allocator]

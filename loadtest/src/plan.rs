@@ -10,7 +10,7 @@ use std::{fmt::Write, time::Duration};
 use self::needs::{Costs, Needs};
 use crate::{
     Failed,
-    console::say,
+    kit::console::say,
     simulate::{Report, Scenario, clock, simulate},
 };
 

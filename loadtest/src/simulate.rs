@@ -4,15 +4,12 @@ mod agenda;
 mod arrivals;
 mod core;
 mod dice;
-mod facts;
-mod judge;
 mod node;
-mod numbers;
-mod report;
 mod scenario;
 mod store;
 #[cfg(test)]
 mod tests;
+pub(crate) mod verdict;
 mod visitor;
 mod world;
 
@@ -24,11 +21,11 @@ use sluice_admission::line::Line;
 use self::{core::Core, world::World};
 pub(crate) use self::{
     dice::{Dice, whole},
-    judge::{Promise, Quantiles, percent, tau},
-    report::{OverTime, Report, clock},
     scenario::Scenario,
 };
-use crate::{Failed, console::say};
+pub(crate) use crate::simulate::verdict::judge::{Promise, Quantiles, percent, tau};
+pub(crate) use crate::simulate::verdict::report::{OverTime, Report, clock};
+use crate::{Failed, kit::console::say};
 
 /// Steps of the progress bar.
 const PROGRESS_STEPS: u64 = 1_000;

@@ -25,20 +25,18 @@ use crate::{
     Failed,
     attack::{
         clock::{Clock, SECOND_US, Us},
-        crowd::LiveView,
         fleet::{Fleet, Where},
         judge::{Evidence, Figures},
         ledger::Ledger,
         limits::Limits,
         origin::Origin,
         outlaws,
+        people::{crowd::LiveView, visitor::Door},
         plan::Shares,
         report::broken,
-        visitor::Door,
         wire::{Doors, Net},
     },
-    console::say,
-    descriptors,
+    kit::{console::say, descriptors},
     simulate::whole,
 };
 

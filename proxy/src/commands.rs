@@ -12,7 +12,6 @@ mod operators;
 mod run;
 mod setup;
 mod store;
-mod upgrade;
 
 use std::{fmt, path::PathBuf, process::ExitCode};
 
@@ -33,7 +32,7 @@ enum Command {
     Run(ConfigDir),
     /// Have a new process of the program take the place of the node that runs, without a client noticing. Exits with 1 if
     /// it cannot: the one that runs goes on then.
-    Upgrade(upgrade::Options),
+    Upgrade(operators::upgrade::Options),
     /// Read a config directory and report every mistake with its place. Exits with 1 if there is one.
     Check(ConfigDir),
     /// Show it: a small shop behind Sluice, with a crowd in front of it.
@@ -100,7 +99,7 @@ enum SchemaFile {
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(dir) => run::run(&dir.config),
-        Command::Upgrade(options) => upgrade::run(&options),
+        Command::Upgrade(options) => operators::upgrade::run(&options),
         Command::Check(dir) => check::run(&dir.config),
         Command::Demo(options) => demo::run(&options),
         Command::Init(options) => setup::init::run(&options),

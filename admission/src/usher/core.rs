@@ -24,7 +24,6 @@ use std::{
 pub use self::event::{Action, Answer, Event, Question};
 use super::{
     CHANGES_MAX, QUESTIONS_MAX, Unanswered,
-    ended::Ended,
     grace::Grace,
     hidden::Hidden,
     marks::{Marks, Word},
@@ -37,6 +36,7 @@ use super::{
 use crate::{
     estimate::{Speed, Speedometer},
     line::{Change, ENDED_TOLD_MAX, Outcome, PerLane, Rules, Summary},
+    usher::memory::ended::Ended,
 };
 
 /// One queue's usher at one node.

@@ -17,7 +17,6 @@ use tokio::{
 use super::{
     Operator, Question, Usher, Waiter, Wanted,
     core::{Action, Core, Event},
-    keepsake::Keepsake,
     memory::Memory,
     now,
     pace::{ANSWERS_MAX, MARKS_PER_ROUND},
@@ -25,6 +24,7 @@ use super::{
 use crate::{
     line::{Batch, Outcome, Rules},
     store::{Store, StoreError},
+    usher::memory::keepsake::Keepsake,
 };
 
 /// Most marks taken over at once, so that a step is never long in coming.

@@ -286,3 +286,6 @@ fn counters(summary: &Summary) -> Known {
         ..Known::default()
     }
 }
+
+pub(crate) mod ended;
+pub(crate) mod keepsake;

@@ -5,11 +5,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ended::Ended, pace::Anchor, trickle::Trickle};
+use super::{pace::Anchor, trickle::Trickle};
 use crate::{
     estimate::{GRACE_MS_PRIOR, Speed},
     line::{Control, PerLane, Rules, Summary},
     standing::Look,
+    usher::memory::ended::Ended,
 };
 
 /// What is known of a line at this node.

@@ -11,7 +11,7 @@ use crate::{
     declare::{ASKED, Section},
     diagnostics::words,
     limits,
-    sections::{NODE_FILE, TENANT_FILE, keys, queue, store, tls::pair},
+    sections::{NODE_FILE, TENANT_FILE, node::keys, node::store, tenant::queue, tls::pair},
     testing::{
         Dir, ORIGIN, QUEUE, TENANT,
         certificates::{Authority, Pair},

@@ -1,23 +1,25 @@
 //! `sluice.toml`: what one node needs.
 
+pub(crate) mod access_log;
+pub(crate) mod acme;
+pub(crate) mod admin;
+pub(crate) mod keys;
+pub(crate) mod limits;
+pub(crate) mod server;
+pub(crate) mod store;
+
 use std::net::SocketAddr;
 
 use toml::de::DeTable;
 
+use self::{
+    access_log::AccessLog, acme::Acme, admin::Admin, keys::Keys, limits::node::NodeLimits, server::Server, store::Store,
+};
 use crate::{
     declare::{Key, Nested, Optional, Section, Table},
     diagnostics::{Diagnostics, Kind, Mistake, Read, Wrong},
     outside::Outside,
-    sections::{
-        access_log::{self, AccessLog},
-        acme::{self, Acme},
-        admin::{self, Admin},
-        keys::{self, Keys},
-        limits::node::{self as limits, NodeLimits},
-        server::{self, Server},
-        store::{self, Store},
-        tls::node::{self as tls, NodeTls},
-    },
+    sections::tls::node::{self as tls, NodeTls},
 };
 
 pub(crate) static SECTION: Section = Section {
@@ -33,7 +35,7 @@ static ACME: Key<Nested, Optional> = Key::table("acme", &acme::SECTION);
 static STORE: Key<Nested, Optional> = Key::table("store", &store::SECTION);
 static KEYS: Key<Nested, Optional> = Key::table("keys", &keys::SECTION);
 static ADMIN: Key<Nested, Optional> = Key::table("admin", &admin::SECTION);
-static LIMITS: Key<Nested, Optional> = Key::table("limits", &limits::SECTION);
+static LIMITS: Key<Nested, Optional> = Key::table("limits", &limits::node::SECTION);
 static ACCESS_LOG: Key<Nested, Optional> = Key::table("access_log", &access_log::SECTION);
 
 /// What `sluice.toml` says.
@@ -63,7 +65,7 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
         let tls = top.nested(&TLS, |table| tls::read(table, outside));
         let acme = top.read_with(&ACME, |value| ACME.kind.read(value, |table| acme::read(table, outside)));
         let admin = top.read_with(&ADMIN, |value| ADMIN.kind.read(value, admin::read));
-        let limits = top.nested(&LIMITS, limits::read);
+        let limits = top.nested(&LIMITS, limits::node::read);
         let access_log =
             top.read_with(&ACCESS_LOG, |value| ACCESS_LOG.kind.read(value, |table| access_log::read(table, outside)));
         Ok(Node {

@@ -1,5 +1,12 @@
 //! A tenant's file.
 
+pub(crate) mod claims;
+pub(crate) mod cookies;
+pub(crate) mod cors;
+pub(crate) mod origin;
+pub(crate) mod page;
+pub(crate) mod queue;
+pub(crate) mod route;
 #[cfg(test)]
 mod tests;
 
@@ -7,6 +14,15 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use self::{
+    claims::Claims,
+    cookies::Cookies,
+    cors::Cors,
+    origin::Origin,
+    page::Page,
+    queue::{NAME_TEXT, Queue},
+    route::Route,
+};
 use crate::{
     declare::{Choice, Key, List, Looks, Nested, Optional, Required, Section, Table, Text, Value},
     diagnostics::{Diagnostics, Read},
@@ -16,14 +32,7 @@ use crate::{
     },
     outside::Outside,
     sections::{
-        claims::Claims,
-        cookies::{self, Cookies},
-        cors::{self, Cors},
-        limits::tenant::{self as limits, Limits},
-        origin::{self, Origin},
-        page::{self, Page},
-        queue::{self, NAME_TEXT, Queue},
-        route::{self, Route},
+        node::limits::tenant::{self as limits, Limits},
         tls::tenant::{self as tls, ByAcme, TenantTls},
         webhook::{self, Webhook},
     },

@@ -16,9 +16,9 @@ use crate::{
     },
     outside::Outside,
     sections::{
-        claims::Claims,
-        queue::NAME_TEXT,
         secret::{Kept, Secret},
+        tenant::claims::Claims,
+        tenant::queue::NAME_TEXT,
     },
 };
 

@@ -10,17 +10,12 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use rustix::process::Signal;
 
-use super::{
-    browser::{HOST, OTHER_QUEUE, QUEUE},
-    clock::Clock,
-    ledger::Mishap,
-    limits::Limits,
-    origin::OTHER,
-};
+use super::{clock::Clock, ledger::Mishap, limits::Limits, origin::OTHER};
 use crate::{
     Failed,
+    attack::people::browser::{HOST, OTHER_QUEUE, QUEUE},
     client::Site,
-    process::{Server, free_addr, sibling},
+    kit::process::{Server, free_addr, sibling},
 };
 
 /// Where the lines live.

@@ -23,9 +23,11 @@ use super::{
     limits::{Limits, WINDOW_S},
     origin::{Hit, Page, Who},
     outlaws::{Trick, Tried},
-    story::Story,
 };
-use crate::simulate::{Promise, Quantiles, percent, tau};
+use crate::{
+    attack::people::story::Story,
+    simulate::{Promise, Quantiles, percent, tau},
+};
 
 /// Least share of the rate that must be used while people stand and seats are free.
 const USED_MIN: f64 = 0.99;

@@ -140,6 +140,11 @@ impl Ledger {
         lock(&self.spare)
     }
 
+    /// The longest that anything has taken so far.
+    pub(crate) fn slowest_us(&self) -> Us {
+        self.latencies.iter().map(|latencies| lock(latencies).max()).max().unwrap_or(0)
+    }
+
     pub(crate) fn latencies(&self) -> Vec<Latency> {
         Purpose::ALL.map(|(purpose, name)| Latency::of(name, &lock(&self.latencies[purpose as usize]))).into()
     }

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use super::{
-    browser::MEMBER,
-    clock::{SECOND_US, Us},
-};
+use super::clock::{SECOND_US, Us};
+use crate::attack::people::browser::MEMBER;
 
 /// What the rate's window is long, in seconds.
 pub(crate) const WINDOW_S: u64 = 60;

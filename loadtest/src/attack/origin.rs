@@ -20,11 +20,10 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinSet};
 
 use super::{
-    browser::VISITOR,
     clock::{Clock, Us},
     wire::FROM_ORIGIN,
 };
-use crate::Failed;
+use crate::{Failed, attack::people::browser::VISITOR};
 
 /// The page that everybody comes for, one behind it, one that ends a visit, and one before which another queue stands.
 pub(crate) const HOME: &str = "/";

@@ -10,22 +10,28 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::Serialize;
 
 use super::{
-    browser::{Browser, Errand, OTHER_QUEUE, QUEUE},
     clock::{SECOND_US, Us},
     limits::Limits,
     origin::{HOME, OTHER, Who},
     plan::address,
-    visitor::Door,
     wire::{Client, is_from_origin},
 };
-use crate::simulate::whole;
+use crate::{
+    attack::people::{
+        browser::{Browser, Errand, OTHER_QUEUE, QUEUE},
+        visitor::Door,
+    },
+    simulate::whole,
+};
 
 /// A line of so many seconds' worth of calls certainly stands: some of those who were told to wait have been called since,
 /// and will hear of it with their next poll.
 const LINE_S: f64 = 6.0;
 /// And no fewer than so many.
 const LINE_MIN: u64 = 50;
-/// How much longer than a pass can be valid an expired one has not been used: whole seconds are cut off.
+/// How much longer than a pass can be valid an expired one has not been used: whole seconds are cut off. And as much longer
+/// as the slowest answer took: so late may the line have heard of its last use, from which on it keeps the seat, and whoever
+/// has a seat gets in with a pass that has run out.
 const EXPIRED_FOR_US: Us = 3 * SECOND_US;
 
 /// What an outlaw brings.
@@ -102,7 +108,10 @@ pub(crate) async fn try_everything(door: Arc<Door>, limits: Limits, per_second: 
         if let_in {
             *tried.let_in.entry(trick).or_default() += 1;
         }
-        tried.numbers_for_nothing += u64::from(outlaw.browser.token("ticket", QUEUE).is_some());
+        // A pass that has run out names the number that its visitor had: that one is asked about, and no other is given.
+        if trick != Trick::Expired {
+            tried.numbers_for_nothing += u64::from(outlaw.browser.token("ticket", QUEUE).is_some());
+        }
     }
     tried
 }
@@ -152,9 +161,10 @@ impl Outlaw<'_> {
                 altered(&pass)
             }
             Trick::Expired => {
+                let slowest_us = self.door.ledger.slowest_us();
                 let mut spare = self.door.ledger.spare();
                 // A pass lives for `session_idle` and an eighth of it after it was minted, so after its last use.
-                let life_us = limits.session_idle_us() * 9 / 8 + EXPIRED_FOR_US;
+                let life_us = limits.session_idle_us() * 9 / 8 + EXPIRED_FOR_US + slowest_us;
                 let &(used_us, _) = spare.passes.first()?;
                 (used_us + life_us <= self.door.clock.now_us()).then(|| spare.passes.remove(0).1)
             }

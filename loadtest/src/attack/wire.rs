@@ -15,9 +15,9 @@ use tokio::{
     time::timeout,
 };
 
-use super::browser::HOST;
 use crate::{
     Failed,
+    attack::people::browser::HOST,
     client::{Answer, Connection, Protocol, Site, Tickets, Trouble, Way},
 };
 

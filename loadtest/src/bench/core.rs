@@ -6,7 +6,7 @@ use sluice_admission::line::{Batch, HOLD_MS_MAX, Known, LaneId, Line, Newcomer, 
 use sluice_config::Mode;
 
 use super::median_us;
-use crate::console::say;
+use crate::kit::console::say;
 
 const START_MS: u64 = 1_700_000_000_000;
 const GOES: usize = 101;

@@ -27,10 +27,12 @@ use super::{
 };
 use crate::{
     Failed,
-    console::say,
-    drive::Connection,
-    origin,
-    process::{Server, free_addr, sibling},
+    kit::{
+        console::say,
+        drive::Connection,
+        origin,
+        process::{Server, free_addr, sibling},
+    },
 };
 
 /// How long one round is, in seconds.

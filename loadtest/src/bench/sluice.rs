@@ -7,8 +7,10 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use crate::{
     Failed,
     client::{Protocol, Site, Target, Tickets, Way},
-    drive::Connection,
-    process::{Server, free_addr, sibling},
+    kit::{
+        drive::Connection,
+        process::{Server, free_addr, sibling},
+    },
 };
 
 /// How many stand before the visitor who polls.

@@ -11,7 +11,12 @@ use super::{
     peers::Peer,
     work::{Expect, Job},
 };
-use crate::{Failed, bench::median, client::Target, console::complain, drive::Connection};
+use crate::{
+    Failed,
+    bench::median,
+    client::Target,
+    kit::{console::complain, drive::Connection},
+};
 
 /// What a kind of work costs everybody.
 #[derive(Debug, Serialize)]

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     Failed,
     client::{Protocol, Site, Target, Tickets, Way},
-    process::free_addr,
+    kit::process::free_addr,
 };
 
 /// One certificate for all, and how clients come over TLS.

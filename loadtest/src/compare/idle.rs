@@ -18,9 +18,7 @@ use super::{
 use crate::{
     Failed,
     client::{Protocol, Target},
-    console::complain,
-    drive::Connection,
-    process::Server,
+    kit::{console::complain, drive::Connection, process::Server},
 };
 
 /// Connections that are opened at a time.

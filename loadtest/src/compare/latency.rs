@@ -23,9 +23,11 @@ use super::{
 use crate::{
     Failed,
     bench::median,
-    console::complain,
-    drive::{ANSWER_BYTES_MAX, answer_length},
-    stalls::{Meter, Stalls, TIMER_SLACK_NS},
+    kit::{
+        console::complain,
+        drive::{ANSWER_BYTES_MAX, answer_length},
+        stalls::{Meter, Stalls, TIMER_SLACK_NS},
+    },
 };
 
 /// What is measured.

@@ -14,7 +14,11 @@ use super::{
     visitor::{Visitor, all_ask},
     work::{Expect, Job, Work},
 };
-use crate::{Failed, client::Target, console::complain, drive::Connection, process::Server};
+use crate::{
+    Failed,
+    client::Target,
+    kit::{console::complain, drive::Connection, process::Server},
+};
 
 /// Worker threads or processes of every server.
 pub(super) const WORKERS: &str = "2";
@@ -116,7 +120,7 @@ pub(super) async fn start(origin: SocketAddr, visitors: usize) -> Result<Started
     let mut left_out = Vec::new();
     let (sluice, answers) = Sluice::start(origin, None, None).await?.peer("Sluice", visitors).await?;
     let mut peers = vec![sluice, bare::start(origin, visitors, &answers, None)?];
-    let redis = crate::template::program("redis-server").is_some();
+    let redis = crate::kit::template::program("redis-server").is_some();
     if redis {
         let store = super::redis::start()?;
         let (mut shared, _) =

@@ -9,7 +9,7 @@ use tokio::{
 
 use crate::{
     Failed,
-    process::{Server, free_addr},
+    kit::process::{Server, free_addr},
 };
 
 /// Starts one without persistence: what it writes to disk would be measured too.

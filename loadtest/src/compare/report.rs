@@ -16,7 +16,7 @@ use super::{
     latency::Latency,
     work::Work,
 };
-use crate::{bench::median, template::program};
+use crate::{bench::median, kit::template::program};
 
 const A_MILLION: f64 = 1e6;
 /// `connections_max` of a node that is not told otherwise.

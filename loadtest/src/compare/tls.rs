@@ -11,7 +11,7 @@ use super::{
     idle, peers,
     work::{Job, Work},
 };
-use crate::{Failed, client::Protocol, origin};
+use crate::{Failed, client::Protocol, kit::origin};
 
 /// What is measured of requests; the first one so that it is known what TLS adds.
 const JOBS: [(Work, Protocol, Part); 5] = [

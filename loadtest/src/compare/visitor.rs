@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 use super::work::Expect;
-use crate::{Failed, client::Target, drive::Connection};
+use crate::{Failed, client::Target, kit::drive::Connection};
 
 /// The host of the one tenant.
 pub(super) const HOST: &str = "shop.example.com";

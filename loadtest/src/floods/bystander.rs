@@ -20,11 +20,11 @@ use super::scene::Scene;
 use crate::{
     Failed,
     attack::{
-        browser::{Browser, Errand},
         origin::HOME,
+        people::browser::{Browser, Errand},
     },
     client::{Connection, Protocol, Target, Trouble},
-    stalls::Meter,
+    kit::stalls::Meter,
 };
 
 /// Visitors who keep their connection, and who open one for each request; half of each speaks HTTP/2.

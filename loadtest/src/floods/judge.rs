@@ -8,9 +8,9 @@ use super::{
     Flood,
     bystander::{Felt, Latency},
     metrics::Counters,
-    pour::Became,
     scene::LEFT_BYTES_MAX,
 };
+use crate::floods::kinds::pour::Became;
 
 /// p99 of the bystanders, to what it is when they are alone: at most.
 const P99_MAX: f64 = 2.0;

@@ -14,10 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::frames::{ACK, Frames as _, HEAD_BYTES, Head, PREFACE, code_name, kind};
 use crate::{
     Failed,
     client::{Io, Target, Trouble},
+    floods::kinds::frames::{ACK, Frames as _, HEAD_BYTES, Head, PREFACE, code_name, kind},
 };
 
 /// The server's settings come within this, or it speaks something else.

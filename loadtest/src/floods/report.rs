@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::{judge::Finding, pour::Became, scene::Under};
-use crate::bench::median;
+use super::{judge::Finding, scene::Under};
+use crate::{bench::median, floods::kinds::pour::Became};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {

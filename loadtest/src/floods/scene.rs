@@ -24,11 +24,13 @@ use tokio::{
 use super::metrics::Counters;
 use crate::{
     Failed,
-    attack::browser::{HOST, QUEUE},
+    attack::people::browser::{HOST, QUEUE},
     client::{Connection, Protocol, Site, Target, Tickets, Way, parse},
-    origin,
-    process::{Server, free_addr, sibling},
-    template::{fill, program},
+    kit::{
+        origin,
+        process::{Server, free_addr, sibling},
+        template::{fill, program},
+    },
 };
 
 /// The site that is flooded. It has no line before `/`, so everything reaches its origin.

@@ -7,7 +7,7 @@ mod mutants;
 mod scenarios;
 
 use super::*;
-use crate::simulate::judge::Promise;
+use crate::simulate::verdict::judge::Promise;
 
 /// A crowd that brings every promise into play within seconds: people who leave, sleep, hide and reload, more than
 /// the seats can take, with a pause in which the line is empty.
@@ -88,7 +88,7 @@ fn everybody_who_came_is_accounted_for() {
     let figures = &report.figures;
     assert_eq!(figures.came, 4_500);
     assert_eq!(figures.entered + figures.went_away + figures.still_waiting, figures.came);
-    let sum = |of: fn(&report::OverTime) -> f64| {
+    let sum = |of: fn(&super::verdict::report::OverTime) -> f64| {
         let mut from_s = 0.0;
         let each = report.over_time.iter().map(|p| of(p) * (p.at_s - std::mem::replace(&mut from_s, p.at_s)).max(1.0));
         each.sum::<f64>().round()

@@ -66,7 +66,7 @@ pub(super) struct Visitor {
     pub(super) state: State,
     pub(super) crowd: u8,
     pub(super) flags: u16,
-    /// The number, [short](super::numbers); of a visitor who has not heard of it yet as well.
+    /// The number, [short](crate::simulate::verdict::numbers); of a visitor who has not heard of it yet as well.
     pub(super) number: u32,
     /// The id of the slip; 0: none.
     pub(super) slip: u64,

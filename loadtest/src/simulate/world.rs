@@ -21,12 +21,14 @@ use super::{
     arrivals,
     core::Core,
     dice::{Dice, whole},
-    facts::{Facts, Sample},
     node::{Flight, Node, Waiter, ms},
-    numbers::{Holders, Present},
     scenario::{Fault, Lane, Scenario},
     store::Store,
     visitor::{State, Visitor},
+};
+use crate::simulate::verdict::{
+    facts::{Facts, Sample},
+    numbers::{Holders, Present},
 };
 
 /// Visitors come once the nodes have heard of the line, as with the real ones.

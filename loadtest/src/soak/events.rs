@@ -9,7 +9,7 @@ use crate::{
         fleet::Fleet,
         limits::Limits,
     },
-    drive::Connection,
+    kit::drive::Connection,
 };
 
 /// Configs are read anew so often: a few seconds after each minute has begun, so that the store is not lost meanwhile.

@@ -14,9 +14,9 @@ use crate::{
     Failed,
     attack::{
         clock::{SECOND_US, Us},
+        people::story::Story,
+        people::visitor::{Door, journey},
         plan::{Plan, Shares},
-        story::Story,
-        visitor::{Door, journey},
     },
     simulate::{Dice, whole},
 };

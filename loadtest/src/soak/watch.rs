@@ -10,9 +10,9 @@ use crate::{
     attack::{
         clock::{Clock, SECOND_US, Us, us},
         fleet::Fleet,
-        visitor::Door,
+        people::visitor::Door,
     },
-    process::cpu_of,
+    kit::process::cpu_of,
 };
 
 /// Descriptors that a node may have open at the end beyond those at the start: a connection to the store that is made

@@ -8,8 +8,10 @@ use std::{
 };
 
 use super::*;
-use crate::line::Lookup;
-use crate::usher::{POLLS_PUT_MAX, QUESTIONS_MAX};
+use crate::{
+    line::Lookup,
+    usher::{POLLS_PUT_MAX, QUESTIONS_MAX},
+};
 
 /// A step is made 2 ms after the last one at the latest once somebody asks; the rest is the timer's grain.
 const ANSWERED_WITHIN: Duration = Duration::from_millis(5);

@@ -12,7 +12,7 @@ use crate::{
     diagnostics::Read,
     outside::Outside,
     sections::{
-        claims::Claims,
+        tenant::claims::Claims,
         tls::pair::{self, Certificate},
     },
 };

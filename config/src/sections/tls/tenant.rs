@@ -15,7 +15,7 @@ use crate::{
     limits::{ACME_HOSTS_MAX, CERTIFICATE_FILE_BYTES_MAX, CLIENT_CA_CERTIFICATES},
     outside::Outside,
     sections::{
-        claims::Claims,
+        tenant::claims::Claims,
         tls::{
             chain,
             pair::{self, Certificate},

@@ -10,7 +10,7 @@ use super::{Case, EDGES_S, JUDGED_MIN, Shown};
 use crate::{
     attack::{
         clock::{SECOND_US, Us},
-        story::Story,
+        people::story::Story,
     },
     simulate::percent,
 };

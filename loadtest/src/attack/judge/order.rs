@@ -8,7 +8,7 @@
 use super::Case;
 use crate::attack::{
     clock::{SECOND_US, Us},
-    story::Story,
+    people::story::Story,
 };
 
 /// How long after its time somebody may ask and still be present to the line. Whoever asks later than this, less the time

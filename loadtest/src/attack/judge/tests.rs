@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sluice_admission::line::number_of;
 
 use super::*;
-use crate::attack::{report::broken, story::Wait};
+use crate::attack::{people::story::Wait, report::broken};
 
 const CROWD: u64 = 900;
 const BURST: u64 = 10;

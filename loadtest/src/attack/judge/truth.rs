@@ -6,7 +6,7 @@ use super::{Case, JUDGED_MIN};
 use crate::{
     attack::{
         clock::{SECOND_US, Us},
-        story::{Story, Wait},
+        people::story::{Story, Wait},
     },
     simulate::Quantiles,
 };

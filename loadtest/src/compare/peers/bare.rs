@@ -9,7 +9,7 @@ use crate::{
         door::{Door, Secure},
         work::{Expect, Work},
     },
-    process::{Server, sibling},
+    kit::process::{Server, sibling},
 };
 
 pub(super) fn start(

@@ -12,8 +12,10 @@ use crate::{
         door::{Door, Secure},
         work::Work,
     },
-    process::Server,
-    template::{fill, nginx_quoted, program},
+    kit::{
+        process::Server,
+        template::{fill, nginx_quoted, program},
+    },
 };
 
 pub(super) fn nginx(
@@ -128,7 +130,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::process::free_addr;
+    use crate::kit::process::free_addr;
 
     #[test]
     fn every_config_is_filled_in_and_alike() {

@@ -12,8 +12,10 @@ use crate::{
         visitor::all_ask,
         work::{Expect, Work},
     },
-    process::{Server, free_addr},
-    template::{fill, lua_modules, program},
+    kit::{
+        process::{Server, free_addr},
+        template::{fill, lua_modules, program},
+    },
 };
 
 /// A MAC costs the same with any secret.

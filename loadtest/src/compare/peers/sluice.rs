@@ -13,8 +13,10 @@ use crate::{
         visitor::{HOST, Visitor, all_ask},
         work::{Expect, Job, Work},
     },
-    drive::Connection,
-    process::{Server, sibling},
+    kit::{
+        drive::Connection,
+        process::{Server, sibling},
+    },
 };
 
 /// How many stand before the visitors who poll.

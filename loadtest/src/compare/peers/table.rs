@@ -12,8 +12,10 @@ use crate::{
         visitor::all_ask,
         work::{Expect, Work},
     },
-    process::{Server, free_addr},
-    template::program,
+    kit::{
+        process::{Server, free_addr},
+        template::program,
+    },
 };
 
 pub(super) async fn start(origin: SocketAddr, count: usize, answers: &Answers) -> Result<Option<Peer>, Failed> {

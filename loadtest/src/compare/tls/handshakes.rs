@@ -19,7 +19,7 @@ use crate::{
     Failed,
     bench::median,
     client::{Io, Protocol, Target, Tickets, Trouble},
-    console::complain,
+    kit::console::complain,
 };
 
 /// Clients that shake hands at the same time.

@@ -17,7 +17,7 @@ use crate::simulate::{
     core::Core,
     dice::Dice,
     node::{GoesOn, Waiter},
-    numbers::long,
+    verdict::numbers::long,
     visitor::{NEVER, State, Visitor, flag},
 };
 

@@ -11,9 +11,9 @@ use super::{TAB, World, gate::small};
 use crate::simulate::{
     agenda::What,
     core::Core,
-    facts::{Demand, Lanes},
     node::Flight,
-    numbers::{short, slot},
+    verdict::facts::{Demand, Lanes},
+    verdict::numbers::{short, slot},
     visitor::{NEVER, State, flag},
 };
 

@@ -1,0 +1,78 @@
+use crate::{diagnostics::Kind, sections::node::admin::Role, testing::Dir};
+
+const HASH: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn admin(lines: &str) -> Dir {
+    Dir::node(&format!("[admin]\n{lines}"))
+}
+
+fn key(lines: &str) -> Dir {
+    admin(&format!("[[admin.key]]\n{lines}"))
+}
+
+#[test]
+fn without_the_table_there_is_no_api() {
+    assert_eq!(Dir::node("").config().admin, None);
+    assert_eq!(admin("").config().admin.unwrap().listen.to_string(), "127.0.0.1:9901");
+}
+
+#[test]
+fn other_machines_reach_it_only_if_that_is_meant() {
+    admin("listen = «\"0.0.0.0:9901\"»").is_wrong(Kind::Conflict, "other machines", "public = true");
+    assert!(admin("listen = \"0.0.0.0:9901\"\npublic = true").load().is_ok());
+}
+
+#[test]
+fn a_key_is_known_by_its_hash() {
+    let config = key(&format!(
+        "id = \"ci\"\nhash = \"{HASH}\"\nrole = \"viewer\"\ntenants = [\"shop\"]\nexpires = \"2027-03-31\""
+    ));
+    let key_of = &config.config().admin.unwrap().keys[0];
+    assert_eq!(
+        (key_of.role, &key_of.hash[..3], key_of.tenants.as_ref().unwrap().len()),
+        (Role::Viewer, &[1, 0x23, 0x45][..], 1)
+    );
+    key("id = \"ci\"\nrole = \"viewer\"\nhash = «\"slk_ci_c2VjcmV0\"»").is_wrong(
+        Kind::Malformed,
+        "not the hash of a key",
+        "the key itself belongs to the program",
+    );
+    key(&format!("id = \"ci\"\nhash = \"{HASH}\"\nrole = «\"root\"»")).is_wrong(Kind::Malformed, "", "viewer");
+    key(&format!("id = \"ci\"\nhash = \"{HASH}\"\nrole = \"viewer\"\nexpires = «\"31.3.2027\"»")).is_wrong(
+        Kind::Malformed,
+        "not a day",
+        "2027-03-31",
+    );
+}
+
+#[test]
+fn no_two_keys_have_one_name() {
+    let one = format!("hash = \"{HASH}\"\nrole = \"viewer\"");
+    admin(&format!("[[admin.key]]\nid = \"ci\"\n{one}\n[[admin.key]]\nid = «\"ci\"»\n{one}")).is_wrong(
+        Kind::Duplicate,
+        "key id",
+        "",
+    );
+}
+
+#[test]
+fn an_issuer_has_keys_that_nobody_else_can_give_and_roles() {
+    let issuer = |keys: &str| {
+        format!(
+            "[admin]\n[admin.issuer]\nissuer = \"https://login.example.com\"\naudience = \"sluice\"\nkeys = {keys}\n\
+             [[admin.issuer.role]]\nvalue = \"ticketing\"\nrole = \"manager\"\ntenants = [\"shop\"]\n"
+        )
+    };
+    let config = Dir::node(&issuer("\"https://login.example.com/keys\"")).config();
+    let read = config.admin.unwrap().issuer.unwrap();
+    assert_eq!(
+        (&*read.claim, read.roles[0].role, read.keys.to_string()),
+        ("roles", Role::Manager, "https://login.example.com:443/keys".into())
+    );
+    Dir::node(&issuer("\"http://127.0.0.1:8080/keys\"")).config();
+    let plain = Dir::node(&issuer("«\"http://login.example.com/keys\"»"));
+    plain.is_wrong(Kind::Malformed, "in plain HTTP could be anybody's", "https://");
+    let without = issuer("\"https://login.example.com/keys\"");
+    let without = without.split("[[admin").next().unwrap().replace("[admin.issuer]", "«[admin.issuer]»");
+    Dir::node(&without).is_wrong(Kind::Missing, "`role` is missing", "[[admin.issuer.role]]");
+}
