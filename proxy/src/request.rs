@@ -3,9 +3,9 @@
 //! Pure functions over bytes, methods and header maps: no session, no clock, no I/O. Whoever serves a request asks
 //! the rooms in this order, each trusting what the one before it has refused:
 //!
-//! 1. [`wire`]: the bytes of a connection, before the parser under us has smoothed them over.
-//!    [`mend`] escapes what the parser would refuse without need.
-//! 2. [`strict`]: what RFC 9110 and 9112 demand of a request head. Gives the host, the path and the framing.
+//! 1. [`syntax::wire`]: the bytes of a connection, before the parser under us has smoothed them over.
+//!    [`syntax::mend`] escapes what the parser would refuse without need.
+//! 2. [`syntax::strict`]: what RFC 9110 and 9112 demand of a request head. Gives the host, the path and the framing.
 //! 3. [`client`]: who is really at the other end, and what the origin is told about it.
 //! 4. [`path`]: the one form of a path that queues are matched on, or a refusal.
 //! 5. [`kind`]: a page, a fetch, a form, an upgrade… which decides the shape of the answer.

@@ -10,7 +10,7 @@
 //! | orders under way at a node | 1 | the next host waits |
 //! | one order | [`keeper::TRY_WITHIN`] | counts as failed |
 //! | failed tries of a host in the fleet | three in any hour, ever fewer ([`schedule::PAUSES_S`]) | the host waits |
-//! | unknown tokens that are looked for in the store at once | [`challenges::LOOKUPS_MAX`] | the next one counts as unknown |
+//! | unknown tokens that are looked for in the store at once | `challenges::LOOKUPS_MAX` | the next one counts as unknown |
 
 mod authority;
 mod challenges;
