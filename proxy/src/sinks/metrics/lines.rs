@@ -95,7 +95,7 @@ pub(super) fn read_certificates(read: &mut Read, tenant: &Tenant, all: &Certific
     let name = tenant.name.as_str();
     let certificates = tenant.tls.iter().flat_map(|tls| &tls.certificates);
     certificates.for_each(|certificate| read_certificate(read, name, certificate));
-    if !tenant.tls.as_ref().is_some_and(|tls| tls.acme) {
+    if tenant.tls.is_none() {
         return;
     }
     let mut missing = 0.0;
