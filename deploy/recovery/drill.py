@@ -6,8 +6,8 @@
 SLUICE is the binary; without it the one in PATH. Everything runs on loopback in a directory of its own; nothing of this
 machine's own Sluice is touched. Needs Python 3.9 and, for the rows with Redis, redis-server. Exits with 1 if a target is missed.
 
-RTO: from the loss until the line goes on, which is when a visitor is told "waiting" and not "held"; for a store, from its
-return. Until then visitors are told to stay, and that no place is lost.
+RTO: from the loss until the line goes on, which is when a visitor reads "waiting" and not "held"; for a store, from its
+return. Until then the page says to stay, and that no place is lost.
 RPO: how much of the line is lost. A place is kept if its visitor has the same number and stands in the same order.
 """
 
@@ -198,14 +198,14 @@ class Site:
         return False
 
     def back(self, visitors, since, rto_s_max, what):
-        """Waits until places are told again, and judges them. Returns seconds since the loss, and places lost."""
+        """Waits until places are shown again, and judges them. Returns seconds since the loss, and places lost."""
         first = visitors[0]
         until("the visitor inside is let through", self.insider.is_in)
         until("the line goes on", lambda: (first.poll() or {}).get("state") == "waiting")
         took = time.monotonic() - since
         lost = 0
         for visitor in visitors:
-            found = until("every visitor is told a place", lambda v=visitor: (v.poll() or {}).get("number"))
+            found = until("every visitor is shown a place", lambda v=visitor: (v.poll() or {}).get("number"))
             lost += found != visitor.number
         ahead = [until("places are ranked", lambda v=v: v.poll())["ahead"] for v in visitors]
         lost += sum(later < earlier for earlier, later in zip(ahead, ahead[1:]) if None not in (earlier, later))

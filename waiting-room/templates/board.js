@@ -1,5 +1,5 @@
 // The board takes what it shows from itself, anew; between, its clock goes on, in the time of the place where it hangs. While
-// nothing answers it shows what it knows: nobody is there to load it again.
+// nothing answers it shows what it knows: no visitor is there to load it again.
 document.addEventListener("DOMContentLoaded", () => {
 const tick = () => {
   document.getElementById("clock").textContent =

@@ -35,7 +35,7 @@ struct Other {
 pub(super) struct Others([Other; LANES_MAX]);
 
 impl Others {
-    /// The calls of the queue until this lane has got so many, if no one more comes to the others.
+    /// The calls of the queue until this lane has got this many, if no visitor more comes to the others.
     pub(super) fn calls_at_least(&self, of_lane: f64) -> f64 {
         let others = self.0.iter().map(|other| other.waiting.min(of_lane * other.per_call));
         of_lane + others.sum::<f64>()

@@ -17,7 +17,7 @@ use sluice_config::Mode;
 use super::Rules;
 
 /// Rules that let short histories reach every corner.
-fn rules() -> Rules {
+pub(in crate::line) fn rules() -> Rules {
     Rules {
         release_per_minute: 60,
         burst: 5,

@@ -33,7 +33,7 @@ use self::{
 use super::{Checkup, LineId, Severity, Store, StoreError};
 use crate::line::{Batch, Known, Line, Lookup, Minute, Outcome, Reading, Rules, Summary};
 
-/// The file that says which copy a state directory is: a number that no other copy has. Whoever puts a copy back writes it
+/// The file that says which copy a state directory is: a number that no other copy has. A restore writes it
 /// first, and each line of it then goes on as one that went back in time.
 pub const RESTORED: &str = "restored";
 

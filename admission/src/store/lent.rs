@@ -211,7 +211,7 @@ async fn ask(
         let Ok(frame) = frame(&(nth, question)) else { continue };
         match &mut *waiting.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(waiting) => {
-                // Whoever waits no longer leaves no trace behind.
+                // A caller that has given up leaves no trace behind.
                 waiting.retain(|_, waiter| !waiter.is_closed());
                 waiting.insert(nth, waiter);
             }
@@ -228,7 +228,7 @@ async fn hear(mut reader: impl AsyncRead + Unpin, waiting: &Waiting) -> io::Resu
     while let Some((nth, answer)) = read::<(u64, Answer)>(&mut reader).await? {
         let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(waiter) = waiting.as_mut().and_then(|waiting| waiting.remove(&nth)) {
-            // Whoever has asked may have given up.
+            // The caller may have given up.
             let _ = waiter.send(answer);
         }
     }

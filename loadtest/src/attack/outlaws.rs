@@ -30,8 +30,8 @@ const LINE_S: f64 = 6.0;
 /// And no fewer than so many.
 const LINE_MIN: u64 = 50;
 /// How much longer than a pass can be valid an expired one has not been used: whole seconds are cut off. And as much longer
-/// as the slowest answer took: so late may the line have heard of its last use, from which on it keeps the seat, and whoever
-/// has a seat gets in with a pass that has run out.
+/// as the slowest answer took: so late may the line have heard of its last use, from which on it keeps the seat; and a
+/// visitor with a seat gets in with a pass that has run out.
 const EXPIRED_FOR_US: Us = 3 * SECOND_US;
 
 /// What an outlaw brings.

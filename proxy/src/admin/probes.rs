@@ -99,7 +99,7 @@ async fn process(State(probes): State<Probes>) -> impl IntoResponse {
     let body = Process {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        // Counted behind the reason: whoever sees the count finds it.
+        // Counted behind the reason: a reader of the count finds it.
         upgrades_refused: node.metrics.upgrades_refused.get(),
         why: node.upgrade_refused.load_full().map(|why| why.to_string()),
     };

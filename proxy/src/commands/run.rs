@@ -95,7 +95,7 @@ fn start(
     let (listeners, signals) = {
         let _context = lines_run_on.enter();
         let uncaught = |error| Failed::Because(format!("signals cannot be caught: {error}"));
-        // Whoever has heard that we listen may ask for something.
+        // A peer that has heard that we listen may ask for something.
         let signals = Stops::catch().and_then(|stops| Ok((stops, reload::hangups()?, upgrade::upgrades()?)));
         (Listeners::open(&config, handed)?, signals.map_err(uncaught)?)
     };

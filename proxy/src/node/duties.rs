@@ -47,7 +47,7 @@ pub(crate) struct Ends(watch::Receiver<bool>);
 impl Ends {
     /// Waits until they end.
     pub(crate) async fn wait(&mut self) {
-        // Whoever could say so is gone: they have ended.
+        // The sender is gone: they have ended.
         let _ = self.0.wait_for(|&ends| ends).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The life of a node in this process: started, told to stop or followed by another process, drained.
+//! The life of a node in this process: started, stopped or followed by another process, drained.
 
 use std::{
     io,

@@ -55,7 +55,7 @@ pub(crate) async fn watch(
 
 async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>, running: &mut Config) {
     let refused = |why: &dyn std::fmt::Display| {
-        // Said before it is counted, so that whoever sees the count finds the reason.
+        // Said before it is counted, so that a reader of the count finds the reason.
         tracing::error!("config reload rejected; keeping the running config:\n{why}");
         node.metrics.reloads_refused.inc();
         node.metrics.config_current.set(0);

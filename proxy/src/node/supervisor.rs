@@ -1,4 +1,4 @@
-//! The service manager that has started this process: systemd, or one that speaks its language. It is told when the node
+//! The service manager that has started this process: systemd, or one that speaks its language. It is notified when the node
 //! serves, that it is alive, and that it ends; and it may hand over listeners that it holds, so that clients who come while
 //! the node is started again wait instead of being refused.
 //!
@@ -37,9 +37,9 @@ pub(crate) fn wants_to_hear_every() -> Option<Duration> {
 }
 
 fn tell(state: &[NotifyState<'_>]) {
-    // Without a service manager there is nobody to be told, which is no error.
+    // Without a service manager there is none to notify, which is no error.
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "the service manager could not be told");
+        tracing::warn!(%error, "service manager not notified");
     }
 }
 

@@ -16,7 +16,7 @@
 //!
 //! Until it says `serve` the older process may change its mind: it kills the newer one, takes the lines back, and goes on. It
 //! does so if the newer one fails, says no, or takes too long; and if it is itself asked to end. The state directory has one
-//! owner at any time, by its lock. Those who ask something of a line while nobody has it wait for as long as for any step.
+//! owner at any time, by its lock. Questions about a line while no process has it wait for as long as any step.
 //!
 //! With a shared store there are no lines to hand over: both are nodes of the fleet for a while. The duties and the files in
 //! the state directory are handed over all the same.

@@ -1,7 +1,7 @@
 //! Secrets that leave the process: sealed with a key that only nodes with the same master secrets have.
 //!
 //! What is sealed is bound to the name under which it lies, so that one is never taken for another. A master secret that is
-//! on its way out still opens what it has sealed; whoever opens such a thing hears of it, and seals it anew.
+//! on its way out still opens what it has sealed; the caller hears of it, and seals it anew.
 
 use std::sync::Arc;
 

@@ -78,7 +78,7 @@ impl Listeners {
             open.push(Listening { purpose, configured, listener });
         }
         for Handed { listener, .. } in handed {
-            // Clients who come there would wait for ever, if whoever has handed it over keeps it.
+            // Clients who come there would wait for ever, if the process that has handed it over keeps it.
             let address = listener.local_addr().ok().map(tracing::field::display);
             tracing::warn!(address, "a listener was handed over that the config does not name");
         }

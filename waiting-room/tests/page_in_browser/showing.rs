@@ -180,7 +180,7 @@ fn a_standing_line_says_why_and_moves_on() {
     assert_eq!(visit.changes(|shown| shown.wait.is_some()), [true, false, true]);
 }
 
-/// A board on a wall is loaded by nobody, and a moment without an answer must not end it.
+/// No person reloads a board on a wall, and a moment without an answer must not end it.
 #[test]
 fn the_board_takes_what_it_shows_anew_and_outlives_an_error() {
     let board = |calling| Pages::of_no_tenant().board(READER, &Board { calling, waiting: 7, newcomer: &JOINING });

@@ -12,9 +12,10 @@ use crate::line::Rules;
 /// as long as a visit. A browser's next request follows within seconds.
 pub(in crate::line) const PROVISIONAL_MS: u64 = 30_000;
 
-/// As [`PROVISIONAL_MS`], and no longer than any other seat.
+/// As [`PROVISIONAL_MS`], and half as long as any other seat at most: a pass that comes back with so little left is minted
+/// anew at once, so the line hears that its visitor is inside.
 pub(in crate::line) fn provisional_ms(rules: &Rules) -> u64 {
-    PROVISIONAL_MS.min(rules.seat_ms)
+    PROVISIONAL_MS.min(rules.seat_ms / 2)
 }
 
 /// What is known of the visitor whose seat is due.
@@ -114,6 +115,25 @@ impl Seats<Claim> {
     pub(in crate::line) fn notify(&mut self, number: u64) {
         if let Some(seat) = self.held.get_mut(&number).filter(|seat| seat.of == Claim::Open) {
             seat.of = Claim::Notified;
+        }
+    }
+}
+
+#[cfg(test)]
+mod provisional {
+    use std::time::Duration;
+
+    use super::provisional_ms;
+    use crate::{line::Rules, session::seat_life};
+
+    /// A pass is minted anew once no more than `session_idle` is left of it, and that is what tells the line of its visitor.
+    #[test]
+    fn a_walk_ins_pass_that_comes_back_is_minted_anew_however_short_visits_are() {
+        for idle_s in 5..=700 {
+            let idle = Duration::from_secs(idle_s);
+            let seat_ms = u64::try_from(seat_life(idle).as_millis()).unwrap_or(u64::MAX);
+            let rules = Rules { seat_ms, ..crate::line::tests::rules() };
+            assert!(provisional_ms(&rules) <= idle_s * 1_000, "{idle_s} s");
         }
     }
 }

@@ -343,7 +343,7 @@ impl Model {
             assert_ne!(rules.mode, Mode::Closed, "a walk-in took a number of a closed queue");
             self.admit(newcomer, number, now_ms);
             let (claim, for_ms) = if newcomer.enter {
-                (Claim::Provisional, rules.seat_ms.min(30_000))
+                (Claim::Provisional, (rules.seat_ms / 2).min(30_000))
             } else {
                 (Claim::Open, rules.claim_within_ms)
             };
@@ -388,7 +388,7 @@ impl Model {
             let was_inside = matches!(visitor.place, Place::Inside { .. });
             match visitor.place {
                 Place::Due { claim: Claim::Provisional, until_ms } if is_back => {
-                    let since_ms = (until_ms - rules.seat_ms.min(30_000)).min(now_ms);
+                    let since_ms = (until_ms - (rules.seat_ms / 2).min(30_000)).min(now_ms);
                     visitor.place = Place::Inside { since_ms, until_ms: now_ms + rules.seat_ms };
                 }
                 Place::Due { claim: Claim::Open | Claim::Notified, .. } if enter => {
@@ -404,7 +404,7 @@ impl Model {
                 Place::Waiting if number > floor => Verdict::Waiting,
                 Place::Lapsed if number > floor => Verdict::Lapsed,
                 Place::Due { until_ms, claim: Claim::Provisional } => {
-                    let since_ms = (until_ms - rules.seat_ms.min(30_000)).min(now_ms);
+                    let since_ms = (until_ms - (rules.seat_ms / 2).min(30_000)).min(now_ms);
                     Verdict::Inside { since_ms, until_ms, provisional: true }
                 }
                 Place::Due { until_ms, .. } => Verdict::Called { until_ms },

@@ -1,7 +1,7 @@
 //! The board that the nodes of a fleet share: what each says of itself, and what all must know soon, each for a while.
 //! Beside it values under names, and leases on them.
 //!
-//! None of it belongs to a line, and all is lost with the store: whoever put something up puts it up again.
+//! None of it belongs to a line, and all is lost with the store: the node that put something up puts it up again.
 
 pub(super) mod lease;
 

@@ -30,7 +30,7 @@ pub(in crate::commands) fn completions(Completions { shell }: &Completions) -> R
     let mut script = Vec::new();
     clap_complete::generate(*shell, &mut command(), "sluice", &mut script);
     match io::Write::write_all(&mut io::stdout(), &script) {
-        // Whoever reads has seen enough.
+        // The reader has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => Ok(written?),
     }

@@ -243,7 +243,7 @@ mod tests {
             let mut bytes = bytes.clone();
             bytes[at] ^= 0x10;
             fs::write(&spoiled, &bytes).unwrap();
-            // What follows the end of the tar is read by nobody.
+            // What follows the end of the tar is never read.
             assert!(verify(&spoiled).is_err() || at + 40 > bytes.len(), "byte {at} of {}", bytes.len());
             fs::write(&spoiled, &bytes[..at]).unwrap();
             assert!(verify(&spoiled).is_err() || at + 40 > bytes.len(), "cut at {at} of {}", bytes.len());

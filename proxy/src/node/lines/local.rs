@@ -1,7 +1,7 @@
 //! Lines in a process of this node: this one, or the one that has followed it.
 //!
 //! A node that is upgraded has two processes for a while, and one state directory. The first owns it until it hands it over,
-//! and asks the second one from then on. Whoever wants something of a line in between waits.
+//! and asks the second one from then on. Questions about a line in between wait.
 
 use std::{
     io,
@@ -53,7 +53,7 @@ impl Local {
         &self.dir
     }
 
-    /// Lets go of the lines: nobody has them until it is said who goes on.
+    /// Lets go of the lines: no process has them until it is said which one goes on.
     ///
     /// # Errors
     /// If they are not this process's, or cannot be let go of. It goes on with them then.

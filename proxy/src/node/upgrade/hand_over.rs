@@ -42,7 +42,7 @@ pub(crate) async fn hand_over(life: &mut Life, program: &Program, stops: &mut St
         },
         Err(refused) => refused,
     };
-    // Said before it is counted, so that whoever sees the count finds the reason.
+    // Said before it is counted, so that a reader of the count finds the reason.
     tracing::error!("upgrade refused; this process goes on: {refused}");
     life.node.upgrade_refused.store(Some(Arc::new(refused.to_string())));
     life.node.metrics.upgrades_refused.inc();

@@ -78,7 +78,7 @@ const FRAME_COPIED_BYTES_MAX: usize = 255;
 /// A body that is longer than this is worth its write.
 const BODY_SMALL_BYTES_MAX: usize = 1_024;
 
-/// How long the next frame may be, of a body of which so much is left.
+/// How long the next frame may be, of a body of which this much is left.
 fn frame_bytes(left: usize) -> usize {
     if left > BODY_SMALL_BYTES_MAX { left } else { FRAME_COPIED_BYTES_MAX }
 }

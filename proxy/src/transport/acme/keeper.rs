@@ -177,7 +177,7 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
         match self.hear().await {
             Ok(()) => self.is_apart = false,
             Err(error) => {
-                // Without the store nobody knows who else is asking.
+                // Without the store a node cannot know which other one is asking.
                 if !std::mem::replace(&mut self.is_apart, true) {
                     tracing::warn!(%error, "ACME: the store does not answer; no certificate is asked for meanwhile");
                 }
@@ -268,7 +268,7 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
                 host,
                 "ACME: the fleet's certificate was sealed with a master secret that this node does not have"
             ),
-            // The store has lost it, and not what was told of it: whoever has it puts it there again.
+            // The store has lost it, and not what was reported of it: the node that has it puts it there again.
             None => {
                 let notice = Notice { certificate: None, tries: self.schedule.tries(host) };
                 self.acme.vault.tell(&[(host.to_owned(), notice)]).await?;

@@ -26,7 +26,7 @@ pub(super) const PAUSES_S: [u64; 8] =
     [5 * MINUTE_S, 15 * MINUTE_S, HOUR_S, 2 * HOUR_S, 4 * HOUR_S, 8 * HOUR_S, 16 * HOUR_S, DAY_S];
 /// Each pause is longer by up to one part of so many, so that hosts which failed together do not come back together.
 const PAUSE_SPREAD: u64 = 10;
-/// A host that the authority refuses for having asked too often waits for this, if it is not told for how long.
+/// A host that the authority refuses for having asked too often waits for this, if it does not say for how long.
 const RATE_LIMITED_S: u64 = HOUR_S;
 /// All others wait for at most this: the bound may be the host's own.
 const OTHERS_WAIT_S_MAX: u64 = 5 * MINUTE_S;

@@ -7,4 +7,3 @@ mod mounted;
 mod proxy_protocol;
 mod rules;
 mod slow_readers;
-mod supervisor;

@@ -1,4 +1,4 @@
-//! The life of a node: it starts, takes a new config, is told to end, is killed, comes back.
+//! The life of a node: it starts, takes a new config, ends, is killed, comes back.
 
 mod backup;
 mod health;
@@ -7,4 +7,5 @@ mod resources;
 mod restart;
 mod shutdown;
 mod store;
+mod supervisor;
 mod upgrade;

@@ -3,7 +3,7 @@
 --
 -- KEYS: the lease and the value, both under one tag.
 -- ARGV: what is asked, who asks; then of `hold` how long (ms), of `put` the value and how long it is kept (ms).
--- Answer: 1 if it was done, 0 if the lease is another's or nobody's.
+-- Answer: 1 if it was done, 0 if the lease is another's or free.
 
 local lease, value = KEYS[1], KEYS[2]
 local asked, owner = ARGV[1], ARGV[2]

@@ -80,7 +80,7 @@ fn a_tenant_has_certificates_of_its_own_or_by_acme() {
 #[test]
 fn a_tenant_that_wants_certificates_needs_an_authority() {
     Dir::tenant(&tls("acme = «true»")).is_wrong(Kind::Missing, "no [acme] in sluice.toml", "accept_terms = true");
-    // What is wrong with sluice.toml is told, and nothing that may follow from it.
+    // What is wrong with sluice.toml is reported, and nothing that may follow from it.
     assert_eq!(Dir::tenant(&tls("acme = true")).with_bytes("sluice.toml", &[0xff]).mistakes().len(), 1);
 }
 

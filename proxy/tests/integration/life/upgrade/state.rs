@@ -1,8 +1,9 @@
 //! What is handed over beside the clients, and what an upgrade takes of a config that a reload does not.
 
-use std::{os::unix::net::UnixDatagram, time::Duration};
-
-use crate::support::{Connection, Request, Scene, Setup, node::ended, scene::FAST};
+use crate::{
+    life::supervisor::Manager,
+    support::{Connection, Request, Scene, Setup, node::ended, scene::FAST},
+};
 
 /// As an operator has it upgraded, with a file in which the ports stand that the system has chosen.
 #[tokio::test]
@@ -56,33 +57,23 @@ async fn an_upgrade_takes_what_a_reload_does_not() {
 
 #[tokio::test]
 async fn the_service_manager_hears_which_process_is_the_node() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("notify");
-    let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut manager = None;
     let prepare = |setup: Setup| {
-        let setup = setup.env("NOTIFY_SOCKET", socket.to_str().unwrap()).env("WATCHDOG_USEC", "100000");
-        setup.server("drain_timeout = \"1s\"")
+        let (setup, of) = Manager::of(setup);
+        manager = Some(of);
+        setup
     };
     let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
-    let until_heard = |word: &str| {
-        let mut heard = Vec::new();
-        while !heard.iter().any(|text: &String| text.lines().any(|line| line == word)) {
-            let mut text = [0; 256];
-            let bytes = manager.recv(&mut text).unwrap_or_else(|error| panic!("{word}: {error}, after {heard:?}"));
-            heard.push(String::from_utf8_lossy(&text[..bytes]).into_owned());
-        }
-        heard
-    };
-    until_heard("READY=1");
+    let mut manager = manager.unwrap();
+    manager.hears("READY=1", 1);
     let before = scene.node.upgrade().await.unwrap();
     // In this order: what another process than the node says is not listened to.
-    until_heard(&format!("MAINPID={}", scene.node.pid()));
-    until_heard("READY=1");
+    manager.hears(&format!("MAINPID={}", scene.node.pid()), 1);
+    manager.hears("READY=1", 1);
     assert!(ended(before).await.success());
-    let heard = until_heard("WATCHDOG=1");
+    let heard = manager.hears("WATCHDOG=1", 1);
     assert!(!heard.iter().any(|text| text.contains("STOPPING")), "the node does not end: {heard:?}");
     scene.node.signal("TERM");
-    until_heard("STOPPING=1");
+    manager.hears("STOPPING=1", 1);
     scene.node.until_gone().await;
 }

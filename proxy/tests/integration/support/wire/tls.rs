@@ -39,7 +39,7 @@ impl TlsClient {
         Self::with_root(versions, trusts.certificate.clone(), shows)
     }
 
-    /// One that trusts whoever has this certificate.
+    /// One that trusts the holder of this certificate.
     pub(crate) fn trusting(root: CertificateDer<'static>) -> Self {
         Self::with_root(&[&TLS13, &TLS12], root, None)
     }

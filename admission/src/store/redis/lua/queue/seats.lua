@@ -5,7 +5,7 @@
 -- What is known of the visitor whose seat is due: nothing; that it was answered that it is called; that it walked in
 -- and its pass has not come back yet. A score of `due` is four times the end of the seat, and this.
 local OPEN, NOTIFIED, PROVISIONAL = 0, 1, 2
-local PROVISIONAL_MS = min(C.PROVISIONAL_MS, rules.seat)
+local PROVISIONAL_MS = min(C.PROVISIONAL_MS, floor(rules.seat / 2))
 
 local function has_lapsed(number)
   local lane = lane_of(number)

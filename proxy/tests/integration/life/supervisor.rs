@@ -7,32 +7,56 @@ use std::{
     time::Duration,
 };
 
+use tempfile::TempDir;
+
 use crate::support::{Connection, Origin, Request, Scene, Setup, Tenant, node, scene::FAST, until};
 
+/// The service manager of a node, as far as the node speaks to it.
+pub(super) struct Manager {
+    socket: UnixDatagram,
+    _folder: TempDir,
+    heard: Vec<String>,
+}
+
+impl Manager {
+    /// One that hears of a node with this set-up, which is to say every tenth of a second that it is alive.
+    pub(super) fn of(setup: Setup) -> (Setup, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let setup = setup.env("NOTIFY_SOCKET", path.to_str().unwrap()).env("WATCHDOG_USEC", "100000");
+        (setup.server("drain_timeout = \"1s\""), Self { socket, _folder: folder, heard: Vec::new() })
+    }
+
+    /// Waits until a line has been heard so often, from now on. Everything that was heard meanwhile.
+    pub(super) fn hears(&mut self, line: &str, times: usize) -> Vec<String> {
+        self.heard.clear();
+        while self.heard.iter().flat_map(|text| text.lines()).filter(|heard| *heard == line).count() < times {
+            let mut text = [0; 256];
+            let bytes =
+                self.socket.recv(&mut text).unwrap_or_else(|error| panic!("{line}: {error}, after {:?}", self.heard));
+            self.heard.push(String::from_utf8_lossy(&text[..bytes]).into_owned());
+        }
+        self.heard.clone()
+    }
+}
+
 #[tokio::test]
-async fn it_is_told_when_the_node_serves_that_it_lives_and_that_it_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let socket = folder.path().join("notify");
-    let manager = UnixDatagram::bind(&socket).unwrap();
-    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+async fn it_is_notified_when_the_node_serves_that_it_lives_and_that_it_ends() {
+    let mut manager = None;
     let prepare = |setup: Setup| {
-        let setup = setup.env("NOTIFY_SOCKET", socket.to_str().unwrap()).env("WATCHDOG_USEC", "100000");
-        setup.server("drain_timeout = \"1s\"")
+        let (setup, of) = Manager::of(setup);
+        manager = Some(of);
+        setup
     };
     let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
-    let mut heard: Vec<String> = Vec::new();
-    let mut until_heard = |word: &str, times: usize| {
-        while heard.iter().filter(|text| text.contains(word)).count() < times {
-            let mut text = [0; 256];
-            let bytes = manager.recv(&mut text).unwrap_or_else(|error| panic!("{word}: {error}, after {heard:?}"));
-            heard.push(String::from_utf8_lossy(&text[..bytes]).into_owned());
-        }
-    };
-    until_heard("READY=1", 1);
+    let mut manager = manager.unwrap();
+    manager.hears("READY=1", 1);
     assert_eq!(scene.ask(&Request::navigation("/")).await.status, 200);
-    until_heard("WATCHDOG=1", 3);
+    manager.hears("WATCHDOG=1", 3);
     scene.node.signal("TERM");
-    until_heard("STOPPING=1", 1);
+    manager.hears("STOPPING=1", 1);
     assert!(scene.node.exit_status().await.success());
 }
 
