@@ -207,8 +207,13 @@ class Site:
         for visitor in visitors:
             found = until("every visitor is shown a place", lambda v=visitor: (v.poll() or {}).get("number"))
             lost += found != visitor.number
-        ahead = [until("places are ranked", lambda v=v: v.poll())["ahead"] for v in visitors]
-        lost += sum(later < earlier for earlier, later in zip(ahead, ahead[1:]) if None not in (earlier, later))
+        def ahead(visitor):
+            found = until("a visitor is answered", visitor.poll)["ahead"]
+            if found is None:
+                raise Missed(f"{what}: a visitor with the number {visitor.number} has no place in line")
+            return found
+        ranks = [ahead(visitor) for visitor in visitors]
+        lost += sum(later < earlier for earlier, later in zip(ranks, ranks[1:]))
         print(f"{what:<66} RTO {took:5.2f} s (at most {rto_s_max})   RPO {lost} of {len(visitors)} places lost", flush=True)
         if took > rto_s_max or lost:
             raise Missed(f"{what}: a target is missed")

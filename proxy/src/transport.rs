@@ -37,6 +37,7 @@ use self::worker::{Client, Worker};
 pub(crate) use self::{idle::Idle, idlest::Spot, proxy_protocol::Refused as ProxyHeaderRefused};
 use crate::node::{
     Node,
+    duties::Ends,
     limits::{Prefixes, clients::ClientConnections},
     supervisor,
 };
@@ -175,8 +176,9 @@ impl Open {
         let _ = self.opening.send(true);
     }
 
-    /// Tells the service manager that the node is alive for as long as every worker answers, as often as it wants to hear.
-    pub(crate) fn vouches(&self) -> impl Future<Output = ()> + use<> {
+    /// Tells the service manager that the node is alive for as long as every worker answers, as often as it wants to hear,
+    /// until another process does.
+    pub(crate) fn vouches(&self, mut followed: Ends) -> impl Future<Output = ()> + use<> {
         let door = self.door.clone();
         async move {
             let Some(every) = supervisor::wants_to_hear_every() else { return };
@@ -187,12 +189,14 @@ impl Open {
                     }
                 };
                 match timeout(every, answers).await {
-                    Ok(()) => supervisor::alive(),
+                    Ok(()) => supervisor::alive().await,
                     Err(_) => {
                         tracing::error!("a worker does not answer; the service manager is not told that all is well")
                     }
                 }
-                sleep(every).await;
+                if timeout(every, followed.wait()).await.is_ok() {
+                    return;
+                }
             }
         }
     }

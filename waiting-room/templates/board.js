@@ -6,13 +6,17 @@ const tick = () => {
     new Date().toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" });
 };
 const load = async () => {
+  // A network that has fallen silent would hold the next try up.
+  const abort = new AbortController(), patience = setTimeout(() => abort.abort(), 15000);
   try {
-    const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+    const answer = await fetch(location.href, { signal: abort.signal });
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const news = page.querySelector(".board main");
     if (news) document.querySelector("main").replaceWith(news);
   } catch (e) {
     // The next try is soon.
   }
+  clearTimeout(patience);
   tick();
   setTimeout(load, 5000);
 };

@@ -94,7 +94,7 @@ impl Embedded {
         let (disk, lock) = Disk::open(dir, bounds, before)?;
         let shared = Arc::new(Shared::at(disk.dir().join("shared.log")));
         let (disk, lock) = (Arc::new(disk), Arc::new(lock));
-        let run = boot() ^ copy(disk.dir());
+        let run = boot() ^ copy(disk.dir())?;
         Ok(Self { disk, lock, wall: Box::new(wall), run, lines: Mutex::default(), shared })
     }
 
@@ -306,8 +306,19 @@ fn boot() -> u64 {
 }
 
 /// A number for this copy of a state directory; 0: it is no copy.
-fn copy(dir: &Path) -> u64 {
-    fs::read_to_string(dir.join(RESTORED)).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+///
+/// # Errors
+/// If it is one, and does not say which: its lines would be taken for the newest.
+fn copy(dir: &Path) -> io::Result<u64> {
+    let path = dir.join(RESTORED);
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map_err(|_| {
+            let text = format!("{} is damaged: write any number into it that it has not held before", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(disk::with_remedy(error, &path)),
+    }
 }
 
 impl Store for Embedded {

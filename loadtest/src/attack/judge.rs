@@ -319,7 +319,7 @@ impl Figures {
         vec![
             held(
                 "lanes: both are called by their weights while both stand",
-                lanes.share_off(weights).is_none_or(|off| off <= lanes.may_be_off()),
+                lanes.share_off(weights).is_some_and(|off| off <= lanes.may_be_off()),
                 lanes.in_words(weights),
             ),
             held(

@@ -202,7 +202,7 @@ pub(crate) fn description() -> serde_json::Result<String> {
 /// Serves the API until that ends.
 pub(crate) async fn serve(listener: TcpListener, api: Arc<Api>, ends: Ends) {
     let refused = api.node.metrics.admin_connections_refused.clone();
-    listen::serve(listener, router(api), refused, ends).await;
+    listen::serve("[admin] listen", listener, router(api), refused, ends).await;
 }
 
 fn router(api: Arc<Api>) -> Router {

@@ -1,4 +1,4 @@
-//! The listener of the API: connections that are bounded, and must come to the point.
+//! Listeners for the people who run the node: connections that are bounded, and must come to the point.
 //!
 //! | bound | value | at the bound |
 //! |---|--:|---|
@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::node::duties::Ends;
 
-/// Most connections. A dashboard takes up to seven; a flood takes no more of the node than this.
+/// Most connections of one listener. A dashboard takes up to seven; a flood takes no more of the node than this.
 pub(crate) const CONNECTIONS_MAX: usize = 512;
 /// How long a head may take, and a connection wait for the next one.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
@@ -33,8 +33,14 @@ const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// After a failure to accept, as when there is no descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until that ends, and what is under way then for a moment longer.
-pub(crate) async fn serve(listener: TcpListener, router: Router, refused: IntCounter, mut ends: Ends) {
+/// Serves until that ends, and what is under way then for a moment longer. `setting`: by which it is known to operators.
+pub(crate) async fn serve(
+    setting: &'static str,
+    listener: TcpListener,
+    router: Router,
+    refused: IntCounter,
+    mut ends: Ends,
+) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let accepted = tokio::select! {
@@ -44,7 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, refused: IntCou
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                tracing::warn!(%error, "[admin] listener: cannot accept");
+                tracing::warn!(setting, %error, "cannot accept");
                 sleep(PAUSE).await;
                 continue;
             }

@@ -8,16 +8,18 @@ use std::sync::{
 use axum::{
     Json, Router,
     extract::State,
-    http::{HeaderValue, StatusCode, header},
-    middleware,
-    response::{IntoResponse, Response},
+    http::{StatusCode, header},
+    response::IntoResponse,
     routing::get,
 };
 use serde::{Deserialize, Serialize};
 use sluice_admission::store::LineId;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::net::TcpListener;
 
-use crate::node::Node;
+use crate::{
+    admin::listen,
+    node::{Node, duties::Ends, upgrade},
+};
 
 /// What they are about.
 #[derive(Clone, Debug)]
@@ -44,31 +46,17 @@ struct Ready {
     disagreements: Vec<String>,
 }
 
-/// Serves until the process ends, as health must be answered to the very last, or until it is `followed` by another one, which
-/// answers those who come. Those who are here are answered once more.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    probes: Probes,
-    mut followed: watch::Receiver<bool>,
-) -> std::io::Result<()> {
-    let is_followed = followed.clone();
-    let close_when_followed = move |mut response: Response| {
-        if *is_followed.borrow() {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        std::future::ready(response)
-    };
+/// Serves until the process ends, as health must be answered to the very last, or until another process has followed, which
+/// answers those who come from then on.
+pub(crate) async fn serve(listener: TcpListener, probes: Probes, followed: Ends) {
+    let refused = probes.node.metrics.admin_connections_refused.clone();
     let router = Router::new()
         .route("/health", get(|| async { "alive\n" }))
         .route("/health/ready", get(ready))
         .route("/metrics", get(metrics))
         .route("/process", get(process))
-        .layer(middleware::map_response(close_when_followed))
         .with_state(probes);
-    tokio::select! {
-        served = axum::serve(listener, router).into_future() => served,
-        _ = followed.wait_for(|&followed| followed) => Ok(()),
-    }
+    listen::serve("[server] admin", listener, router, refused, followed).await;
 }
 
 async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
@@ -88,6 +76,9 @@ async fn ready(State(probes): State<Probes>) -> impl IntoResponse {
 pub(crate) struct Process {
     pub(crate) pid: u32,
     pub(crate) version: String,
+    /// The process whose place it took; `None`: it was started anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) follows: Option<u32>,
     /// How often it was to be followed by another process and was not, and why the last time.
     pub(crate) upgrades_refused: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +90,7 @@ async fn process(State(probes): State<Probes>) -> impl IntoResponse {
     let body = Process {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        follows: upgrade::follows(),
         // Counted behind the reason: a reader of the count finds it.
         upgrades_refused: node.metrics.upgrades_refused.get(),
         why: node.upgrade_refused.load_full().map(|why| why.to_string()),

@@ -115,8 +115,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failed> {
             sleep(Duration::from_secs(1)).await;
         }
     });
-    life.until(async |_| {
-        life::asked_to_end().await;
+    let stops = {
+        let _context = lines_run_on.enter();
+        life::Stops::catch()?
+    };
+    life.until(stops, async |_, stops| {
+        stops.asked().await;
         End::Asked
     });
     lines_run_on.shutdown_background();

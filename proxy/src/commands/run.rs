@@ -8,7 +8,7 @@ use std::{
 
 use sluice_admission::store::Severity;
 use sluice_config::Watch;
-use tokio::{runtime::Handle, signal::unix::Signal, task::JoinHandle, time::sleep};
+use tokio::{runtime::Handle, signal::unix::Signal, time::sleep};
 use tracing_subscriber::{EnvFilter, fmt};
 
 use super::Failed;
@@ -39,20 +39,18 @@ pub(super) fn run(dir: &Path) -> Result<(), Failed> {
     if let (Err(why), Some(heir)) = (&started, &mut heir) {
         heir.failed(&why.to_string());
     }
-    let Started { life, mut stops, mut upgrades, reloads } = started?;
+    let Started { life, stops, mut upgrades } = started?;
     if let Some((stream, older)) = heir.map(Heir::into_lending) {
         life.lend(stream, older);
     }
     supervisor::ready();
-    life.until(async |life| {
+    life.until(stops, async |life, stops| {
         loop {
             tokio::select! {
                 () = stops.asked() => break,
-                Some(()) = upgrades.recv() => match upgrade::hand_over(life, &program, &mut stops).await {
-                    Ok(()) => {
-                        reloads.abort();
-                        return End::Followed;
-                    }
+                Some(()) = upgrades.recv() => match upgrade::hand_over(life, &program, stops).await {
+                    // It goes on taking the config: what it still asks of the lines, it asks by the rules in force.
+                    Ok(()) => return End::Followed,
                     Err(Refused::Asked) => break,
                     Err(_) => {}
                 },
@@ -71,7 +69,6 @@ struct Started {
     life: Life,
     stops: Stops,
     upgrades: Signal,
-    reloads: JoinHandle<()>,
 }
 
 fn start(
@@ -129,8 +126,8 @@ fn start(
     tracing::info!(tenants = config.tenants.len(), "serving");
     life.beside().spawn(look_at_store(life.node.clone()));
     let (stops, hangups, upgrades) = signals;
-    let reloads = life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));
-    Ok(Started { life, stops, upgrades, reloads })
+    life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));
+    Ok(Started { life, stops, upgrades })
 }
 
 /// Says what is wrong with the store, and if it is away, once more when it is there. That is no reason not to start:

@@ -40,11 +40,16 @@ pub(crate) struct Duties {
     under_way: Option<(watch::Sender<bool>, JoinSet<()>)>,
 }
 
-/// Says when the duties end.
+/// Says when the duties end, or other work of which there is one in a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends(watch::Receiver<bool>);
 
 impl Ends {
+    /// They end when this becomes true, or is gone.
+    pub(crate) fn when(ending: &watch::Sender<bool>) -> Self {
+        Self(ending.subscribe())
+    }
+
     /// Waits until they end.
     pub(crate) async fn wait(&mut self) {
         // The sender is gone: they have ended.
@@ -65,10 +70,10 @@ impl Duties {
         if self.under_way.is_some() {
             return Ok(());
         }
-        let (ending, ends) = watch::channel(false);
-        let ends = Ends(ends);
+        let ending = watch::Sender::new(false);
+        let ends = Ends::when(&ending);
         let mut tasks = JoinSet::new();
-        self.node.acme.may_ask(true);
+        self.node.acme.begin_asking();
         let _context = self.run_on.enter();
         tasks.spawn(webhooks::run(self.node.clone(), ends.clone()));
         tasks.spawn(until(ends.clone(), peers::keep(self.node.clone(), self.name.clone())));
@@ -88,8 +93,10 @@ impl Duties {
     pub(crate) async fn end(&mut self) {
         let Some((ending, mut tasks)) = self.under_way.take() else { return };
         let _ = ending.send(true);
-        self.node.acme.may_ask(false);
-        let ended = async { while tasks.join_next().await.is_some() {} };
+        let ended = async {
+            self.node.acme.end_asking().await;
+            while tasks.join_next().await.is_some() {}
+        };
         if timeout(END_WITHIN, ended).await.is_err() {
             tracing::warn!("duties did not end in time; broken off");
         }

@@ -30,7 +30,11 @@ use crate::{
         audit::Audit,
         probes::{self, Probes},
     },
-    node::{Lines, Node, NodeError, duties::Duties, peers},
+    node::{
+        Lines, Node, NodeError,
+        duties::{Duties, Ends},
+        peers,
+    },
     transport::{
         Open, Scheme, Server,
         listeners::{Listeners, NoListener, Purpose},
@@ -43,6 +47,10 @@ pub(crate) const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Threads for lines, health and metrics: a step takes well under a millisecond.
 const LINE_THREADS: usize = 2;
 
+/// How long a process that is followed lives on at least: a health check that has just come to it has its answer then.
+const PROBES_WITHIN: Duration = Duration::from_secs(1);
+/// How long a start waits for the certificates that the node has kept.
+const CERTIFICATES_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether older processes have ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
@@ -61,7 +69,7 @@ pub(crate) struct Life {
     /// Leads to the process that has followed, if that asks nothing of this one.
     pub(super) newer: Option<UnixStream>,
     open: Open,
-    /// Health checks are another process's.
+    /// Health checks are another process's, and the service manager listens to that one.
     followed: watch::Sender<bool>,
     drain_timeout: Duration,
     leaving: Arc<AtomicBool>,
@@ -154,6 +162,13 @@ impl Life {
         if !config.server.https.is_empty() {
             run_on.spawn(node.rotate_tickets());
             run_on.spawn(node.keep_certificates());
+            // A handshake must not come before a certificate that is there.
+            let recalled = run_on.block_on(async { timeout(CERTIFICATES_WITHIN, node.acme.recalled()).await });
+            if recalled.is_err() {
+                tracing::warn!(
+                    "ACME: certificates that this node has kept are still being read; the first handshakes may fail"
+                );
+            }
         }
         let open = server.open().map_err(StartError::Threads)?;
         let shown = api.as_ref().map(|(_, address, api)| (*address, api.access.clone()));
@@ -169,7 +184,7 @@ impl Life {
             older: Older::default(),
             newer: None,
             open,
-            followed: watch::channel(false).0,
+            followed: watch::Sender::new(false),
             drain_timeout: config.server.drain_timeout,
             leaving,
             lines_run_on: lines_run_on.clone(),
@@ -186,14 +201,9 @@ impl Life {
         for listener in self.listeners.of(Purpose::Admin)? {
             let listener = TcpListener::from_std(listener)?;
             let probes = Probes { node: self.node.clone(), leaving: self.leaving.clone() };
-            let followed = self.followed.subscribe();
-            tokio::spawn(async move {
-                if let Err(error) = probes::serve(listener, probes, followed).await {
-                    tracing::error!(%error, "admin listener stopped");
-                }
-            });
+            tokio::spawn(probes::serve(listener, probes, Ends::when(&self.followed)));
         }
-        tokio::spawn(self.open.vouches());
+        tokio::spawn(self.open.vouches(Ends::when(&self.followed)));
         self.duties.begin()
     }
 
@@ -220,18 +230,26 @@ impl Life {
     }
 
     /// Waits for the end, then stops: requests in flight finish, within the drain timeout.
-    pub(crate) fn until(mut self, end: impl AsyncFnOnce(&mut Self) -> End) {
+    /// A process that is followed by another one ends at once if it is asked to.
+    pub(crate) fn until(mut self, mut stops: Stops, end: impl AsyncFnOnce(&mut Self, &mut Stops) -> End) {
         let beside = self.beside().clone();
-        match beside.block_on(end(&mut self)) {
+        match beside.block_on(end(&mut self, &mut stops)) {
             End::Asked => beside.block_on(self.open.close(&self.leaving)),
             End::Followed => {
                 self.listeners.close();
                 self.duties.leave();
                 self.followed.send_replace(true);
-                beside.block_on(async {
-                    self.open.leave_to_another().await;
+                let drained = async {
+                    // Probes that have been let in are answered in this time, too.
+                    tokio::join!(self.open.leave_to_another(), sleep(PROBES_WITHIN));
                     // Those who were before this process ask it for the lines, and it asks the one behind it.
                     let _ = timeout(self.drain_timeout, self.older.ended()).await;
+                };
+                beside.block_on(async {
+                    tokio::select! {
+                        () = drained => {}
+                        () = stops.asked() => tracing::info!("asked to end; the last clients are not waited for"),
+                    }
                 });
             }
         }

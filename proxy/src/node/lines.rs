@@ -3,6 +3,7 @@
 mod local;
 
 use std::{
+    fs::{self, File, OpenOptions, TryLockError},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -25,7 +26,38 @@ pub(crate) enum Lines {
     /// In a process of this node, and its state directory.
     Embedded(Local),
     /// Shared by a fleet; what this node knows of each line is kept in the directory.
-    Redis(Redis, PathBuf),
+    Redis(Redis, Kept),
+}
+
+/// The state directory of a node whose lines are elsewhere.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    dir: PathBuf,
+    /// Held for as long as it is used, together with other processes of the node: a restore must not change it meanwhile.
+    _lock: Option<File>,
+}
+
+impl Kept {
+    fn open(dir: &Path) -> io::Result<Self> {
+        let path = dir.join("lock");
+        let opened = fs::create_dir_all(dir).and_then(|()| OpenOptions::new().create(true).append(true).open(path));
+        let lock = match opened {
+            Ok(lock) => Some(lock),
+            // It is of use when all is lost; until then a node serves without.
+            Err(error) => {
+                tracing::error!(dir = %dir.display(), %error, "state directory cannot be used");
+                None
+            }
+        };
+        match lock.as_ref().map(File::try_lock_shared) {
+            Some(Err(TryLockError::WouldBlock)) => {
+                let text = "another program has it to itself: a restore, or a node that keeps its lines there";
+                Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
+            }
+            // Not every file system has locks.
+            _ => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+        }
+    }
 }
 
 impl Lines {
@@ -39,7 +71,8 @@ impl Lines {
                 Embedded::open(state_dir).map_err(|error| (state_dir.as_path(), error))?.into()
             }
             sluice_config::Store::Redis { settings, state_dir, .. } => {
-                Self::Redis(Redis::new(settings), state_dir.clone())
+                let kept = Kept::open(state_dir).map_err(|error| (state_dir.as_path(), error))?;
+                Self::Redis(Redis::new(settings), kept)
             }
         })
     }
@@ -47,7 +80,7 @@ impl Lines {
     /// Where this node keeps what must outlive it.
     pub(crate) fn state_dir(&self) -> &Path {
         match self {
-            Self::Redis(_, state_dir) => state_dir,
+            Self::Redis(_, kept) => &kept.dir,
             Self::Embedded(store) => store.dir(),
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use tokio::task::spawn_blocking;
 
 use crate::transport::listeners::Handed;
 
@@ -26,9 +27,9 @@ pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The node is alive.
-pub(crate) fn alive() {
-    tell(&[NotifyState::Watchdog]);
+/// The node is alive. A manager that reads nothing makes its callers wait, but no other work of their threads.
+pub(crate) async fn alive() {
+    let _ = spawn_blocking(|| tell(&[NotifyState::Watchdog])).await;
 }
 
 /// How often it wants to hear that the node is alive; `None`: not at all. Twice as often as it has to.

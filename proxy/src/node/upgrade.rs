@@ -42,7 +42,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use self::{
     hand_over::{hand_over, upgrades},
     program::Program,
-    take_over::Heir,
+    take_over::{Heir, follows},
 };
 use crate::transport::listeners::Purpose;
 
@@ -56,7 +56,7 @@ const PREPARED_WITHIN: Duration = Duration::from_secs(15);
 const OLDER_WITHIN: Duration = Duration::from_secs(60);
 /// Most processes of a node that serve their last clients.
 const OLDER_MAX: u32 = 2;
-/// Set for a process that is to follow another one, to which its standard input leads.
+/// Set for a process that is to follow another one, to which its standard input leads: the other one's number.
 const FOLLOWS: &str = "SLUICE_FOLLOWS";
 
 /// What the older process says.
@@ -88,6 +88,8 @@ enum Newer {
 pub(crate) enum Refused {
     #[error("{0} older processes still serve their last clients; they end within `drain_timeout`")]
     Older(u32),
+    #[error("this process is the first of its container, which ends with it; replace the container instead")]
+    Container,
     #[error("{program} cannot be started: {source}")]
     Start { program: String, source: std::io::Error },
     #[error("the new process has ended: {0}")]

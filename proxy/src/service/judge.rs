@@ -106,7 +106,7 @@ impl Service {
         }
         // Before every bound: without it there would soon be no HTTPS.
         if let Some(token) = challenge
-            && let Some(proof) = self.node.acme.proof(token).await
+            && let Some(proof) = self.node.acme.proof(&facts.host, token).await
         {
             return Some(answer::proof(proof));
         }

@@ -110,7 +110,7 @@ impl Metrics {
             )?,
             admin_connections_refused: counter(
                 "admin_connections_refused_total",
-                "Connections to the API closed at the bound",
+                "Connections to the API, health or metrics closed at the bound",
             )?,
             webhook_attempts: counters(
                 "webhook_attempts_total",

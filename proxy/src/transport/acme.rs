@@ -33,7 +33,7 @@ use arc_swap::ArcSwap;
 use prometheus::IntCounterVec;
 use sluice_admission::token::Keyring;
 use sluice_config::{Certificate, Config};
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify, watch};
 
 use self::{authority::Directory, challenges::Challenges, keeper::Keeper, vault::Vault};
 use crate::node::Lines;
@@ -53,6 +53,12 @@ pub(crate) struct Acme {
     changed: Notify,
     /// Of the processes of a node one asks, however many serve its visitors.
     asks: AtomicBool,
+    /// Held while an order is under way.
+    order: Mutex<()>,
+    /// What lies on the disk is to be read anew.
+    rereads: AtomicBool,
+    /// What lay on the disk has been read.
+    recalled: watch::Sender<bool>,
     orders: IntCounterVec,
 }
 
@@ -75,14 +81,28 @@ impl Acme {
         }
         let vault = Vault::new(lines, owner);
         let (challenges, wanted, issued) = Default::default();
-        let (reseals, changed, asks) = Default::default();
-        Self { vault, challenges, wanted, issued, reseals, changed, asks, orders }
+        let (reseals, changed, asks, order, rereads, recalled) = Default::default();
+        Self { vault, challenges, wanted, issued, reseals, changed, asks, order, rereads, recalled, orders }
     }
 
-    /// Whether this process asks authorities for what is missing. Until then it presents what there is.
-    pub(crate) fn may_ask(&self, may: bool) {
-        self.asks.store(may, Ordering::Relaxed);
+    /// Has this process ask authorities for what is missing; until then it presents what there is. Another process may have
+    /// kept some more meanwhile.
+    pub(crate) fn begin_asking(&self) {
+        self.rereads.store(true, Ordering::Relaxed);
+        self.asks.store(true, Ordering::Relaxed);
         self.changed.notify_one();
+    }
+
+    /// Has it ask no more, and waits for the end of an order that is under way: its proof is known to this process alone.
+    pub(crate) async fn end_asking(&self) {
+        self.asks.store(false, Ordering::Relaxed);
+        drop(self.order.lock().await);
+    }
+
+    /// Waits until what lay on the disk is presented.
+    pub(crate) async fn recalled(&self) {
+        // It lives as long as this does.
+        let _ = self.recalled.subscribe().wait_for(|&recalled| recalled).await;
     }
 
     /// Takes a config.
@@ -105,8 +125,11 @@ impl Acme {
         self.issued.load_full()
     }
 
-    /// What the authority is answered that asks for a token; `None`: the token is none of ours.
-    pub(crate) async fn proof(&self, token: &str) -> Option<String> {
+    /// What the authority is answered that asks a host for a token; `None`: the token is none of ours.
+    pub(crate) async fn proof(&self, host: &str, token: &str) -> Option<String> {
+        if !self.wanted.load().hosts.contains(host) {
+            return None;
+        }
         self.challenges.proof(&self.vault, token).await
     }
 

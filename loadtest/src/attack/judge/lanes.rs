@@ -28,7 +28,7 @@ pub(crate) struct Lanes {
 }
 
 impl Lanes {
-    /// How far the second lane was from its share of these weights; `None`: too few came to judge.
+    /// How far the second lane was from its share of these weights; `None`: too few came while both stood.
     pub(super) fn share_off(&self, weights: [u32; 2]) -> Option<f64> {
         let all: u64 = self.entered.iter().sum();
         let due = f64::from(weights[1]) / f64::from(weights.iter().sum::<u32>().max(1));
@@ -48,7 +48,7 @@ impl Lanes {
                 percent(off),
                 percent(self.may_be_off())
             ),
-            None => "both stood for too short a time: not judged".to_owned(),
+            None => format!("{first} and {second}: one lane was called after the other, or too few stood to judge"),
         }
     }
 }

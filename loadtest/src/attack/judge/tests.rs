@@ -129,6 +129,15 @@ fn in_lanes(second: u64) -> Evidence {
 fn lanes_that_are_called_by_their_weights_are_not_complained_of_and_others_are_found() {
     finds(&in_lanes(3), &[]);
     finds(&in_lanes(2), &[WEIGHTS]);
+    // One after the other, as if the first had no end.
+    let mut evidence = sound();
+    evidence.limits.weights = Some([1, 3]);
+    let half = evidence.stories.len() / 2;
+    for (at, story) in evidence.stories.iter_mut().enumerate() {
+        let lane = usize::from(at >= half);
+        story.numbers = vec![number_of(lane, (at - lane * half) as u64 + 1)];
+    }
+    finds(&evidence, &[WEIGHTS]);
     // Who is called later than somebody of another lane is not overtaken, and who is in the same one is.
     let mut evidence = in_lanes(3);
     let number = |evidence: &Evidence, at: usize| evidence.stories[at].numbers.clone();

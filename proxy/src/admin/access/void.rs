@@ -28,7 +28,7 @@ pub(crate) const VOID_MAX: usize = 10_000;
 /// How often a node looks what others have made void.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const BOARD: &str = "void";
-const FILE: &str = "void.json";
+pub(crate) const FILE: &str = "void.json";
 
 /// What is void, by its name: `token:ID`, `session:ID`, `person:NAME`, `key:ID`.
 #[derive(Debug)]

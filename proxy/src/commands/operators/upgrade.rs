@@ -19,6 +19,8 @@ use crate::{
 
 /// Longer than all that an upgrade may take.
 const VERDICT_WITHIN: Duration = Duration::from_secs(120);
+/// How long after the end of the older process the newer one may answer for the first time.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(5);
 /// How often the node is asked.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 /// Where it says which process it is.
@@ -37,27 +39,47 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
     runtime.block_on(async {
         let before = process(&authority).await?;
         ask(before.pid)?;
-        let asked = Instant::now();
+        let (asked, mut seen) = (Instant::now(), Instant::now());
         while asked.elapsed() < VERDICT_WITHIN {
+            if is_there(before.pid) {
+                seen = Instant::now();
+            }
             // The listener changes hands: one answer in vain says nothing.
             if let Ok(now) = process(&authority).await {
-                if now.pid != before.pid {
-                    let (pid, version) = (now.pid, now.version);
+                let (pid, version) = (now.pid, now.version);
+                if now.follows == Some(before.pid) {
                     say(format_args!(
                         "process {pid}, version {version}, is the node; {} serves its last clients",
                         before.pid
                     ));
                     return Ok(());
                 }
+                if pid != before.pid {
+                    return Err(Failed::Because(format!(
+                        "process {pid}, version {version}, is the node, and was started anew: process {} has ended, and \
+                         handed nothing over",
+                        before.pid
+                    )));
+                }
                 if now.upgrades_refused > before.upgrades_refused {
                     let why = now.why.unwrap_or_default();
                     return Err(Failed::Because(format!("upgrade refused; process {} goes on: {why}", before.pid)));
                 }
             }
+            if seen.elapsed() > FOLLOWED_WITHIN {
+                return Err(Failed::Because(format!("process {} has ended, and none follows it", before.pid)));
+            }
             sleep(ASK_EVERY).await;
         }
         Err(Failed::Because(format!("no verdict within {} s; see the log of the node", VERDICT_WITHIN.as_secs())))
     })
+}
+
+/// Not so one that has ended and whose parent has not heard of it yet.
+fn is_there(pid: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+    state.is_some_and(|state| !state.trim_start().starts_with(['Z', 'X']))
 }
 
 async fn process(authority: &str) -> Result<Process, Failed> {

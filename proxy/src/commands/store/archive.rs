@@ -11,7 +11,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufReader, BufWriter, Read},
     os::unix::fs::OpenOptionsExt,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
@@ -47,6 +47,15 @@ pub(super) struct About {
     sha256: String,
 }
 
+/// A file that goes unless it gets another name.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 impl List {
     /// Bytes of all files.
     pub(super) fn bytes(&self) -> u64 {
@@ -54,10 +63,10 @@ impl List {
     }
 }
 
-/// An archive that is being written. It has its name only when it is whole.
+/// An archive that is being written. It has its name only when it is whole; else nothing of it stays.
 pub(super) struct Writer {
     tar: tar::Builder<GzEncoder<BufWriter<File>>>,
-    draft: PathBuf,
+    draft: Draft,
     to: PathBuf,
     list: List,
 }
@@ -69,9 +78,9 @@ impl Writer {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it is there already; name another file"));
         }
         let mut draft = to.to_owned().into_os_string();
-        draft.push(".draft");
-        let draft = PathBuf::from(draft);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        draft.push(format!(".{}.draft", std::process::id()));
+        let draft = Draft(draft.into());
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft.0)?;
         let tar = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::default()));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Ok(Self {
@@ -88,9 +97,12 @@ impl Writer {
         if self.list.files.len() >= FILES_MAX || self.list.bytes().saturating_add(bytes) > BYTES_MAX {
             return Err(io::Error::other("there is more to be backed up than an archive may hold"));
         }
-        let mut sum = Summed { from: (&mut file).take(bytes), sum: Context::new(&SHA256) };
+        let mut sum = Summed { from: (&mut file).take(bytes), sum: Context::new(&SHA256), bytes: 0 };
         let mut head = self.head(bytes);
         self.tar.append_data(&mut head, name, &mut sum)?;
+        if sum.bytes != bytes {
+            return Err(io::Error::other(format!("{name} became shorter while it was copied; try again")));
+        }
         self.list.files.insert(name.to_owned(), About { bytes, sha256: hex(sum.sum) });
         Ok(())
     }
@@ -102,7 +114,7 @@ impl Writer {
         self.tar.append_data(&mut head, LIST, &*list)?;
         let file = self.tar.into_inner()?.finish()?.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.sync_all()?;
-        fs::rename(&self.draft, &self.to)?;
+        fs::rename(&self.draft.0, &self.to)?;
         Ok(self.list)
     }
 
@@ -126,7 +138,7 @@ pub(super) fn verify(from: &Path) -> io::Result<List> {
             list = Some(serde_json::from_reader::<_, List>(content.take(LIST_BYTES_MAX))?);
             return Ok(());
         }
-        let mut sum = Summed { from: content, sum: Context::new(&SHA256) };
+        let mut sum = Summed { from: content, sum: Context::new(&SHA256), bytes: 0 };
         let bytes = io::copy(&mut sum, &mut io::sink())?;
         found.insert(name.to_owned(), About { bytes, sha256: hex(sum.sum) });
         Ok(())
@@ -146,8 +158,9 @@ pub(super) fn verify(from: &Path) -> io::Result<List> {
 pub(super) fn each(from: &Path, mut what: impl FnMut(&str, &mut dyn Read) -> io::Result<()>) -> io::Result<()> {
     let mut archive = tar::Archive::new(GzDecoder::new(BufReader::new(File::open(from)?)));
     let mut bytes = 0_u64;
-    for (nth, entry) in archive.entries()?.enumerate() {
-        let mut entry = entry?;
+    let unread = |error: io::Error| damaged(&format!("it cannot be read: {error}"));
+    for (nth, entry) in archive.entries().map_err(unread)?.enumerate() {
+        let mut entry = entry.map_err(unread)?;
         bytes = bytes.saturating_add(entry.size());
         if nth > FILES_MAX || bytes > BYTES_MAX {
             return Err(damaged("it holds more than an archive may"));
@@ -158,13 +171,15 @@ pub(super) fn each(from: &Path, mut what: impl FnMut(&str, &mut dyn Read) -> io:
         }
         what(&name, &mut entry)?;
     }
+    // To its end, where the sum of all of it stands.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(unread)?;
     Ok(())
 }
 
-/// A name that leads nowhere else.
+/// A name that leads nowhere else, whatever it is read as.
 fn is_plain(name: &str) -> bool {
     let named = name == LIST || name.starts_with("config/") || name.starts_with("state/");
-    named && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
+    named && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }
 
 fn damaged(why: &str) -> io::Error {
@@ -175,12 +190,14 @@ fn damaged(why: &str) -> io::Error {
 struct Summed<R> {
     from: R,
     sum: Context,
+    bytes: u64,
 }
 
 impl<R: Read> Read for Summed<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let bytes = self.from.read(buf)?;
         self.sum.update(&buf[..bytes]);
+        self.bytes += bytes as u64;
         Ok(bytes)
     }
 }
@@ -243,17 +260,26 @@ mod tests {
             let mut bytes = bytes.clone();
             bytes[at] ^= 0x10;
             fs::write(&spoiled, &bytes).unwrap();
-            // What follows the end of the tar is never read.
-            assert!(verify(&spoiled).is_err() || at + 40 > bytes.len(), "byte {at} of {}", bytes.len());
+            assert!(verify(&spoiled).is_err(), "byte {at} of {}", bytes.len());
             fs::write(&spoiled, &bytes[..at]).unwrap();
-            assert!(verify(&spoiled).is_err() || at + 40 > bytes.len(), "cut at {at} of {}", bytes.len());
+            assert!(verify(&spoiled).is_err(), "cut at {at} of {}", bytes.len());
         }
     }
 
     #[test]
     fn names_that_lead_elsewhere_are_refused() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["state/../../etc/passwd", "/state/x", "other/x", "state/./x/..", "state"] {
+        let names = [
+            "state/../../etc/passwd",
+            "/state/x",
+            "other/x",
+            "state/./x/..",
+            "state",
+            "state//etc/x",
+            "config//x",
+            "state/x/",
+        ];
+        for name in names {
             let to = dir.path().join("evil");
             let mut tar = tar::Builder::new(GzEncoder::new(File::create(&to).unwrap(), Compression::fast()));
             let mut head = tar::Header::new_gnu();

@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sluice_admission::store::RESTORED;
+
 use super::archive::{List, Writer};
 use crate::{
     admin::time::now_ms,
@@ -19,7 +21,9 @@ use crate::{
 };
 
 /// Files that a node has for itself.
-const LEFT_OUT: [&str; 2] = ["lock", "restored"];
+const LEFT_OUT: [&str; 2] = ["lock", RESTORED];
+/// How files end that are being written, and get their name when they are whole.
+const UNFINISHED: [&str; 2] = ["draft", "new"];
 /// What directories are called that hold what a backup has replaced.
 pub(super) const ASIDE: &str = "replaced-";
 /// How often a directory is read anew because a file went while it was copied: journals are replaced by shorter ones.
@@ -37,7 +41,13 @@ pub(in crate::commands) struct Options {
 
 pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
     let config = crate::commands::load(&options.config)?;
-    let named = |error: io::Error| Failed::Because(format!("{}: {error}", options.to.display()));
+    let named = |error: io::Error| Failed::Because(format!("no backup {}: {error}", options.to.display()));
+    if !config.store.state_dir().is_dir() {
+        return Err(Failed::Because(format!(
+            "{}: there is no such directory; is `state_dir` right, and has the node been started?",
+            config.store.state_dir().display()
+        )));
+    }
     let list = write(&options.config, config.store.state_dir(), &options.to).map_err(named)?;
     say(format_args!(
         "{}: {} files, {} bytes before compression, of {} lines. No key is in it in the clear: keep the master secret \
@@ -56,7 +66,7 @@ fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
     for path in files(config, 1)? {
         let name = inside(config, &path)?;
         if name == "sluice.toml" || (name.starts_with("tenants/") && name.ends_with(".toml")) {
-            archive.add(&format!("config/{name}"), File::open(&path)?)?;
+            archive.add(&format!("config/{name}"), File::open(&path).map_err(|error| at(&path, &error))?)?;
         }
     }
     let mut added = Vec::new();
@@ -64,8 +74,8 @@ fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
         let mut vanished = false;
         for path in files(state, 1)? {
             let name = inside(state, &path)?;
-            let is_draft = path.extension() == Some(OsStr::new("draft"));
-            if is_draft || LEFT_OUT.contains(&&*name) || name.starts_with(ASIDE) || added.contains(&name) {
+            let is_unfinished = path.extension().and_then(OsStr::to_str).is_some_and(|end| UNFINISHED.contains(&end));
+            if is_unfinished || LEFT_OUT.contains(&&*name) || name.starts_with(ASIDE) || added.contains(&name) {
                 continue;
             }
             match File::open(&path) {
@@ -74,7 +84,7 @@ fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
                     added.push(name);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => vanished = true,
-                Err(error) => return Err(error),
+                Err(error) => return Err(at(&path, &error)),
             }
         }
         if !vanished {
@@ -87,11 +97,16 @@ fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
     archive.end()
 }
 
+/// An error that says of which file.
+fn at(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
 /// Regular files of a directory and of those in it, `depth` deep, in the order of their names. None if it is not there.
 pub(super) fn files(dir: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
+        entries => entries.map_err(|error| at(dir, &error))?,
     };
     let mut files = Vec::new();
     for entry in entries {
@@ -144,6 +159,7 @@ mod tests {
             ("state/lock", ""),
             ("state/shop.sale.3.journal", "j"),
             ("state/shop.sale.12-0.draft", "d"),
+            ("state/shop.sale.known.12.new", "n"),
             ("state/shop.sale.known", "k"),
             ("state/replaced-7/shop.sale.known", "old"),
             ("state/history/shop.sale.json", "h"),

@@ -1,6 +1,7 @@
 //! `sluice restore`: a node's config and state, as they were backed up.
 //!
-//! Nothing is lost by it: a config file that is there is kept, and state that is there is moved aside, if at all. A restored
+//! Nothing is lost by it: a config file that is there is kept, and state that is there is moved aside, if at all. What has been
+//! revoked since stays so. A restored
 //! line is an older copy of the line that was. It says so at the first step, by the rules for a store that went back in time:
 //! it skips numbers, so none is given twice, calls no visitor for 2 s, and takes the number of everyone who returns with a
 //! ticket for a place.
@@ -9,7 +10,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, lchown},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -21,7 +22,7 @@ use super::{
     backup::{ASIDE, line_of, lines_in},
 };
 use crate::{
-    admin::time::now_ms,
+    admin::{access::void, time::now_ms},
     commands::{Failed, console::say},
 };
 
@@ -56,12 +57,19 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
         lines.len(),
         humantime::format_duration(age)
     ));
-    configure(options, &list)?;
-    if options.dry_run && !options.config.join("sluice.toml").exists() {
-        say("Where the state goes is known once the config is there.");
-        return Ok(());
-    }
-    let config = crate::commands::load(&options.config)?;
+    // Where the state goes stands in the config, so what no node could be started by is completed first. Else that comes last,
+    // when nothing stands in the way of the state: a node may be running by it.
+    let (config, has_config) = match crate::commands::load(&options.config) {
+        Ok(config) => (config, true),
+        Err(_) => {
+            configure(options, &list)?;
+            if options.dry_run {
+                say("Where the state goes is known once the config is there.");
+                return Ok(());
+            }
+            (crate::commands::load(&options.config)?, false)
+        }
+    };
     let state = State { dir: config.store.state_dir(), all: options.only.is_empty(), lines: &lines };
     let named = |error: io::Error| Failed::Because(format!("{}: {error}", state.dir.display()));
     let stale = state.stale(&list).map_err(named)?;
@@ -74,7 +82,11 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
         );
         return Err(Failed::Because(text));
     }
+    let completes = has_config && options.only.is_empty();
     if options.dry_run {
+        if completes {
+            configure(options, &list)?;
+        }
         state.names(&list).for_each(|name| say(format_args!("would write {}", state.dir.join(name).display())));
         return Ok(());
     }
@@ -83,7 +95,10 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
     if let Some(aside) = state.move_aside(&stale).map_err(named)? {
         say(format_args!("What was there is in {}", aside.display()));
     }
-    state.write(&options.from).map_err(named)?;
+    state.write(&options.from, &list).map_err(named)?;
+    if completes {
+        configure(options, &list)?;
+    }
     say(format_args!(
         "{}: restored. Start the node: visitors who return keep their places, and the lines go on 2 s after.",
         state.dir.display()
@@ -143,7 +158,9 @@ struct State<'a> {
 
 impl State<'_> {
     fn wants(&self, name: &str) -> bool {
-        line_of(name).map_or(self.all, |line| self.lines.contains(line))
+        // One that is there knows more of what has been revoked.
+        let is_known_better = name == void::FILE && self.dir.join(name).exists();
+        line_of(name).map_or(self.all && !is_known_better, |line| self.lines.contains(line))
     }
 
     /// Files of the archive that are wanted.
@@ -155,11 +172,13 @@ impl State<'_> {
     /// journals are numbered.
     fn stale(&self, list: &List) -> io::Result<Vec<PathBuf>> {
         let files = super::backup::files(self.dir, 0)?;
-        let of_line = |path: &PathBuf| {
+        let belongs = |path: &PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            line_of(name).is_some_and(|line| self.lines.contains(line))
+            // A log that has been rolled since does not follow the one that comes.
+            let is_log = self.all && name.starts_with("audit") && name.ends_with(".jsonl");
+            is_log || line_of(name).is_some_and(|line| self.lines.contains(line))
         };
-        let mut stale: Vec<_> = files.into_iter().filter(of_line).collect();
+        let mut stale: Vec<_> = files.into_iter().filter(belongs).collect();
         stale.extend(self.names(list).map(|name| self.dir.join(name)).filter(|path| path.exists()));
         stale.sort();
         stale.dedup();
@@ -179,15 +198,35 @@ impl State<'_> {
         Ok(Some(aside))
     }
 
-    fn write(&self, from: &Path) -> io::Result<()> {
+    fn write(&self, from: &Path, list: &List) -> io::Result<()> {
         // First: a line that is there without it would be taken for the newest.
         put(&self.dir.join(RESTORED), &mut now_ms().to_string().as_bytes(), 0o600)?;
+        // Asked before it is there.
+        let wanted: BTreeSet<String> = self.names(list).map(str::to_owned).collect();
         archive::each(from, |name, content| match name.strip_prefix("state/") {
-            Some(name) if self.wants(name) => put(&self.dir.join(name), content, 0o600),
+            Some(name) if wanted.contains(name) => put(&self.dir.join(name), content, 0o600),
             _ => Ok(()),
         })?;
+        belongs_to_its_owner(self.dir)?;
         File::open(self.dir)?.sync_all()
     }
+}
+
+/// Gives everything in the state directory to whom the directory belongs: a backup is put back by the administrator, and the
+/// node runs as another user.
+fn belongs_to_its_owner(dir: &Path) -> io::Result<()> {
+    let owner = fs::metadata(dir)?;
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let about = fs::symlink_metadata(&path)?;
+        if (about.uid(), about.gid()) != (owner.uid(), owner.gid()) {
+            lchown(&path, Some(owner.uid()), Some(owner.gid()))?;
+        }
+        if about.is_dir() {
+            belongs_to_its_owner(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes a file that has its name once it is whole and on the disk.

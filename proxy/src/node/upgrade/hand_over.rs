@@ -49,6 +49,9 @@ pub(crate) async fn hand_over(life: &mut Life, program: &Program, stops: &mut St
     Err(refused)
 }
 
+/// The process with which all others of its name space end.
+const FIRST: u32 = 1;
+
 /// The newer process, and what it has been given.
 struct Newcomer {
     child: Child,
@@ -58,6 +61,9 @@ struct Newcomer {
 
 impl Newcomer {
     fn start(life: &Life, program: &Program) -> Result<Self, Refused> {
+        if std::process::id() == FIRST {
+            return Err(Refused::Container);
+        }
         let older = life.older.count();
         if older >= OLDER_MAX {
             return Err(Refused::Older(older));

@@ -39,7 +39,7 @@ impl Program {
     /// Starts it to follow this process, to which the descriptor leads.
     pub(super) fn start(&self, link: OwnedFd) -> io::Result<Child> {
         let mut command = Command::new(&self.path);
-        command.args(&self.args).env(FOLLOWS, "1").stdin(Stdio::from(link));
+        command.args(&self.args).env(FOLLOWS, std::process::id().to_string()).stdin(Stdio::from(link));
         for name in supervisor::OF_ONE_PROCESS {
             command.env_remove(name);
         }

@@ -23,6 +23,11 @@ pub(crate) struct Heir {
 #[error("the process that is to be followed: {0}")]
 pub(crate) struct NotFollowed(#[from] io::Error);
 
+/// The process that this one was started to follow.
+pub(crate) fn follows() -> Option<u32> {
+    env::var(FOLLOWS).ok()?.parse().ok()
+}
+
 impl Heir {
     /// `None`: this process follows no other one.
     ///

@@ -97,6 +97,8 @@ fn is(problem: &Problem, name: &str) -> bool {
 impl Authority for Directory {
     async fn order(&mut self, ask: Ask<'_>) -> Result<Record, Refusal> {
         let session = self.session(&ask).await?;
+        // What was said to an earlier question is no answer to this one.
+        session.https.take_retry_after_s();
         let refusal = |error, session: &Session| refusal(error, session.https.take_retry_after_s());
         match issue(&session.account, &ask).await {
             // The authority has forgotten the account: another one is made.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sluice_admission::store::StoreError;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::vault::{self, Vault};
 
@@ -15,8 +15,10 @@ use super::vault::{self, Vault};
 const KEEP: Duration = Duration::from_secs(600);
 /// Longest token that is looked for. Authorities give out about forty characters.
 const TOKEN_BYTES_MAX: usize = 128;
-/// Tokens that are looked for in the store at once. One over the bound counts as unknown.
+/// Tokens that are looked for in the store at once. One over the bound waits.
 const LOOKUPS_MAX: usize = 8;
+/// How long a token waits to be looked for. Then it counts as unknown: authorities ask again, from several places.
+const LOOKUP_WITHIN: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) struct Challenges {
@@ -59,7 +61,7 @@ impl Challenges {
         if !vault.is_shared() {
             return None;
         }
-        let _lookup = self.lookups.try_acquire().ok()?;
+        let _lookup = timeout(LOOKUP_WITHIN, self.lookups.acquire()).await.ok()?.ok()?;
         match vault.shared(&vault::challenge(token)).await {
             Ok(found) => String::from_utf8(found??).ok(),
             Err(error) => {

@@ -20,7 +20,7 @@ use super::{
     Acme, Wanted,
     authority::{Advice, Ask, Authority, Refusal},
     record::{Held, Version},
-    schedule::{Failed, Schedule, Tries},
+    schedule::{Failed, Schedule, Tries, leaves_to_others},
     vault::{self, Notice},
 };
 
@@ -49,6 +49,8 @@ pub(super) struct Keeper<A, W, P> {
     unshared: BTreeSet<String>,
     /// Certificates in the store that are of no use here, and when to look at them again.
     unusable: HashMap<String, (Version, u64)>,
+    /// Since when the store has had nothing of use for a host.
+    unusable_since_s: HashMap<String, u64>,
     /// What had been tried when this node ended.
     tried: BTreeMap<String, Tries>,
     /// The store was asked, and did not answer.
@@ -69,6 +71,7 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
             heard: HashMap::new(),
             unshared: BTreeSet::new(),
             unusable: HashMap::new(),
+            unusable_since_s: HashMap::new(),
             tried: BTreeMap::new(),
             is_apart: false,
         }
@@ -78,6 +81,7 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
         self.tried = self.acme.vault.recall_tries().await.into_iter().collect();
         loop {
             self.take_wanted().await;
+            self.acme.recalled.send_replace(true);
             let has_work = match self.wanted.authority.is_some() && !self.wanted.hosts.is_empty() {
                 true => self.look().await,
                 false => false,
@@ -104,6 +108,13 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
                 self.keep_on_disk(host, held).await;
             }
             self.unshared.extend(self.held.keys().cloned());
+        }
+        if self.acme.rereads.swap(false, Ordering::Relaxed) {
+            for host in &self.wanted.clone().hosts {
+                self.recall(host).await;
+            }
+            self.renew_if_elsewhere();
+            self.show();
         }
         let wanted = self.acme.wanted.load_full();
         if Arc::ptr_eq(&wanted, &self.wanted) {
@@ -249,8 +260,11 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
         }
         let is_better = theirs > mine;
         let Some(version) = notice.certificate.filter(|_| is_better) else { return Ok(()) };
-        // Another node has one, so none is asked for, even if it is of no use here.
-        self.schedule.busy(host, now_s);
+        // Another node has one, so none is asked for, even if it is of no use here; not for ever, if there is no other.
+        let since_s = self.unusable_since_s.get(host).copied();
+        if leaves_to_others(mine.is_some(), since_s, now_s) {
+            self.schedule.busy(host, now_s);
+        }
         if self.unusable.get(host).is_some_and(|(known, until_s)| *known == version && now_s < *until_s) {
             return Ok(());
         }
@@ -259,6 +273,7 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
                 Some(Ok(held)) => {
                     tracing::info!(host, "ACME: certificate taken from the fleet");
                     self.take(host, held).await;
+                    self.unusable_since_s.remove(host);
                     return Ok(());
                 }
                 Some(Err(error)) => tracing::warn!(host, %error, "ACME: the fleet's certificate is of no use here"),
@@ -275,6 +290,7 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
             }
         }
         self.unusable.insert(host.to_owned(), (version, now_s + LOOK_AGAIN_S));
+        self.unusable_since_s.entry(host.to_owned()).or_insert(now_s);
         Ok(())
     }
 
@@ -305,6 +321,12 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
 
     /// Asks for the certificate of a host, if no other node does.
     async fn ask(&mut self, host: &str) -> Result<(), StoreError> {
+        let acme = self.acme.clone();
+        let _order = acme.order.lock().await;
+        // Another process may have this duty by now.
+        if !acme.asks.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let name = vault::certificate(host);
         if !self.acme.vault.hold(&name).await? {
             self.schedule.busy(host, (self.wall)());
@@ -364,7 +386,7 @@ impl<A: Authority, W: Fn() -> u64 + Send + 'static, P: Fn() + Send + 'static> Ke
                     Failed::Unavailable { .. } => "unavailable",
                 });
                 self.schedule.failed(host, failed, before, now_s);
-                let next_s = self.schedule.tries(host).next_s.saturating_sub(now_s);
+                let next_s = self.schedule.next_try_s(host).saturating_sub(now_s);
                 tracing::warn!(host, why, again_in_s = next_s, "ACME: no certificate");
                 self.tell_tries(host).await
             }

@@ -97,6 +97,8 @@ struct Host {
     /// Since when it is known that there is no certificate anywhere.
     bare_since_s: Option<u64>,
     busy_until_s: u64,
+    /// When the authority was unavailable for it last; 0: since then it was not.
+    unavailable_s: u64,
     /// When to renew, by the authority's advice.
     advised_s: Option<u64>,
     ask_advice_s: u64,
@@ -137,7 +139,7 @@ impl Schedule {
         if host.certificate != certificate {
             (host.advised_s, host.ask_advice_s, host.bare_since_s) = (None, 0, None);
             if certificate.is_some() {
-                host.tries = Tries::default();
+                (host.tries, host.unavailable_s) = (Tries::default(), 0);
             }
             host.certificate = certificate;
         }
@@ -164,6 +166,11 @@ impl Schedule {
         self.hosts.get(host).map_or_else(Tries::default, |host| host.tries)
     }
 
+    /// Before when no certificate is asked for, for this host.
+    pub(super) fn next_try_s(&self, host: &str) -> u64 {
+        self.tries(host).next_s.max(self.paused_until_s)
+    }
+
     /// Hosts of which something has been tried since their last certificate.
     pub(super) fn all_tries(&self) -> BTreeMap<String, Tries> {
         let tried = self.hosts.iter().filter(|(_, host)| host.tries != Tries::default());
@@ -171,12 +178,14 @@ impl Schedule {
     }
 
     /// The host whose certificate is to be asked for now: one that has none first, then the one whose certificate ends first.
+    /// Behind all others, those for which the authority was unavailable: it may be so for them alone.
     pub(super) fn next(&self, now_s: u64) -> Option<&str> {
         if now_s < self.paused_until_s {
             return None;
         }
         let due = self.hosts.iter().filter(|(_, host)| self.is_due(host, now_s));
-        due.min_by_key(|(_, host)| host.certificate.map_or(0, |life| life.not_after_s)).map(|(name, _)| name.as_str())
+        due.min_by_key(|(_, host)| (host.unavailable_s, host.certificate.map_or(0, |life| life.not_after_s)))
+            .map(|(name, _)| name.as_str())
     }
 
     /// Whether a host's certificate is to be asked for, as far as is known now.
@@ -215,6 +224,7 @@ impl Schedule {
     pub(super) fn failed(&mut self, name: &str, failed: Failed, before: Tries, now_s: u64) {
         let Some(host) = self.hosts.get_mut(name) else { return };
         let obeyed = |retry_after_s: Option<u64>| retry_after_s.unwrap_or(0).min(RETRY_AFTER_S_MAX);
+        host.unavailable_s = 0;
         match failed {
             Failed::Host { retry_after_s } => {
                 host.tries.next_s = host.tries.next_s.max(now_s + obeyed(retry_after_s));
@@ -231,6 +241,7 @@ impl Schedule {
                 let wait_s = UNAVAILABLE_S.saturating_mul(1 << self.unavailable.min(16)).min(UNAVAILABLE_S_MAX);
                 self.unavailable = self.unavailable.saturating_add(1);
                 self.paused_until_s = self.paused_until_s.max(now_s + wait_s.max(obeyed(retry_after_s)));
+                host.unavailable_s = now_s.max(1);
             }
         }
     }
@@ -271,4 +282,13 @@ impl Schedule {
     pub(super) fn gives_no_advice(&mut self) {
         self.no_advice = true;
     }
+}
+
+/// A node without a certificate leaves the fleet's, which it cannot use, at most for this long. A new master secret may come
+/// to the nodes one after the other; one that replaces a secret at once must not leave them without HTTPS.
+const UNUSABLE_S_MAX: u64 = 600;
+
+/// Whether a node asks for no certificate because another one has one, which is of no use here since `unusable_since_s`.
+pub(super) fn leaves_to_others(has_own: bool, unusable_since_s: Option<u64>, now_s: u64) -> bool {
+    has_own || unusable_since_s.is_none_or(|since_s| now_s < since_s + UNUSABLE_S_MAX)
 }

@@ -137,6 +137,55 @@ async fn nothing_is_restored_over_what_is_there() {
 }
 
 #[tokio::test]
+async fn a_node_of_a_fleet_is_not_restored_while_it_runs_and_nothing_is_written_before_that_is_known() {
+    let server = Server::start();
+    let store = format!("url = \"redis://127.0.0.1:{}\"", server.port);
+    let settings = format!("{FAST}\non_store_loss = \"hold\"");
+    let mut scene =
+        Scene::set_up(|shop| shop.queue("shop", &settings), |setup| setup.keeps_ports().store(&store)).await;
+    let_in(&mut scene.visitor("a").await).await;
+    let gone = scene.node.folder.path().join("tenants/gone.toml");
+    let tenant = scene.node.folder.read("tenants/shop.toml");
+    fs::write(
+        &gone,
+        tenant.replace("name = \"shop\"", "name = \"gone\"").replace("shop.example.com", "gone.example.com"),
+    )
+    .unwrap();
+    let backup = back_up(&scene.node);
+    fs::remove_file(&gone).unwrap();
+
+    let running = run(&scene.node, &["restore", "--from", &backup, "--replace"]);
+    assert_eq!(running.status.code(), Some(1));
+    assert!(text(&running).contains("another sluice is running"), "{}", text(&running));
+    assert!(!gone.exists(), "a tenant that was removed stays away from a running node");
+    scene.node.kill();
+    restore(&scene.node, &["--from", &backup, "--replace", "--only", "shop/shop"]);
+    assert!(!gone.exists(), "one line was asked for");
+    restore(&scene.node, &["--from", &backup, "--replace"]);
+    assert!(gone.exists());
+}
+
+#[tokio::test]
+async fn what_was_revoked_after_the_backup_stays_revoked_and_a_log_that_was_rolled_since_is_moved_aside() {
+    let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), Setup::keeps_ports).await;
+    scene.visitor("a").await.walk_in().await;
+    let void = state(&scene.node).join("void.json");
+    fs::write(&void, "before").unwrap();
+    fs::write(state(&scene.node).join("audit.jsonl"), "first\n").unwrap();
+    let backup = back_up(&scene.node);
+    scene.node.kill();
+    fs::write(&void, "after").unwrap();
+    let rolled = state(&scene.node).join("audit-1.jsonl");
+    fs::rename(state(&scene.node).join("audit.jsonl"), &rolled).unwrap();
+    fs::write(state(&scene.node).join("audit.jsonl"), "second\n").unwrap();
+
+    restore(&scene.node, &["--from", &backup, "--replace"]);
+    assert_eq!(fs::read_to_string(&void).unwrap(), "after");
+    assert_eq!(fs::read_to_string(state(&scene.node).join("audit.jsonl")).unwrap(), "first\n");
+    assert!(!rolled.exists(), "it does not follow the log that came back");
+}
+
+#[tokio::test]
 async fn a_config_that_is_gone_comes_back_and_one_that_is_there_is_kept() {
     let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), Setup::keeps_ports).await;
     scene.visitor("a").await.walk_in().await;

@@ -115,7 +115,7 @@ impl World {
         let orders = IntCounterVec::new(Opts::new("orders", "orders"), &["outcome"]).unwrap();
         let acme = Arc::new(Acme::new(Arc::new(lines), "me".into(), orders));
         acme.take(&sluice_config::load(self.dir.path()).unwrap(), &keyring("a", &[("a", 1)]));
-        acme.may_ask(true);
+        acme.begin_asking();
         acme
     }
 
@@ -220,7 +220,7 @@ async fn a_process_that_has_ended_its_duties_presents_what_there_is_and_asks_for
     let (world, fake) = (World::new(), Fake::new(Does::Issues(3)));
     world.lives(&fake, HOUR_S).await;
     let (acme, clock) = (world.acme(), fake.clone());
-    acme.may_ask(false);
+    acme.end_asking().await;
     let keeper = Keeper::new(acme.clone(), fake.clone(), move || clock.now_s(), || ());
     let _ = timeout(Duration::from_secs(2 * DAY_S + 12 * HOUR_S), keeper.run()).await;
     assert!(acme.issued().contains_key(HOST));

@@ -212,3 +212,27 @@ proptest! {
         prop_assert!(most_in_an_hour(&tried) <= 3, "{:?}", tried);
     }
 }
+
+/// An authority may be unavailable for one host alone, which must not keep the others from theirs.
+#[test]
+fn a_host_for_which_the_authority_is_unavailable_lets_the_others_go_first() {
+    let mut schedule = Schedule::new(0);
+    schedule.want([HOST, "other.example.com"], false);
+    schedule.looked(0);
+    let first = schedule.next(0).unwrap().to_owned();
+    let before = schedule.tries(&first);
+    schedule.begins(&first, 0, 0);
+    schedule.failed(&first, Failed::Unavailable { retry_after_s: None }, before, 0);
+    assert!(schedule.next_try_s(&first) >= UNAVAILABLE_S, "the log says when it is asked again");
+    let next = (0..).find_map(|now_s| schedule.next(now_s)).unwrap();
+    assert_ne!(next, first);
+}
+
+/// The fleet's certificate is sealed with a secret that this node does not have: it has just been replaced, or for good.
+#[test]
+fn what_is_of_no_use_is_left_to_the_others_for_ten_minutes_by_a_node_that_has_none() {
+    assert!(leaves_to_others(false, None, 0));
+    assert!(leaves_to_others(false, Some(1_000), 1_599));
+    assert!(!leaves_to_others(false, Some(1_000), 1_600));
+    assert!(leaves_to_others(true, Some(1_000), 1_000_000), "its own does for now");
+}
