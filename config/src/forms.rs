@@ -2,6 +2,8 @@
 
 pub(crate) mod address;
 pub(crate) mod duration;
+#[cfg(test)]
+mod fuzzed;
 pub(crate) mod host;
 pub(crate) mod language;
 pub(crate) mod moment;

@@ -37,8 +37,6 @@
 mod declare;
 mod diagnostics;
 mod forms;
-#[cfg(test)]
-mod fuzzed;
 pub mod limits;
 mod load;
 pub mod manual;

@@ -1,3 +1,4 @@
+mod fuzzed;
 mod https;
 mod listener;
 mod never_panics;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::request::{
     kind,
-    path::tests::{nasty_paths, origins},
+    path::tests::origins::{nasty_paths, origins},
     syntax::strict,
 };
 

@@ -1,5 +1,8 @@
 //! Who may do what.
 
+mod issuer;
+mod revoked;
+
 use serde_json::{Value, json};
 
 use super::{FAST, Operator, ask, scene, sluice, token};

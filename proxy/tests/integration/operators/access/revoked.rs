@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{FAST, Operator, ask, scene, sluice, token};
+use super::super::{FAST, Operator, ask, scene, sluice, token};
 use crate::{
     servers::Server,
     support::{Fleet, Node, Request, Scene, fleet, until},

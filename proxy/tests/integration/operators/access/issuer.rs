@@ -20,7 +20,7 @@ use tokio::{
     net::TcpListener,
 };
 
-use super::{FAST, Operator, second};
+use super::super::{FAST, Operator, second};
 use crate::support::{Request, Scene, until};
 
 /// An issuer that publishes its keys.

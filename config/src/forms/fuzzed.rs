@@ -1,11 +1,8 @@
-//! What holds of whatever is written in a file.
+//! What holds of whatever stands for a host or a path.
 #![allow(clippy::unwrap_used)]
 
-use crate::{
-    HostPattern,
-    forms::{host, path_pattern},
-    testing::{Dir, fuzz},
-};
+use super::{host, path_pattern};
+use crate::{HostPattern, testing::fuzz};
 
 const CRATE: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -36,23 +33,6 @@ fn paths(bytes: &[u8]) {
     }
 }
 
-/// Files are taken whole, and the same each time, or every mistake in them has words.
-fn files(bytes: &[u8]) {
-    let (file, bytes) = match bytes.strip_prefix(b"# node\n") {
-        Some(bytes) => ("sluice.toml", bytes),
-        None => ("tenants/shop.toml", bytes),
-    };
-    let dir = Dir::new().with_bytes(file, bytes);
-    match (dir.load(), dir.load()) {
-        (Ok(config), Ok(again)) => assert_eq!(format!("{config:?}"), format!("{again:?}")),
-        (Err(errors), Err(again)) => {
-            assert_eq!(errors.to_string(), again.to_string());
-            assert!(!errors.to_string().is_empty() && !errors.pretty(false).to_string().is_empty());
-        }
-        (first, second) => panic!("{first:?}, then {second:?}"),
-    }
-}
-
 #[test]
 fn fuzzed_hosts_have_one_spelling() {
     fuzz::run(CRATE, "hosts", Vec::new(), 20_000, hosts);
@@ -61,12 +41,4 @@ fn fuzzed_hosts_have_one_spelling() {
 #[test]
 fn fuzzed_patterns_of_paths_are_bounded_and_read_alike() {
     fuzz::run(CRATE, "path-patterns", Vec::new(), 500, paths);
-}
-
-#[test]
-fn fuzzed_files_are_taken_whole_or_refused_in_words() {
-    let samples = [include_str!("../sample/tenants/shop.toml"), include_str!("../sample-fleet/tenants/shop.toml")];
-    let node = format!("# node\n{}", include_str!("../sample-fleet/sluice.toml"));
-    let made = samples.map(Into::into).into_iter().chain([node.into()]).collect();
-    fuzz::run(CRATE, "files", made, 300, files);
 }
