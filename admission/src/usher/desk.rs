@@ -182,7 +182,7 @@ impl<S: Store> Desk<S> {
                     self.flight = None;
                     counts.steps_failed.fetch_add(1, Ordering::Relaxed);
                     if first {
-                        tracing::error!(line = %usher.line, %error, "store unavailable; queue held, no places lost");
+                        tracing::error!(line = %usher.line, %error, "store unavailable; no places lost");
                     }
                 }
                 Action::Back { away } => {

@@ -39,7 +39,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 #[cfg(test)]
 pub(crate) use self::queues::change::rules;
-pub(crate) use self::queues::{analytics, change::described, mode_name};
+pub(crate) use self::queues::{analytics, change::described};
 use self::{
     answer::Problem,
     queues::{change, change::Made, report, stream, visitors, visits},

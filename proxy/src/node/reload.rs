@@ -7,7 +7,7 @@ use std::{
 };
 
 use sluice_admission::token::Keyring;
-use sluice_config::{Config, Errors, Watch};
+use sluice_config::{Config, Errors, NodeTls, Watch};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::sleep,
@@ -33,7 +33,7 @@ pub(crate) async fn watch(
     node: Arc<Node>,
     access: Option<Arc<Access>>,
     mut files: Watch,
-    mut running: Config,
+    started: Config,
     mut hangups: Signal,
 ) {
     loop {
@@ -48,12 +48,13 @@ pub(crate) async fn watch(
         // Reads files and resolves names, neither of which may hold up a line.
         let read = tokio::task::block_in_place(|| (asked || files.changed()).then(|| files.reload()));
         if let Some(read) = read {
-            take(&node, access.as_deref(), read, &mut running).await;
+            take(&node, access.as_deref(), read, &started).await;
         }
     }
 }
 
-async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>, running: &mut Config) {
+/// `started`: the config of the start, of which parts stay in force until the end.
+async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>, started: &Config) {
     let refused = |why: &dyn std::fmt::Display| {
         // Said before it is counted, so that a reader of the count finds the reason.
         tracing::error!("config reload rejected; keeping the running config:\n{why}");
@@ -76,17 +77,28 @@ async fn take(node: &Node, access: Option<&Access>, read: Result<Config, Errors>
             Err(error) => return refused(&error),
         }
     }
-    let listens = |config: &Config| config.admin.as_ref().map(|admin| admin.listen);
-    let (server, store, limits) = (&config.server, &config.store, &config.limits);
-    let is_same = *server == running.server && *store == running.store && *limits == running.limits;
-    if !is_same || listens(&config) != listens(running) {
-        tracing::warn!(
-            "[server], [store], [limits] or `listen` in [admin] changed; restart the node, or upgrade it, to apply it"
-        );
+    let waiting = waiting(started, &config);
+    if !waiting.is_empty() {
+        tracing::warn!(settings = waiting.join(", "), "changed; restart the node, or upgrade it, to apply it");
     }
     config.notes(SystemTime::now()).iter().for_each(|note| tracing::warn!("{note}"));
     tracing::info!(tenants = config.tenants.len(), "config reloaded");
     node.metrics.reloads.inc();
     node.metrics.config_current.set(1);
-    *running = config;
+}
+
+/// Settings that a reload does not apply, as far as they are others than at the start.
+fn waiting(started: &Config, config: &Config) -> Vec<&'static str> {
+    // Named one by one, so that a new table is not forgotten.
+    let Config { server, tls, acme: _, store, keys: _, admin, limits, access_log: _, tenants: _ } = config;
+    let NodeTls { versions: _, session_tickets: _, handshake_timeout, default_certificate: _ } = tls;
+    let listens = |admin: &Option<sluice_config::Admin>| admin.as_ref().map(|admin| admin.listen);
+    let changed = [
+        ("[server]", *server != started.server),
+        ("[store]", *store != started.store),
+        ("[limits]", *limits != started.limits),
+        ("[tls] handshake_timeout", *handshake_timeout != started.tls.handshake_timeout),
+        ("[admin] listen", listens(admin) != listens(&started.admin)),
+    ];
+    changed.into_iter().filter_map(|(setting, has_changed)| has_changed.then_some(setting)).collect()
 }

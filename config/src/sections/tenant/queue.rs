@@ -1,5 +1,6 @@
 //! `[[queue]]`: one line of visitors.
 
+mod compared;
 mod lane;
 mod modes;
 mod rule;

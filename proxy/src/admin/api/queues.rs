@@ -17,7 +17,7 @@ use sluice_admission::{
     standing::Look,
     usher::now,
 };
-use sluice_config::{Mode, Tenant};
+use sluice_config::Tenant;
 use utoipa::ToSchema;
 
 use self::change::OverrideDoc;
@@ -137,16 +137,6 @@ pub(crate) struct Range {
     pub(crate) high: u32,
 }
 
-pub(crate) fn mode_name(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Open => "open",
-        Mode::Auto => "auto",
-        Mode::Hold => "hold",
-        Mode::Drain => "drain",
-        Mode::Closed => "closed",
-    }
-}
-
 impl Settings {
     pub(crate) fn of(rules: &Rules, message: Option<String>) -> Self {
         Self {
@@ -154,7 +144,7 @@ impl Settings {
             burst: rules.burst,
             max_active: rules.max_active,
             max_waiting: rules.max_waiting,
-            mode: mode_name(rules.mode),
+            mode: rules.mode.as_str(),
             message,
         }
     }

@@ -6,7 +6,7 @@ use sluice_admission::{line::Override, usher::now};
 use sluice_config::{Certificate, Tenant};
 
 use super::read::Read;
-use crate::{admin::api::mode_name, gate::Gate, node::peers::Heard, transport::tls::Certificates};
+use crate::{gate::Gate, node::peers::Heard, transport::tls::Certificates};
 
 /// Reads the line of a gate.
 pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
@@ -49,7 +49,7 @@ pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
         read.gauge(name, help, &labels, value as f64);
     }
     let [tenant, queue] = labels;
-    let mode = ("mode", mode_name(rules.mode));
+    let mode = ("mode", rules.mode.as_str());
     read.gauge(
         "line_mode",
         "1 for the mode that is in force, of the file or set by an operator",

@@ -13,7 +13,7 @@ use sluice_config::WebhookEvent;
 use super::event::Event;
 use crate::{
     admin::{
-        api::{described, mode_name},
+        api::described,
         time::{now_ms, rfc3339},
     },
     gate::Gate,
@@ -194,7 +194,7 @@ impl Seen {
         }
         self.called.2 = true;
         let reason = summary.reason.map(|reason| reason.as_str());
-        let mode = mode_name(facts.rules.mode);
+        let mode = facts.rules.mode.as_str();
         let data = json!({ "since": rfc3339(since_ms), "reason": reason, "mode": mode, "waiting": summary.waiting });
         let what = [&*summary.epoch.to_string(), &*called.to_string()];
         events.push(facts.event(WebhookEvent::QueueStandingStill, &what, since_ms, data));

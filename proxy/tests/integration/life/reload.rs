@@ -227,7 +227,12 @@ async fn another_server_section_waits_for_the_next_start() {
     let other = crate::support::node::server_file("127.0.0.1:0".parse().unwrap(), admin, "threads = 1");
     scene.node.folder.write("sluice.toml", &other);
     scene.node.reload().await;
-    assert!(scene.node.log().contains("restart the node, or upgrade it, to apply it"), "{}", scene.node.log());
+    let warned = || scene.node.log().matches("restart the node, or upgrade it, to apply it").count();
+    assert_eq!(warned(), 1, "{}", scene.node.log());
+    scene.node.folder.write("sluice.toml", &format!("{other}\n[tls]\nhandshake_timeout = \"3s\"\n"));
+    scene.node.reload().await;
+    assert!(scene.node.log().contains("[server], [tls] handshake_timeout"), "it still waits: {}", scene.node.log());
+    assert_eq!(warned(), 2);
     Connection::open(http).await.ask(&Request::navigation("/")).await;
 }
 

@@ -19,11 +19,11 @@ pub enum Mode {
 impl Mode {
     /// Every mode with the word for it in files, JSON and metrics.
     pub const ALL: [(&'static str, Self); 5] = [
-        ("open", Self::Open),
-        ("auto", Self::Auto),
-        ("hold", Self::Hold),
-        ("drain", Self::Drain),
-        ("closed", Self::Closed),
+        (Self::Open.as_str(), Self::Open),
+        (Self::Auto.as_str(), Self::Auto),
+        (Self::Hold.as_str(), Self::Hold),
+        (Self::Drain.as_str(), Self::Drain),
+        (Self::Closed.as_str(), Self::Closed),
     ];
 
     /// What each of them means, in that order.
@@ -34,6 +34,17 @@ impl Mode {
         "the line is served at the release rate until it is empty, then everybody passes",
         "nobody is called and nobody joins; visitors inside stay",
     ];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Auto => "auto",
+            Self::Hold => "hold",
+            Self::Drain => "drain",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// What a closed queue is called.
@@ -80,8 +91,11 @@ pub enum OnStoreLoss {
 
 impl OnStoreLoss {
     /// Every choice with the word for it in files, JSON and metrics.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("hold", Self::Hold), ("trickle", Self::Trickle), ("admit", Self::Admit)];
+    pub const ALL: [(&'static str, Self); 3] = [
+        (Self::Hold.as_str(), Self::Hold),
+        (Self::Trickle.as_str(), Self::Trickle),
+        (Self::Admit.as_str(), Self::Admit),
+    ];
 
     /// What each of them means, in that order.
     pub(super) const MEANINGS: [&str; 3] = [
@@ -89,6 +103,15 @@ impl OnStoreLoss {
         "the line goes on by time at the release rate",
         "everyone gets in once the store has been unavailable for 5 s",
     ];
+
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Trickle => "trickle",
+            Self::Admit => "admit",
+        }
+    }
 }
 
 /// Status code of the waiting page.

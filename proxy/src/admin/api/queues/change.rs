@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 use super::{
     QueueDoc,
     foresee::{Foreseen, foresee},
-    gate, mode_name, tag,
+    gate, tag,
 };
 use crate::{
     admin::{
@@ -109,7 +109,7 @@ impl OverrideDoc {
             burst: number(set.burst),
             max_active: number(set.max_active),
             max_waiting: number(set.max_waiting),
-            mode: set.mode.map(mode_name),
+            mode: set.mode.map(Mode::as_str),
             message: set.message.clone(),
             until: set.until_ms.map(time),
             reason: control.reason.clone(),
@@ -374,7 +374,7 @@ pub(crate) fn described(set: &Override) -> Value {
         "burst": set.burst,
         "max_active": set.max_active,
         "max_waiting": set.max_waiting,
-        "mode": set.mode.map(mode_name),
+        "mode": set.mode.map(Mode::as_str),
         "message": set.message,
         "until": set.until_ms.map(crate::admin::time::rfc3339),
     })
