@@ -3,6 +3,7 @@
 //! Everything is started here: nodes, their store, and an origin that writes down who reaches it. The crowd comes when
 //! it was planned to come, however slow the answers are, and latencies are counted from then.
 
+pub(crate) mod changes;
 pub(crate) mod clock;
 pub(crate) mod fleet;
 pub(crate) mod judge;
@@ -24,6 +25,7 @@ use std::{
 use tokio::runtime::Runtime;
 
 use self::{
+    changes::{Changes, Of},
     clock::{Clock, SECOND_US, us},
     fleet::{Fleet, Where},
     judge::{Evidence, Figures},
@@ -48,6 +50,8 @@ const SESSION_IDLE_S: u32 = 10;
 const CLAIM_WITHIN_S: u32 = 45;
 /// Of everybody's lane and of the members'.
 const WEIGHTS: [u32; 2] = [1, 3];
+/// Of the time in which everybody can be called, so much has changes in it.
+const CHANGES_SHARE: f64 = 0.8;
 /// What a run may take beyond the time in which everybody can be called.
 const SLACK_S: f64 = 120.0;
 
@@ -101,6 +105,12 @@ pub(crate) struct Options {
     /// Share of visitors who are members, and stand in a lane of three times the weight. None: all stand in one lane.
     #[arg(long, default_value_t = 0.0, value_parser = share)]
     members: f64,
+    /// Reloads while they come and go, each with another bound and another certificate; each fifth has a mistake.
+    #[arg(long, default_value_t = 0)]
+    reloads: u32,
+    /// Upgrades while they come and go, one node after another; each second one finds a mistake in its config.
+    #[arg(long, default_value_t = 0)]
+    upgrades: u32,
     /// Requests without cookies, and with passes that are none, a second.
     #[arg(long, default_value_t = 20)]
     outlaws_per_second: u32,
@@ -216,7 +226,15 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
 
     let view = LiveView::start(&door, Some(options.visitors));
     let outlaws = tokio::spawn(outlaws::try_everything(door.clone(), limits, options.outlaws_per_second));
-    let stories = crowd::come_and_go(plans, &door, Duration::from_secs_f64(longest_s)).await?;
+    let changes = Changes { reloads: options.reloads, upgrades: options.upgrades };
+    let of = Of { limits: &options.planted(limits), origin: origin.addr, site: site.as_ref() };
+    // While there is certainly a line.
+    let lasts_us = us(Duration::from_secs_f64(f64::from(options.visitors) / limits.per_second() * CHANGES_SHARE));
+    let (stories, changed) = tokio::join!(
+        crowd::come_and_go(plans, &door, Duration::from_secs_f64(longest_s)),
+        changes.make(&mut fleet, of, clock, (opens_us, opens_us + lasts_us)),
+    );
+    let (stories, changed) = (stories?, changed?);
     let tried = outlaws.await?;
     let most_connections = view.end();
     let lasted_s = (clock.now_us() - opens_us) as f64 / SECOND_US as f64;
@@ -227,6 +245,7 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
         most_present,
         most_waiting,
         most_connections,
+        connections_ended: door.net.ended(),
         crowd_cpu_s: cpu_of(std::process::id())?.as_secs_f64(),
         ..Load::default()
     };
@@ -242,7 +261,8 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
     load.requests_at_origin = hits.len();
     let evidence = Evidence { limits, stories, hits, tried, mishaps, excused: Vec::new() };
     let figures = Figures::of(&evidence);
-    let promises = figures.judge(&limits);
+    let mut promises = figures.judge(&limits);
+    promises.extend((options.reloads + options.upgrades > 0).then(|| changed.judge()));
     Ok(Report {
         title: options.title(),
         seed: options.seed,

@@ -46,7 +46,7 @@ pub(crate) struct Node {
     pub(crate) admin: SocketAddr,
     /// Where it speaks TLS, if it does.
     secure: Option<SocketAddr>,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// A Redis of our own, without persistence: when it is started again it is empty.

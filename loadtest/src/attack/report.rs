@@ -34,6 +34,8 @@ pub(crate) struct Load {
     pub(crate) most_present: u64,
     pub(crate) most_waiting: u64,
     pub(crate) most_connections: usize,
+    /// Kept connections that were ended by the other side and replaced.
+    pub(crate) connections_ended: u64,
     /// CPU time of everybody, in seconds: nodes, store, and the crowd with its origin.
     pub(crate) nodes_cpu_s: f64,
     pub(crate) store_cpu_s: f64,
@@ -72,7 +74,10 @@ impl Report {
             ),
             (
                 "at once",
-                format!("{} present, {} in line, {} connections", l.most_present, l.most_waiting, l.most_connections),
+                format!(
+                    "{} present, {} in line, {} connections; {} of those kept were ended by the other side",
+                    l.most_present, l.most_waiting, l.most_connections, l.connections_ended
+                ),
             ),
             (
                 "requests",

@@ -60,11 +60,20 @@ pub(crate) struct Net {
     open: Arc<Semaphore>,
     open_max: usize,
     opened: AtomicU64,
+    /// Kept connections that had ended, or did with the next request.
+    ended: AtomicU64,
 }
 
 impl Net {
     pub(crate) fn new(nodes: Vec<SocketAddr>, doors: Doors, open_max: usize) -> Self {
-        Self { nodes, doors, open: Arc::new(Semaphore::new(open_max)), open_max, opened: AtomicU64::new(0) }
+        Self {
+            nodes,
+            doors,
+            open: Arc::new(Semaphore::new(open_max)),
+            open_max,
+            opened: AtomicU64::new(0),
+            ended: AtomicU64::new(0),
+        }
     }
 
     /// Whether it is TLS that nodes speak.
@@ -75,6 +84,11 @@ impl Net {
     /// How many connections have been made so far.
     pub(crate) fn opened(&self) -> u64 {
         self.opened.load(Relaxed)
+    }
+
+    /// How many kept connections had ended when they were to be used again, or did so instead of an answer.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Relaxed)
     }
 
     /// How many connections are open now.
@@ -119,11 +133,13 @@ impl Client {
     }
 
     async fn try_ask(&mut self, to: usize, request: &Request<()>) -> Result<Answer, Trouble> {
-        if let Some(kept) = self.kept.take_if(|kept| kept.to == to)
-            && !kept.connection.is_closed()
-            && let Ok(answer) = self.ask_on(kept, request).await
-        {
-            return Ok(answer);
+        if let Some(kept) = self.kept.take_if(|kept| kept.to == to) {
+            if !kept.connection.is_closed()
+                && let Ok(answer) = self.ask_on(kept, request).await
+            {
+                return Ok(answer);
+            }
+            self.net.ended.fetch_add(1, Relaxed);
         }
         // Closed before the other is opened: a visitor has one at a time.
         self.kept = None;

@@ -25,7 +25,10 @@ use crate::Failed;
 /// Hosts, the files that a server presents for them, and clients who trust these.
 #[derive(Debug)]
 pub(crate) struct Site {
+    hosts: Vec<String>,
     authority: CertificateDer<'static>,
+    /// The authority's own certificate as it is named in others, and its key.
+    issuer: Arc<Issuer<'static, KeyPair>>,
     chain: String,
     key: String,
 }
@@ -52,13 +55,26 @@ impl Site {
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let authority_key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let root = authority.self_signed(&authority_key)?;
-        let issuer = Issuer::new(authority, authority_key);
-        let mut leaf = CertificateParams::new(hosts.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let issuer = Arc::new(Issuer::new(authority, authority_key));
+        Self::issued(hosts.iter().map(ToString::to_string).collect(), root.der().clone(), issuer)
+    }
+
+    /// The same with another key and certificate, by the same authority.
+    pub(crate) fn renewed(&self) -> Result<Self, Failed> {
+        Self::issued(self.hosts.clone(), self.authority.clone(), self.issuer.clone())
+    }
+
+    fn issued(
+        hosts: Vec<String>,
+        authority: CertificateDer<'static>,
+        issuer: Arc<Issuer<'static, KeyPair>>,
+    ) -> Result<Self, Failed> {
+        let mut leaf = CertificateParams::new(hosts.clone())?;
         leaf.distinguished_name.push(DnType::CommonName, "A site of a load test");
         leaf.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let chain = leaf.signed_by(&key, &issuer)?.pem();
-        Ok(Self { authority: root.der().clone(), chain, key: key.serialize_pem() })
+        Ok(Self { hosts, authority, issuer, chain, key: key.serialize_pem() })
     }
 
     /// Writes chain and key; the key for the owner only.

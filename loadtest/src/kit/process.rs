@@ -4,7 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -16,15 +16,23 @@ use crate::Failed;
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    /// The process that has taken the place of the one that was started, and when it began.
+    follower: Option<(u32, Option<u64>)>,
+    /// Those between the two.
+    older: Vec<(u32, Option<u64>)>,
     /// Where it listens.
     pub(crate) addr: SocketAddr,
 }
 
 impl Server {
+    fn new(child: Child, addr: SocketAddr) -> Self {
+        Self { child, follower: None, older: Vec::new(), addr }
+    }
+
     /// Starts a command that listens on `addr`.
     pub(crate) fn start(mut command: Command, addr: SocketAddr) -> Result<Self, Failed> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-        let mut server = Self { child, addr };
+        let mut server = Self::new(child, addr);
         server.listens(addr)?;
         Ok(server)
     }
@@ -50,7 +58,7 @@ impl Server {
         let out = child.stdout.take().ok_or("no output")?;
         for line in BufReader::new(out).lines() {
             if let Some(addr) = line?.strip_prefix("listening on http://") {
-                return Ok(Self { child, addr: addr.parse()? });
+                return Ok(Self::new(child, addr.parse()?));
             }
         }
         let _ = child.kill();
@@ -59,18 +67,28 @@ impl Server {
 
     /// The process, as the system numbers it.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.follower.map_or(self.child.id(), |(pid, _)| pid)
+    }
+
+    /// Another process has taken its place, and ends with this value as well.
+    pub(crate) fn is_followed_by(&mut self, pid: u32) {
+        self.older.extend(self.follower.replace((pid, began(pid))));
     }
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), Failed> {
-        kill_process(Pid::from_child(&self.child), signal)?;
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).ok_or("no process")?;
+        kill_process(pid, signal)?;
         Ok(())
     }
 
     /// How it ended, if it has ended by itself.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().ok().flatten()
+    pub(crate) fn ended(&mut self) -> Option<String> {
+        let status = self.child.try_wait().ok().flatten();
+        match self.follower {
+            None => status.map(|status| status.to_string()),
+            Some((pid, since)) => (began(pid) != since).then(|| "no word of how".to_owned()),
+        }
     }
 
     /// CPU time used so far, user and system, of all its processes.
@@ -94,9 +112,11 @@ impl Server {
         self.processes().into_iter().map(open).sum()
     }
 
-    /// Its process, and those that it has started.
+    /// Its process, those that it has started, and those that have taken its place.
     fn processes(&self) -> Vec<u32> {
         let mut pids = vec![self.child.id()];
+        let others = self.older.iter().chain(&self.follower);
+        pids.extend(others.filter(|(pid, since)| since.is_some() && began(*pid) == *since).map(|(pid, _)| *pid));
         let mut next = 0;
         while let Some(pid) = pids.get(next) {
             // Whoever has ended meanwhile has no children.
@@ -105,7 +125,7 @@ impl Server {
             let children: Vec<u32> = children
                 .flat_map(|text| text.split_whitespace().filter_map(|p| p.parse().ok()).collect::<Vec<_>>())
                 .collect();
-            pids.extend(children);
+            pids.extend(children.into_iter().filter(|child| !pids.contains(child)).collect::<Vec<_>>());
             next += 1;
         }
         pids
