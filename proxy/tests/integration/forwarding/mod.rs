@@ -2,6 +2,7 @@
 //! the same.
 
 mod answers;
+mod deaths;
 mod encrypted;
 mod failures;
 mod health;
