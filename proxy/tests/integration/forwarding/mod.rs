@@ -8,6 +8,7 @@ mod failures;
 mod health;
 mod http2;
 mod memory;
+mod names;
 mod requests;
 mod routes;
 mod servers;
