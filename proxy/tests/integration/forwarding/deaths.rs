@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     env,
+    future::poll_fn,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,9 +14,11 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+use h2::{Reason, RecvStream, server::SendResponse};
 use socket2::SockRef;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::watch,
     task::{AbortHandle, JoinSet},
 };
@@ -40,8 +43,9 @@ struct Ledger {
 }
 
 impl Ledger {
-    fn execute(&self, heard: &Heard) {
-        let line = heard.head.lines().next().unwrap().to_owned();
+    /// `what` is a method and a path.
+    fn execute(&self, what: &str) {
+        let line = what.to_owned();
         *self.times.lock().unwrap_or_else(PoisonError::into_inner).entry(line).or_default() += 1;
         self.executed.send_modify(|executed| *executed += 1);
     }
@@ -66,10 +70,13 @@ impl Deadly {
         Self { ledger: ledger.clone(), rolls: Arc::new(AtomicU64::new(seed)) }
     }
 
+    fn roll(&self) -> f64 {
+        Dice(self.rolls.fetch_add(1, Ordering::Relaxed)).roll()
+    }
+
     fn reply(&self, heard: &Heard) -> Reply {
-        self.ledger.execute(heard);
-        let roll = Dice(self.rolls.fetch_add(1, Ordering::Relaxed)).roll();
-        match roll {
+        self.ledger.execute(heard.head.rsplit_once(" HTTP/1.1").unwrap().0);
+        match self.roll() {
             ..0.08 => Reply::close(""),
             ..0.16 => Reply::close("HTTP/1.1 200 OK\r\nContent-Le"),
             ..0.24 => Reply::close("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"),
@@ -78,6 +85,64 @@ impl Deadly {
             ..0.395 => Reply::Hang(Vec::new()),
             ..0.4 => Reply::Hang(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel".to_vec()),
             _ => Reply::ok(),
+        }
+    }
+}
+
+/// A server of HTTP/2 that does the same, and more: it resets a stream before or behind its execution, leaves while others
+/// are under way, and closes with all of them.
+async fn of_http2(deadly: Deadly) -> (AbortHandle, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let serving = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((tcp, _)) = listener.accept().await {
+            connections.spawn(serve_http2(tcp, deadly.clone()));
+            while connections.try_join_next().is_some() {}
+        }
+    });
+    (serving.abort_handle(), addr)
+}
+
+async fn serve_http2(tcp: TcpStream, deadly: Deadly) {
+    let Ok(mut http2) = h2::server::handshake(tcp).await else { return };
+    let mut answering = JoinSet::new();
+    while let Some(Ok((request, mut answer))) = http2.accept().await {
+        match deadly.roll() {
+            ..0.03 => answer.send_reset(Reason::REFUSED_STREAM),
+            ..0.06 => http2.graceful_shutdown(),
+            // Without a word to those that are under way.
+            ..0.08 => return,
+            ..0.1 => http2.abrupt_shutdown(Reason::NO_ERROR),
+            _ => drop(answering.spawn(answer_http2(request, answer, deadly.clone()))),
+        }
+    }
+    while answering.join_next().await.is_some() {}
+}
+
+async fn answer_http2(request: http::Request<RecvStream>, mut answer: SendResponse<Bytes>, deadly: Deadly) {
+    let (head, mut body) = request.into_parts();
+    while let Some(piece) = body.data().await {
+        let Ok(piece) = piece else { return };
+        let _ = body.flow_control().release_capacity(piece.len());
+    }
+    deadly.ledger.execute(&format!("{} {}", head.method, head.uri.path()));
+    let ok = || http::Response::new(());
+    match deadly.roll() {
+        ..0.1 => answer.send_reset(Reason::INTERNAL_ERROR),
+        ..0.2 => {
+            if let Ok(mut out) = answer.send_response(ok(), false) {
+                let _ = out.send_data(Bytes::from_static(b"hel"), false);
+                out.send_reset(Reason::INTERNAL_ERROR);
+            }
+        }
+        ..0.205 => {
+            poll_fn(|cx| answer.poll_reset(cx).map(drop)).await;
+        }
+        _ => {
+            if let Ok(mut out) = answer.send_response(ok(), false) {
+                let _ = out.send_data(Bytes::from_static(b"hello"), true);
+            }
         }
     }
 }
@@ -121,15 +186,29 @@ async fn mortal(deadly: Deadly) -> (AbortHandle, SocketAddr) {
 }
 
 async fn no_post_is_executed_twice_under_random_deaths(protocol: Protocol) {
-    let posts = env::var("SLUICE_POSTS").map_or(POSTS, |posts| posts.parse().unwrap());
     let ledger = Arc::new(Ledger::default());
     let dying = Deadly::new(&ledger, 1);
     let closing = Raw::start(move |heard| dying.reply(heard)).await;
     let (_resets, resetting) = resetting(Deadly::new(&ledger, 1_000_000)).await;
     let (lives, mortal) = mortal(Deadly::new(&ledger, 2_000_000)).await;
     let tenant = Tenant::shop(closing.addr()).server(resetting).server(mortal);
-    let tenant = tenant.origin("read_timeout = \"1s\"\nbalance = \"round_robin\"").queue("shop", OPEN);
-    let site = Arc::new(Site::with(protocol, tenant).await);
+    none_is_executed_twice(protocol, tenant, "", &ledger).await;
+    lives.abort();
+}
+
+async fn no_post_is_executed_twice_under_random_deaths_of_http2(protocol: Protocol) {
+    let ledger = Arc::new(Ledger::default());
+    let (one, first) = of_http2(Deadly::new(&ledger, 1)).await;
+    let (two, second) = of_http2(Deadly::new(&ledger, 1_000_000)).await;
+    none_is_executed_twice(protocol, Tenant::shop(first).server(second), "http2 = true", &ledger).await;
+    one.abort();
+    two.abort();
+}
+
+async fn none_is_executed_twice(protocol: Protocol, tenant: Tenant, more: &str, ledger: &Ledger) {
+    let posts = env::var("SLUICE_POSTS").map_or(POSTS, |posts| posts.parse().unwrap());
+    let lines = format!("read_timeout = \"1s\"\nbalance = \"round_robin\"\n{more}");
+    let site = Arc::new(Site::with(protocol, tenant.origin(&lines).queue("shop", OPEN)).await);
 
     let next = Arc::new(AtomicUsize::new(0));
     let mut clients = JoinSet::new();
@@ -160,8 +239,6 @@ async fn no_post_is_executed_twice_under_random_deaths(protocol: Protocol) {
     while let Some(count) = clients.join_next().await {
         answered += count.unwrap();
     }
-    lives.abort();
-
     let ((executed, twice), (gets, gets_twice)) = (ledger.of("POST"), ledger.of("GET"));
     let metrics = site.node.metrics().await;
     let again = metrics.sum("origin_second_attempts_total", &[]);
@@ -177,4 +254,7 @@ async fn no_post_is_executed_twice_under_random_deaths(protocol: Protocol) {
     assert!(answered > posts / 5, "and many were answered: {answered}");
 }
 
-on_every_protocol!(no_post_is_executed_twice_under_random_deaths);
+on_every_protocol!(
+    no_post_is_executed_twice_under_random_deaths,
+    no_post_is_executed_twice_under_random_deaths_of_http2,
+);
