@@ -36,6 +36,7 @@
 
 mod declare;
 mod diagnostics;
+pub mod dns;
 mod forms;
 pub mod limits;
 mod load;

@@ -4,17 +4,22 @@ use std::{
     cell::RefCell,
     fs::{File, Metadata},
     io::{self, Read as _},
-    net::{SocketAddr, ToSocketAddrs},
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
+
+use crate::dns;
+
+type Resolve = dyn Fn(&[SocketAddr], &str, u16) -> io::Result<Vec<SocketAddr>>;
 
 /// The world around a config directory, as an argument so that tests bring their own.
 pub(crate) struct Outside<'a> {
     /// The config directory; relative paths in its files start here.
     pub(crate) dir: &'a Path,
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
-    pub(crate) resolve: &'a dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>>,
+    /// The addresses of a host, as [`dns::addresses`] gives them.
+    pub(crate) resolve: &'a Resolve,
     /// The moment at which certificates have to be valid.
     pub(crate) now: SystemTime,
     /// Files that were asked for, there or not: a reload has to look at them too.
@@ -23,7 +28,7 @@ pub(crate) struct Outside<'a> {
 
 impl<'a> Outside<'a> {
     pub(crate) fn new(dir: &'a Path, env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { dir, env, resolve: &resolve, now: SystemTime::now(), files: RefCell::default() }
+        Self { dir, env, resolve: &dns::addresses, now: SystemTime::now(), files: RefCell::default() }
     }
 
     /// The time in seconds since 1970.
@@ -66,8 +71,4 @@ pub(crate) fn read_bounded(file: File, bytes_max: usize) -> io::Result<Vec<u8>> 
         return Err(io::Error::other(format!("larger than {} KiB", bytes_max >> 10)));
     }
     Ok(bytes)
-}
-
-fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    Ok((host, port).to_socket_addrs()?.collect())
 }

@@ -10,6 +10,7 @@ use std::{
     cell::RefCell,
     fs::File,
     io,
+    net::SocketAddr,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -157,8 +158,11 @@ impl Dir {
 
     pub(crate) fn load(&self) -> Result<Config, Errors> {
         let env = |name: &str| self.env.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
-        // No test asks a name server.
-        let resolve = |host: &str, port: u16| match host {
+        // No test asks a name server. Those that a config names know one name more.
+        let resolve = |resolvers: &[SocketAddr], host: &str, port: u16| match host {
+            "of-a-resolver.example.com" if !resolvers.is_empty() => {
+                Ok(resolvers.iter().map(|resolver| SocketAddr::new(resolver.ip(), port)).collect())
+            }
             "localhost" => Ok(vec![([0, 0, 0, 0, 0, 0, 0, 1], port).into(), ([127, 0, 0, 1], port).into()]),
             "two.example.com" => Ok(vec![([192, 0, 2, 2], port).into(), ([192, 0, 2, 1], port).into()]),
             "none.example.com" => Ok(Vec::new()),

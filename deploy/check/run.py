@@ -1,5 +1,5 @@
-"""Every artefact under deploy/, each by its own tool, and the pages by outside judges. None is skipped: a missing tool is a
-failure.
+"""Every artefact under deploy/, each by its own tool, the pages by outside judges, and a node before real servers and behind real
+clients. None is skipped: a missing tool is a failure.
 
 `run.py [NAME]...` runs the checks whose module or function has one of the names.
 """
@@ -13,7 +13,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from tools import Failed
 
 # Longest first: the others run beside it.
-MODULES = ["page", "observe", "image", "container", "kubernetes", "debian", "in_front", "proof", "recovery", "cloud", "texts"]
+MODULES = [
+    "page", "observe", "image", "container", "kubernetes", "behind", "streams", "debian", "in_front", "proof", "recovery", "cloud", "texts",
+]
 AT_ONCE = 3
 
 

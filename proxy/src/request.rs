@@ -31,6 +31,8 @@ pub(crate) mod syntax;
 pub(crate) mod trace;
 pub(crate) mod via;
 
+use std::{fmt, io::Write as _};
+
 use http::{HeaderName, HeaderValue};
 
 /// One change to the header of a request on its way to the origin.
@@ -43,3 +45,27 @@ pub(crate) enum Edit {
     /// Remove all values of the name.
     Remove(HeaderName),
 }
+
+impl Edit {
+    /// Puts what is written in the place of all values of the name. `None`: a field cannot hold it.
+    ///
+    /// Every request is edited in some of these ways, so no more is allocated than the value itself.
+    fn set(name: HeaderName, value: fmt::Arguments<'_>) -> Option<Self> {
+        let mut short = [0; VALUE_BYTES];
+        let mut rest = &mut short[..];
+        let value = match rest.write_fmt(value) {
+            Ok(()) => {
+                let left = rest.len();
+                HeaderValue::from_bytes(&short[..VALUE_BYTES - left])
+            }
+            Err(_) => HeaderValue::try_from(value.to_string()),
+        };
+        Some(Self::Set(name, value.ok()?))
+    }
+}
+
+/// Room for nearly all values that are written anew.
+const VALUE_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests;

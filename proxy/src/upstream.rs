@@ -20,7 +20,8 @@
 //!
 //! A request is sent again only if no byte of an answer has come and its body has not been touched: to the next server if
 //! none could be reached, and once more on a fresh connection if a reused one turns out to be closed. The latter for
-//! methods that may be repeated, and for others if nothing of them was taken.
+//! methods that may be repeated, and for others if nothing of them was taken; on HTTP/2 also if the server says that it has
+//! not looked at them.
 
 mod answer;
 mod ask;
@@ -196,7 +197,8 @@ pub(crate) async fn forward<C: Client>(
                     return Err(failure);
                 }
             }
-            Attempt::Failed { again: true, .. } if route.origin.may_try_again() => may_reuse = false,
+            // Once: the second attempt has a connection of its own.
+            Attempt::Failed { again: true, .. } if may_reuse && route.origin.may_try_again() => may_reuse = false,
             Attempt::Failed { failure, blames, .. } => {
                 if blames {
                     route.origin.failed(server, &failure);

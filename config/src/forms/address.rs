@@ -42,6 +42,18 @@ pub(crate) fn listen(written: &str) -> Result<SocketAddr, Wrong> {
     })
 }
 
+/// A resolver of DNS.
+pub(crate) fn resolver(written: &str) -> Result<SocketAddr, Wrong> {
+    let resolver: Option<SocketAddr> = written.parse().ok();
+    resolver.filter(|resolver| resolver.port() != 0 && !resolver.ip().is_unspecified()).ok_or_else(|| {
+        let help = match written.parse::<IpAddr>() {
+            Ok(ip) => format!("write \"{}\"", SocketAddr::new(ip, 53)),
+            Err(_) => "write its IP address and port: \"127.0.0.1:8600\", \"[::1]:53\"".into(),
+        };
+        Wrong::malformed("a resolver is an IP address and a port", help)
+    })
+}
+
 /// A network (CIDR) or a single address.
 pub(crate) fn network(written: &str) -> Result<IpNet, Wrong> {
     if let Ok(address) = written.parse::<IpAddr>() {

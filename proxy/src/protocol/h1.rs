@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use http::{Version, header};
+use http::{HeaderMap, Version, header};
 use pingora_core::{ErrorType, protocols::http::v1::server::HttpSession};
 use pingora_http::RequestHeader;
 use tokio::time::sleep;
@@ -23,6 +23,7 @@ use self::{
 };
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
+    request::syntax::list::members,
     service::{Asking, DRAIN_TIMEOUT, Passage, READ_TIMEOUT, answer, head_of, write},
     transport::{Idle, Spot, connection::Connection, socket::Socket},
 };
@@ -136,7 +137,7 @@ impl Driver {
                 return None;
             }
         }
-        if *self.shutdown.borrow() {
+        if *self.shutdown.borrow() || asks_to_close(&session.req_header().headers) {
             session.set_server_keepalive(None);
         }
         // Every one of these is unbounded, or close to it, unless it is set on each request. How slowly a client may take
@@ -174,6 +175,12 @@ impl Driver {
         }
         Judged::Answered(next(*session).await)
     }
+}
+
+/// Whether the client sends nothing behind this request (RFC 9112, 9.3). The parser reads the first `Connection` alone, and
+/// prefers `keep-alive`.
+fn asks_to_close(headers: &HeaderMap) -> bool {
+    members(headers, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"close"))
 }
 
 /// Says why a head is not read any further, behind which the connection ends.

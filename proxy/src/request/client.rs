@@ -5,7 +5,10 @@
 //! vouches for the next entry is a trusted proxy; the first address that is none is the client. What stands left of it
 //! is hearsay, and is not passed on. `X-Forwarded-Proto` is believed under the same condition.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use ipnet::IpNet;
@@ -72,22 +75,26 @@ pub(crate) fn forward(client: &Client, host: &str, port: Option<u16>, headers: &
         }
     }
     let proto = if client.secure { "https" } else { "http" };
-    let mut list = client.addr.to_string();
-    for hop in client.hops().skip(1) {
-        list.extend([", ", &hop.to_string()]);
-    }
-    let set = |name: &HeaderName, value: String| HeaderValue::try_from(value).ok().map(|v| Edit::Set(name.clone(), v));
-    edits.extend(set(&X_FORWARDED_FOR, list));
+    edits.extend(Edit::set(X_FORWARDED_FOR.clone(), format_args!("{}", Hops(client))));
     // What was asked for nearly always is what the client wrote, and need not be written again.
     let written = headers.get(header::HOST).filter(|written| port.is_none() && written.as_bytes() == host.as_bytes());
     match written {
         Some(written) => edits.push(Edit::Set(X_FORWARDED_HOST.clone(), written.clone())),
-        None => {
-            let authority = port.map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-            edits.extend(set(&X_FORWARDED_HOST, authority));
-        }
+        None => edits.extend(match port {
+            Some(port) => Edit::set(X_FORWARDED_HOST.clone(), format_args!("{host}:{port}")),
+            None => Edit::set(X_FORWARDED_HOST.clone(), format_args!("{host}")),
+        }),
     }
     edits.push(Edit::Set(X_FORWARDED_PROTO.clone(), HeaderValue::from_static(proto)));
+}
+
+/// Everybody but us that a request has come through, as a list.
+struct Hops<'c>(&'c Client);
+
+impl fmt::Display for Hops<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hops().enumerate().try_for_each(|(nth, hop)| write!(f, "{}{hop}", if nth > 0 { ", " } else { "" }))
+    }
 }
 
 /// What has said where a request comes from.

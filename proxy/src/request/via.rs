@@ -10,6 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
 use super::Edit;
 use crate::request::syntax::list::members;
 
+/// What the names of tenants begin with; then come the tenant's own and the fleet's.
+const PREFIX: &str = "sluice-";
+
 /// The name of a fleet, which tenants' names in `Via` are made of. Empty: this is no node, and nothing has come through it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Fleet(Box<str>);
@@ -28,7 +31,7 @@ impl Fleet {
             && headers.contains_key(header::VIA)
             && members(headers, &header::VIA).any(|hop| {
                 let received_by = hop.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1);
-                received_by.is_some_and(|by| by == self.name(tenant).as_bytes())
+                received_by.is_some_and(|by| self.is_named(tenant, by))
             })
     }
 
@@ -40,8 +43,7 @@ impl Fleet {
             _ => "1.1",
         };
         if !headers.contains_key(header::VIA) {
-            let via = HeaderValue::try_from(format!("{protocol} {}", self.name(tenant)));
-            edits.extend(via.ok().map(|via| Edit::Set(header::VIA, via)));
+            edits.extend(Edit::set(header::VIA, format_args!("{protocol} {PREFIX}{tenant}-{}", self.0)));
             return;
         }
         let mut via = Vec::new();
@@ -49,12 +51,16 @@ impl Fleet {
             via.extend_from_slice(line.as_bytes());
             via.extend_from_slice(b", ");
         }
-        via.extend_from_slice(format!("{protocol} {}", self.name(tenant)).as_bytes());
+        for part in [protocol, " ", PREFIX, tenant, "-", &*self.0] {
+            via.extend_from_slice(part.as_bytes());
+        }
         edits.extend(HeaderValue::from_bytes(&via).ok().map(|via| Edit::Set(header::VIA, via)));
     }
 
-    fn name(&self, tenant: &str) -> String {
-        format!("sluice-{tenant}-{}", self.0)
+    /// Whether that is the tenant's name.
+    fn is_named(&self, tenant: &str, name: &[u8]) -> bool {
+        let rest = name.strip_prefix(PREFIX.as_bytes()).and_then(|rest| rest.strip_prefix(tenant.as_bytes()));
+        rest.and_then(|rest| rest.strip_prefix(b"-")).is_some_and(|fleet| fleet == self.0.as_bytes())
     }
 }
 

@@ -54,7 +54,7 @@ impl Service {
         let forwarded = match &mut asking.ask {
             Ok(ask) => {
                 let body_silence_max = if client.is_http2() { passage.body_silence_max() } else { READ_TIMEOUT };
-                let visits = std::mem::replace(&mut passage.visits, Visits::none());
+                let visits = passage.visits.take();
                 // Whose request it is, for a server that stays the same: the visitor's inside, else the client's.
                 let visitor = visits.number().unwrap_or(passage.client);
                 let on_moved = |now| visits.moved(now);

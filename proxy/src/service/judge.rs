@@ -320,8 +320,8 @@ fn tell_of_loop(host: &str) {
 
 /// What the origin gets to see differs from what the client sent: who the client is, and no token of ours.
 fn origin_edits(headers: &HeaderMap, version: Version, facts: &Facts<'_>, client: &Client) -> Vec<Edit> {
-    // Room for what every request gets: who the client is, and its cookies without ours.
-    let mut edits = Vec::with_capacity(6);
+    // Room for what every request gets: who the client is, its cookies without ours, `Via`, a name, perhaps a trace.
+    let mut edits = Vec::with_capacity(8);
     client::forward(client, &facts.host, facts.port, headers, &mut edits);
     cookies::strip(headers, &mut edits);
     if facts.upgrade == Some(Upgrade::Other) {

@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::gate::{Gate, HandedOut, Recipient};
 
-/// The visits of one request. Mostly one, or none.
+/// The visits of one request. Mostly one, or none: a stream that lasts has no more room than for these.
 #[derive(Debug)]
 pub(super) struct Visits {
     each: Vec<Visit>,
@@ -46,8 +46,14 @@ impl Visits {
         Self { each: Vec::new(), begun: Instant::now() }
     }
 
+    /// Takes them out.
+    pub(super) fn take(&mut self) -> Self {
+        Self { each: std::mem::take(&mut self.each), begun: self.begun }
+    }
+
     /// A visitor is inside.
     pub(super) fn add(&mut self, gate: Arc<Gate>, pass: Pass, covers_path: bool) {
+        self.each.reserve_exact(1);
         self.each.push(Visit { gate, pass, covers_path, heard_ms: AtomicU64::new(0) });
     }
 

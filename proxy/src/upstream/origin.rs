@@ -112,8 +112,8 @@ impl Origin {
         }
         let names = Resolved::of(self);
         if !names.is_empty() {
-            let (every, lookups) = (self.settings.resolve_every, self.places.lookups.clone());
-            beside.push(on.spawn(names::run(Arc::downgrade(self), names, every, lookups)).abort_handle());
+            let lookups = names::run(Arc::downgrade(self), names, self.places.lookups.clone());
+            beside.push(on.spawn(lookups).abort_handle());
         }
     }
 

@@ -11,6 +11,7 @@ mod crowd;
 mod edge;
 mod faults;
 mod forwarding;
+mod http1;
 mod http2;
 mod https;
 mod kinds;

@@ -7,7 +7,7 @@ mod servers;
 mod tests;
 mod tls;
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 pub use health::Health;
 pub use proof::Proof;
@@ -15,8 +15,9 @@ pub use servers::{OriginServer, ServerAddress, usable_addresses};
 pub use tls::OriginTls;
 
 use crate::{
-    declare::{Choice, Count, Default, Key, Nested, Optional, Section, Switch, Table, Time},
+    declare::{Choice, Count, Default, Key, List, Looks, Nested, Optional, Section, Switch, Table, Text, Time},
     diagnostics::Read,
+    forms::address,
     outside::Outside,
 };
 
@@ -29,6 +30,8 @@ pub struct Origin {
     pub balance: Balance,
     /// Most requests under way at each server; `None`: no bound.
     pub in_flight_max: Option<NonZeroU32>,
+    /// Who is asked for the addresses of servers' names, one after the other; empty: the system.
+    pub resolvers: Vec<SocketAddr>,
     /// Between two look-ups of a server's name.
     pub resolve_every: Duration,
     /// How servers are checked; `None`: they are not.
@@ -56,6 +59,7 @@ impl Origin {
             servers,
             balance: BALANCE.default(),
             in_flight_max: None,
+            resolvers: RESOLVERS.default(),
             resolve_every: RESOLVE_EVERY.default(),
             health: None,
             tls: None,
@@ -95,6 +99,7 @@ pub(crate) static SECTION: Section = Section {
         &servers::SERVERS,
         &BALANCE,
         &IN_FLIGHT_MAX,
+        &RESOLVERS,
         &RESOLVE_EVERY,
         &CONNECT_TIMEOUT,
         &READ_TIMEOUT,
@@ -133,6 +138,14 @@ static IN_FLIGHT_MAX: Key<Count, Optional> = Key {
           Further ones wait for at most `connect_timeout`, then get 503 and keep their place",
     kind: Count(1..=1_000_000),
     absent: Optional("no bound"),
+};
+
+static RESOLVERS: Key<List<Text<SocketAddr>>, Default<Vec<SocketAddr>>> = Key {
+    name: "resolvers",
+    doc: "Resolvers of DNS (IP:port) that are asked for servers' names, the next one if one does not answer; `[]`: the system. \
+          They are asked for each name as it is written: the system's file of hosts and search domains do not count",
+    kind: List { entries: 0..=3, each: Text { parse: address::resolver, looks: Looks::Any("") } },
+    absent: Default(Vec::new),
 };
 
 static RESOLVE_EVERY: Key<Time, Default<Duration>> = Key {
@@ -184,7 +197,10 @@ static IDLE_TIMEOUT: Key<Time, Default<Duration>> = Key {
 };
 
 pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
-    let servers = table.read_with(&servers::SERVERS, |value| servers::read(value, outside));
+    let resolvers = table.read(&RESOLVERS);
+    let resolve =
+        |host: &str, port| Ok((outside.resolve)(resolvers.as_deref().map_err(|&reported| reported)?, host, port));
+    let servers = table.read_with(&servers::SERVERS, |value| servers::read(value, &resolve));
     let tls = tls::read(table, outside, &servers);
     let balance = table.read(&BALANCE);
     let in_flight_max = table.read(&IN_FLIGHT_MAX);
@@ -201,6 +217,7 @@ pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Origin> {
         servers: servers?,
         balance: balance?,
         in_flight_max: in_flight_max?,
+        resolvers: resolvers?,
         resolve_every: resolve_every?,
         health: health?,
         tls: tls?,

@@ -1,21 +1,11 @@
 //! What DNS says of a host: its addresses with their time to live, and who may sign for it.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, TYPE, rdata::RData};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpStream, UdpSocket},
-    time::timeout,
-};
+use simple_dns::{Packet, TYPE, rdata::RData};
+use sluice_config::dns;
+use tokio::task::spawn_blocking;
 
-/// For one attempt.
-const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-const ATTEMPTS: usize = 2;
 const PORT: u16 = 53;
 
 /// What there is under a name.
@@ -52,22 +42,10 @@ pub(super) async fn look_up(resolver: SocketAddr, host: &str) -> Result<Records,
 }
 
 async fn ask(resolver: SocketAddr, host: &str, kind: TYPE, records: &mut Records) -> Result<(), String> {
-    let because = |why: &dyn std::fmt::Display| format!("{resolver}: {why}");
-    let query = query(host, kind)?;
-    let mut answer = None;
-    for _ in 0..ATTEMPTS {
-        if let Ok(Ok(bytes)) = timeout(ANSWER_WITHIN, by_udp(resolver, &query)).await {
-            answer = Some(bytes);
-            break;
-        }
-    }
-    let mut bytes = answer.ok_or_else(|| because(&"no answer"))?;
-    let is_cut = Packet::parse(&bytes).map_err(|e| because(&e))?.has_flags(PacketFlag::TRUNCATION);
-    if is_cut {
-        let whole = timeout(ANSWER_WITHIN, by_tcp(resolver, &query)).await;
-        bytes = whole.map_err(|_| because(&"no answer over TCP"))?.map_err(|e| because(&e))?;
-    }
-    let packet = Packet::parse(&bytes).map_err(|e| because(&e))?;
+    let asked = host.to_owned();
+    let answer = spawn_blocking(move || dns::ask(resolver, &asked, kind)).await;
+    let bytes = answer.map_err(|e| e.to_string())?.map_err(|e| e.to_string())?;
+    let packet = Packet::parse(&bytes).map_err(|e| format!("{resolver}: {e}"))?;
     for record in &packet.answers {
         match &record.rdata {
             RData::A(a) => records.addresses.push(Ipv4Addr::from_bits(a.address).into()),
@@ -82,41 +60,4 @@ async fn ask(resolver: SocketAddr, host: &str, kind: TYPE, records: &mut Records
         }
     }
     Ok(())
-}
-
-fn query(host: &str, kind: TYPE) -> Result<Vec<u8>, String> {
-    let mut id = [0; 2];
-    // Fails only if the system has no randomness at all; the socket's port is random as well.
-    let _ = SystemRandom::new().fill(&mut id);
-    let mut packet = Packet::new_query(u16::from_be_bytes(id));
-    packet.set_flags(PacketFlag::RECURSION_DESIRED);
-    let name = Name::new(host).map_err(|error| format!("{host}: {error}"))?;
-    packet.questions.push(Question::new(name, QTYPE::TYPE(kind), QCLASS::CLASS(CLASS::IN), false));
-    packet.build_bytes_vec().map_err(|error| format!("{host}: {error}"))
-}
-
-async fn by_udp(resolver: SocketAddr, query: &[u8]) -> std::io::Result<Vec<u8>> {
-    let any: SocketAddr =
-        if resolver.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
-    let socket = UdpSocket::bind(any).await?;
-    socket.connect(resolver).await?;
-    socket.send(query).await?;
-    let mut bytes = vec![0; 4096];
-    loop {
-        let length = socket.recv(&mut bytes).await?;
-        // The answer to this very question.
-        if length > 2 && bytes[..2] == query[..2] {
-            bytes.truncate(length);
-            return Ok(bytes);
-        }
-    }
-}
-
-async fn by_tcp(resolver: SocketAddr, query: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(resolver).await?;
-    let length = u16::try_from(query.len()).map_err(std::io::Error::other)?;
-    stream.write_all(&[&length.to_be_bytes()[..], query].concat()).await?;
-    let mut bytes = vec![0; usize::from(stream.read_u16().await?)];
-    stream.read_exact(&mut bytes).await?;
-    Ok(bytes)
 }

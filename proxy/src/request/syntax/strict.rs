@@ -18,6 +18,7 @@
 //! | `Transfer-Encoding: gzip, chunked`, `chunked, chunked`, on several lines | looks at the last member only | here |
 //! | no or an empty `Host`, any bytes in it | takes it | here |
 //! | `Upgrade` without `Connection: upgrade` | takes it for an upgrade | here: ignored |
+//! | `Connection: close` in a second field, or beside `keep-alive` | keeps the connection | `protocol/h1.rs`: closes |
 //!
 //! HTTP/2 has its own framing, and the `h2` crate enforces RFC 9113's rules on pseudo-headers, connection-specific
 //! fields and `content-length`; the rest of the checks apply to it all the same.

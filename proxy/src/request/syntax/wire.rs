@@ -152,6 +152,9 @@ impl Wire {
             let ended = head.line(line.strip_suffix(b"\r").ok_or(Violation::LineEnd)?)?;
             self.partial.clear();
             if ended {
+                if head.bytes + start > HEAD_BYTES_MAX {
+                    return Err(Violation::FieldSize);
+                }
                 self.partial = Vec::new();
                 self.state = head.followed_by();
                 return Ok(&bytes[start..]);

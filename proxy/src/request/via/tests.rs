@@ -24,7 +24,8 @@ fn a_fleet_knows_what_it_has_sent_for_a_tenant_and_nothing_else() {
     let through_both = signed(&others, &sent);
     assert!(ours.has_sent(&through_both, "shop") && others.has_sent(&through_both, "shop"));
     // A comment or a name that merely holds it is something else.
-    let name = ours.name("shop");
+    let name = text.rsplit(' ').next().unwrap().to_owned();
+    assert!(ours.is_named("shop", name.as_bytes()));
     for text in [format!("1.1 x ({name})"), format!("1.1 x{name}"), name.clone(), format!("1.1 {name}.example")] {
         let headers = [(header::VIA, HeaderValue::try_from(&text).unwrap())].into_iter().collect();
         assert!(!ours.has_sent(&headers, "shop"), "{text}");

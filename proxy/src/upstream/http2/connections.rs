@@ -36,7 +36,8 @@ struct Kept {
 #[derive(Debug, Default)]
 struct State {
     streams: AtomicUsize,
-    has_ended: AtomicBool,
+    /// It has ended, or its server leaves: what is under way goes on, nothing else begins.
+    takes_no_more: AtomicBool,
 }
 
 /// A place on a connection, given back when dropped.
@@ -48,6 +49,13 @@ pub(super) struct Lease {
     state: Arc<State>,
 }
 
+impl Lease {
+    /// The server has said, in the meantime, that it leaves.
+    pub(super) fn takes_no_more(&self) {
+        self.state.takes_no_more.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         self.state.streams.fetch_sub(1, Ordering::Relaxed);
@@ -55,13 +63,13 @@ impl Drop for Lease {
 }
 
 impl Kept {
-    fn has_ended(&self) -> bool {
-        self.state.has_ended.load(Ordering::Relaxed)
+    fn takes_no_more(&self) -> bool {
+        self.state.takes_no_more.load(Ordering::Relaxed)
     }
 
     fn lease(&mut self, reused: bool) -> Option<Lease> {
         let room = self.send.current_max_send_streams().min(STREAMS_MAX);
-        if self.has_ended() || self.state.streams.load(Ordering::Relaxed) >= room {
+        if self.takes_no_more() || self.state.streams.load(Ordering::Relaxed) >= room {
             return None;
         }
         self.state.streams.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +87,7 @@ pub(super) fn lease(server: u64) -> Option<Lease> {
 pub(super) fn keep(server: u64, send: Send, connection: Connection, idle_max: Duration, now: Instant) -> Option<Lease> {
     CONNECTIONS.with_borrow_mut(|all| {
         let connections = all.entry(server).or_default();
-        connections.retain(|kept| !kept.has_ended());
+        connections.retain(|kept| !kept.takes_no_more());
         if connections.len() >= CONNECTIONS_MAX {
             return None;
         }
@@ -89,7 +97,7 @@ pub(super) fn keep(server: u64, send: Send, connection: Connection, idle_max: Du
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "connection to an origin ended");
             }
-            driven.has_ended.store(true, Ordering::Relaxed);
+            driven.takes_no_more.store(true, Ordering::Relaxed);
         });
         let mut kept = Kept { send, state, idle_max, idle_since: Some(now) };
         let lease = kept.lease(false);
@@ -98,17 +106,19 @@ pub(super) fn keep(server: u64, send: Send, connection: Connection, idle_max: Du
     })
 }
 
-/// Lets go of connections that have ended, or have been idle for too long.
+/// Lets go of connections that take no more requests, or have been idle for too long.
 pub(in crate::upstream) fn sweep(now: Instant) {
     CONNECTIONS.with_borrow_mut(|all| {
         for connections in all.values_mut() {
             connections.retain_mut(|kept| {
+                if kept.takes_no_more() {
+                    return false;
+                }
                 if kept.state.streams.load(Ordering::Relaxed) > 0 {
                     kept.idle_since = None;
                     return true;
                 }
-                let since = *kept.idle_since.get_or_insert(now);
-                !kept.has_ended() && now < since + kept.idle_max
+                now < *kept.idle_since.get_or_insert(now) + kept.idle_max
             });
         }
         all.retain(|_, connections| !connections.is_empty());

@@ -103,10 +103,16 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     /// What comes of a failure. A request may be sent again if the server says that it has not looked at it, or has closed a
-    /// connection that was there before and the request may be repeated; never once some of its body has been read.
+    /// connection that was there before and either nothing of the request has been sent or it may be repeated; never once
+    /// some of its body has been read.
     pub(super) fn failed(self, failure: Failure) -> Attempt {
         let was_closed = self.lease.reused && !self.heard && matches!(failure, Failure::Closed | Failure::Broken(_));
-        let again = !self.body_read && (self.refused || (was_closed && is_idempotent(self.request.method())));
+        let not_sent = matches!(self.down, Down::NotAsked);
+        if was_closed && not_sent {
+            self.lease.takes_no_more();
+        }
+        let may_repeat = not_sent || is_idempotent(self.request.method());
+        let again = !self.body_read && (self.refused || (was_closed && may_repeat));
         Attempt::Failed { failure, again, blames: !was_closed && !self.refused }
     }
 
@@ -299,7 +305,9 @@ impl<'a, C: Client> Exchange<'a, C> {
     }
 
     fn reset(&mut self, error: h2::Error) -> Failure {
-        self.refused = error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM);
+        // Behind the last request that a server which leaves has looked at (RFC 9113, 6.8), or refused by itself (8.7).
+        let unseen = error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM);
+        self.refused = error.is_remote() && unseen;
         broken(error)
     }
 }

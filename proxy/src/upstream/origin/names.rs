@@ -8,16 +8,16 @@ use std::{
     time::Duration,
 };
 
-use sluice_config::{ServerAddress, usable_addresses};
+use sluice_config::{ServerAddress, dns, usable_addresses};
 use tokio::{
-    net::lookup_host,
     sync::Semaphore,
+    task::spawn_blocking,
     time::{sleep, timeout},
 };
 
 use super::{Origin, balance::random};
 
-/// How long the system may take for one name.
+/// How long one name may take. Three resolvers that are all silent take less.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Names of all origins that are asked for at the same time: each keeps a thread waiting.
 pub(super) const LOOKUPS_MAX: usize = 4;
@@ -25,7 +25,7 @@ pub(super) const LOOKUPS_MAX: usize = 4;
 /// A name, and what it resolved to last.
 #[derive(Debug)]
 pub(super) struct Resolved {
-    host: String,
+    host: Arc<str>,
     port: u16,
     pub(super) addresses: Vec<SocketAddr>,
 }
@@ -35,7 +35,7 @@ impl Resolved {
     pub(super) fn of(origin: &Origin) -> Vec<Self> {
         let names = origin.settings.servers.iter().filter_map(|server| match &server.address {
             ServerAddress::Name { host, port, addresses } => {
-                Some(Self { host: host.clone(), port: *port, addresses: addresses.clone() })
+                Some(Self { host: host.as_str().into(), port: *port, addresses: addresses.clone() })
             }
             _ => None,
         });
@@ -58,7 +58,13 @@ impl Resolved {
 }
 
 /// Resolves the names of an origin for as long as it is in force.
-pub(super) async fn run(origin: Weak<Origin>, mut names: Vec<Resolved>, every: Duration, lookups: Arc<Semaphore>) {
+pub(super) async fn run(origin: Weak<Origin>, mut names: Vec<Resolved>, lookups: Arc<Semaphore>) {
+    let Some((resolvers, every)) = origin.upgrade().map(|origin| {
+        let settings = &origin.settings;
+        (Arc::<[SocketAddr]>::from(settings.resolvers.as_slice()), settings.resolve_every)
+    }) else {
+        return;
+    };
     loop {
         // Up to a fifth earlier or later, so that those of many tenants do not meet.
         sleep(every * u32::try_from(80 + random() % 41).unwrap_or(100) / 100).await;
@@ -66,8 +72,10 @@ pub(super) async fn run(origin: Weak<Origin>, mut names: Vec<Resolved>, every: D
         for name in &mut names {
             let said = {
                 let Ok(_place) = lookups.acquire().await else { return };
-                match timeout(ANSWER_WITHIN, lookup_host((name.host.as_str(), name.port))).await {
-                    Ok(said) => said.map(Iterator::collect),
+                let (resolvers, host, port) = (resolvers.clone(), name.host.clone(), name.port);
+                let lookup = spawn_blocking(move || dns::addresses(&resolvers, &host, port));
+                match timeout(ANSWER_WITHIN, lookup).await {
+                    Ok(said) => said.unwrap_or_else(|broken| Err(broken.into())),
                     Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),
                 }
             };

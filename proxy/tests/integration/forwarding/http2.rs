@@ -100,6 +100,7 @@ async fn serve(stream: impl Stream + 'static, connection: usize, log: Arc<Mutex<
             log.iter().filter(|heard| heard.head.uri.path() == head.uri.path()).count() - 1
         };
         match head.uri.path() {
+            "/refuses" => answer.send_reset(Reason::REFUSED_STREAM),
             "/refuses-once" if before == 0 => answer.send_reset(Reason::REFUSED_STREAM),
             "/resets" => answer.send_reset(Reason::INTERNAL_ERROR),
             "/leaves" => {
@@ -203,6 +204,8 @@ async fn a_request_that_the_server_has_not_looked_at_is_sent_again(protocol: Pro
     let post = Request::new("POST", "/refuses-once").header("content-length", "0");
     let got = client.ask(&post).await;
     assert_eq!((got.status, origin.times("/refuses-once")), (200, 2), "a POST, and the server had refused it unread");
+    let got = client.ask(&Request::new("POST", "/refuses").header("content-length", "0")).await;
+    assert_eq!((got.status, origin.times("/refuses")), (502, 2), "once more, and no more");
     let got = client.ask(&Request::new("POST", "/resets").header("content-length", "0")).await;
     assert_eq!((got.status, origin.times("/resets")), (502, 1), "what it may have executed is not sent twice");
 }
@@ -217,6 +220,24 @@ async fn a_server_that_leaves_answers_and_the_next_request_has_a_new_connection(
             assert_eq!((got.status, got.text()), (200, "hello"), "{path} in round {round}");
         }
     }
+}
+
+async fn a_server_that_leaves_while_a_stream_lasts_is_asked_on_a_new_connection(protocol: Protocol) {
+    let origin = Origin::start().await;
+    let site = site(protocol, &origin, OPEN).await;
+    // On HTTP/1.1, whatever the others speak: half of a body, so that its stream lasts.
+    let mut lasting = site.node.connect().await;
+    lasting.send(b"POST /watch HTTP/1.1\r\nHost: shop.example.com\r\nContent-Length: 4\r\n\r\nha").await;
+    until("it is under way", async || (origin.times("/watch") == 1).then_some(())).await;
+    assert_eq!(site.client().await.ask(&Request::fetch("POST", "/leaves")).await.status, 200);
+    for nth in 0..30 {
+        let got = site.client().await.ask(&Request::fetch("POST", "/echo").body("text/plain", "hello")).await;
+        assert_eq!((got.status, got.text()), (200, "hello"), "the {nth}th");
+    }
+    let connections = origin.heard().iter().map(|heard| heard.connection).max().unwrap() + 1;
+    assert_eq!(connections, 2, "one for what lasts, and one for all others");
+    lasting.send(b"lf").await;
+    assert_eq!(lasting.response("POST").await.text(), "half");
 }
 
 async fn a_client_that_takes_nothing_does_not_hold_up_another(protocol: Protocol) {
@@ -241,6 +262,7 @@ on_every_protocol!(
     an_origin_that_speaks_http1_only_is_a_502_with_its_cause_in_the_log,
     a_request_that_the_server_has_not_looked_at_is_sent_again,
     a_server_that_leaves_answers_and_the_next_request_has_a_new_connection,
+    a_server_that_leaves_while_a_stream_lasts_is_asked_on_a_new_connection,
     a_client_that_takes_nothing_does_not_hold_up_another,
 );
 

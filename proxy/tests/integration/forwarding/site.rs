@@ -10,7 +10,7 @@ use rustls::{RootCertStore, ServerConfig, server::WebPkiClientVerifier};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, UnixListener},
-    task::{AbortHandle, JoinSet},
+    task::{AbortHandle, JoinSet, yield_now},
     time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
@@ -155,6 +155,14 @@ impl Raw {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr.expect("it is on TCP")
+    }
+
+    /// Stops it, and waits until it listens no more.
+    pub(crate) async fn stop(self) {
+        self.serving.abort();
+        while !self.serving.is_finished() {
+            yield_now().await;
+        }
     }
 
     /// Every request so far.

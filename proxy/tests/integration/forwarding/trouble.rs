@@ -1,24 +1,18 @@
-//! Servers that die, hang, reset or answer garbage: each request has its stated answer in its stated time, the next
-//! server takes over, and nothing is executed twice.
+//! Servers that die, hang, reset or answer garbage: each request has its stated answer in its stated time, and the next
+//! server takes over.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     time::{Duration, Instant},
 };
 
 use tokio::{
     io::AsyncReadExt as _,
     net::{TcpListener, TcpStream},
-    task::JoinSet,
 };
 
 use super::site::{OPEN, Raw, Reply, Site};
-use crate::support::{Client, Protocol, Request, Tenant, client::on_every_protocol, dice::Dice};
+use crate::support::{Client, Protocol, Request, Setup, Tenant, client::on_every_protocol, until};
 
 fn two(bad: SocketAddr, good: SocketAddr) -> Tenant {
     let lines = "balance = \"round_robin\"\nread_timeout = \"1s\"\nconnect_timeout = \"1s\"";
@@ -113,62 +107,43 @@ async fn a_server_that_dies_is_followed_by_the_next_at_once(protocol: Protocol) 
     }
 }
 
-/// A server that executes what it reads whole, and dies in between whenever the dice say so: before it has read, before it
-/// answers, in the middle of its answer, between two requests.
-fn deadly(
-    executed: &Arc<std::sync::Mutex<HashMap<String, usize>>>,
-    seed: u64,
-) -> impl Fn(&super::site::Heard) -> Reply + use<> {
-    let (executed, rolls) = (executed.clone(), AtomicU64::new(seed));
-    move |heard| {
-        let id = heard.head.split(' ').nth(1).unwrap().to_owned();
-        *executed.lock().unwrap().entry(id).or_default() += 1;
-        let roll = Dice(rolls.fetch_add(1, Ordering::Relaxed)).roll();
-        match roll {
-            ..0.125 => Reply::close(""),
-            ..0.25 => Reply::close("HTTP/1.1 200 OK\r\nContent-Le"),
-            ..0.375 => Reply::close("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"),
-            // It says that it keeps the connection, and does not.
-            ..0.5 => Reply::close("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
-            _ => Reply::ok(),
+/// A real process, stopped as `kill -STOP` does: what it has accepted hangs, and the system goes on accepting for it.
+#[tokio::test]
+async fn a_process_that_is_stopped_is_a_504_until_it_goes_on() {
+    const READ_TIMEOUT: Duration = Duration::from_secs(1);
+    // Another node's admin listener will do: it speaks HTTP, and keeps connections.
+    let stopped = Setup::new(Tenant::shop(([127, 0, 0, 1], 1).into()).queue("shop", OPEN)).start().await;
+    let good = Raw::start(|_| Reply::ok()).await;
+    let site = Site::with(Protocol::Http1, two(stopped.admin, good.addr())).await;
+    let mut client = site.client().await;
+    let health = Request::fetch("GET", "/health");
+    let ask = async |client: &mut Client| {
+        let (began, answer) = (Instant::now(), client.ask(&health).await);
+        (answer.status, answer.text().to_owned(), began.elapsed())
+    };
+    let turns = [ask(&mut client).await.1, ask(&mut client).await.1];
+    assert!(turns.contains(&"alive\n".to_owned()) && turns.contains(&"hello".to_owned()), "each in turn: {turns:?}");
+
+    stopped.signal("STOP");
+    let mut failed = 0;
+    while failed < 5 {
+        let (status, text, took) = ask(&mut client).await;
+        if status == 200 {
+            assert_eq!(text, "hello");
+        } else {
+            assert_eq!(status, 504);
+            assert!(took >= READ_TIMEOUT && took < 4 * READ_TIMEOUT, "{took:?}");
+            failed += 1;
         }
     }
-}
+    for _ in 0..20 {
+        let (status, text, took) = ask(&mut client).await;
+        assert_eq!((status, text.as_str()), (200, "hello"), "the next server has taken over");
+        assert!(took < READ_TIMEOUT, "at once: {took:?}");
+    }
 
-async fn no_post_is_executed_twice_under_random_deaths(protocol: Protocol) {
-    const CLIENTS: usize = 5;
-    const POSTS: usize = 80;
-    let executed = Arc::default();
-    let (one, two) = (Raw::start(deadly(&executed, 1)).await, Raw::start(deadly(&executed, 1_000_000)).await);
-    let closes = server(drop).await;
-    let tenant = Tenant::shop(one.addr()).server(two.addr()).server(closes).origin("read_timeout = \"2s\"");
-    let site = Arc::new(Site::with(protocol, tenant.queue("shop", OPEN)).await);
-    let mut clients = JoinSet::new();
-    for client_id in 0..CLIENTS {
-        let mut client = site.client().await;
-        let site = site.clone();
-        clients.spawn(async move {
-            let mut answered = 0;
-            for nth in 0..POSTS {
-                let request = Request::fetch("POST", &format!("/{client_id}-{nth}"));
-                let request = if nth % 2 == 0 { request.body("text/plain", "pay") } else { request };
-                match client.try_ask(&request).await {
-                    Ok(answer) => answered += usize::from(answer.status == 200),
-                    Err(_) => client = site.client().await,
-                }
-            }
-            answered
-        });
-    }
-    let mut answered = 0;
-    while let Some(count) = clients.join_next().await {
-        answered += count.unwrap();
-    }
-    let executed = executed.lock().unwrap();
-    let twice: Vec<_> = executed.iter().filter(|(_, times)| **times > 1).collect();
-    assert!(twice.is_empty(), "{twice:?}");
-    assert!(executed.len() > CLIENTS * POSTS / 4, "most got to a server: {}", executed.len());
-    assert!(answered > CLIENTS * POSTS / 10, "and many were answered: {answered}");
+    stopped.signal("CONT");
+    until("it is asked again", async || (ask(&mut client).await.1 == "alive\n").then_some(())).await;
 }
 
 on_every_protocol!(
@@ -177,5 +152,4 @@ on_every_protocol!(
     a_server_that_answers_garbage_is_a_502_and_then_left_out,
     a_server_that_closes_in_the_middle_of_answers_is_left_out,
     a_server_that_dies_is_followed_by_the_next_at_once,
-    no_post_is_executed_twice_under_random_deaths,
 );

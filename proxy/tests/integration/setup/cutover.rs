@@ -8,9 +8,9 @@ use std::{
 
 use serde_json::Value;
 
-use super::site::{Asked, Resolver, Site, Zone, date};
+use super::site::{Asked, Site, date};
 use crate::support::{
-    Authority, HOST, Node, Setup, Tenant,
+    Authority, HOST, Node, Resolver, Setup, Tenant, Zone,
     certificates::put,
     node::{ConfigFolder, server_file, sluice},
 };
@@ -182,7 +182,7 @@ async fn what_dns_says_is_named() {
         day.check(&ALL_OF_IT)
     };
     assert_names(&of(Zone { ttl: 3600, ..Zone::default() }), "ttl", "warn", "3600 s");
-    assert_names(&of(Zone { v4: None, ..Zone::default() }), "ttl", "stop", "no address");
+    assert_names(&of(Zone { v4: Vec::new(), ..Zone::default() }), "ttl", "stop", "no address");
     assert_names(&of(Zone { v6: Some(Ipv6Addr::LOCALHOST), ..Zone::default() }), "aaaa", "stop", "IPv6");
     assert_names(&of(Zone { issuer: Some("ca.example.net"), ..Zone::default() }), "caa", "warn", "ca.example.net");
     // With a listener for IPv6 the record is in order.

@@ -1,16 +1,11 @@
-//! Sites and a resolver that are made for a test, each with as many faults as it wants.
+//! Sites that are made for a test, each with as many faults as it wants.
 
 use std::{
     io::{Read as _, Write as _},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket},
-    sync::{Arc, Mutex},
+    net::{IpAddr, SocketAddr, TcpListener},
+    sync::Arc,
     thread,
     time::SystemTime,
-};
-
-use simple_dns::{
-    CLASS, CharacterString, Packet, ResourceRecord,
-    rdata::{A, AAAA, CAA, RData},
 };
 
 /// A request as it came.
@@ -80,63 +75,4 @@ pub(super) fn date(at: SystemTime) -> String {
     let stamp = humantime::format_rfc3339_seconds(at).to_string();
     let month: usize = stamp[5..7].parse().unwrap();
     format!("Date: Mon, {} {} {} {} GMT", &stamp[8..10], MONTHS[month - 1], &stamp[..4], &stamp[11..19])
-}
-
-/// What a resolver says of every host.
-#[derive(Clone, Debug)]
-pub(super) struct Zone {
-    pub(super) ttl: u32,
-    pub(super) v4: Option<Ipv4Addr>,
-    pub(super) v6: Option<Ipv6Addr>,
-    pub(super) issuer: Option<&'static str>,
-}
-
-impl Default for Zone {
-    fn default() -> Self {
-        Self { ttl: 60, v4: Some(Ipv4Addr::new(203, 0, 113, 9)), v6: None, issuer: None }
-    }
-}
-
-/// A resolver that runs until the test process ends.
-pub(super) struct Resolver {
-    pub(super) addr: SocketAddr,
-    zone: Arc<Mutex<Zone>>,
-}
-
-impl Resolver {
-    pub(super) fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let (addr, zone) = (socket.local_addr().unwrap(), Arc::<Mutex<Zone>>::default());
-        let shared = zone.clone();
-        thread::spawn(move || {
-            let mut bytes = [0; 1500];
-            while let Ok((length, peer)) = socket.recv_from(&mut bytes) {
-                let reply = reply(&bytes[..length], &shared.lock().unwrap());
-                socket.send_to(&reply, peer).unwrap();
-            }
-        });
-        Self { addr, zone }
-    }
-
-    pub(super) fn says(&self, zone: Zone) {
-        *self.zone.lock().unwrap() = zone;
-    }
-}
-
-fn reply(query: &[u8], zone: &Zone) -> Vec<u8> {
-    let query = Packet::parse(query).unwrap();
-    let question = &query.questions[0];
-    let mut reply = Packet::new_reply(query.id());
-    reply.questions.push(question.clone());
-    let every = [
-        zone.v4.map(|ip| RData::A(A { address: ip.to_bits() })),
-        zone.v6.map(|ip| RData::AAAA(AAAA { address: ip.to_bits() })),
-        zone.issuer.map(|issuer| {
-            RData::CAA(CAA { flag: 0, tag: CharacterString::new(b"issue").unwrap(), value: issuer.as_bytes().into() })
-        }),
-    ];
-    let records =
-        every.into_iter().flatten().map(|data| ResourceRecord::new(question.qname.clone(), CLASS::IN, zone.ttl, data));
-    reply.answers.extend(records.filter(|record| record.match_qtype(question.qtype)));
-    reply.build_bytes_vec().unwrap()
 }

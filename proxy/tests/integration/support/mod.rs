@@ -12,6 +12,7 @@ pub(crate) mod fleet;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod origin;
+pub(crate) mod resolver;
 pub(crate) mod scene;
 pub(crate) mod visitor;
 mod wire;
@@ -31,6 +32,7 @@ pub(crate) use self::{
     message::{Request, Response},
     node::{Node, Setup},
     origin::Origin,
+    resolver::{Resolver, Zone},
     scene::Scene,
     tls::TlsClient,
     visitor::Visitor,

@@ -14,7 +14,6 @@ use crate::{
     diagnostics::{Kind, Read, Wrong},
     forms::address::{self, HostPort},
     limits::{SERVER_ADDRESSES_MAX, UNIX_PATH_BYTES_MAX},
-    outside::Outside,
     sections::tenant::claims::Claims,
 };
 
@@ -118,11 +117,14 @@ impl Form for Entry {
     }
 }
 
+/// The addresses of a host, unless it is not known whom to ask.
+type Resolve<'r> = &'r dyn Fn(&str, u16) -> Read<io::Result<Vec<SocketAddr>>>;
+
 /// The servers, each once.
-pub(super) fn read(value: Value<'_>, outside: &Outside<'_>) -> Read<Vec<OriginServer>> {
+pub(super) fn read(value: Value<'_>, resolve: Resolve<'_>) -> Read<Vec<OriginServer>> {
     let mut claims = Claims::default();
     SERVERS.kind.read_each(value, |entry| {
-        let mut address = |value: Value<'_>| address(value, outside, &mut claims);
+        let mut address = |value: Value<'_>| address(value, resolve, &mut claims);
         if entry.as_table().is_none() {
             return Ok(OriginServer { address: address(entry)?, weight: WEIGHT.default() });
         }
@@ -164,7 +166,7 @@ fn unix(path: &str) -> Result<PathBuf, Wrong> {
 
 fn address(
     value: Value<'_>,
-    outside: &Outside<'_>,
+    resolve: Resolve<'_>,
     claims: &mut Claims<Result<SocketAddr, PathBuf>>,
 ) -> Read<ServerAddress> {
     let server = match value.text(written)? {
@@ -183,8 +185,7 @@ fn address(
         claims.claim_for(Ok(address), value, "server")?;
         return Ok(ServerAddress::Ip(address));
     }
-    let addresses = (outside.resolve)(&server.host, port);
-    let addresses = resolved(addresses).map_err(|wrong| value.wrong(wrong))?;
+    let addresses = resolved(resolve(&server.host, port)?).map_err(|wrong| value.wrong(wrong))?;
     for address in &addresses {
         claims.claim_for(Ok(*address), value, "server")?;
     }
@@ -193,7 +194,11 @@ fn address(
 
 fn resolved(addresses: io::Result<Vec<SocketAddr>>) -> Result<Vec<SocketAddr>, Wrong> {
     let unresolved = |message| {
-        Wrong::new(Kind::Unresolved, message, "check the name and this machine's DNS, or write the server's IP address")
+        Wrong::new(
+            Kind::Unresolved,
+            message,
+            "check the name and the DNS that is asked, or write the server's IP address",
+        )
     };
     let addresses = addresses.map_err(|error| unresolved(format!("the name does not resolve: {error}")))?;
     match usable_addresses(addresses) {

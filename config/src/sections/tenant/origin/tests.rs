@@ -81,6 +81,25 @@ fn names_that_do_not_resolve() {
 }
 
 #[test]
+fn names_are_asked_of_the_resolvers_that_are_written() {
+    let with = |lines: &str| {
+        Dir::tenant(&tenant(&[TENANT, "[origin]\nservers = [\"of-a-resolver.example.com:80\"]\n", lines, "\n", QUEUE]))
+    };
+    let origin = with("resolvers = [\"192.0.2.53:8600\", \"192.0.2.54:53\"]").only_tenant().origin;
+    assert_eq!(origin.resolvers, ["192.0.2.53:8600".parse().unwrap(), "192.0.2.54:53".parse().unwrap()]);
+    let ServerAddress::Name { addresses, .. } = &origin.servers[0].address else { panic!("{origin:?}") };
+    assert_eq!(addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.53:80", "192.0.2.54:80"]);
+    // A mistake of theirs is the only one: names are not asked of others instead.
+    with("resolvers = [«\"192.0.2.53\"»]").is_wrong(Kind::Malformed, "an IP address and a port", "192.0.2.53:53");
+    with("resolvers = [«\"dns.example.com:53\"»]").is_wrong(
+        Kind::Malformed,
+        "an IP address and a port",
+        "127.0.0.1:8600",
+    );
+    with("resolvers = [«\"0.0.0.0:53\"»]").is_wrong(Kind::Malformed, "an IP address and a port", "127.0.0.1:8600");
+}
+
+#[test]
 fn odd_servers() {
     let wrong = |written: &str, says: &str, advises: &str| {
         servers(&format!("[«\"{written}\"»]")).is_wrong(Kind::Malformed, says, advises);
