@@ -56,10 +56,12 @@ pub(crate) struct Of<'a> {
 }
 
 /// What a node says of its changes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Counts {
     pid: u32,
     upgrades_refused: f64,
+    /// Of the last upgrade that was refused.
+    why: Option<String>,
     reloads: f64,
     reloads_refused: f64,
 }
@@ -90,9 +92,19 @@ impl Changes {
 }
 
 impl Changed {
-    /// Every node gets another config and another certificate, or a mistake.
+    /// Every node gets another config and another certificate, or a mistake, which is mended again.
     async fn reload(&mut self, fleet: &Fleet, of: Of<'_>, at: u32) -> Result<(), Failed> {
         let is_broken = at % BROKEN_RELOAD_EACH == BROKEN_RELOAD_EACH - 1;
+        if is_broken {
+            self.apply(fleet, of, "max_waiting = \"many\"\n", true).await?;
+        }
+        self.apply(fleet, of, &format!("max_waiting = {}\n", 500_000 + at), false).await?;
+        self.reloads += 1;
+        self.reloads_refused += u32::from(is_broken);
+        Ok(())
+    }
+
+    async fn apply(&mut self, fleet: &Fleet, of: Of<'_>, setting: &str, is_broken: bool) -> Result<(), Failed> {
         let mut before = Vec::new();
         for node in &fleet.nodes {
             before.push(Counts::of(node).await?);
@@ -103,19 +115,15 @@ impl Changed {
                 site.write(&node.folder)?;
             }
         }
-        let bound =
-            if is_broken { "max_waiting = \"many\"\n".to_owned() } else { format!("max_waiting = {}\n", 500_000 + at) };
-        fleet.reload(of.limits, &bound, of.origin)?;
+        fleet.reload(of.limits, setting, of.origin)?;
         for (number, (node, before)) in fleet.nodes.iter().zip(before).enumerate() {
-            let after =
-                until(node, |now| now.reloads + now.reloads_refused > before.reloads + before.reloads_refused).await?;
-            let was_refused = after.is_none_or(|after| after.reloads_refused > before.reloads_refused);
+            let has_said = |now: &Counts| now.reloads + now.reloads_refused > before.reloads + before.reloads_refused;
+            let after = until(node, has_said).await?;
+            let was_refused = after.as_ref().is_none_or(|after| after.reloads_refused > before.reloads_refused);
             if was_refused != is_broken {
-                self.wrong.push(format!("reload {at} at node {number}: refused {was_refused}, {after:?}"));
+                self.wrong.push(format!("{setting:?} at node {number}: refused {was_refused}, {after:?}"));
             }
         }
-        self.reloads += u32::from(!is_broken);
-        self.reloads_refused += u32::from(is_broken);
         Ok(())
     }
 
@@ -130,15 +138,18 @@ impl Changed {
             fs::write(&file, format!("[[[\n{text}"))?;
         }
         let deadline = Instant::now() + VERDICT_WITHIN;
+        let mut why = None;
         let followed = loop {
             let before = Counts::of(node).await?;
             node.server.signal(Signal::USR2)?;
-            let is_over = |now: Counts| now.pid != before.pid || now.upgrades_refused > before.upgrades_refused;
-            let after = until(node, is_over).await?;
-            match after {
+            let is_over = |now: &Counts| now.pid != before.pid || now.upgrades_refused > before.upgrades_refused;
+            match until(node, is_over).await? {
                 Some(after) if after.pid != before.pid => break Some(after.pid),
                 // There may still be older processes, as many as there may be.
-                Some(_) if !is_broken && Instant::now() < deadline => sleep(LOOK_EVERY * 25).await,
+                Some(after) if !is_broken && Instant::now() < deadline => {
+                    why = after.why;
+                    sleep(LOOK_EVERY * 25).await;
+                }
                 _ => break None,
             }
         };
@@ -146,7 +157,7 @@ impl Changed {
             node.server.is_followed_by(pid);
         }
         if followed.is_none() != is_broken {
-            self.wrong.push(format!("upgrade {at} of node {number}: process that has followed: {followed:?}"));
+            self.wrong.push(format!("upgrade {at} of node {number}: followed by {followed:?}, {why:?}"));
         }
         if is_broken {
             fs::write(&file, text)?;
@@ -171,11 +182,11 @@ impl Changed {
 }
 
 /// Waits until a node's counts are so; `None`: they never were.
-async fn until(node: &Node, are_so: impl Fn(Counts) -> bool) -> Result<Option<Counts>, Failed> {
+async fn until(node: &Node, are_so: impl Fn(&Counts) -> bool) -> Result<Option<Counts>, Failed> {
     let looked = timeout(VERDICT_WITHIN, async {
         loop {
             let now = Counts::of(node).await?;
-            if are_so(now) {
+            if are_so(&now) {
                 return Ok(now);
             }
             sleep(LOOK_EVERY).await;
@@ -196,6 +207,7 @@ impl Counts {
         Ok(Self {
             pid,
             upgrades_refused: process["upgrades_refused"].as_f64().ok_or("no count of upgrades")?,
+            why: process["why"].as_str().map(ToOwned::to_owned),
             reloads: metric("sluice_config_reloads_total")?,
             reloads_refused: metric("sluice_config_reloads_refused_total")?,
         })
