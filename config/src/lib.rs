@@ -36,7 +36,6 @@
 
 mod declare;
 mod diagnostics;
-pub mod dns;
 mod forms;
 pub mod limits;
 mod load;
@@ -50,4 +49,5 @@ mod testing;
 
 pub use diagnostics::{Errors, Kind, Mistake};
 pub use load::{admin_listener, load, load_with, watch::Watch};
+pub use outside::dns;
 pub use settings::*;

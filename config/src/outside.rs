@@ -1,5 +1,7 @@
 //! What a config depends on beside its own text: files, the environment, name resolution, the time of day.
 
+pub mod dns;
+
 use std::{
     cell::RefCell,
     fs::{File, Metadata},
@@ -8,8 +10,6 @@ use std::{
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
-
-use crate::dns;
 
 type Resolve = dyn Fn(&[SocketAddr], &str, u16) -> io::Result<Vec<SocketAddr>>;
 

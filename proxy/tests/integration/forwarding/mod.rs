@@ -2,15 +2,11 @@
 //! the same.
 
 mod answers;
-mod deaths;
 mod encrypted;
 mod failures;
-mod health;
 mod http2;
 mod memory;
-mod names;
 mod requests;
-mod routes;
 mod servers;
 pub(crate) mod site;
 mod trouble;

@@ -1,5 +1,10 @@
 //! Origins of several servers: who gets which request, and what happens when there is no room.
 
+mod deaths;
+mod health;
+mod names;
+mod routes;
+
 use std::path::Path;
 
 use tempfile::TempDir;

@@ -12,7 +12,6 @@ pub(crate) mod fleet;
 pub(crate) mod metrics;
 pub(crate) mod node;
 pub(crate) mod origin;
-pub(crate) mod resolver;
 pub(crate) mod scene;
 pub(crate) mod visitor;
 mod wire;
@@ -36,7 +35,7 @@ pub(crate) use self::{
     scene::Scene,
     tls::TlsClient,
     visitor::Visitor,
-    wire::{client, connection, frames, http2, message, pool, tls},
+    wire::{client, connection, frames, http2, message, pool, resolver, tls},
 };
 
 /// The host of the tenant that most tests have.

@@ -6,4 +6,5 @@ pub(crate) mod frames;
 pub(crate) mod http2;
 pub(crate) mod message;
 pub(crate) mod pool;
+pub(crate) mod resolver;
 pub(crate) mod tls;

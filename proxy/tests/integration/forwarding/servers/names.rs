@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::site::{OPEN, Site};
+use super::super::site::{OPEN, Site};
 use crate::support::{Origin, Protocol, Request, Resolver, Tenant, Zone, metrics::Metrics, resolver::Fault, until};
 
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);

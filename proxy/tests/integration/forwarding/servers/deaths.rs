@@ -23,7 +23,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::site::{Heard, OPEN, Raw, Reply, Site};
+use super::super::site::{Heard, OPEN, Raw, Reply, Site};
 use crate::{
     servers::Reserved,
     support::{Protocol, Request, Tenant, client::on_every_protocol, dice::Dice},

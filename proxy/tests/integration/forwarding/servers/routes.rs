@@ -1,6 +1,6 @@
 //! Routes: paths that another origin serves.
 
-use super::site::{OPEN, Raw, Reply, Site};
+use super::super::site::{OPEN, Raw, Reply, Site};
 use crate::support::{Protocol, Request, Tenant, client::on_every_protocol, node};
 
 async fn origins(own: &Raw, api: &Raw) -> Tenant {

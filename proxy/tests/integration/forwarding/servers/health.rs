@@ -11,7 +11,7 @@ use std::{
 
 use tokio::net::TcpListener;
 
-use super::site::{OPEN, Raw, Reply, Site};
+use super::super::site::{OPEN, Raw, Reply, Site};
 use crate::support::{Protocol, Request, Tenant, metrics::Metrics, until};
 
 /// Where no server listens.
