@@ -14,7 +14,8 @@ from tools import Failed
 
 # Longest first: the others run beside it.
 MODULES = [
-    "page", "observe", "image", "container", "kubernetes", "behind", "streams", "debian", "in_front", "proof", "recovery", "cloud", "texts",
+    "page", "observe", "image", "container", "kubernetes", "traffic.behind", "traffic.streams", "debian",
+    "traffic.in_front", "traffic.proof", "recovery", "cloud", "texts",
 ]
 AT_ONCE = 3
 

@@ -119,7 +119,7 @@ def cloudformation():
 def workflows():
     """actionlint and shellcheck for what would not run, zizmor for what would be unsafe."""
     files = sorted(WORKFLOWS.glob("*.yaml"))
-    script = DEPLOY / "check/checks/actionlint.mjs"
+    script = DEPLOY / "check/actionlint.mjs"
     run("node", script, os.environ["DEPLOY_CHECK_TOOLS"], *files)
     run("zizmor", "--offline", "--no-progress", "--quiet", *files)
     for file in files:
