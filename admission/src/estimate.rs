@@ -16,12 +16,16 @@
 //! visitor's own, whichever lanes they go to (`estimate/lanes.rs`).
 
 mod lanes;
+mod minute;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 
-use self::lanes::{Arrivals, Others};
+use self::{
+    lanes::{Arrivals, Others},
+    minute::{Delay, Minute},
+};
 use crate::{
     line::{LaneSummary, Rules, Summary},
     standing::{Reason, WaitRange},
@@ -53,8 +57,6 @@ const ENDS: u64 = 60;
 const ENDS_MS_MAX: u64 = 300_000;
 /// With this many ends seen, what is measured counts as much as what was assumed.
 const ENDS_HALF: f64 = 8.0;
-/// The window of the rate, in seconds.
-const WINDOW_S: f64 = 60.0;
 /// A hidden page asks once in this time.
 const HIDDEN_MS: u64 = 60_000;
 /// Of those that the head has passed within it, some more may come than chance would have it, as those right behind the
@@ -94,7 +96,7 @@ pub fn jitter_ms(told_ms: u32) -> u64 {
 }
 
 /// How long a visitor who was told to ask again after `poll_s` counts as present, in ms.
-pub fn hold_ms(poll_s: u32, grace_ms: u32) -> u32 {
+pub const fn hold_ms(poll_s: u32, grace_ms: u32) -> u32 {
     poll_s * (1_000 + 1_000 / JITTER) + grace_ms
 }
 
@@ -106,9 +108,8 @@ pub struct Speed {
     others: Others,
     /// Hidden pages that the head has passed, and that come first when they ask, at most.
     returning: f64,
-    /// For how long no visitor can be called, at most, since more were called within the last minute than the rate now
-    /// allows; in seconds.
-    pause_s: f64,
+    /// How much later calls come since more were called within the last minute than at the rate.
+    delay: Delay,
     /// The rate by the settings, which a line that has stood still may have again at any time.
     rate_per_s: f64,
     /// Seats that are free, and how many come free each second once they are taken; infinite without a bound.
@@ -118,6 +119,8 @@ pub struct Speed {
     leave_per_s: (f64, f64),
     /// The share of those who are counted that are still there, at least.
     there_at_least: f64,
+    /// However impatient they are, this share of those who are counted is called.
+    stay_at_least: f64,
     /// The same two for when to ask again: the share that leaves each second, and the share that is there.
     for_polls: (f64, f64),
 }
@@ -127,6 +130,8 @@ pub struct Speed {
 pub struct Speedometer {
     /// Which share of those who wait look at another tab, 0 to 1: they ask once a minute.
     pub hidden_share: f64,
+    /// Which share of them may have gone all at once and be counted still, 0 to 1.
+    pub gone_at_most: f64,
     /// In which life of the line the samples were taken: in the next one numbers are skipped, and it has to be seen
     /// again who is there.
     life: u64,
@@ -134,6 +139,7 @@ pub struct Speedometer {
     rate: u32,
     samples: VecDeque<Sample>,
     arrivals: Arrivals,
+    minute: Minute,
     /// Moments at which more of the queue had been called than at the one before: when, and how many in all.
     calls: VecDeque<(u64, u64)>,
 }
@@ -174,6 +180,7 @@ impl Speedometer {
             self.samples.clear();
             self.calls.clear();
             self.arrivals.forget();
+            self.minute.forget();
         }
         if self.rate != rules.release_per_minute {
             self.rate = rules.release_per_minute;
@@ -181,6 +188,7 @@ impl Speedometer {
         }
         self.watch(now, summary, lane);
         self.arrivals.watch(summary, SAMPLE_MS);
+        self.minute.watch(summary, SAMPLE_MS);
         let stood_s = match lane.standing_since_ms {
             0 => 0.0,
             since_ms => now.now_ms.saturating_sub(since_ms.max(summary.life_began_ms)) as f64 / 1e3,
@@ -191,17 +199,17 @@ impl Speedometer {
         let there = |leave_per_s: f64| (-leave_per_s * stood_s.min(UNNOTICED_S)).exp();
         let (leave_at_most, leave_for_polls) = (at_most(LEAVING_PRIOR), at_most(LEAVING_POLL));
         let (seats_free, seats_per_s) = self.seats(rules, now);
-        let over = summary.called_last_minute as f64 / f64::from(rules.release_per_minute.max(1));
         Speed {
             calls_per_s: self.calls_per_s(now, rate),
             others: self.arrivals.others(rules, summary, slot),
             returning: self.hidden_passed(now) * RETURNING_MORE,
-            pause_s: WINDOW_S * (1.0 - 1.0 / over.max(1.0)),
+            delay: self.minute.delay(rules, summary),
             rate_per_s: rate,
             seats_free,
             seats_per_s,
             leave_per_s: (leaving * LEAVING_LESS * sure, leave_at_most),
-            there_at_least: there(leave_at_most).max(THERE_PRIOR * (1.0 - sure)),
+            there_at_least: there(leave_at_most).max(THERE_PRIOR * (1.0 - sure)) * (1.0 - self.gone_at_most),
+            stay_at_least: STAY_LEAST * (1.0 - self.gone_at_most),
             for_polls: (leave_for_polls, there(leave_for_polls)),
         }
     }
@@ -305,7 +313,12 @@ impl Speed {
         }
         let ahead = ahead as f64;
         let leave_least = self.leave_per_s.0;
-        let low = self.soonest_s(self.others.calls_at_least(ahead), fast, (self.leave_per_s.1, self.there_at_least));
+        let low = self.soonest_s(
+            self.others.calls_at_least(ahead),
+            fast,
+            (self.leave_per_s.1, self.there_at_least),
+            self.stay_at_least,
+        );
         // The visitor's own call is one more. Those for whom there is a seat are called at the rate; everybody else
         // needs a seat that comes free.
         let calls = self.others.calls_at_most(ahead + 1.0 + self.returning, slow);
@@ -314,7 +327,7 @@ impl Speed {
         let slowest = slow.min(self.seats_per_s.0);
         let high = wait_s(seated, slow, leave_least)
             + if unseated > 0.0 { wait_s(unseated, slowest, leave_least) } else { 0.0 }
-            + self.pause_s;
+            + self.delay.of(calls);
         Some(WaitRange { low_s: whole_seconds((low * 0.95 - 1.0).floor()), high_s: whole_seconds((high + 4.0).ceil()) })
     }
 
@@ -331,13 +344,13 @@ impl Speed {
             return POLL_S_MAX / 2;
         }
         let calls = self.others.calls_at_least(ahead as f64);
-        let soonest_s = self.soonest_s(calls, self.rate_per_s.max(self.calls_per_s.1), self.for_polls);
+        let soonest_s = self.soonest_s(calls, self.rate_per_s.max(self.calls_per_s.1), self.for_polls, STAY_LEAST);
         (whole_seconds(soonest_s * 0.95 - 1.0) / 4).clamp(POLL_S_MIN, POLL_S_MAX)
     }
 
     /// The wait if as many as can have left, or will leave.
-    fn soonest_s(&self, ahead: f64, calls_per_s: f64, (leave_per_s, there): (f64, f64)) -> f64 {
-        wait_s(ahead * there, calls_per_s, leave_per_s).max(ahead * STAY_LEAST / calls_per_s)
+    fn soonest_s(&self, ahead: f64, calls_per_s: f64, (leave_per_s, there): (f64, f64), stay: f64) -> f64 {
+        wait_s(ahead * there, calls_per_s, leave_per_s).max(ahead * stay / calls_per_s)
     }
 }
 

@@ -24,7 +24,7 @@ mod summary;
 mod verdict;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,7 @@ use self::{
         clock::Clock,
         control::Controlled,
         ended::Ended,
+        hush::Hush,
         lives::Lives,
         minutes::Minutes,
         rate::Rate,
@@ -91,6 +92,7 @@ pub struct Line {
     ended: Ended,
     slips: Slips,
     settling: Settling,
+    hush: Hush,
     called_total: u64,
     /// When the last tick was; 0: never.
     ticked_ms: u64,
@@ -120,6 +122,7 @@ impl Line {
             ended: Ended::default(),
             slips: Slips::default(),
             settling: Settling::default(),
+            hush: Hush::default(),
             called_total: 0,
             ticked_ms: 0,
             lives: Lives::default(),
@@ -151,6 +154,9 @@ impl Line {
         let rules = &self.controlled.rules(file, now_ms);
         self.expire(rules);
         let current = self.merge(rules, batch, moved);
+        if batch.hush {
+            self.begin_hush();
+        }
         if current {
             self.mark(rules, batch);
         }
@@ -270,6 +276,7 @@ impl Line {
         let now_ms = self.clock.now_ms;
         let asked_ms = self.asked_ms();
         self.lanes.iter_mut().for_each(|lane| lane.presence.expire(asked_ms, now_ms));
+        self.follow_hush();
         self.slips.expire(now_ms);
         self.inside.cut(now_ms + rules.seat_ms);
         while let Some((_, seat)) = self.inside.pop_lapsed(now_ms) {

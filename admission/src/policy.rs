@@ -330,14 +330,17 @@ impl Policy {
     /// A hidden page asks once a minute, whenever it should. Once the head has passed it, it is held until it asks
     /// again, and is called with the next place. In a slow line that place may be long in coming, and there may be
     /// others who come back: there it is held before as well, and called in its turn. A fast line would waste more
-    /// calls on pages that were closed than it saves seconds.
+    /// calls on pages that were closed than it saves seconds. A page that is being loaded cannot say yet whether it is
+    /// hidden: once the head has passed it, it is held like one that is.
     fn presence(&self, visit: &Visit, ticket: &Ticket, standing: &Standing, look: &Look<'_>) -> (u32, u32) {
         let hold_ms = estimate::hold_ms(standing.poll_after_s, look.grace_ms);
+        let has_passed = look.summary.has_passed(ticket.number);
         match visit.request.hidden {
-            true if look.summary.has_passed(ticket.number) || look.speed_of(ticket.number).is_slow() => {
-                (0, HIDDEN_HOLD_MS)
-            }
+            true if has_passed || look.speed_of(ticket.number).is_slow() => (0, HIDDEN_HOLD_MS),
             true => (0, hold_ms),
+            false if has_passed && visit.request.errand == Errand::Enter => {
+                (standing.poll_after_s * 1_000, HIDDEN_HOLD_MS)
+            }
             false => (standing.poll_after_s * 1_000, hold_ms),
         }
     }

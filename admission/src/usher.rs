@@ -10,6 +10,7 @@ pub mod core;
 mod desk;
 mod grace;
 mod hidden;
+mod hush;
 pub mod marks;
 pub mod memory;
 pub mod pace;

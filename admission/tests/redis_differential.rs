@@ -63,6 +63,21 @@ impl<'a> World<'a> {
                     self.step(Batch { known, ..Batch::default() });
                 }
             }
+            Event::Hush { hold_ms, back } => {
+                let seen = self.everybody().into_iter().map(|number| Seen { number, hold_ms: *hold_ms });
+                let mut batch = Batch { seen: seen.collect(), ..Batch::default() };
+                let after = Batch { seen: if *back { batch.seen.clone() } else { Vec::new() }, ..Batch::default() };
+                for next in [Batch { hush: true, ..Batch::default() }, after]
+                    .into_iter()
+                    .chain((0..6).map(|_| Batch::default()))
+                {
+                    batch.known = self.remembered(Remembers::Last);
+                    self.step(batch);
+                    self.real_ms += if next.hush { 0 } else { 1_650 };
+                    batch = next;
+                }
+                self.step(batch);
+            }
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,
             Event::Restart => {
                 self.anchor = None;
@@ -190,7 +205,19 @@ impl<'a> World<'a> {
         // Some of them twice, and some that end in this very batch.
         let admitted = numbers(&wild.admitted);
         let known = self.remembered(wild.known);
-        Batch { known, seen, away, inside, ended, admitted, away_since_ms, newcomers, asks, changes: Vec::new() }
+        Batch {
+            known,
+            seen,
+            away,
+            inside,
+            ended,
+            admitted,
+            away_since_ms,
+            hush: wild.hush,
+            newcomers,
+            asks,
+            changes: Vec::new(),
+        }
     }
 
     fn remembered(&self, how: Remembers) -> Known {

@@ -26,6 +26,8 @@ pub struct Batch {
     pub admitted: Vec<u64>,
     /// Since when, on the line's clock, this node could not ask the line, if it is only just back; else 0.
     pub away_since_ms: u64,
+    /// Most visitors near the head whom this node awaited lately have not asked.
+    pub hush: bool,
     /// Visitors without a number, in the order in which they came.
     pub newcomers: Vec<Newcomer>,
     /// Numbers that ask whether they are called.

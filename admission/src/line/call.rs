@@ -44,9 +44,15 @@ impl Line {
         let mut in_hand = self.in_hand(rules);
         let mut called = 0;
         let mut standing = self.contenders(rules, &mut fronts);
+        let waits = self.hush.waits();
         while *places > 0 {
+            let before = in_hand;
             let Some(slot) = turns::next(&standing, &mut in_hand) else { break };
             let Some(number) = fronts[slot].peek(&self.lanes[slot]) else { break };
+            if waits && self.lanes[slot].is_unheard(number) {
+                in_hand = before;
+                break;
+            }
             fronts[slot].take();
             self.call_number(rules, slot, number, due);
             *places -= 1;

@@ -9,12 +9,12 @@ use super::{
         number::{self, LaneId},
         presence,
     },
-    queue::{control, ended, lives, minutes, rate, seats, settling, slips},
+    queue::{control, ended, hush, lives, minutes, rate, seats, settling, slips},
     rules,
 };
 
 /// Constants by the names that they have in the script.
-pub(crate) const CONSTANTS: [(&str, u64); 45] = [
+pub(crate) const CONSTANTS: [(&str, u64); 47] = [
     ("FINE_MS", presence::FINE_MS),
     ("FINES", presence::FINE_GENERATIONS as u64),
     ("FINE_HOLD_MS_MAX", presence::FINE_HOLD_MS_MAX as u64),
@@ -43,6 +43,8 @@ pub(crate) const CONSTANTS: [(&str, u64); 45] = [
     ("SETTLE_MS", settling::SETTLE_MS),
     ("NUMBERED_MAX", settling::NUMBERED_MAX as u64),
     ("NUMBERED_HOLD_MS", settling::NUMBERED_HOLD_MS as u64),
+    ("HUSH_MS", hush::HUSH_MS),
+    ("HUSH_HOLD_MS", hush::HUSH_HOLD_MS as u64),
     ("BLOCK", blocks::BLOCK),
     ("BLOCKS_PER_DOUBLING", blocks::BLOCKS_PER_DOUBLING),
     ("ENDED_MAX", ended::ENDED_MAX as u64),

@@ -176,6 +176,21 @@ impl Lane {
         self.offset(number).is_some_and(|offset| self.presence.is_counted(offset))
     }
 
+    /// How many present, uncalled numbers near the head have been seen since the hush began, and how many have not.
+    pub(super) fn near(&self) -> (u64, u64) {
+        let words = self.word_above_floor()..self.presence.len_words();
+        words.fold((0, 0), |(heard, unheard), index| {
+            let near = self.presence.near_word(index) & !self.called.word(index) & self.above_floor(index);
+            let seen = self.presence.heard_word(index);
+            (heard + u64::from((near & seen).count_ones()), unheard + u64::from((near & !seen).count_ones()))
+        })
+    }
+
+    /// Whether a number has not been seen since the hush began that there is.
+    pub(super) fn is_unheard(&self, number: u64) -> bool {
+        self.offset(number).is_some_and(|offset| self.presence.is_unheard(offset))
+    }
+
     /// Until when a number counts as present.
     pub(super) fn present_until_ms(&self, number: u64) -> u64 {
         self.offset(number).map_or(0, |offset| self.presence.until_ms(offset))

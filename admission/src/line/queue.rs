@@ -3,6 +3,7 @@
 pub(in crate::line) mod clock;
 pub(in crate::line) mod control;
 pub(in crate::line) mod ended;
+pub(in crate::line) mod hush;
 pub(in crate::line) mod lives;
 pub(in crate::line) mod minutes;
 pub(in crate::line) mod rate;

@@ -5,6 +5,7 @@ mod away;
 mod bench;
 mod control;
 mod histories;
+mod hush;
 mod lanes;
 mod model;
 mod rate;
@@ -17,7 +18,7 @@ use sluice_config::Mode;
 use super::Rules;
 
 /// Rules that let short histories reach every corner.
-pub(in crate::line) fn rules() -> Rules {
+pub(crate) fn rules() -> Rules {
     Rules {
         release_per_minute: 60,
         burst: 5,

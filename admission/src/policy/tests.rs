@@ -321,6 +321,16 @@ fn a_hidden_page_that_the_head_has_passed_is_held_until_it_can_ask_again() {
 }
 
 #[test]
+fn a_page_that_is_loaded_after_the_head_has_passed_is_held_like_a_hidden_one() {
+    let holds = Holds { ticket: Some(ticket(30)), ..Holds::default() };
+    seen(|look| {
+        let Step::Ask { ask, told_ms, .. } = policy().decide(&holds, asks(Errand::Enter), look) else { panic!() };
+        assert_eq!(ask.hold_ms, HIDDEN_HOLD_MS);
+        assert!(told_ms >= 2_000, "it asks again as told if it is looked at: {told_ms}");
+    });
+}
+
+#[test]
 fn a_hidden_page_behind_the_head_is_held_like_others_and_measures_no_network() {
     let (holds, request) = hidden(80);
     let decided = seen(|look| done(policy().decide(&holds, request, look)));

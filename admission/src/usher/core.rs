@@ -26,6 +26,7 @@ use super::{
     CHANGES_MAX, QUESTIONS_MAX, Unanswered,
     grace::Grace,
     hidden::Hidden,
+    hush::Hush,
     marks::{Marks, Word},
     memory::Memory,
     pace::{ATTEMPT_MAX, CHANGES_PER_ROUND, PATIENCE_MAX, Pace, RETRY, SETTLE_AFTER, STEP_EVERY_BUSY, step_every_min},
@@ -34,8 +35,8 @@ use super::{
     view::{Away, View},
 };
 use crate::{
-    estimate::{Speed, Speedometer},
-    line::{Change, ENDED_TOLD_MAX, Outcome, PerLane, Rules, Summary},
+    estimate::{GRACE_MS_MAX, Speed, Speedometer},
+    line::{Change, ENDED_TOLD_MAX, Outcome, PerLane, Rules, Summary, Verdict},
     usher::memory::ended::Ended,
 };
 
@@ -48,6 +49,7 @@ pub struct Core<W> {
     speedometers: PerLane<Speedometer>,
     grace: Grace,
     hidden: Hidden,
+    hush: Hush,
     ended: Ended,
     /// When a visit ended of which those who serve visitors do not know yet.
     ended_since: Option<Instant>,
@@ -105,6 +107,7 @@ impl<W> Core<W> {
             speedometers: PerLane::default(),
             grace: Grace::default(),
             hidden: Hidden::default(),
+            hush: Hush::default(),
             ended: Ended::default(),
             ended_since: None,
             questions: VecDeque::new(),
@@ -223,6 +226,7 @@ impl<W> Core<W> {
     fn measure(&mut self, number: u64, at: Instant, told_ms: u32) {
         self.grace.asked(number, at, told_ms);
         self.hidden.asked(number, at, told_ms == 0);
+        self.hush.asked(number, at, told_ms);
     }
 
     /// A visit has ended at this node: its pass is void with the next wake-up, which many may share.
@@ -293,6 +297,7 @@ impl<W> Core<W> {
         batch.known.ended_ms = Some(self.ended.told_ms());
         let away = self.view.away.filter(|away| self.heard && now >= away.since + SETTLE_AFTER);
         batch.away_since_ms = away.map_or(0, |away| away.since_ms);
+        batch.hush = self.hush.is_on(now);
         self.attempt += 1;
         let batch = flight.round.batch();
         actions.push(Action::Send { attempt: self.attempt, rules: rules.clone(), batch });
@@ -306,6 +311,11 @@ impl<W> Core<W> {
             actions.push(Action::Back { away: now.saturating_duration_since(away.since) });
         }
         self.heard = true;
+        for (ask, verdict) in flight.round.told().asks.iter().zip(&outcome.asks) {
+            if matches!(verdict, Verdict::Inside { .. } | Verdict::Spent) {
+                self.hush.is_done(ask.number);
+            }
+        }
         self.memory.learn(&flight.rules, flight.round.told(), &outcome);
         let control = self.memory.control().clone();
         let rules = &control.set.apply(rules, outcome.summary.now_ms);
@@ -323,7 +333,7 @@ impl<W> Core<W> {
         self.view = Arc::new(View {
             summary,
             speeds,
-            grace_ms: self.grace.ms(),
+            grace_ms: if self.hush.was_lately(now) { GRACE_MS_MAX } else { self.grace.ms() },
             ended: self.ended.clone(),
             control,
             store_answers: true,
@@ -339,7 +349,7 @@ impl<W> Core<W> {
 
     /// How fast each lane moves.
     fn speeds(&mut self, now: Instant, rules: &Rules, summary: &Summary) -> PerLane<Speed> {
-        let hidden_share = self.hidden.share(now);
+        let (hidden_share, there_at_least) = (self.hidden.share(now), self.hush.there_at_least(now));
         while self.speedometers.len() < summary.lanes.len() {
             self.speedometers.push(Speedometer::default());
         }
@@ -347,6 +357,7 @@ impl<W> Core<W> {
         for slot in 0..summary.lanes.len() {
             let speedometer = &mut self.speedometers[slot];
             speedometer.hidden_share = hidden_share;
+            speedometer.gone_at_most = 1.0 - there_at_least;
             speeds.put(slot, speedometer.observe_lane(rules, summary, slot));
         }
         speeds

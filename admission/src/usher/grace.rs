@@ -4,7 +4,10 @@
 //! network a short grace makes those lapse who ask as told; a long one calls those who have left. So it is measured: of
 //! a sample of visitors it is known when they were told to ask, and their next poll says how late that was.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use crate::estimate::{GRACE_MS_MAX, GRACE_MS_MIN, GRACE_MS_PRIOR, jitter_ms};
 
@@ -17,18 +20,22 @@ const STEP_MS: u64 = 125;
 const STEPS: usize = 1 + (LATE_MS_MAX / STEP_MS) as usize;
 /// With fewer samples nothing is known.
 const SAMPLES_MIN: u32 = 50;
-/// With this many, older ones count half: on a busy queue a slow minute is noticed within seconds.
-const SAMPLES_MAX: u32 = 1_000;
+/// With this many, older ones count half. That a network has become slow shows with the first few that are late.
+const SAMPLES_MAX: u32 = 4_000;
+/// Who was told to ask again within this time is near the head.
+const NEAR_TOLD_MS_MAX: u32 = 4_000;
 /// One visitor in this many may be later than the grace.
-const LATER: u32 = 100;
+const LATER: u32 = 500;
 /// A network may get slower at any moment, and one that is slow by more: so much of what is measured is added, in
 /// percent.
 const MORE_PERCENT: u64 = 50;
 
 /// Where visitors ask any node of a fleet, some have asked another one in between, and seem late by a whole pause. It
 /// shows in this: the soonest of all, one in this many, come at once, while more than one in as many come that late.
-const SOONEST: u32 = 10;
-const AT_ONCE_MS: u64 = 500;
+const SOONEST: usize = 10;
+const AT_ONCE: Duration = Duration::from_millis(500);
+/// So many of the last ones near the head are looked at: a network that becomes slow shows among them at once.
+const NEAR_SAMPLES: usize = 64;
 /// No page asks twice sooner: a pause is 2 s at least, less a tenth.
 const SURE_WITHIN: Duration = Duration::from_millis(1_800);
 
@@ -39,6 +46,8 @@ pub(super) struct Grace {
     all: Lateness,
     /// Of those who cannot have asked elsewhere in between.
     sure: Lateness,
+    /// Of the last ones near the head, who alone may have asked elsewhere and seem but a little late.
+    near: VecDeque<Duration>,
 }
 
 /// How late visitors were.
@@ -57,7 +66,7 @@ struct Awaited {
 
 impl Default for Grace {
     fn default() -> Self {
-        Self { awaited: Vec::new(), all: Lateness::NONE, sure: Lateness::NONE }
+        Self { awaited: Vec::new(), all: Lateness::NONE, sure: Lateness::NONE, near: VecDeque::new() }
     }
 }
 
@@ -75,7 +84,7 @@ impl Grace {
                 // Another tab asks earlier than the page may, which says nothing of the network.
                 let earliest = awaited.due - 2 * Duration::from_millis(jitter_ms(awaited.told_ms));
                 if at >= earliest {
-                    self.count(at.saturating_duration_since(awaited.due));
+                    self.count(at.saturating_duration_since(awaited.due), awaited.told_ms);
                 }
                 true
             }
@@ -88,8 +97,12 @@ impl Grace {
         }
     }
 
-    fn count(&mut self, late: Duration) {
+    fn count(&mut self, late: Duration, told_ms: u32) {
         self.all.count(late);
+        if told_ms <= NEAR_TOLD_MS_MAX && late < Duration::from_millis(LATE_MS_MAX) {
+            self.near.truncate(NEAR_SAMPLES - 1);
+            self.near.push_front(late);
+        }
         if late < SURE_WITHIN {
             self.sure.count(late);
         }
@@ -100,11 +113,15 @@ impl Grace {
         if self.all.samples < SAMPLES_MIN {
             return GRACE_MS_PRIOR;
         }
-        let unsure = self.all.samples.saturating_sub(self.sure.samples);
-        let ask_elsewhere = unsure > self.all.samples / SOONEST && self.all.soonest_ms() < AT_ONCE_MS;
-        let latest_ms = if ask_elsewhere { self.sure.latest_ms() } else { self.all.latest_ms() };
+        let latest_ms = if self.ask_elsewhere() { self.sure.latest_ms() } else { self.all.latest_ms() };
         let ms = latest_ms * (100 + MORE_PERCENT) / 100;
         u32::try_from(ms).unwrap_or(GRACE_MS_MAX).clamp(GRACE_MS_MIN, GRACE_MS_MAX)
+    }
+
+    /// Whether visitors ask any node of a fleet.
+    fn ask_elsewhere(&self) -> bool {
+        let share = |which: fn(&Duration) -> bool| self.near.iter().filter(|late| which(late)).count() * SOONEST;
+        share(|late| *late >= SURE_WITHIN) > self.near.len() && share(|late| *late < AT_ONCE) > self.near.len()
     }
 }
 
@@ -128,19 +145,6 @@ impl Lateness {
         let step = self.steps.iter().rposition(|&count| match later.checked_sub(count) {
             Some(rest) => {
                 later = rest;
-                false
-            }
-            None => true,
-        });
-        (step.unwrap_or(0) as u64 + 1) * STEP_MS
-    }
-
-    /// The end of the step in which the soonest are, one in [`SOONEST`].
-    fn soonest_ms(&self) -> u64 {
-        let mut sooner = self.samples / SOONEST;
-        let step = self.steps.iter().position(|&count| match sooner.checked_sub(count) {
-            Some(rest) => {
-                sooner = rest;
                 false
             }
             None => true,
@@ -199,6 +203,19 @@ mod tests {
     }
 
     #[test]
+    fn a_network_that_becomes_slow_is_not_taken_for_visitors_who_ask_elsewhere() {
+        let (mut grace, start) = (Grace::default(), Instant::now());
+        for number in 0..3_000 {
+            // Those far back were told to ask before it became slow; those near the head ask late by now.
+            let (told_ms, late_ms) = if number % 10 == 0 && number > 2_000 { (2_000, 3_000) } else { (15_000, 100) };
+            grace.asked(number, start, told_ms);
+            let told = Duration::from_millis(u64::from(told_ms) + jitter_ms(told_ms));
+            grace.asked(number, start + told + Duration::from_millis(late_ms), 0);
+        }
+        assert!((4_500..=5_000).contains(&grace.ms()), "{}", grace.ms());
+    }
+
+    #[test]
     fn who_asks_a_little_early_is_in_time() {
         let (mut grace, start) = (Grace::default(), Instant::now());
         for number in 0..3_000 {
@@ -208,6 +225,6 @@ mod tests {
             grace.asked(number, start + Duration::from_millis(ms), 0);
         }
         assert!(grace.ms() <= 6_000 && grace.all.samples > 900);
-        assert!(grace.all.soonest_ms() <= STEP_MS);
+        assert!(!grace.ask_elsewhere());
     }
 }

@@ -22,6 +22,11 @@ pub enum Event {
     Live {
         steps: u64,
     },
+    /// All have asked lately; then a node notices a hush, and time goes by until it shows what it was.
+    Hush {
+        hold_ms: u32,
+        back: bool,
+    },
     /// The server's wall clock is set.
     WallClockSteps {
         ms: i64,
@@ -53,6 +58,7 @@ pub struct Wild {
     pub arrived: Option<u32>,
     pub admitted: Vec<u32>,
     pub away_since: Option<u32>,
+    pub hush: bool,
     pub seen: Vec<(u32, u32)>,
     pub all_seen: Option<u32>,
     pub asks: Vec<(u32, bool)>,
@@ -104,12 +110,13 @@ fn wild() -> impl Strategy<Value = Wild> {
         some(4),
         some(3),
         remembers,
-        (prop::option::of(0..60_000u32), prop::option::weighted(0.1, 0..60_000u32), some(3)),
+        (prop::option::of(0..60_000u32), prop::option::weighted(0.1, 0..60_000u32), some(3), prop::bool::weighted(0.1)),
     )
         .prop_map(|((newcomers, lane), seen, all_seen, asks, all_ask, away, inside, ended, known, cut_off)| Wild {
             arrived: cut_off.0,
             away_since: cut_off.1,
             admitted: cut_off.2,
+            hush: cut_off.3,
             newcomers,
             lane,
             seen,
@@ -128,6 +135,7 @@ pub fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         14 => wild().prop_map(|w| Event::Step(Box::new(w))),
         2 => Just(Event::Retry),
+        1 => (0..9_000u32, prop::bool::weighted(0.3)).prop_map(|(hold_ms, back)| Event::Hush { hold_ms, back }),
         9 => pass.prop_map(|ms| Event::Pass { ms }),
         3 => (1..30u64).prop_map(|steps| Event::Live { steps }),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),

@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::bits::Bits;
 
 /// Length of a generation of the fine ring.
-pub(in crate::line) const FINE_MS: u64 = 2_000;
+pub(in crate::line) const FINE_MS: u64 = 1_000;
 /// Its generations: the current one and those that end later.
-pub(in crate::line) const FINE_GENERATIONS: usize = 7;
+pub(in crate::line) const FINE_GENERATIONS: usize = 10;
 /// Longest hold that goes into the fine ring.
-pub(in crate::line) const FINE_HOLD_MS_MAX: u32 = 12_000;
+pub(in crate::line) const FINE_HOLD_MS_MAX: u32 = 9_000;
 /// Length of a generation of the coarse ring.
 pub(in crate::line) const COARSE_MS: u64 = 16_000;
 /// Its generations: the current one and those that end later.
@@ -50,12 +50,19 @@ pub(in crate::line) struct Presence {
     fine: Vec<Generation>,
     coarse: Vec<Generation>,
     waiting: Vec<Generation>,
+    /// Who has been seen since a [hush](crate::line::queue::hush) began; `None`: there is none.
+    heard: Option<Bits>,
 }
 
 impl Presence {
     pub(in crate::line) fn new() -> Self {
         let ring = |generations| vec![Generation::default(); generations];
-        Self { fine: ring(FINE_GENERATIONS), coarse: ring(COARSE_GENERATIONS), waiting: ring(WAITING_GENERATIONS) }
+        Self {
+            fine: ring(FINE_GENERATIONS),
+            coarse: ring(COARSE_GENERATIONS),
+            waiting: ring(WAITING_GENERATIONS),
+            heard: None,
+        }
     }
 
     /// Wipes the generations that are over.
@@ -83,6 +90,51 @@ impl Presence {
     pub(in crate::line) fn mark(&mut self, offset: u64, asked_ms: u64, now_ms: u64, hold_ms: u32) {
         self.door(now_ms, hold_ms).set(offset);
         slot(&mut self.waiting, asked_ms / WAITING_MS).set(offset);
+        if let Some(heard) = &mut self.heard {
+            heard.set(offset);
+        }
+    }
+
+    /// A hush begins: who is present is so for at least `hold_ms`, at most [`FINE_HOLD_MS_MAX`] (each in the ring they are in:
+    /// the fine one holds those near the head).
+    pub(in crate::line) fn hush_begins(&mut self, now_ms: u64, hold_ms: u32) {
+        let until_ms = now_ms + u64::from(hold_ms);
+        for (ring, ms) in [(&mut self.fine, FINE_MS), (&mut self.coarse, COARSE_MS)] {
+            let mut sooner = Bits::default();
+            for generation in ring.iter_mut().filter(|g| g.index < until_ms / ms) {
+                sooner.merge(&generation.bits);
+                generation.bits.wipe();
+            }
+            slot(ring, until_ms / ms).merge(&sooner);
+        }
+        self.heard = Some(Bits::default());
+    }
+
+    /// A hush is over, and most were back.
+    pub(in crate::line) fn hush_ends(&mut self) {
+        self.heard = None;
+    }
+
+    /// The numbers near the head, by word: those that are present for a short time.
+    pub(in crate::line) fn near_word(&self, index: usize) -> u64 {
+        self.fine.iter().fold(0, |word, g| word | g.bits.word(index))
+    }
+
+    /// Those that have been seen since the hush began, by word.
+    pub(in crate::line) fn heard_word(&self, index: usize) -> u64 {
+        self.heard.as_ref().map_or(u64::MAX, |heard| heard.word(index))
+    }
+
+    /// A hush is over: who has not been seen since it began is not there.
+    pub(in crate::line) fn forget_unheard(&mut self) {
+        if let Some(heard) = self.heard.take() {
+            self.fine.iter_mut().chain(&mut self.coarse).for_each(|g| g.bits.mask(&heard));
+        }
+    }
+
+    /// Whether a number has not been seen since the hush began that there is.
+    pub(in crate::line) fn is_unheard(&self, offset: u64) -> bool {
+        self.heard.as_ref().is_some_and(|heard| !heard.get(offset))
     }
 
     /// As [`Self::expire`], but those who were present when the line was last asked are so for `hold_ms` more, as they
@@ -137,6 +189,7 @@ impl Presence {
         for generation in self.all_mut() {
             generation.bits.drop_front(words);
         }
+        self.heard.iter_mut().for_each(|heard| heard.drop_front(words));
     }
 
     /// The bitmap for numbers that are present for `hold_ms` from now on.

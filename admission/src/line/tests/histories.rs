@@ -60,6 +60,11 @@ enum Event {
         ms: u32,
     },
     Retry,
+    /// All have asked lately; then a node notices a hush, and time goes by until it shows what it was.
+    Hush {
+        hold_ms: u32,
+        back: bool,
+    },
     WallClockSteps {
         ms: i64,
     },
@@ -92,6 +97,7 @@ fn event() -> impl Strategy<Value = Event> {
         6 => prop_oneof![0..500u32, 0..20_000u32, 0..200_000u32].prop_map(|ms| Event::Pass { ms }),
         2 => prop_oneof![0..5_000u32, 0..200_000u32].prop_map(|ms| Event::Silence { ms }),
         2 => Just(Event::Retry),
+        8 => (0..9_000u32, prop::bool::weighted(0.3)).prop_map(|(hold_ms, back)| Event::Hush { hold_ms, back }),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
         1 => changed_rules().prop_map(Event::Rules),
@@ -268,6 +274,16 @@ impl World {
             }
             Event::Silence { ms } => self.real_ms += u64::from(*ms),
             Event::Retry => batch = std::mem::take(&mut self.last),
+            Event::Hush { hold_ms, back } => {
+                let seen: Vec<_> = numbers.iter().map(|&number| Seen { number, hold_ms: *hold_ms }).collect();
+                self.step(Batch { seen: seen.clone(), ..Batch::default() });
+                self.step(Batch { hush: true, ..Batch::default() });
+                batch.seen = if *back { seen } else { Vec::new() };
+                for _ in 0..5 {
+                    self.step(std::mem::take(&mut batch));
+                    self.real_ms += 1_650;
+                }
+            }
             Event::WallClockSteps { ms } => self.wall_off_ms += ms,
             Event::Restart => self.restart(),
             Event::Rules(rules) => self.rules = rules.clone(),
@@ -354,7 +370,7 @@ proptest! {
 fn histories_hold_newcomers_of_every_sort_in_numbers() {
     const HISTORIES: u64 = 300;
     let mut runner = TestRunner::deterministic();
-    let mut counts = [0; 9];
+    let mut counts = [0; 11];
     for _ in 0..HISTORIES {
         let (rules, events) = history().new_tree(&mut runner).unwrap().current();
         let came = live(rules, &events).model.came;
@@ -368,6 +384,8 @@ fn histories_hold_newcomers_of_every_sort_in_numbers() {
             came.overridden,
             came.in_turn,
             came.retired,
+            came.hushes.0,
+            came.hushes.1,
         ];
         counts.iter_mut().zip(of_one).for_each(|(all, one)| *all += one);
     }

@@ -1,6 +1,7 @@
 //! The naive model: a plain list of visitors, searched from end to end for everything.
 
 mod control;
+mod hush;
 mod lanes;
 mod times;
 
@@ -32,13 +33,22 @@ enum Place {
 #[derive(Clone, Debug)]
 struct Visitor {
     place: Place,
-    /// When the generation is over in which the visitor counts as present last.
-    present_until_ms: u64,
+    /// When the generation of the fine ring is over in which the visitor counts as present last, and that of the coarse one.
+    near_until_ms: u64,
+    far_until_ms: u64,
     /// Last waiting generation in which the visitor was seen.
     seen: u64,
     /// Has lapsed once, and has not entered since.
     has_lapsed: bool,
     numbered_ms: u64,
+    /// Has been seen since the last hush began.
+    is_heard: bool,
+}
+
+impl Visitor {
+    fn present_until_ms(&self) -> u64 {
+        self.near_until_ms.max(self.far_until_ms)
+    }
 }
 
 /// What the model knows, by number, plus the real time of every call.
@@ -57,6 +67,10 @@ pub(super) struct Model {
     lanes: Vec<Lane>,
     /// Every change that was made, by id.
     changes: Vec<(u64, Override)>,
+    /// When the hush began that there is.
+    hush_ms: Option<u64>,
+    /// Whether the head waits for those who have not been heard of since.
+    waits: bool,
     /// What happened in each minute; of histograms only how many there are.
     minutes: BTreeMap<u64, Tally>,
     /// The minute of this step.
@@ -98,6 +112,8 @@ pub(super) struct Came {
     pub(super) conflicts: u64,
     /// Steps under rules that an operator has set.
     pub(super) overridden: u64,
+    /// Hushes after which most were back, and after which they were not.
+    pub(super) hushes: (u64, u64),
     /// Calls while more than one lane stood.
     pub(super) in_turn: u64,
     /// Numbers of lanes that were not in the file any more when they were called.
@@ -123,6 +139,7 @@ impl Model {
         let floors = self.lanes.iter().map(|lane| lane.floor).collect::<Vec<_>>();
         self.silence(now_ms);
         self.forget(now_ms);
+        self.hush(batch, now_ms);
         self.lapse(rules, now_ms);
         self.marks(rules, batch, now_ms);
         let known = self.arrivals(rules, batch, outcome, now_ms);
@@ -136,7 +153,8 @@ impl Model {
             assert_eq!(called, candidates[..called.len()], "not the first present numbers of lane {slot} were called");
             for &number in &called {
                 let visitor = self.visitors.get_mut(&number).unwrap();
-                let until_ms = visitor.present_until_ms.max(now_ms + rules.claim_within_ms);
+                assert!(visitor.is_heard || !self.waits, "{number} was called, and the head should wait for it");
+                let until_ms = visitor.present_until_ms().max(now_ms + rules.claim_within_ms);
                 visitor.place = Place::Due { until_ms, claim: Claim::Open };
             }
             calls.push(called.len());
@@ -260,8 +278,7 @@ impl Model {
         }
         for number in &batch.away {
             let visitor = self.visitors.get_mut(number).unwrap();
-            visitor.present_until_ms = 0;
-            visitor.seen = 0;
+            (visitor.near_until_ms, visitor.far_until_ms, visitor.seen) = (0, 0, 0);
         }
     }
 
@@ -314,7 +331,9 @@ impl Model {
         self.lanes[slot].issued += 1;
         assert_eq!(number, self.lanes[slot].issued, "numbers are not handed out in order of arrival");
         let (place, numbered_ms) = (Place::Waiting, now_ms);
-        self.visitors.insert(number, Visitor { place, present_until_ms: 0, seen: 0, has_lapsed: false, numbered_ms });
+        let (near_until_ms, far_until_ms, seen, has_lapsed, is_heard) = (0, 0, 0, false, false);
+        let visitor = Visitor { place, near_until_ms, far_until_ms, seen, has_lapsed, numbered_ms, is_heard };
+        self.visitors.insert(number, visitor);
         self.tally(ARRIVED, 1);
         self.tally(NUMBERED, 1);
         self.slips.insert(newcomer.id, (number, now_ms));
@@ -356,7 +375,7 @@ impl Model {
 
     fn candidates(&self, now_ms: u64, slot: usize) -> Vec<u64> {
         let floor = self.lanes[slot].floor;
-        let present = |v: &Visitor| v.place == Place::Waiting && v.present_until_ms > now_ms && v.seen > 0;
+        let present = |v: &Visitor| v.place == Place::Waiting && v.present_until_ms() > now_ms && v.seen > 0;
         let is_here = |&(&n, v): &(&u64, &Visitor)| slot_of(n) == slot && n > floor && present(v);
         self.visitors.iter().filter(is_here).map(|(&n, _)| n).collect()
     }

@@ -74,9 +74,9 @@ mod tests {
         let keys = Keys::tagged("sluice", "shop.sale", 2);
         assert_eq!(keys.names[0], "sluice:{shop.sale}:line");
         assert!(keys.names.iter().all(|k| k.starts_with("sluice:{shop.sale}:")));
-        assert_eq!(keys.names.len(), 49);
+        assert_eq!(keys.names.len(), 57);
         assert_eq!(
-            (keys.names[9].as_str(), keys.names[29].as_str()),
+            (keys.names[9].as_str(), keys.names[33].as_str()),
             ("sluice:{shop.sale}:gone", "sluice:{shop.sale}:1:gone")
         );
         let distinct: std::collections::HashSet<_> = keys.names.iter().collect();

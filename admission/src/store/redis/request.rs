@@ -55,7 +55,7 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
         cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
         put_list(&mut cmd, tops);
-        cmd.arg(slots).arg(batch.newcomers.len()).arg(batch.away_since_ms);
+        cmd.arg(slots).arg(batch.newcomers.len()).arg(batch.away_since_ms).arg(u8::from(batch.hush));
         put_pairs(&mut cmd, if i == 0 { &known.calls } else { &[] });
         part.put(&mut cmd);
         if i == last {

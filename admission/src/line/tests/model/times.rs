@@ -27,15 +27,13 @@ impl Model {
         self.silent_ms += silent_ms;
         let half_minute = self.half_minute(now_ms);
         let hold_ms = (gone_ms * 2 + 2_000).min(66_000);
-        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
-        let until_ms = ((now_ms + hold_ms) / length_ms + 1) * length_ms;
         for visitor in self.visitors.values_mut() {
             if let Place::Due { until_ms, .. } = &mut visitor.place {
                 *until_ms += silent_ms;
             }
             let is_counted = visitor.seen + presence::WAITING_GENERATIONS as u64 > half_minute;
-            if is_counted && visitor.present_until_ms > self.last_ms {
-                visitor.present_until_ms = visitor.present_until_ms.max(until_ms);
+            if is_counted && visitor.present_until_ms() > self.last_ms {
+                visitor.hold(now_ms, hold_ms);
             }
         }
     }
@@ -44,7 +42,10 @@ impl Model {
     pub(super) fn forget(&mut self, now_ms: u64) {
         let half_minute = self.half_minute(now_ms);
         let is_over = |v: &&mut Visitor| v.seen + presence::WAITING_GENERATIONS as u64 <= half_minute;
-        self.visitors.values_mut().filter(is_over).for_each(|visitor| visitor.present_until_ms = 0);
+        self.visitors
+            .values_mut()
+            .filter(is_over)
+            .for_each(|visitor| (visitor.near_until_ms, visitor.far_until_ms) = (0, 0));
     }
 
     /// Which half minute it is, without the time for which the line could not be asked.
@@ -55,9 +56,17 @@ impl Model {
     pub(super) fn see(&mut self, number: u64, now_ms: u64, hold_ms: u32) {
         let half_minute = self.half_minute(now_ms);
         let visitor = self.visitors.get_mut(&number).unwrap();
-        let until_ms = now_ms + u64::from(hold_ms.min(presence::HOLD_MS_MAX));
-        let length_ms = if hold_ms <= 12_000 { 2_000 } else { 16_000 };
-        visitor.present_until_ms = visitor.present_until_ms.max((until_ms / length_ms + 1) * length_ms);
+        visitor.hold(now_ms, hold_ms.min(presence::HOLD_MS_MAX).into());
         visitor.seen = half_minute;
+        visitor.is_heard = true;
+    }
+}
+
+impl Visitor {
+    /// Counts as present for so long from now on.
+    fn hold(&mut self, now_ms: u64, hold_ms: u64) {
+        let (until_ms, length_ms) =
+            if hold_ms <= 9_000 { (&mut self.near_until_ms, 1_000) } else { (&mut self.far_until_ms, 16_000) };
+        *until_ms = (*until_ms).max(((now_ms + hold_ms) / length_ms + 1) * length_ms);
     }
 }

@@ -129,6 +129,10 @@ local function browse(from, to)
   s.m_entered = s.m_entered + enter(until_then(s.now + rules.seat, here))
 end
 
+-- What follows is out of sight of the other modules, but for this.
+local mark_presence
+do
+
 -- Marks numbers of the lane, which rise: those in a list from one place to another.
 local function mark(keys, members, from, to, bit)
   local numbers = {}
@@ -160,7 +164,7 @@ local function mark_pieces(keys, from, to)
 end
 
 -- Who was seen waiting, in groups of one lane that count as present for equally long; then who went away.
-local function mark_presence(current)
+function mark_presence(current)
   for _ = 1, number() do
     local hold_ms, slot = number(), number()
     local alone_from, alone_to = span_of(1)
@@ -177,10 +181,12 @@ local function mark_presence(current)
   if current then
     by_lane({ unpack(ARGV, away_from, away_to) }, function(numbers)
       local keys = {}
-      for i = 1, DOORS + WAITINGS do
+      for i = 1, DOORS + C.WAITINGS do
         keys[#keys + 1] = l.has[i] and l.present[i] or nil
       end
       mark(keys, numbers, 1, #numbers, 0)
     end)
   end
+end
+
 end

@@ -16,8 +16,9 @@ local floor, max, min = math.floor, math.max, math.min
 -- Arguments to one command. Lua's stack holds some 8,000; fewer stay in the processor's cache.
 local ARGS_MAX = 1000
 
-local WAITINGS = C.WAITINGS
 local DOORS = C.FINES + C.COARSES
+-- Behind the rings: who has been seen since a hush began.
+local HEARD = DOORS + C.WAITINGS + 1
 local KEY = {
   line = KEYS[1], -- hash: every scalar, and the short lists
   due = KEYS[2], -- sorted set: called and not entered, by the time at which the seat lapses and the claim
@@ -31,13 +32,13 @@ local KEY = {
 -- An answer, and what `load` says: the line has more lanes than there are keys for.
 local MORE = -4
 -- The keys of each lane follow, as many lanes as the caller thinks that there are.
-local QUEUE_KEYS, LANE_KEYS = 9, DOORS + WAITINGS + 3
+local QUEUE_KEYS, LANE_KEYS = 9, HEARD + 3
 local GIVEN = (#KEYS - QUEUE_KEYS) / LANE_KEYS
 
 -- In the order in which they are packed, which is part of the layout; those of each lane follow those of the queue.
 local SCALARS = {
   'epoch', 'now', 'wall', 'silent', 'credit', 'filled', 'steps', 'life', 'began', 'quiet', 'run', 'settle_from', 'settle_until',
-  'pool', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'due', 'inside', 'called_total', 'ticked', 'ended_last',
+  'hush_until', 'hush_waits', 'pool', 'fine', 'coarse', 'seen', 'slips', 'slips_since', 'due', 'inside', 'called_total', 'ticked', 'ended_last',
   'ended_dropped', 'standing', 'waiting', 'called_last_minute', 'last_slot', 'last_count', 'rate_used', 'mode', 'rev', 'rev_id',
   'set_rate', 'set_burst', 'set_active', 'set_waiting', 'set_mode', 'set_until', 'minute', 'm_arrived', 'm_numbered', 'm_called',
   'm_entered', 'm_lapsed', 'm_left', 'm_ended',
@@ -52,7 +53,7 @@ local LANE_LISTS = { 'heads', 'blocks', 'late_blocks', 'gaps' }
 -- The scalars of the queue by name.
 local s = {}
 -- Lanes by slot, from 1 on, and the one that functions below work on: its scalars by name; its keys `gone` (bitmap: called,
--- or at or below the floor), `present` (bitmaps: the rings of generations, doors (fine, then coarse) first), `lapsed`
+-- or at or below the floor), `present` (bitmaps: the rings of generations, doors (fine, then coarse) first, and who was heard in a hush), `lapsed`
 -- (bitmap: called, heard of it, and did not enter) and `scratch` (never outlives a step); which generations it `has` a
 -- bitmap of.
 local lanes, l = {}, nil
@@ -85,9 +86,9 @@ local function add_lane()
   local at = QUEUE_KEYS + slot * LANE_KEYS
   local lane = {
     slot = slot, origin = slot * C.PLACES, suffix = slot > 0 and slot or '', gone = KEYS[at + 1], present = {}, has = {},
-    lapsed = KEYS[at + DOORS + WAITINGS + 2], scratch = KEYS[at + LANE_KEYS],
+    lapsed = KEYS[at + HEARD + 2], scratch = KEYS[at + LANE_KEYS],
   }
-  for i = 1, DOORS + WAITINGS do
+  for i = 1, HEARD do
     lane.present[i] = KEYS[at + 1 + i]
   end
   lanes[slot + 1] = lane
@@ -208,7 +209,7 @@ local function load(any)
     end
     n = n + #LANE_SCALARS
     lane.issued_before, lane.paved = lane.issued, lane.floor
-    for i = 1, DOORS + WAITINGS do
+    for i = 1, HEARD do
       lane.has[i] = floor(lane.live / 2 ^ i) % 2 == 1
     end
   end
@@ -242,7 +243,7 @@ local function save()
   local args = { 'layout', C.LAYOUT, 'scalars', '' }
   each_lane(function()
     l.live = 0
-    for i = 1, DOORS + WAITINGS do
+    for i = 1, HEARD do
       l.live = l.live + (l.has[i] and 2 ^ i or 0)
     end
     for _, name in ipairs(LANE_SCALARS) do

@@ -86,6 +86,7 @@ local function open(begins, away_since, slots)
   local moved = begins and count_step()
   turn_minute()
   notice_silence(s.now - before, away_since > 0)
+  hush.follow()
   expire_slips()
   expire_seats()
   return nil, moved
@@ -109,12 +110,12 @@ end
 local function sync()
   local begins, ends = number() == 1, number() == 1
   -- Highest number of the whole batch in each slot, how many slots it has numbers of, how many newcomers there are, and since
-  -- when the node could not ask.
+  -- when the node could not ask, and whether it has noticed a hush.
   local tops = {}
   for i = 1, number() do
     tops[i] = number()
   end
-  local slots, newcomers, away_since = number(), number(), number()
+  local slots, newcomers, away_since, noticed = number(), number(), number(), number()
   local refused, moved = open(begins, away_since, slots)
   if refused then
     return refused
@@ -158,6 +159,9 @@ local function sync()
     grow()
   end)
   merge_seats(known_due, known_inside)
+  if begins and noticed == 1 then
+    hush.begin()
+  end
 
   local admitted_from, admitted_to = span_of(1)
   local ended_from, ended_to = span_of(1)

@@ -15,7 +15,7 @@ local PIECE_BYTES = 16000
 -- Bitmaps that the lane has now.
 local function bitmaps()
   local keys = {}
-  for i = 1, DOORS + WAITINGS do
+  for i = 1, HEARD do
     if l.has[i] then
       keys[#keys + 1] = l.present[i]
     end
@@ -163,12 +163,12 @@ local function door_for(hold_ms)
 end
 
 local function waiting_now()
-  return generation(DOORS + s.seen % WAITINGS + 1)
+  return generation(DOORS + s.seen % C.WAITINGS + 1)
 end
 
--- The two bitmaps in which a number is marked that is seen now and counts as present for `hold_ms`.
+-- The bitmaps in which a number is marked that is seen now and counts as present for `hold_ms`.
 local function presence(hold_ms)
-  return { door_for(hold_ms), waiting_now() }
+  return { door_for(hold_ms), waiting_now(), l.has[HEARD] and l.present[HEARD] or nil }
 end
 
 -- Leaves in the scratch key the numbers of a ring's generations `from` to `to`, and those of one more key if it is given.
@@ -206,8 +206,8 @@ end
 local function expire_waiting()
   local seen = seen_now()
   local wiped = false
-  for generation = max(s.seen, seen - WAITINGS) + 1, seen do
-    local i = DOORS + generation % WAITINGS + 1
+  for generation = max(s.seen, seen - C.WAITINGS) + 1, seen do
+    local i = DOORS + generation % C.WAITINGS + 1
     wiped = wiped or l.has[i]
     wipe_generation(i)
   end
@@ -215,7 +215,7 @@ local function expire_waiting()
     return
   end
   -- No number is at the door that is not counted as waiting: the floor would pass it.
-  local waiting = gather(DOORS + 1, DOORS + WAITINGS)
+  local waiting = gather(DOORS + 1, DOORS + C.WAITINGS)
   for i = 1, DOORS do
     if not waiting then
       wipe_generation(i)

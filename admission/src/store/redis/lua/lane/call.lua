@@ -146,7 +146,7 @@ function call_front(most)
     if find_present(1, DOORS) then
       found, more = front(most)
     end
-    fronts[l.slot + 1] = { found = found, more = more, count = 0 }
+    fronts[l.slot + 1] = { found = found, more = more, count = 0, unheard = hush.first_unheard(found) }
   end)
   take_turns(fronts, most)
   s.standing = 0
@@ -192,7 +192,7 @@ end
 function count_lane()
   local start, blocks, has_passed = floor(l.head / C.BLOCK) * C.BLOCK, {}, passed()
   l.waiting, l.blocks_start = l.late, start
-  local any = find_present(DOORS + 1, DOORS + WAITINGS)
+  local any = find_present(DOORS + 1, DOORS + C.WAITINGS)
   if has_passed then
     local bit = any and call('BITPOS', l.scratch, 1) or -1
     settle_floor(has_passed, bit >= 0 and l.base + bit or math.huge)

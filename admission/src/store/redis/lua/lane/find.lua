@@ -51,7 +51,7 @@ function find()
     place = has_lapsed(wanted) and HAS_LAPSED or IS_SPENT
   end
   local numbered = place ~= UNKNOWN and issued_at(wanted) or 0
-  return { DONE, place, since_ms, until_ms, numbered, is_set(wanted, 1, DOORS), is_set(wanted, DOORS + 1, DOORS + WAITINGS) }
+  return { DONE, place, since_ms, until_ms, numbered, is_set(wanted, 1, DOORS), is_set(wanted, DOORS + 1, DOORS + C.WAITINGS) }
 end
 
 end

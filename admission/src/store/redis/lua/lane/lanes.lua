@@ -96,7 +96,8 @@ local function lanes_at_most(slots)
 end
 
 -- Shares calls out, at most so many, one after the other to the lane whose turn it is. A lane has `found` as many as could
--- be called, and gets a `count` of them.
+-- be called, and gets a `count` of them. In a hush no call is made once it is the turn of a number that the head waits at, at
+-- the place `unheard`.
 local function take_turns(fronts, most)
   local total, standing = 0, {}
   for slot, lane in ipairs(lanes) do
@@ -113,7 +114,7 @@ local function take_turns(fronts, most)
     if #standing == 1 then
       -- One alone would gain what it pays.
       local mine = fronts[standing[1]]
-      mine.count = min(#mine.found, mine.count + most)
+      mine.count = min(#mine.found, mine.count + most, (mine.unheard or math.huge) - 1)
       return
     end
     for i, slot in ipairs(standing) do
@@ -124,8 +125,14 @@ local function take_turns(fronts, most)
         chosen, at = slot, i
       end
     end
-    lanes[chosen].turn = lanes[chosen].turn - gained
     local mine = fronts[chosen]
+    if mine.unheard == mine.count + 1 then
+      for _, slot in ipairs(standing) do
+        lanes[slot].turn = lanes[slot].turn - (weights[lanes[slot].id] or 1)
+      end
+      return
+    end
+    lanes[chosen].turn = lanes[chosen].turn - gained
     mine.count, most = mine.count + 1, most - 1
     if mine.count == #mine.found then
       table.remove(standing, at)
