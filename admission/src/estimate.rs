@@ -22,10 +22,7 @@ mod tests;
 use std::collections::VecDeque;
 
 use self::lanes::{Arrivals, Others};
-use crate::{
-    line::{LaneSummary, Rules, Summary},
-    standing::{Reason, WaitRange},
-};
+use crate::line::{HOLD_MS_MAX, LaneSummary, Reason, Rules, Summary};
 
 /// Polls near the head are so far apart, in seconds.
 pub const POLL_S_MIN: u32 = 2;
@@ -55,6 +52,9 @@ const ENDS_MS_MAX: u64 = 300_000;
 const ENDS_HALF: f64 = 8.0;
 /// The window of the rate, in seconds.
 const WINDOW_S: f64 = 60.0;
+/// A hidden page asks once a minute; it counts as present for this long where that matters, in ms.
+pub const HIDDEN_HOLD_MS: u32 = 65_000;
+const _: () = assert!(HIDDEN_HOLD_MS <= HOLD_MS_MAX);
 /// A hidden page asks once in this time.
 const HIDDEN_MS: u64 = 60_000;
 /// Of those that the head has passed within it, some more may come than chance would have it, as those right behind the
@@ -91,6 +91,15 @@ const SAMPLE_MS: u64 = 1_000;
 /// How much later than told a page may ask by its own doing, in ms.
 pub fn jitter_ms(told_ms: u32) -> u64 {
     u64::from(told_ms / JITTER)
+}
+
+/// How long a visitor will wait, as a range meant to hold for at least 80 % of visitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitRange {
+    /// Hardly sooner than this, in seconds.
+    pub low_s: u32,
+    /// Hardly later than this, in seconds.
+    pub high_s: u32,
 }
 
 /// How long a visitor who was told to ask again after `poll_s` counts as present, in ms.

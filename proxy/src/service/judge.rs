@@ -7,7 +7,11 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
-use sluice_admission::{line::LaneId, standing::Standing, usher::now};
+use sluice_admission::{
+    line::LaneId,
+    standing::{Look, Standing},
+    usher::now,
+};
 use sluice_config::Name;
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
@@ -398,7 +402,7 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
     // That of the first lane, or of one that is named.
     let named = Query::read(facts.query).lane.and_then(|name| LaneId::of(&gate.queue, name));
     let lane = &view.summary.lanes[view.summary.slot_for(named.unwrap_or_default())];
-    let newcomer = view.look(&gate.usher.rules(), now()).joining(lane.lane);
+    let newcomer = Look::of(&view, &gate.usher.rules(), now()).joining(lane.lane);
     let board = Board { calling: lane.shown_number(lane.head), waiting: lane.waiting, newcomer: &newcomer };
     answer::board(&site.pages, &facts.host, &board, Preferences::of(headers))
 }
