@@ -11,4 +11,3 @@ pub(crate) mod listen;
 pub(crate) mod probes;
 pub(crate) mod report;
 pub(crate) mod seal;
-pub(crate) mod time;

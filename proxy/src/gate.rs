@@ -3,6 +3,8 @@
 //! Knows header maps and no other HTTP. What is decided, and in which order, stands in [`sluice_admission::policy`].
 
 mod counts;
+mod insiders;
+pub(crate) mod lane;
 mod moves;
 #[cfg(test)]
 mod tests;
@@ -25,13 +27,14 @@ use sluice_config::{Queue, Tenant};
 pub(crate) use self::tokens::SLUICE_PASS;
 pub(crate) use self::{
     counts::Counts,
+    insiders::Insiders,
     moves::{Moves, Offer, Taken},
 };
 use self::{
     moves::Fate,
     tokens::{Cookies, Jar},
 };
-use crate::{node::limits::Price, request::initiator::Initiator, routing::lane, sinks::tally::Tally};
+use crate::{limits::Price, request::initiator::Initiator, sinks::tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 
@@ -102,6 +105,24 @@ pub(crate) struct Recipient {
     pub(crate) app: bool,
     /// Which of the tenant's [domains](Tenant::cookie_domains) the host shares its cookies under.
     pub(crate) domain: Option<usize>,
+}
+
+/// What stands before a queue's paths: its gate in a node that serves, its settings where a request is only explained.
+pub(crate) trait Guard {
+    /// The queue's settings.
+    fn queue(&self) -> &Queue;
+}
+
+impl Guard for Gate {
+    fn queue(&self) -> &Queue {
+        &self.queue
+    }
+}
+
+impl Guard for Queue {
+    fn queue(&self) -> &Queue {
+        self
+    }
 }
 
 impl Gate {

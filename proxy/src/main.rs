@@ -9,6 +9,8 @@ mod commands;
 #[path = "../../config/src/testing/fuzz.rs"]
 mod fuzz;
 mod gate;
+mod limits;
+mod lines;
 mod node;
 mod protocol;
 mod request;

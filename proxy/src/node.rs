@@ -2,14 +2,11 @@
 
 pub(crate) mod duties;
 pub(crate) mod life;
-pub(crate) mod limits;
-mod lines;
 pub(crate) mod peers;
 pub(crate) mod reload;
 pub(crate) mod resources;
 pub(crate) mod supervisor;
 pub(crate) mod upgrade;
-pub(crate) mod wrapping;
 
 use std::{
     collections::HashMap,
@@ -30,14 +27,13 @@ use sluice_admission::{
 use sluice_config::{Config, Keys};
 use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
-pub(crate) use self::lines::Lines;
-use self::wrapping::Wrapping;
 use crate::{
-    gate::{Counts, Gate, Moves},
-    node::{limits::KnownUsage, peers::Peers},
+    gate::{Counts, Gate, Insiders, Moves},
+    limits::KnownUsage,
+    lines::{Lines, wrapping::Wrapping},
+    node::peers::Peers,
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
-    service::Insiders,
     sinks::{access_log::AccessLog, metrics::Metrics, webhooks::Webhooks},
     transport::{
         acme::Acme,

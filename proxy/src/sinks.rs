@@ -3,4 +3,5 @@
 pub(crate) mod access_log;
 pub(crate) mod metrics;
 pub(crate) mod tally;
+pub(crate) mod time;
 pub(crate) mod webhooks;

@@ -35,11 +35,9 @@ use tokio::{
 use self::listeners::{Listeners, Purpose};
 use self::worker::{Client, Worker};
 pub(crate) use self::{idle::Idle, idlest::Spot, proxy_protocol::Refused as ProxyHeaderRefused};
-use crate::node::{
-    Node,
-    duties::Ends,
+use crate::{
     limits::{Prefixes, clients::ClientConnections},
-    supervisor,
+    node::{Node, duties::Ends, supervisor},
 };
 
 /// What the kernel keeps of an answer before it is sent. Without this it keeps megabytes for each client that reads nothing,

@@ -14,8 +14,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::Failed;
 use crate::{
     commands::console,
+    lines::Lines,
     node::{
-        Lines, Node,
+        Node,
         life::{self, End, Life, Stops},
         reload, resources, supervisor,
         upgrade::{self, Heir, Program, Refused},

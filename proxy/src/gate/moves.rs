@@ -35,7 +35,7 @@ use sluice_admission::{
 use tokio::sync::Semaphore;
 
 use super::{Decision, Gate, HandedOut, Request, tokens::Jar};
-use crate::node::Lines;
+use crate::lines::Lines;
 
 /// A link is good for so long, in ms.
 const LIFE_MS: u64 = 600_000;

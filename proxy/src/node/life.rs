@@ -30,8 +30,9 @@ use crate::{
         audit::Audit,
         probes::{self, Probes},
     },
+    lines::Lines,
     node::{
-        Lines, Node, NodeError,
+        Node, NodeError,
         duties::{Duties, Ends},
         peers,
     },

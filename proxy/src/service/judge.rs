@@ -17,8 +17,8 @@ use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
 use super::{Passage, Service, caching, frameworks, moving};
 use crate::{
-    gate::{self, Errand, Gate, Recipient, Request},
-    node::limits::{Network, Over, Price},
+    gate::{self, Errand, Gate, Recipient, Request, lane},
+    limits::{Network, Over, Price},
     request::{
         Edit,
         client::{self, Client},
@@ -26,15 +26,16 @@ use crate::{
         initiator::{self, Asked, Initiator},
         kind::{self, Kind},
         preferences::Preferences,
-        syntax::scan::split,
-        syntax::strict::{Facts, Head, Upgrade},
+        syntax::{
+            scan::split,
+            strict::{Facts, Head, Upgrade},
+        },
         trace::{self, X_REQUEST_ID},
         via,
     },
     routing::{
         Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
-        lane,
     },
     service::answer::{self, Answer, Parked},
     sinks::access_log::Outcome,

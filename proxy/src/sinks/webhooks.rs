@@ -40,8 +40,9 @@ use tokio::{
 pub(crate) use self::outbox::{Delivery, State, Tried};
 use self::{event::Event, outbox::Outbox};
 use crate::{
-    admin::time::now_ms,
-    node::{Lines, Node, duties::Ends},
+    lines::Lines,
+    node::{Node, duties::Ends},
+    sinks::time::now_ms,
 };
 
 /// Most attempts under way at a node.

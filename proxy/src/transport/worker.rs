@@ -35,10 +35,8 @@ use super::{
     tls::{Encrypted, Handshakes, Shaken},
 };
 use crate::{
-    node::{
-        Node,
-        limits::{Prefixes, clients::ClientConnections},
-    },
+    limits::{Prefixes, clients::ClientConnections},
+    node::Node,
     protocol::Driver,
     service::Service,
     upstream,

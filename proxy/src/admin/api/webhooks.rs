@@ -19,9 +19,11 @@ use crate::{
     admin::{
         access::{Permission, Principal, Visitor},
         audit::{Entry, Outcome},
-        time::{now_ms, rfc3339},
     },
-    sinks::webhooks::{self, Delivery, Endpoint, State as Progress, event::Event},
+    sinks::{
+        time::{now_ms, rfc3339},
+        webhooks::{self, Delivery, Endpoint, State as Progress, event::Event},
+    },
 };
 
 /// Most deliveries in one answer.

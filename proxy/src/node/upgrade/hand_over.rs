@@ -10,11 +10,12 @@ use tokio::{
 };
 
 use super::{LET_GO_WITHIN, Newer, OLDER_MAX, Older, PREPARED_WITHIN, Program, READY_WITHIN, Refused, link::Link};
-use crate::node::{
-    Lines,
-    life::{Life, Stops},
-    lines::Handing,
-    supervisor,
+use crate::{
+    lines::{Handing, Lines},
+    node::{
+        life::{Life, Stops},
+        supervisor,
+    },
 };
 
 /// Catches SIGUSR2 from now on; before, it would end the process. Needs a tokio context.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sluice_config::WebhookEvent;
 
 use super::Endpoint;
-use crate::admin::time::rfc3339;
+use crate::sinks::time::rfc3339;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]

@@ -25,7 +25,7 @@ use super::{
     outbox::{Delivery, Tried},
     sign::signature,
 };
-use crate::{admin::time::now_ms, upstream::tls_to_anywhere};
+use crate::{sinks::time::now_ms, upstream::tls_to_anywhere};
 
 /// How long an attempt may take, the name and the handshake among it.
 pub(super) const WITHIN: Duration = Duration::from_secs(15);
