@@ -1,7 +1,9 @@
 //! A node: the routes it serves, the ushers behind them, and how a new config takes their place.
 
 pub(crate) mod duties;
+mod ends;
 pub(crate) mod life;
+mod metrics;
 pub(crate) mod peers;
 pub(crate) mod reload;
 pub(crate) mod resources;
@@ -27,14 +29,15 @@ use sluice_admission::{
 use sluice_config::{Config, Keys};
 use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
+pub(crate) use self::ends::Ends;
 use crate::{
     gate::{Counts, Gate, Insiders, Moves},
     limits::KnownUsage,
     lines::{Lines, wrapping::Wrapping},
-    node::peers::Peers,
+    node::{metrics::Metrics, peers::Peers},
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
-    sinks::{access_log::AccessLog, metrics::Metrics, webhooks::Webhooks},
+    sinks::{access_log::AccessLog, webhooks::Webhooks},
     transport::{
         acme::Acme,
         tls::{self, Certificates, TicketKeys, TlsError},

@@ -37,7 +37,7 @@ use self::worker::{Client, Worker};
 pub(crate) use self::{idle::Idle, idlest::Spot, proxy_protocol::Refused as ProxyHeaderRefused};
 use crate::{
     limits::{Prefixes, clients::ClientConnections},
-    node::{Node, duties::Ends, supervisor},
+    node::{Ends, Node, supervisor},
 };
 
 /// What the kernel keeps of an answer before it is sent. Without this it keeps megabytes for each client that reads nothing,

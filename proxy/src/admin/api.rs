@@ -57,7 +57,7 @@ use super::{
 };
 use crate::{
     lines::Lines,
-    node::{Node, duties::Ends},
+    node::{Ends, Node},
     sinks::time,
 };
 

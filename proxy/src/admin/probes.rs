@@ -17,8 +17,8 @@ use sluice_admission::store::LineId;
 use tokio::net::TcpListener;
 
 use crate::{
-    admin::listen,
-    node::{Node, duties::Ends, upgrade},
+    admin::{listen, metrics::scrape},
+    node::{Ends, Node, upgrade},
 };
 
 /// What they are about.
@@ -99,6 +99,6 @@ async fn process(State(probes): State<Probes>) -> impl IntoResponse {
 }
 
 async fn metrics(State(probes): State<Probes>) -> impl IntoResponse {
-    let text = probes.node.metrics.scrape(&probes.node);
+    let text = scrape(&probes.node);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

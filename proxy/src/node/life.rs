@@ -31,11 +31,7 @@ use crate::{
         probes::{self, Probes},
     },
     lines::Lines,
-    node::{
-        Node, NodeError,
-        duties::{Duties, Ends},
-        peers,
-    },
+    node::{Ends, Node, NodeError, duties::Duties, peers},
     transport::{
         Open, Scheme, Server,
         listeners::{Listeners, NoListener, Purpose},

@@ -41,7 +41,7 @@ pub(crate) use self::outbox::{Delivery, State, Tried};
 use self::{event::Event, outbox::Outbox};
 use crate::{
     lines::Lines,
-    node::{Node, duties::Ends},
+    node::{Ends, Node},
     sinks::time::now_ms,
 };
 
