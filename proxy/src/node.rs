@@ -1,14 +1,8 @@
 //! A node: the routes it serves, the ushers behind them, and how a new config takes their place.
 
-pub(crate) mod duties;
 mod ends;
-pub(crate) mod life;
 mod metrics;
 pub(crate) mod peers;
-pub(crate) mod reload;
-pub(crate) mod resources;
-pub(crate) mod supervisor;
-pub(crate) mod upgrade;
 
 use std::{
     collections::HashMap,

@@ -9,6 +9,7 @@ mod forward;
 mod frameworks;
 mod judge;
 mod moving;
+mod query;
 mod visits;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};

@@ -26,7 +26,7 @@ use crate::{
         token::{Claims, Kind},
     },
     commands::console,
-    node::life::{self, End, Life},
+    life::{self, End, Life},
     sinks::time,
     transport::Scheme,
 };

@@ -26,10 +26,7 @@ use crate::{
         initiator::{self, Asked, Initiator},
         kind::{self, Kind},
         preferences::Preferences,
-        syntax::{
-            scan::split,
-            strict::{Facts, Head, Upgrade},
-        },
+        syntax::strict::{Facts, Head, Upgrade},
         trace::{self, X_REQUEST_ID},
         via,
     },
@@ -37,7 +34,10 @@ use crate::{
         Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
     },
-    service::answer::{self, Answer, Parked},
+    service::{
+        answer::{self, Answer, Parked},
+        query::Query,
+    },
     sinks::access_log::Outcome,
     transport::connection::Connection,
 };
@@ -411,43 +411,4 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
 /// How a page is wanted, by a browser that would show one.
 pub(super) fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
     matches!(kind, Kind::Navigation | Kind::FormPost).then(|| Preferences::of(headers))
-}
-
-/// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.
-#[derive(Debug, Default)]
-pub(super) struct Query<'a> {
-    queue: Option<&'a str>,
-    lane: Option<&'a [u8]>,
-    away: bool,
-    hidden: bool,
-    /// What a link to a place carries.
-    pub(super) token: Option<&'a [u8]>,
-    /// What a device calls itself that takes a place.
-    pub(super) device: Option<&'a [u8]>,
-    /// What a page carries whose browser keeps no cookies.
-    pub(super) slip: Option<&'a [u8]>,
-}
-
-impl<'a> Query<'a> {
-    fn read(query: Option<&'a [u8]>) -> Self {
-        let mut read = Self::default();
-        for pair in split(b'&', query.unwrap_or_default()) {
-            if let Some(name) = pair.strip_prefix(b"queue=") {
-                read.queue = str::from_utf8(name).ok();
-            } else if let Some(name) = pair.strip_prefix(b"lane=") {
-                read.lane = Some(name);
-            } else if let Some(token) = pair.strip_prefix(b"t=") {
-                read.token = Some(token);
-            } else if let Some(device) = pair.strip_prefix(b"d=") {
-                read.device = Some(device);
-            } else if let Some(slip) = pair.strip_prefix(b"s=") {
-                read.slip = Some(slip);
-            } else if pair == b"away=1" {
-                read.away = true;
-            } else if pair == b"hidden=1" {
-                read.hidden = true;
-            }
-        }
-        read
-    }
 }

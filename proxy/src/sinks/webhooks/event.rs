@@ -38,7 +38,7 @@ impl Event {
     }
 
     /// Whether a webhook wants to be told.
-    pub(super) fn is_for(&self, endpoint: &Endpoint) -> bool {
+    pub(crate) fn is_for(&self, endpoint: &Endpoint) -> bool {
         endpoint.tenant == self.tenant && self.kind.is_some_and(|kind| endpoint.hook.events.contains(&kind))
     }
 

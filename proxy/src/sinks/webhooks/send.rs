@@ -54,7 +54,7 @@ enum Failed {
 }
 
 /// Tries a delivery once. Never fails: what went wrong is in what comes back.
-pub(super) async fn attempt(hook: &Webhook, delivery: &Delivery) -> Tried {
+pub(crate) async fn attempt(hook: &Webhook, delivery: &Delivery) -> Tried {
     let (at_ms, begun) = (now_ms(), Instant::now());
     let answer = match timeout(WITHIN, send(hook, delivery, at_ms / 1_000)).await {
         Ok(answer) => answer,

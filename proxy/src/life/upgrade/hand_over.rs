@@ -11,11 +11,9 @@ use tokio::{
 
 use super::{LET_GO_WITHIN, Newer, OLDER_MAX, Older, PREPARED_WITHIN, Program, READY_WITHIN, Refused, link::Link};
 use crate::{
+    life::{Life, Stops},
     lines::{Handing, Lines},
-    node::{
-        life::{Life, Stops},
-        supervisor,
-    },
+    server::supervisor,
 };
 
 /// Catches SIGUSR2 from now on; before, it would end the process. Needs a tokio context.

@@ -19,8 +19,8 @@ use crate::{
         history,
         seal::Purpose,
     },
+    life::webhooks,
     node::{Ends, Node, peers},
-    sinks::webhooks,
 };
 
 /// How often the head of the audit log is signed into the log of the node.
