@@ -26,24 +26,11 @@ use self::{
     lanes::{Arrivals, Others},
     minute::{Delay, Minute},
 };
-use crate::{
-    line::{LaneSummary, Rules, Summary},
-    standing::{Reason, WaitRange},
+use crate::line::{LaneSummary, Reason, Rules, Summary};
+pub use crate::polls::{
+    GRACE_MS_MAX, GRACE_MS_MIN, GRACE_MS_PRIOR, HIDDEN_HOLD_MS, POLL_S_MAX, POLL_S_MIN, hold_ms, jitter_ms,
 };
 
-/// Polls near the head are so far apart, in seconds.
-pub const POLL_S_MIN: u32 = 2;
-/// Polls far back are so far apart, in seconds.
-pub const POLL_S_MAX: u32 = 20;
-/// How long after the time it was told a visitor may ask and still count as present, on the fastest networks and on the
-/// slowest: the way there and back, and a timer that fires late. In between it is measured.
-pub const GRACE_MS_MIN: u32 = 1_300;
-/// The longest grace.
-pub const GRACE_MS_MAX: u32 = 6_000;
-/// The grace while nothing is known: more than nearly any network needs, since no visitor can have left yet.
-pub const GRACE_MS_PRIOR: u32 = 3_500;
-/// A page takes so much of a pause off or puts it on, by chance: a tenth.
-const JITTER: u32 = 10;
 /// The line is taken to move at the configured rate for this long, or for this many calls, until enough is measured; in
 /// seconds.
 const PRIOR_S: f64 = 5.0;
@@ -90,14 +77,13 @@ const SLOW_CALLS_PER_S: f64 = 0.5;
 /// How far apart samples are.
 const SAMPLE_MS: u64 = 1_000;
 
-/// How much later than told a page may ask by its own doing, in ms.
-pub fn jitter_ms(told_ms: u32) -> u64 {
-    u64::from(told_ms / JITTER)
-}
-
-/// How long a visitor who was told to ask again after `poll_s` counts as present, in ms.
-pub const fn hold_ms(poll_s: u32, grace_ms: u32) -> u32 {
-    poll_s * (1_000 + 1_000 / JITTER) + grace_ms
+/// How long a visitor will wait, as a range meant to hold for at least 80 % of visitors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitRange {
+    /// Hardly sooner than this, in seconds.
+    pub low_s: u32,
+    /// Hardly later than this, in seconds.
+    pub high_s: u32,
 }
 
 /// How fast the line in front of a visitor of a lane gets shorter, in calls of its queue. Of each figure the lowest and the highest to be expected.

@@ -3,6 +3,7 @@
 pub mod estimate;
 pub mod line;
 pub mod policy;
+pub mod polls;
 pub mod session;
 pub mod standing;
 pub mod store;

@@ -44,7 +44,7 @@ pub use self::{
         minutes::{Histogram, MINUTES_KEPT, Minute},
     },
     rules::{CREDIT_PER_VISITOR, LaneRule, Rules},
-    summary::{LaneSummary, Summary},
+    summary::{LaneSummary, Reason, Summary},
     verdict::{Lookup, Whereabouts},
 };
 pub(crate) use self::{

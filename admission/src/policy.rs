@@ -24,8 +24,8 @@ use sluice_config::{Mode, OnStoreLoss, Queue};
 
 pub use self::answered::{Asked, Joining};
 use crate::{
-    estimate,
-    line::{Ask, HOLD_MS_MAX, LaneId, Newcomer, Seen},
+    estimate::{self, HIDDEN_HOLD_MS},
+    line::{Ask, LaneId, Newcomer, Seen},
     standing::{self, Look, Standing, State},
     token::{Pass, Slip, Ticket},
     usher::{Mark, Word as Told},
@@ -39,10 +39,7 @@ pub const ADMIT_AFTER_MS: u64 = 5_000;
 /// How often the line is asked, a tick apart, on behalf of one visitor who stands first: has been passed over, and is
 /// called with the next place.
 pub const ASKS_OF_THE_NEXT: u32 = 5;
-/// A hidden page asks once a minute; it counts as present for this long where that matters, in ms.
-pub const HIDDEN_HOLD_MS: u32 = 65_000;
-const _: () = assert!(HIDDEN_HOLD_MS <= HOLD_MS_MAX);
-/// Who waits has asked once within this time, hidden or not: after it, a line in which no visitor waits is empty, in ms.
+/// A line in which no visitor has been waiting for this long is empty: all who wait have asked by then, hidden or not.
 pub const DRAINED_AFTER_MS: u64 = HIDDEN_HOLD_MS as u64;
 /// Most marks that one decision leaves.
 const MARKS_MAX: usize = 2;

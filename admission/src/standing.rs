@@ -3,6 +3,7 @@
 mod look;
 
 pub use self::look::{Look, admitted, called, lapsed};
+pub use crate::{estimate::WaitRange, line::Reason};
 
 /// What a visitor may do now. The names are those of the status document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,69 +37,6 @@ impl State {
             Self::Full => "full",
         }
     }
-}
-
-/// Why a line stands still, or its visitor does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The operator holds the line.
-    Paused,
-    /// Every seat is taken; the next visitor is called when somebody leaves.
-    SeatsTaken,
-    /// The store is unavailable; places are kept.
-    StoreAway,
-    /// The store came back with gaps; the line is being rebuilt before anybody is called.
-    Recovering,
-    /// The operator closed the queue.
-    Closed,
-    /// The line is at its bound.
-    LineFull,
-    /// As many were called in the last minute as may be, as after the rate was lowered.
-    RateUsed,
-    /// The visitor was called and did not enter. Is called again once the page is loaded, not while it only asks.
-    Lapsed,
-    /// The visitor's place is on another device now.
-    Moved,
-}
-
-impl Reason {
-    /// Every reason, for tables and tests.
-    pub const ALL: [Self; 9] = [
-        Self::Paused,
-        Self::SeatsTaken,
-        Self::StoreAway,
-        Self::Recovering,
-        Self::Closed,
-        Self::LineFull,
-        Self::RateUsed,
-        Self::Lapsed,
-        Self::Moved,
-    ];
-
-    /// The name in the status document.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Paused => "paused",
-            Self::SeatsTaken => "seats_taken",
-            Self::StoreAway => "store_away",
-            Self::Recovering => "recovering",
-            Self::Closed => "closed",
-            Self::LineFull => "line_full",
-            Self::RateUsed => "rate_used",
-            Self::Lapsed => "lapsed",
-            Self::Moved => "moved",
-        }
-    }
-}
-
-/// How long a visitor will wait, as a range meant to hold for at least 80 % of visitors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitRange {
-    /// Hardly sooner than this, in seconds.
-    pub low_s: u32,
-    /// Hardly later than this, in seconds.
-    pub high_s: u32,
 }
 
 /// Where one visitor stands at one moment.

@@ -8,7 +8,7 @@ pub(crate) mod api;
 pub(crate) mod audit;
 pub(crate) mod history;
 pub(crate) mod listen;
+pub(crate) mod metrics;
 pub(crate) mod probes;
 pub(crate) mod report;
 pub(crate) mod seal;
-pub(crate) mod time;

@@ -3,6 +3,8 @@
 //! Knows header maps and no other HTTP. What is decided, and in which order, stands in [`sluice_admission::policy`].
 
 mod counts;
+mod insiders;
+pub(crate) mod lane;
 mod moves;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,7 @@ use sluice_admission::{
     line::Rules,
     policy::{self, Policy, Step},
     session,
-    standing::{Reason, Standing, State},
+    standing::{Look, Reason, Standing, State},
     store::LineId,
     token::{Pass, QueueKeys},
     usher::{Mark, Unanswered, Usher, Word, now},
@@ -25,13 +27,14 @@ use sluice_config::{Queue, Tenant};
 pub(crate) use self::tokens::SLUICE_PASS;
 pub(crate) use self::{
     counts::Counts,
+    insiders::Insiders,
     moves::{Moves, Offer, Taken},
 };
 use self::{
     moves::Fate,
     tokens::{Cookies, Jar},
 };
-use crate::{node::limits::Price, request::initiator::Initiator, routing::lane, sinks::tally::Tally};
+use crate::{limits::Price, request::initiator::Initiator, sinks::tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 
@@ -102,6 +105,24 @@ pub(crate) struct Recipient {
     pub(crate) app: bool,
     /// Which of the tenant's [domains](Tenant::cookie_domains) the host shares its cookies under.
     pub(crate) domain: Option<usize>,
+}
+
+/// What stands before a queue's paths: its gate in a node that serves, its settings where a request is only explained.
+pub(crate) trait Guard {
+    /// The queue's settings.
+    fn queue(&self) -> &Queue;
+}
+
+impl Guard for Gate {
+    fn queue(&self) -> &Queue {
+        &self.queue
+    }
+}
+
+impl Guard for Queue {
+    fn queue(&self) -> &Queue {
+        self
+    }
 }
 
 impl Gate {
@@ -178,7 +199,7 @@ impl Gate {
         }
         let step = {
             let (view, now) = (self.usher.view(), now());
-            self.policy.decide(&jar, request.as_the_policy_sees_it(self), &view.look(&self.rules, now))
+            self.policy.decide(&jar, request.as_the_policy_sees_it(self), &Look::of(&view, &self.rules, now))
         };
         let decided = self.go_on(step, price).await;
         self.close(jar, &decided)
@@ -194,7 +215,7 @@ impl Gate {
                         tokio::time::sleep(Duration::from_millis(after_ms)).await;
                     }
                     let verdict = self.usher.ask(ask, told_ms).await;
-                    asked.answered(&self.policy, verdict, &self.usher.view().look(&self.rules, now()))
+                    asked.answered(&self.policy, verdict, &Look::of(&self.usher.view(), &self.rules, now()))
                 }
                 Step::Join { newcomer, joining } => {
                     let price = price.as_ref().filter(|_| !newcomer.walk_in);
@@ -209,7 +230,7 @@ impl Gate {
                     if let (Ok(_), Some(price)) = (&answer, price) {
                         price.paid();
                     }
-                    joining.answered(&self.policy, answer, &self.usher.view().look(&self.rules, now()))
+                    joining.answered(&self.policy, answer, &Look::of(&self.usher.view(), &self.rules, now()))
                 }
             };
         }
@@ -219,14 +240,14 @@ impl Gate {
     pub(crate) fn lets_preflight(&self, request: Request<'_>) -> bool {
         let (view, now) = (self.usher.view(), now());
         let jar = Jar::open(self, request, &view, now);
-        self.policy.lets_preflight(&jar, &view.look(&self.rules, now))
+        self.policy.lets_preflight(&jar, &Look::of(&view, &self.rules, now))
     }
 
     /// Sees a visitor inside who asks for something else of the site. The line is asked nothing.
     pub(crate) fn pass_by(&self, request: Request<'_>) -> Decision {
         let (view, now) = (self.usher.view(), now());
         let jar = Jar::open(self, request, &view, now);
-        let look = view.look(&self.rules, now);
+        let look = Look::of(&view, &self.rules, now);
         let decided = self.policy.pass_by(&jar, request.as_the_policy_sees_it(self), &look);
         self.close(jar, &decided)
     }
@@ -234,7 +255,7 @@ impl Gate {
     /// Sees a visitor inside by what moves on a stream, of whom the line has heard `silent` ago. False: that does not
     /// keep the visit any more.
     pub(crate) fn seen_on_a_stream(&self, pass: &Pass, silent: Duration) -> bool {
-        let mark = self.policy.seen_on_a_stream(pass, silent, &self.usher.view().look(&self.rules, now()));
+        let mark = self.policy.seen_on_a_stream(pass, silent, &Look::of(&self.usher.view(), &self.rules, now()));
         if let Some(mark) = mark {
             self.usher.mark(mark);
         }
@@ -249,7 +270,7 @@ impl Gate {
     /// The origin wants a visit to go on from now. Gives the cookies to be set.
     pub(crate) fn renew_visit(&self, pass: &Pass, recipient: Recipient) -> HandedOut {
         let (view, now) = (self.usher.view(), now());
-        let Some((renewed, mark)) = self.policy.renew(pass, &view.look(&self.rules, now)) else {
+        let Some((renewed, mark)) = self.policy.renew(pass, &Look::of(&view, &self.rules, now)) else {
             return HandedOut::new();
         };
         self.usher.mark(mark);

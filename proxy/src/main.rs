@@ -9,10 +9,14 @@ mod commands;
 #[path = "../../config/src/testing/fuzz.rs"]
 mod fuzz;
 mod gate;
+mod life;
+mod limits;
+mod lines;
 mod node;
 mod protocol;
 mod request;
 mod routing;
+mod server;
 mod service;
 mod sinks;
 mod transport;
@@ -27,7 +31,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // While there is little memory of which any could have been made.
-    node::resources::refuse_huge_pages();
+    life::resources::refuse_huge_pages();
     // Before anything else can ask for TLS: rustls wants to be told which cryptography to use.
     pingora_rustls::install_default_crypto_provider();
     commands::run()

@@ -1,15 +1,8 @@
 //! A node: the routes it serves, the ushers behind them, and how a new config takes their place.
 
-pub(crate) mod duties;
-pub(crate) mod life;
-pub(crate) mod limits;
-mod lines;
+mod ends;
+mod metrics;
 pub(crate) mod peers;
-pub(crate) mod reload;
-pub(crate) mod resources;
-pub(crate) mod supervisor;
-pub(crate) mod upgrade;
-pub(crate) mod wrapping;
 
 use std::{
     collections::HashMap,
@@ -30,15 +23,15 @@ use sluice_admission::{
 use sluice_config::{Config, Keys};
 use tokio::{runtime::Handle, sync::Mutex, time::timeout};
 
-pub(crate) use self::lines::Lines;
-use self::wrapping::Wrapping;
+pub(crate) use self::ends::Ends;
 use crate::{
-    gate::{Counts, Gate, Moves},
-    node::{limits::KnownUsage, peers::Peers},
+    gate::{Counts, Gate, Insiders, Moves},
+    limits::KnownUsage,
+    lines::{Lines, wrapping::Wrapping},
+    node::{metrics::Metrics, peers::Peers},
     request::{path::BadPrefix, via::Fleet},
     routing::{Routes, Site},
-    service::Insiders,
-    sinks::{access_log::AccessLog, metrics::Metrics, webhooks::Webhooks},
+    sinks::{access_log::AccessLog, webhooks::Webhooks},
     transport::{
         acme::Acme,
         tls::{self, Certificates, TicketKeys, TlsError},

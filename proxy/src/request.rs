@@ -11,22 +11,23 @@
 //! 5. [`kind`]: a page, a fetch, a form, an upgrade… which decides the shape of the answer.
 //! 6. [`cookies`]: our tokens among everybody's cookies; and none of them for the origin.
 //! 7. [`initiator`]: who made the client send it, and what that may do to a visitor's place.
-//! 8. [`redirect`]: whether it is to be repeated over HTTPS.
-//! 9. [`form`]: what a form holds that is handed back.
-//! 10. [`via`]: whether it has been here before.
-//! 11. [`cors`]: what a page of another origin may read of an answer of ours.
-//! 12. [`preferences`]: which form of a page the client would rather have.
-//! 13. [`trace`]: names that go with it through every program on its way.
+//! 8. [`form`]: what a form holds that is handed back.
+//! 9. [`via`]: whether it has been here before.
+//! 10. [`cors`]: what a page of another origin may read of an answer of ours.
+//! 11. [`preferences`]: which form of a page the client would rather have.
+//! 12. [`trace`]: names that go with it through every program on its way.
+//!
+//! [`hosts`] is the table in which a host finds whose it is.
 
 pub(crate) mod client;
 pub(crate) mod cookies;
 pub(crate) mod cors;
 pub(crate) mod form;
+pub(crate) mod hosts;
 pub(crate) mod initiator;
 pub(crate) mod kind;
 pub(crate) mod path;
 pub(crate) mod preferences;
-pub(crate) mod redirect;
 pub(crate) mod syntax;
 pub(crate) mod trace;
 pub(crate) mod via;

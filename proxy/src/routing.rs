@@ -2,43 +2,27 @@
 //! whole from a config, swapped whole.
 
 pub(crate) mod decision;
-pub(crate) mod lane;
+pub(crate) mod headers;
+pub(crate) mod redirect;
 pub(crate) mod rules;
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use sluice_config::{HostPattern, Queue, Tenant};
+use sluice_config::{HostPattern, Tenant};
 use sluice_waiting_room::page::Pages;
 
+use self::headers::TenantHeaders;
 use crate::{
-    gate::Gate,
-    node::limits::Usage,
+    gate::{Gate, Guard},
+    limits::{FormRoom, Usage},
+    request::hosts::{HostMatch, HostTable},
     request::{
         path::{Ambiguous, BadPrefix, NormalPath, PrefixTable},
         via::Fleet,
     },
-    service::{FormRoom, TenantHeaders},
     transport::tls::Certificates,
     upstream::Origin,
 };
-
-/// What stands before a queue's paths: its gate in a node that serves, its settings where a request is only explained.
-pub(crate) trait Guard {
-    /// The queue's settings.
-    fn queue(&self) -> &Queue;
-}
-
-impl Guard for Gate {
-    fn queue(&self) -> &Queue {
-        &self.queue
-    }
-}
-
-impl Guard for Queue {
-    fn queue(&self) -> &Queue {
-        self
-    }
-}
 
 /// A tenant with its gates.
 #[derive(Debug)]
@@ -217,76 +201,5 @@ impl<G> Routes<G> {
     /// What clients are presented with.
     pub(crate) fn certificates(&self) -> &Certificates {
         &self.certificates
-    }
-}
-
-/// What stands for a host name: the exact name first, then the longest wildcard.
-#[derive(Debug)]
-pub(crate) struct HostTable<T> {
-    exact: HashMap<String, T>,
-    below: HashMap<String, T>,
-}
-
-impl<T> Default for HostTable<T> {
-    fn default() -> Self {
-        Self { exact: HashMap::new(), below: HashMap::new() }
-    }
-}
-
-/// How a host was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HostMatch<'h> {
-    /// By its own name.
-    Exact,
-    /// By `*.` and this suffix.
-    Below(&'h str),
-}
-
-impl<T> HostTable<T> {
-    pub(crate) fn new<'p>(hosts: impl IntoIterator<Item = (&'p HostPattern, T)>) -> Self {
-        let mut table = Self::default();
-        for (pattern, value) in hosts {
-            match pattern {
-                HostPattern::Exact(host) => table.exact.insert(host.clone(), value),
-                HostPattern::Below(suffix) => table.below.insert(suffix.clone(), value),
-            };
-        }
-        table
-    }
-
-    pub(crate) fn find<'h>(&self, host: &'h str) -> Option<(HostMatch<'h>, &T)> {
-        if let Some(value) = self.exact.get(host) {
-            return Some((HostMatch::Exact, value));
-        }
-        if self.below.is_empty() {
-            return None;
-        }
-        let suffixes = std::iter::successors(host.split_once('.'), |(_, rest)| rest.split_once('.'));
-        suffixes.map(|(_, suffix)| suffix).find_map(|suffix| {
-            let value = self.below.get(suffix)?;
-            Some((HostMatch::Below(suffix), value))
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn the_exact_name_wins_then_the_longest_wildcard() {
-        let exact = |h: &str| HostPattern::Exact(h.into());
-        let below = |h: &str| HostPattern::Below(h.into());
-        let hosts = [(exact("a.example.com"), 1), (below("example.com"), 2), (below("b.example.com"), 3)];
-        let table = HostTable::new(hosts.iter().map(|(h, v)| (h, *v)));
-        let find = |host| table.find(host).map(|(_, &value)| value);
-        assert_eq!(find("a.example.com"), Some(1));
-        assert_eq!(find("c.example.com"), Some(2));
-        assert_eq!(find("x.y.b.example.com"), Some(3));
-        assert_eq!(find("b.example.com"), Some(2));
-        assert_eq!(find("example.com"), None);
-        assert_eq!(find("badexample.com"), None);
-        assert_eq!(find(""), None);
     }
 }

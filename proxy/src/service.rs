@@ -7,10 +7,9 @@ mod caching;
 mod form;
 mod forward;
 mod frameworks;
-mod headers;
-mod insiders;
 mod judge;
 mod moving;
+mod query;
 mod visits;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -21,14 +20,12 @@ use pingora_core::{Result, protocols::http::v1::server::HttpSession};
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::sync::OwnedSemaphorePermit;
 
+pub(crate) use self::forward::Asking;
 use self::visits::Visits;
-pub(crate) use self::{form::FormRoom, forward::Asking, headers::TenantHeaders, insiders::Insiders};
 use crate::{
     gate::{HandedOut, Recipient},
-    node::{
-        Node,
-        limits::{Prefixes, UnderWay},
-    },
+    limits::{Prefixes, UnderWay},
+    node::Node,
     request::{
         Edit,
         kind::Kind,

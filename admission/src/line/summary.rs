@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 use sluice_config::Mode;
 
 use super::{Blocks, KnownLane, LaneId, Line, PerLane, Revision, Rules, lane::number::place_of};
-use crate::standing::Reason;
 
 /// A line that moves again sooner does not stand still for want of calls in this minute.
 const RATE_USED_MS_MIN: u64 = 2_000;
@@ -243,6 +242,60 @@ impl Line {
     fn count(&mut self, rules: &Rules) {
         for (lane, summary) in self.lanes.iter_mut().zip(self.summary.lanes.iter_mut()) {
             self.minutes.now.left += lane.count(rules, summary);
+        }
+    }
+}
+
+/// Why a line stands still, or its visitor does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The operator holds the line.
+    Paused,
+    /// Every seat is taken; the next visitor is called when somebody leaves.
+    SeatsTaken,
+    /// The store is unavailable; places are kept.
+    StoreAway,
+    /// The store came back with gaps; the line is being rebuilt before anybody is called.
+    Recovering,
+    /// The operator closed the queue.
+    Closed,
+    /// The line is at its bound.
+    LineFull,
+    /// As many were called in the last minute as may be, as after the rate was lowered.
+    RateUsed,
+    /// The visitor was called and did not enter. Is called again once the page is loaded, not while it only asks.
+    Lapsed,
+    /// The visitor's place is on another device now.
+    Moved,
+}
+
+impl Reason {
+    /// Every reason, for tables and tests.
+    pub const ALL: [Self; 9] = [
+        Self::Paused,
+        Self::SeatsTaken,
+        Self::StoreAway,
+        Self::Recovering,
+        Self::Closed,
+        Self::LineFull,
+        Self::RateUsed,
+        Self::Lapsed,
+        Self::Moved,
+    ];
+
+    /// The name in the status document.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::SeatsTaken => "seats_taken",
+            Self::StoreAway => "store_away",
+            Self::Recovering => "recovering",
+            Self::Closed => "closed",
+            Self::LineFull => "line_full",
+            Self::RateUsed => "rate_used",
+            Self::Lapsed => "lapsed",
+            Self::Moved => "moved",
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::*;
 use crate::{
     estimate::Speedometer,
-    line::{Blocks, LaneSummary, PerLane, Summary, Verdict, number_of},
+    line::{Blocks, HOLD_MS_MAX, LaneSummary, PerLane, Summary, Verdict, number_of},
     standing::Reason,
     usher::{Ended, Unanswered, Word as Told, tests::rules},
 };

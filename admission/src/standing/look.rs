@@ -2,14 +2,16 @@
 //!
 //! Pure: the node's view comes in as a [`Look`], so that the proxy and the crowd simulator tell their visitors the same.
 
+use std::time::{Duration, Instant};
+
 use sluice_config::Mode;
 
 use super::{Reason, Standing, State};
 use crate::{
     estimate::{POLL_S_MAX, POLL_S_MIN, Speed},
-    line::{LaneId, PerLane, Summary, slot_of},
+    line::{LaneId, PerLane, Rules, Summary, slot_of},
     token::Ticket,
-    usher::{Ended, trickle::Trickle},
+    usher::{Ended, View, trickle::Trickle},
 };
 
 /// How often a page asks again that only has a slip: soon, since the number is taken when it asks.
@@ -47,6 +49,30 @@ pub struct Look<'a> {
     pub away_ms: u64,
     /// Which numbers are called by time meanwhile, if the line calls at all.
     pub trickle: Option<Trickle>,
+}
+
+impl<'a> Look<'a> {
+    /// At this moment, in a queue with these rules in its file.
+    pub fn of(view: &'a View, file: &Rules, now: Instant) -> Self {
+        let rules = view.rules(file, now);
+        Self {
+            summary: &view.summary,
+            speeds: &view.speeds,
+            store_answers: view.store_answers,
+            now_ms: view.line_ms(now),
+            mode: rules.mode,
+            tick_ms: rules.tick_ms(),
+            grace_ms: view.grace_ms,
+            ended: &view.ended,
+            answers_for_ms: ms(view.answers_for(now)),
+            away_ms: ms(view.away_for(now)),
+            trickle: view.trickle(),
+        }
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A visitor who may enter, for as long as is known.

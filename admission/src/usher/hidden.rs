@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::policy::DRAINED_AFTER_MS;
+use crate::estimate::HIDDEN_HOLD_MS;
 
 /// One number in this many is looked at, by a hash of it.
 const ONE_IN: u64 = 4;
 /// Most numbers looked at; more are not.
 const NUMBERS_MAX: usize = 8_192;
 /// Who waits has asked within this time, hidden or not.
-const ASKS_WITHIN: Duration = Duration::from_millis(DRAINED_AFTER_MS);
+const ASKS_WITHIN: Duration = Duration::from_millis(HIDDEN_HOLD_MS as u64);
 /// How often the share is worked out.
 const EVERY: Duration = Duration::from_secs(1);
 

@@ -7,10 +7,7 @@
 
 use sluice_config::{Mode, limits::LANES_MAX};
 
-use crate::{
-    line::{Rules, Summary},
-    standing::Reason,
-};
+use crate::line::{Reason, Rules, Summary};
 
 /// The hard window of the rate.
 const WINDOW_MS: u64 = 60_000;

@@ -9,7 +9,6 @@ use super::{pace::Anchor, trickle::Trickle};
 use crate::{
     estimate::{GRACE_MS_PRIOR, Speed},
     line::{Control, PerLane, Rules, Summary},
-    standing::Look,
     usher::memory::ended::Ended,
 };
 
@@ -80,25 +79,13 @@ impl View {
         set.message.as_deref().filter(|_| set.is_in_force(self.line_ms(now)))
     }
 
-    /// What answers to visitors are made from, in a queue with these rules in its file.
-    pub fn look(&self, file: &Rules, now: Instant) -> Look<'_> {
-        let rules = self.rules(file, now);
-        Look {
-            summary: &self.summary,
-            speeds: &self.speeds,
-            store_answers: self.store_answers,
-            now_ms: self.line_ms(now),
-            mode: rules.mode,
-            tick_ms: rules.tick_ms(),
-            grace_ms: self.grace_ms,
-            ended: &self.ended,
-            answers_for_ms: self.answers_since.map_or(0, |since| ms(now.saturating_duration_since(since))),
-            away_ms: ms(self.away_for(now)),
-            trickle: self.away.and_then(|away| away.trickle),
-        }
+    /// For how long the line has answered without a break; zero while it does not.
+    pub fn answers_for(&self, now: Instant) -> Duration {
+        self.answers_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
-}
 
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    /// Which numbers are called by time while the store is away, if the line calls at all.
+    pub(crate) fn trickle(&self) -> Option<Trickle> {
+        self.away.and_then(|away| away.trickle)
+    }
 }

@@ -107,7 +107,7 @@ impl Node {
     }
 
     pub(super) fn look(&self, rules: &Rules, now_ms: u64) -> Look<'_> {
-        self.view().look(rules, self.local(now_ms))
+        Look::of(self.view(), rules, self.local(now_ms))
     }
 
     pub(super) fn returning(&mut self, who: u32) {

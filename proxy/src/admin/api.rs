@@ -53,9 +53,13 @@ use super::{
     },
     audit::Audit,
     history::History,
-    listen, time,
+    listen,
 };
-use crate::node::{Lines, Node, duties::Ends};
+use crate::{
+    lines::Lines,
+    node::{Ends, Node},
+    sinks::time,
+};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 

@@ -19,7 +19,8 @@ use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use self::file::File;
-use super::{access::Principal, time};
+use super::access::Principal;
+use crate::sinks::time;
 
 /// Name of the file in the state directory.
 pub(crate) const FILE: &str = "audit.jsonl";

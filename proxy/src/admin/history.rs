@@ -26,7 +26,7 @@ use tokio::time::sleep;
 use self::watch::Watching;
 use crate::{
     gate::Gate,
-    node::{Node, duties::Ends},
+    node::{Ends, Node},
 };
 
 /// Longest file of a queue, in bytes: some 20,000 busy minutes. Two are kept.

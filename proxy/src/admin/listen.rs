@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::node::duties::Ends;
+use crate::node::Ends;
 
 /// Most connections of one listener. A dashboard takes up to seven; a flood takes no more of the node than this.
 pub(crate) const CONNECTIONS_MAX: usize = 512;

@@ -17,8 +17,8 @@ use sluice_admission::store::LineId;
 use tokio::net::TcpListener;
 
 use crate::{
-    admin::listen,
-    node::{Node, duties::Ends, upgrade},
+    admin::{listen, metrics::scrape},
+    node::{Ends, Node},
 };
 
 /// What they are about.
@@ -27,6 +27,8 @@ pub(crate) struct Probes {
     pub(crate) node: Arc<Node>,
     /// The node is on its way out: load balancers should send no visitor here any more.
     pub(crate) leaving: Arc<AtomicBool>,
+    /// The process whose place this one took; `None`: it was started anew.
+    pub(crate) follows: Option<u32>,
 }
 
 /// The body of `/health/ready`.
@@ -90,7 +92,7 @@ async fn process(State(probes): State<Probes>) -> impl IntoResponse {
     let body = Process {
         pid: std::process::id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        follows: upgrade::follows(),
+        follows: probes.follows,
         // Counted behind the reason: a reader of the count finds it.
         upgrades_refused: node.metrics.upgrades_refused.get(),
         why: node.upgrade_refused.load_full().map(|why| why.to_string()),
@@ -99,6 +101,6 @@ async fn process(State(probes): State<Probes>) -> impl IntoResponse {
 }
 
 async fn metrics(State(probes): State<Probes>) -> impl IntoResponse {
-    let text = probes.node.metrics.scrape(&probes.node);
+    let text = scrape(&probes.node);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

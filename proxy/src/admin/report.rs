@@ -9,8 +9,8 @@ use super::{
     api::analytics::{Counted, Quantiles},
     audit::Record as Changed,
     history::{Loss, MINUTE_MS, Record, Seen, Still},
-    time::rfc3339,
 };
+use crate::sinks::time::rfc3339;
 
 /// Most standstills in a report, the longest.
 pub(crate) const STANDSTILLS_MAX: usize = 500;

@@ -12,9 +12,10 @@ use crate::{
             NewKey, Signer,
             token::{Claims, Kind, LIFE_MAX},
         },
-        api, time,
+        api,
     },
     commands::console::say,
+    sinks::time,
 };
 
 #[derive(Debug, clap::Args)]

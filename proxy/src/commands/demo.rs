@@ -21,15 +21,13 @@ use tokio::time::sleep;
 
 use super::{Failed, keygen};
 use crate::{
-    admin::{
-        access::{
-            Signer,
-            token::{Claims, Kind},
-        },
-        time,
+    admin::access::{
+        Signer,
+        token::{Claims, Kind},
     },
     commands::console,
-    node::life::{self, End, Life},
+    life::{self, End, Life},
+    sinks::time,
     transport::Scheme,
 };
 

@@ -13,16 +13,17 @@ use sluice_config::{Certificate, Config, Mode, Queue};
 use super::Failed;
 use crate::{
     commands::console::say,
+    gate::lane::{self, SaidBy},
     request::{
         client::{self, Client, Source},
+        hosts::HostMatch,
         kind::{self, Kind},
         path::NormalPath,
         syntax::strict::Head,
     },
     routing::{
-        HostMatch, Routes, Site,
+        Routes, Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
-        lane::{self, SaidBy},
         rules::{self, Subject},
     },
     transport::{

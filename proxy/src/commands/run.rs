@@ -14,12 +14,13 @@ use tracing_subscriber::{EnvFilter, fmt};
 use super::Failed;
 use crate::{
     commands::console,
-    node::{
-        Lines, Node,
-        life::{self, End, Life, Stops},
-        reload, resources, supervisor,
+    life::{
+        self, End, Life, Stops, reload, resources,
         upgrade::{self, Heir, Program, Refused},
     },
+    lines::Lines,
+    node::Node,
+    server::supervisor,
     transport::listeners::{Handed, Listeners},
 };
 

@@ -18,7 +18,7 @@ use sluice_config::Config;
 use tokio::runtime::Builder;
 
 use super::Failed;
-use crate::{commands::console::say, gate::Gate, node::Lines};
+use crate::{commands::console::say, gate::Gate, lines::Lines};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Options {

@@ -27,6 +27,7 @@ use std::{
 use ring::rand::{SecureRandom as _, SystemRandom};
 use sluice_admission::{
     policy::{self, Brought, Counted, Errand, Word},
+    standing::Look,
     store::LineId,
     token::{Binding, Kind, Move, Pass, Slip, Ticket},
     usher::now,
@@ -34,7 +35,7 @@ use sluice_admission::{
 use tokio::sync::Semaphore;
 
 use super::{Decision, Gate, HandedOut, Request, tokens::Jar};
-use crate::node::Lines;
+use crate::lines::Lines;
 
 /// A link is good for so long, in ms.
 const LIFE_MS: u64 = 600_000;
@@ -166,7 +167,7 @@ impl Gate {
     /// The answer to a device whose place has been taken along.
     pub(super) fn gone(&self, jar: Jar<'_>) -> Decision {
         let (view, now) = (self.usher.view(), now());
-        let standing = view.look(&self.rules, now).moved();
+        let standing = Look::of(&view, &self.rules, now).moved();
         self.counts.count(jar.errand(), Counted::default(), true);
         let handed_out = jar.stand_nowhere();
         Decision { parked: Some(standing), inside: None, can_wait: false, handed_out, slip: None }
@@ -280,7 +281,7 @@ impl Gate {
         let request = policy::Request { errand: Errand::Status, embedded: false, hidden: false, lane: None };
         let step = {
             let (view, now) = (self.usher.view(), now());
-            self.policy.decide(&OnlySlip(slip), request, &view.look(&self.rules, now))
+            self.policy.decide(&OnlySlip(slip), request, &Look::of(&view, &self.rules, now))
         };
         let decided = self.go_on(step, None).await;
         for mark in decided.marks.iter() {

@@ -26,10 +26,7 @@ use sluice_config::Keys;
 use tokio::{sync::Notify, time::sleep};
 
 use self::{differ::Difference, told::Told};
-use crate::{
-    admin::time::now_ms,
-    node::{Lines, Node},
-};
+use crate::{lines::Lines, node::Node, sinks::time::now_ms};
 
 /// Most nodes on the board.
 pub(crate) const NODES_MAX: usize = 200;

@@ -19,18 +19,19 @@ use ipnet::IpNet;
 use sluice_config::RuleAction;
 
 use super::{
-    Guard, Routes, Site,
+    Routes, Site,
     rules::{self, Subject},
 };
 use crate::{
+    gate::Guard,
     request::{
         client::{self, Client},
         kind::{self, Kind},
         path::{Ambiguous, NormalPath},
-        redirect,
         syntax::strict::{self, Facts, Form, Head, Violation},
         via,
     },
+    routing::redirect,
     transport::connection::Connection,
 };
 

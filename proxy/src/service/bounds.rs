@@ -2,7 +2,7 @@
 
 use super::{Passage, Service};
 use crate::{
-    node::limits::Network,
+    limits::Network,
     request::syntax::strict::{Body, Facts},
     routing::Site,
     service::answer::{self, Answer},

@@ -4,35 +4,20 @@
 //! says how long it is, comes within a time, and the tenant has room for it. Otherwise the page asks the visitor to go
 //! back to it, and the body is treated like any other behind an answer of ours.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use http::header;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::BodySource;
-use crate::{request::form, service::answer::Answer};
+use crate::{limits::FormRoom, request::form, service::answer::Answer};
 
 /// A form must be there within this. It has been sent by then, or the client is slow on purpose.
 const WITHIN: Duration = Duration::from_secs(5);
-/// Memory for the forms of one tenant that are on their way through. At the bound visitors are asked to go back.
-const ROOM_BYTES: usize = 32 << 20;
 /// What a form takes beside its own length: fields, and the page around them.
 const AROUND_BYTES: usize = 64 << 10;
 /// What a byte of a form takes at most: as it came, as it was meant, and five escaped.
 const PER_BYTE: usize = 7;
-
-/// Room for the forms of one tenant, so that a flood of one takes nothing from another.
-#[derive(Clone, Debug)]
-pub(crate) struct FormRoom(Arc<Semaphore>);
-
-impl Default for FormRoom {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(ROOM_BYTES)))
-    }
-}
 
 /// Finishes an answer about a form. What comes beside it is to be kept until the answer has been written.
 pub(super) async fn hand_back<S: BodySource>(
@@ -62,7 +47,7 @@ async fn read<S: BodySource>(source: &mut S, room: Option<&FormRoom>) -> Option<
         return None;
     }
     let cost = u32::try_from(length * PER_BYTE + AROUND_BYTES).ok()?;
-    let taken = room?.0.clone().try_acquire_many_owned(cost).ok()?;
+    let taken = room?.take(cost)?;
     let mut body = Vec::with_capacity(length);
     let whole = async {
         while body.len() < length

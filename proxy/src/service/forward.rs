@@ -11,11 +11,12 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::time::timeout;
 
 use super::{
-    Passage, READ_TIMEOUT, STREAM_WRITE_TIMEOUT, Service, caching, headers,
+    Passage, READ_TIMEOUT, STREAM_WRITE_TIMEOUT, Service, caching,
     visits::{self, Visits, Word},
 };
 use crate::{
     request::kind::Kind,
+    routing::headers,
     service::answer,
     upstream::{self, Ask, Client, Failure, Route, Size},
 };

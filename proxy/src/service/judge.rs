@@ -7,14 +7,18 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
-use sluice_admission::{line::LaneId, standing::Standing, usher::now};
+use sluice_admission::{
+    line::LaneId,
+    standing::{Look, Standing},
+    usher::now,
+};
 use sluice_config::Name;
 use sluice_waiting_room::page::{Board, Refusal, SentBy};
 
 use super::{Passage, Service, caching, frameworks, moving};
 use crate::{
-    gate::{self, Errand, Gate, Recipient, Request},
-    node::limits::{Network, Over, Price},
+    gate::{self, Errand, Gate, Recipient, Request, lane},
+    limits::{Network, Over, Price},
     request::{
         Edit,
         client::{self, Client},
@@ -22,7 +26,6 @@ use crate::{
         initiator::{self, Asked, Initiator},
         kind::{self, Kind},
         preferences::Preferences,
-        syntax::scan::split,
         syntax::strict::{Facts, Head, Upgrade},
         trace::{self, X_REQUEST_ID},
         via,
@@ -30,9 +33,11 @@ use crate::{
     routing::{
         Site,
         decision::{Decision, Endpoint, GoesTo, Stop, decide},
-        lane,
     },
-    service::answer::{self, Answer, Parked},
+    service::{
+        answer::{self, Answer, Parked},
+        query::Query,
+    },
     sinks::access_log::Outcome,
     transport::connection::Connection,
 };
@@ -398,7 +403,7 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
     // That of the first lane, or of one that is named.
     let named = Query::read(facts.query).lane.and_then(|name| LaneId::of(&gate.queue, name));
     let lane = &view.summary.lanes[view.summary.slot_for(named.unwrap_or_default())];
-    let newcomer = view.look(&gate.usher.rules(), now()).joining(lane.lane);
+    let newcomer = Look::of(&view, &gate.usher.rules(), now()).joining(lane.lane);
     let board = Board { calling: lane.shown_number(lane.head), waiting: lane.waiting, newcomer: &newcomer };
     answer::board(&site.pages, &facts.host, &board, Preferences::of(headers))
 }
@@ -406,43 +411,4 @@ fn board(site: &Site, method: &Method, headers: &HeaderMap, facts: &Facts<'_>) -
 /// How a page is wanted, by a browser that would show one.
 pub(super) fn page_wanted(kind: Kind, headers: &HeaderMap) -> Option<Preferences> {
     matches!(kind, Kind::Navigation | Kind::FormPost).then(|| Preferences::of(headers))
-}
-
-/// The query of our own endpoints. Unknown keys are ignored, so that they can be added to.
-#[derive(Debug, Default)]
-pub(super) struct Query<'a> {
-    queue: Option<&'a str>,
-    lane: Option<&'a [u8]>,
-    away: bool,
-    hidden: bool,
-    /// What a link to a place carries.
-    pub(super) token: Option<&'a [u8]>,
-    /// What a device calls itself that takes a place.
-    pub(super) device: Option<&'a [u8]>,
-    /// What a page carries whose browser keeps no cookies.
-    pub(super) slip: Option<&'a [u8]>,
-}
-
-impl<'a> Query<'a> {
-    fn read(query: Option<&'a [u8]>) -> Self {
-        let mut read = Self::default();
-        for pair in split(b'&', query.unwrap_or_default()) {
-            if let Some(name) = pair.strip_prefix(b"queue=") {
-                read.queue = str::from_utf8(name).ok();
-            } else if let Some(name) = pair.strip_prefix(b"lane=") {
-                read.lane = Some(name);
-            } else if let Some(token) = pair.strip_prefix(b"t=") {
-                read.token = Some(token);
-            } else if let Some(device) = pair.strip_prefix(b"d=") {
-                read.device = Some(device);
-            } else if let Some(slip) = pair.strip_prefix(b"s=") {
-                read.slip = Some(slip);
-            } else if pair == b"away=1" {
-                read.away = true;
-            } else if pair == b"hidden=1" {
-                read.hidden = true;
-            }
-        }
-        read
-    }
 }

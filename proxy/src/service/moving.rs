@@ -15,10 +15,7 @@ use std::{fmt::Write as _, time::Duration};
 use http::{HeaderMap, Method};
 use sluice_waiting_room::page::Reader;
 
-use super::{
-    Passage,
-    judge::{Query, page_wanted},
-};
+use super::{Passage, judge::page_wanted, query::Query};
 use crate::{
     gate::{Gate, HandedOut, Offer, Request, Taken},
     request::{initiator::Initiator, preferences::Preferences, syntax::strict::Facts},

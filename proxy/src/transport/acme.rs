@@ -36,7 +36,7 @@ use sluice_config::{Certificate, Config};
 use tokio::sync::{Mutex, Notify, watch};
 
 use self::{authority::Directory, challenges::Challenges, keeper::Keeper, vault::Vault};
-use crate::node::Lines;
+use crate::lines::Lines;
 
 /// Certificates by host.
 pub(crate) type Issued = HashMap<String, Arc<Certificate>>;

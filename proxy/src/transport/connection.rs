@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::tls::Presented;
-use crate::node::limits::{Over, Place, Usage};
+use crate::limits::{Over, Place, Usage};
 
 /// The facts of one client connection. They never change while it lives.
 #[derive(Debug)]

@@ -62,7 +62,7 @@ impl Drop for Spot {
 }
 
 /// Has the idlest connection of this thread go. False: none has been idle for long enough.
-pub(super) fn let_go() -> bool {
+pub(crate) fn let_go() -> bool {
     LISTS.with_borrow_mut(|lists| lists.let_go(Instant::now()))
 }
 

@@ -75,7 +75,7 @@ impl From<io::Error> for Refused {
 ///
 /// # Errors
 /// [`Refused`]: the connection is to be closed.
-pub(super) async fn client_of(
+pub(crate) async fn client_of(
     tcp: &mut TcpStream,
     peer: IpAddr,
     trusted: &[IpNet],

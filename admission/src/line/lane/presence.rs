@@ -15,6 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::bits::Bits;
+use crate::polls::HIDDEN_HOLD_MS;
 
 /// Length of a generation of the fine ring.
 pub(in crate::line) const FINE_MS: u64 = 1_000;
@@ -28,6 +29,7 @@ pub(in crate::line) const COARSE_MS: u64 = 16_000;
 pub(in crate::line) const COARSE_GENERATIONS: usize = 6;
 /// Longest hold: a hidden tab asks once a minute, late, and over a slow network.
 pub const HOLD_MS_MAX: u32 = 74_000;
+const _: () = assert!(HIDDEN_HOLD_MS <= HOLD_MS_MAX);
 const _: () = assert!(FINE_HOLD_MS_MAX as u64 <= (FINE_GENERATIONS as u64 - 1) * FINE_MS);
 const _: () = assert!(HOLD_MS_MAX as u64 <= (COARSE_GENERATIONS as u64 - 1) * COARSE_MS);
 // Who may be called is counted as waiting.

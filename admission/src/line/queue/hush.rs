@@ -11,8 +11,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    estimate::{GRACE_MS_MAX, POLL_S_MAX, POLL_S_MIN, hold_ms},
     line::{Line, lane::Lane},
+    polls::{GRACE_MS_MAX, POLL_S_MAX, POLL_S_MIN, hold_ms},
 };
 
 /// How long it lasts at most: until all who are there must have asked.

@@ -8,7 +8,7 @@ use super::{
     super::{Batch, Change, Changed, Known, LaneId, Line, Newcomer, Outcome, Override, Reading, Revision, Rules},
     rules,
 };
-use crate::standing::Reason;
+use crate::line::Reason;
 
 struct World {
     line: Line,

@@ -7,7 +7,7 @@ use super::{
     bench::Bench,
     rules,
 };
-use crate::standing::Reason;
+use crate::line::Reason;
 
 #[test]
 fn who_comes_back_late_is_ranked_among_all_who_did() {

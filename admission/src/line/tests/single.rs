@@ -3,7 +3,7 @@ use super::{
     bench::Bench,
     rules,
 };
-use crate::standing::Reason;
+use crate::line::Reason;
 use sluice_config::Mode;
 
 #[test]

@@ -1,12 +1,12 @@
 //! What is shown of numbers once the line has been lost.
 
 use super::*;
-use crate::{line::SKIP, token::Ticket};
+use crate::{line::SKIP, standing::Look, token::Ticket};
 
 fn shown(world: &World, number: u64) -> u64 {
     let (view, ticket) =
         (world.usher.view(), Ticket { epoch: 1, number, issued_at_ms: 0, ahead_first: 0, ahead_shown: 0 });
-    view.look(&rules(), now()).in_line(&ticket).number.unwrap()
+    Look::of(&view, &rules(), now()).in_line(&ticket).number.unwrap()
 }
 
 /// P10: a visitor after a wipe read "your number 131,113, 20 ahead".

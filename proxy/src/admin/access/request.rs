@@ -8,9 +8,9 @@ use axum::{
 };
 
 use super::Principal;
-use crate::admin::{
-    api::{Api, answer::Problem},
-    time::now_ms,
+use crate::{
+    admin::api::{Api, answer::Problem},
+    sinks::time::now_ms,
 };
 
 /// The dashboard's cookie.

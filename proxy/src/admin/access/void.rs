@@ -18,10 +18,7 @@ use serde::{Deserialize, Serialize};
 use sluice_admission::store::Note;
 use tokio::{sync::Notify, time::sleep};
 
-use crate::{
-    admin::time::now_ms,
-    node::{Lines, duties::Ends},
-};
+use crate::{lines::Lines, node::Ends, sinks::time::now_ms};
 
 /// Most that are void at once; at the bound no more can be made so.
 pub(crate) const VOID_MAX: usize = 10_000;

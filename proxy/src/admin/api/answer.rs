@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::admin::{access::CSRF_HELP, time};
+use crate::{admin::access::CSRF_HELP, sinks::time};
 
 /// Version of the envelope and of everything below `/v1`.
 pub(crate) const VERSION: &str = "1";

@@ -154,7 +154,7 @@ impl Live {
     pub(crate) fn of(gate: &Gate) -> Self {
         let view = gate.usher.view();
         let summary = &view.summary;
-        let look = view.look(&gate.usher.rules(), now());
+        let look = Look::of(&view, &gate.usher.rules(), now());
         let joining = look.joining(LaneId::FIRST);
         Self {
             waiting: summary.waiting,

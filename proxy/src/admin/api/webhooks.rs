@@ -19,9 +19,11 @@ use crate::{
     admin::{
         access::{Permission, Principal, Visitor},
         audit::{Entry, Outcome},
-        time::{now_ms, rfc3339},
     },
-    sinks::webhooks::{self, Delivery, Endpoint, State as Progress, event::Event},
+    sinks::{
+        time::{now_ms, rfc3339},
+        webhooks::{self, Delivery, Endpoint, State as Progress, event::Event},
+    },
 };
 
 /// Most deliveries in one answer.
@@ -221,7 +223,7 @@ pub(crate) async fn on(
     let endpoint = endpoint(&api, &visitor.principal, (&tenant, &name))?;
     let answer = Answer::of(endpoint.name());
     note(&api, &visitor.principal, &endpoint, "webhook.on", json!(null), &answer.request_id).await?;
-    webhooks::tell_on(&api.node, &endpoint).await;
+    webhooks::tell_on(api.node.store(), &endpoint).await;
     api.node.webhooks.switch_on(&endpoint);
     Ok(answer)
 }

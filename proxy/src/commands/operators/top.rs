@@ -13,7 +13,7 @@ use tokio::{runtime::Builder, time::sleep};
 use super::client::{Api, Client};
 use crate::{
     commands::{Failed, console},
-    node::life::asked_to_end,
+    life::asked_to_end,
 };
 
 /// Every queue now, again and again: who waits, who is inside, how fast it moves, and why it does not. Ends with Ctrl-C.

@@ -16,8 +16,8 @@ use sluice_admission::store::RESTORED;
 
 use super::archive::{List, Writer};
 use crate::{
-    admin::time::now_ms,
     commands::{Failed, console::say},
+    sinks::time::now_ms,
 };
 
 /// Files that a node has for itself.

@@ -22,8 +22,9 @@ use super::{
     backup::{ASIDE, line_of, lines_in},
 };
 use crate::{
-    admin::{access::void, time::now_ms},
+    admin::access::void,
     commands::{Failed, console::say},
+    sinks::time::now_ms,
 };
 
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! A place on its way to another device, on a paused clock.
 
 use super::*;
-use crate::node::Lines;
+use crate::lines::Lines;
 
 /// A line with one visitor inside and two with a number, before a gate that moves places.
 async fn world() -> (World, Vec<Visitor>, tempfile::TempDir) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sluice_config::WebhookEvent;
 
 use super::Endpoint;
-use crate::admin::time::rfc3339;
+use crate::sinks::time::rfc3339;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,7 +38,7 @@ impl Event {
     }
 
     /// Whether a webhook wants to be told.
-    pub(super) fn is_for(&self, endpoint: &Endpoint) -> bool {
+    pub(crate) fn is_for(&self, endpoint: &Endpoint) -> bool {
         endpoint.tenant == self.tenant && self.kind.is_some_and(|kind| endpoint.hook.events.contains(&kind))
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Outbox {
     /// The oldest first.
     deliveries: Vec<Delivery>,
     /// Webhooks that have answered 410, by name, and which address they had.
-    pub(super) off: HashMap<String, String>,
+    pub(crate) off: HashMap<String, String>,
     /// Deliveries that went at the bound before they were delivered, by webhook.
     lost: HashMap<String, u64>,
     #[serde(skip)]
@@ -49,7 +49,7 @@ pub(crate) struct Delivery {
     /// When the event was found, in ms since 1970.
     pub(crate) found_ms: u64,
     /// How often it was begun anew.
-    pub(super) round: u32,
+    pub(crate) round: u32,
     /// Attempts of this round, before this one there may have been others.
     round_tried: usize,
     /// Every attempt, the first first.
@@ -86,14 +86,14 @@ pub(crate) struct Tried {
 }
 
 impl Tried {
-    pub(super) fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
     }
 }
 
 /// What nodes tell each other of a delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Known {
+pub(crate) struct Known {
     round: u32,
     tried: usize,
     round_tried: usize,
@@ -102,7 +102,7 @@ pub(super) struct Known {
 
 impl Delivery {
     /// The webhook and the event: what tells it from all others.
-    pub(super) fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("{}.{}", self.endpoint, self.id)
     }
 
@@ -154,7 +154,7 @@ impl Outbox {
     }
 
     /// Deliveries to be tried now, the oldest first.
-    pub(super) fn due(&self, now_ms: u64, under_way: &HashSet<String>) -> Vec<Delivery> {
+    pub(crate) fn due(&self, now_ms: u64, under_way: &HashSet<String>) -> Vec<Delivery> {
         let is_due = |delivery: &&Delivery| {
             matches!(delivery.state, State::Pending { next_ms } if next_ms <= now_ms)
                 && !under_way.contains(&delivery.key())
@@ -180,11 +180,11 @@ impl Outbox {
         true
     }
 
-    pub(super) fn give_up(&mut self, of: &Delivery, why: &str) {
+    pub(crate) fn give_up(&mut self, of: &Delivery, why: &str) {
         self.change(of, |delivery| delivery.state = State::GivenUp { why: why.to_owned() });
     }
 
-    pub(super) fn look_again(&mut self, of: &Delivery, next_ms: u64) {
+    pub(crate) fn look_again(&mut self, of: &Delivery, next_ms: u64) {
         self.change(of, |delivery| {
             if delivery.is_pending() {
                 delivery.state = State::Pending { next_ms };
@@ -193,7 +193,7 @@ impl Outbox {
     }
 
     /// Takes over what another node has done. True: there was something.
-    pub(super) fn take_over(&mut self, of: &Delivery, known: &Known, now_ms: u64) -> bool {
+    pub(crate) fn take_over(&mut self, of: &Delivery, known: &Known, now_ms: u64) -> bool {
         let is_news = (known.round, known.tried) > (of.round, of.tried.len());
         if is_news {
             self.change(of, |delivery| {
@@ -210,7 +210,7 @@ impl Outbox {
     }
 
     /// Books an attempt, and gives what the other nodes are told.
-    pub(super) fn book(&mut self, of: &Delivery, tried: Tried, now_ms: u64) -> Known {
+    pub(crate) fn book(&mut self, of: &Delivery, tried: Tried, now_ms: u64) -> Known {
         let mut booked = of.clone();
         booked.round_tried += 1;
         booked.state = match PAUSES_S.get(booked.round_tried - 1) {

@@ -25,7 +25,7 @@ use super::{
     outbox::{Delivery, Tried},
     sign::signature,
 };
-use crate::{admin::time::now_ms, upstream::tls_to_anywhere};
+use crate::{sinks::time::now_ms, upstream::tls_to_anywhere};
 
 /// How long an attempt may take, the name and the handshake among it.
 pub(super) const WITHIN: Duration = Duration::from_secs(15);
@@ -54,7 +54,7 @@ enum Failed {
 }
 
 /// Tries a delivery once. Never fails: what went wrong is in what comes back.
-pub(super) async fn attempt(hook: &Webhook, delivery: &Delivery) -> Tried {
+pub(crate) async fn attempt(hook: &Webhook, delivery: &Delivery) -> Tried {
     let (at_ms, begun) = (now_ms(), Instant::now());
     let answer = match timeout(WITHIN, send(hook, delivery, at_ms / 1_000)).await {
         Ok(answer) => answer,

@@ -19,7 +19,7 @@ use sluice_config::limits::ACME_HOSTS_MAX;
 use tokio::task::spawn_blocking;
 
 use super::{record::Version, schedule::Tries};
-use crate::node::{Lines, wrapping::Wrapping};
+use crate::lines::{Lines, wrapping::Wrapping};
 
 /// What the keys are derived for.
 const PURPOSE: &str = "acme";
@@ -229,7 +229,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::node::wrapping::tests::keyring;
+    use crate::lines::wrapping::tests::keyring;
 
     fn vault(dir: &tempfile::TempDir, current: &str, secrets: &[(&str, u8)]) -> Vault {
         let lines = Lines::open(&sluice_config::Store::Embedded { state_dir: dir.path().to_owned() }).unwrap();

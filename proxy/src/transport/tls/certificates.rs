@@ -16,7 +16,7 @@ use rustls::{
 use sluice_config::{Certificate, ClientCa, NodeTls, Tenant, TlsVersions};
 
 use super::{TicketKeys, TlsError, tickets::Ticketer};
-use crate::{routing::HostTable, transport::acme::Issued};
+use crate::{request::hosts::HostTable, transport::acme::Issued};
 
 /// Tickets that a client gets with a handshake of TLS 1.3: one for each of two connections, since each is used once.
 const TICKETS_PER_HANDSHAKE: usize = 2;

@@ -14,7 +14,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::tickets::{TICKET_PERIOD, TicketKey, TicketKeys};
-use crate::node::{Lines, wrapping::Wrapping};
+use crate::lines::{Lines, wrapping::Wrapping};
 
 /// How often a node looks whether its keys are those of the fleet.
 const LOOK_EVERY: Duration = Duration::from_secs(60);

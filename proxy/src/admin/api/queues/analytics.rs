@@ -15,13 +15,15 @@ use sluice_admission::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::gate;
-use crate::admin::{
-    access::{Permission, Visitor},
-    api::{
-        Api,
-        answer::{Answer, Problem},
+use crate::{
+    admin::{
+        access::{Permission, Visitor},
+        api::{
+            Api,
+            answer::{Answer, Problem},
+        },
     },
-    time,
+    sinks::time,
 };
 
 /// Minutes that a line keeps.

@@ -103,7 +103,7 @@ impl OverrideDoc {
             return None;
         }
         let number = |number: Option<NonZeroU32>| number.map(NonZeroU32::get);
-        let time = crate::admin::time::rfc3339;
+        let time = crate::sinks::time::rfc3339;
         Some(Self {
             release_per_minute: number(set.release_per_minute),
             burst: number(set.burst),
@@ -376,7 +376,7 @@ pub(crate) fn described(set: &Override) -> Value {
         "max_waiting": set.max_waiting,
         "mode": set.mode.map(Mode::as_str),
         "message": set.message,
-        "until": set.until_ms.map(crate::admin::time::rfc3339),
+        "until": set.until_ms.map(crate::sinks::time::rfc3339),
     })
 }
 

@@ -14,16 +14,18 @@ use sluice_admission::store::Store as _;
 use utoipa::{IntoParams, ToSchema};
 
 use super::gate;
-use crate::admin::{
-    access::{Permission, Visitor},
-    api::{
-        Api,
-        answer::{Answer, Problem},
+use crate::{
+    admin::{
+        access::{Permission, Visitor},
+        api::{
+            Api,
+            answer::{Answer, Problem},
+        },
+        history::{MINUTE_MS, Record},
+        report::{AuditHead, Report, Sources},
+        seal::Purpose,
     },
-    history::{MINUTE_MS, Record},
-    report::{AuditHead, Report, Sources},
-    seal::Purpose,
-    time::now_ms,
+    sinks::time::now_ms,
 };
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;

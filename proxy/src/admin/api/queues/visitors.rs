@@ -22,9 +22,9 @@ use crate::{
             Api,
             answer::{Answer, Problem},
         },
-        time::rfc3339,
     },
     gate::Gate,
+    sinks::time::rfc3339,
 };
 
 /// Of which lane.

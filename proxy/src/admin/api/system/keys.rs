@@ -13,15 +13,17 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::admin::{
-    access::{Permission, Principal, Via, Visitor, token::SESSION_MAX, void::Since},
-    api::{
-        Api,
-        answer::{Answer, Problem},
-        queues::allow,
+use crate::{
+    admin::{
+        access::{Permission, Principal, Via, Visitor, token::SESSION_MAX, void::Since},
+        api::{
+            Api,
+            answer::{Answer, Problem},
+            queues::allow,
+        },
+        audit::{Entry, Outcome},
     },
-    audit::{Entry, Outcome},
-    time::{now_ms, rfc3339},
+    sinks::time::{now_ms, rfc3339},
 };
 
 /// A key that is revoked stays so for as long as its table may stand in a file.

@@ -12,17 +12,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use crate::admin::{
-    access::{
-        Permission, Principal, SESSION_COOKIE, Via, Visitor, is_from_us, session_cookie, token::SESSION_MAX,
-        void::Since,
+use crate::{
+    admin::{
+        access::{
+            Permission, Principal, SESSION_COOKIE, Via, Visitor, is_from_us, session_cookie, token::SESSION_MAX,
+            void::Since,
+        },
+        api::{
+            Api,
+            answer::{Answer, Problem},
+        },
+        audit::Entry,
     },
-    api::{
-        Api,
-        answer::{Answer, Problem},
-    },
-    audit::Entry,
-    time::now_ms,
+    sinks::time::now_ms,
 };
 
 /// Who asks.

@@ -14,9 +14,9 @@ use crate::{
             answer::{Answer, Problem},
             queues::allow,
         },
-        time::rfc3339,
     },
     node::peers::differ::Difference,
+    sinks::time::rfc3339,
 };
 
 /// The fleet.

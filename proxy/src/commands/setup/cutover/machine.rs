@@ -4,7 +4,7 @@ use rustix::process::{Resource, getrlimit};
 use sluice_config::{Mode, Store};
 
 use super::{Findings, Scene};
-use crate::{gate::Gate, node::Lines};
+use crate::{gate::Gate, lines::Lines};
 
 /// For listeners, files, the store and idle connections to origins.
 const BESIDE_CLIENTS: u64 = 1_000;

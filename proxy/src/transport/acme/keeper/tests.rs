@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    node::{Lines, wrapping::tests::keyring},
+    lines::{Lines, wrapping::tests::keyring},
     transport::acme::{Issued, record::Record},
 };
 

@@ -1,6 +1,7 @@
 //! Where this node's lines live, as configured.
 
 mod local;
+pub(crate) mod wrapping;
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},

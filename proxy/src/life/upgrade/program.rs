@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::FOLLOWS;
-use crate::node::supervisor;
+use crate::server::supervisor;
 
 /// The program and its arguments.
 #[derive(Clone, Debug)]

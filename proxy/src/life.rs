@@ -1,5 +1,11 @@
 //! The life of a node in this process: started, stopped or followed by another process, drained.
 
+mod duties;
+pub(crate) mod reload;
+pub(crate) mod resources;
+pub(crate) mod upgrade;
+mod webhooks;
+
 use std::{
     io,
     net::SocketAddr,
@@ -30,13 +36,12 @@ use crate::{
         audit::Audit,
         probes::{self, Probes},
     },
-    node::{
-        Lines, Node, NodeError,
-        duties::{Duties, Ends},
-        peers,
-    },
+    life::duties::Duties,
+    lines::Lines,
+    node::{Ends, Node, NodeError, peers},
+    server::{Open, Server},
     transport::{
-        Open, Scheme, Server,
+        Scheme,
         listeners::{Listeners, NoListener, Purpose},
     },
 };
@@ -63,11 +68,11 @@ pub(crate) struct Life {
     pub(crate) admin: Option<SocketAddr>,
     /// Where the operators' API is, and who may use it.
     pub(crate) api: Option<(SocketAddr, Arc<Access>)>,
-    pub(super) listeners: Listeners,
-    pub(super) duties: Duties,
-    pub(super) older: Older,
+    listeners: Listeners,
+    duties: Duties,
+    older: Older,
     /// Leads to the process that has followed, if that asks nothing of this one.
-    pub(super) newer: Option<UnixStream>,
+    newer: Option<UnixStream>,
     open: Open,
     /// Health checks are another process's, and the service manager listens to that one.
     followed: watch::Sender<bool>,
@@ -200,7 +205,7 @@ impl Life {
         self.open.let_in();
         for listener in self.listeners.of(Purpose::Admin)? {
             let listener = TcpListener::from_std(listener)?;
-            let probes = Probes { node: self.node.clone(), leaving: self.leaving.clone() };
+            let probes = Probes { node: self.node.clone(), leaving: self.leaving.clone(), follows: upgrade::follows() };
             tokio::spawn(probes::serve(listener, probes, Ends::when(&self.followed)));
         }
         tokio::spawn(self.open.vouches(Ends::when(&self.followed)));
@@ -259,7 +264,7 @@ impl Life {
 
 impl Older {
     /// How many there are at most.
-    pub(super) fn count(&self) -> u32 {
+    fn count(&self) -> u32 {
         self.0.load(Ordering::Relaxed)
     }
 

@@ -170,7 +170,7 @@ mod tests {
     use sluice_config::{Name, NodeLimits, Origin};
 
     use super::*;
-    use crate::node::limits::Prefixes;
+    use crate::limits::Prefixes;
 
     fn usage(limits: Limits) -> Arc<Usage> {
         let mut tenant = Tenant::new(Name::new("shop").unwrap(), Origin::new(Vec::new()));

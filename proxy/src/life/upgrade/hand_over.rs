@@ -10,11 +10,10 @@ use tokio::{
 };
 
 use super::{LET_GO_WITHIN, Newer, OLDER_MAX, Older, PREPARED_WITHIN, Program, READY_WITHIN, Refused, link::Link};
-use crate::node::{
-    Lines,
+use crate::{
     life::{Life, Stops},
-    lines::Handing,
-    supervisor,
+    lines::{Handing, Lines},
+    server::supervisor,
 };
 
 /// Catches SIGUSR2 from now on; before, it would end the process. Needs a tokio context.

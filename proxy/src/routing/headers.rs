@@ -28,7 +28,7 @@ impl TenantHeaders {
     }
 
     /// Adds what is not there yet: whoever made the answer knows better.
-    pub(super) fn put_on(&self, head: &mut ResponseHeader, secure: bool) {
+    pub(crate) fn put_on(&self, head: &mut ResponseHeader, secure: bool) {
         // Says that the answer is still to come.
         if head.status.is_informational() {
             return;
@@ -46,7 +46,7 @@ impl TenantHeaders {
 }
 
 /// Takes off an origin's answer what is about the origin's own connection: another way to reach it would lead past us.
-pub(super) fn take_off(head: &mut ResponseHeader) {
+pub(crate) fn take_off(head: &mut ResponseHeader) {
     head.remove_header(&header::ALT_SVC);
 }
 

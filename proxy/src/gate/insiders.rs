@@ -42,13 +42,13 @@ impl fmt::Debug for Insiders {
 
 impl Insiders {
     /// A visitor of this queue is inside and comes from there.
-    pub(super) fn note(&self, gate: &Gate, addr: IpAddr) {
+    pub(crate) fn note(&self, gate: &Gate, addr: IpAddr) {
         let (slot, tag) = self.place(gate, addr);
         slot.store(tag | u64::from(self.now_s()), Ordering::Relaxed);
     }
 
     /// Whether one has been there within this time.
-    pub(super) fn include(&self, gate: &Gate, addr: IpAddr, within: Duration) -> bool {
+    pub(crate) fn include(&self, gate: &Gate, addr: IpAddr, within: Duration) -> bool {
         let (slot, tag) = self.place(gate, addr);
         let noted = slot.load(Ordering::Relaxed);
         let second = noted & u64::from(u32::MAX);

@@ -16,10 +16,12 @@
 //! | `body_max` | bytes of a request's body | 413 |
 
 pub(crate) mod clients;
+mod forms;
 mod pace;
 mod usage;
 
 pub(crate) use self::{
     clients::{Network, Prefixes},
+    forms::FormRoom,
     usage::{KnownUsage, Over, Place, Price, UnderWay, Usage},
 };

@@ -8,8 +8,7 @@ use std::fmt::Write as _;
 use http::HeaderValue;
 use sluice_config::TenantTls;
 
-use super::{client::Client, path::NormalPath};
-use crate::request::syntax::strict::Facts;
+use crate::request::{client::Client, path::NormalPath, syntax::strict::Facts};
 
 /// A certificate authority asks for these over plain HTTP, to see who answers for a host.
 pub(crate) const ACME_PREFIX: &str = "/.well-known/acme-challenge/";

@@ -10,15 +10,15 @@ use sluice_admission::{
 };
 use sluice_config::WebhookEvent;
 
-use super::event::Event;
 use crate::{
-    admin::{
-        api::described,
-        time::{now_ms, rfc3339},
-    },
+    admin::api::described,
     gate::Gate,
     node::Node,
     routing::Site,
+    sinks::{
+        time::{now_ms, rfc3339},
+        webhooks::event::Event,
+    },
 };
 
 /// A line has stood for so long, or has not, before it counts: a line that hardly stands comes and goes.

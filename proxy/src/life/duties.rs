@@ -19,8 +19,8 @@ use crate::{
         history,
         seal::Purpose,
     },
-    node::{Node, peers},
-    sinks::webhooks,
+    life::webhooks,
+    node::{Ends, Node, peers},
 };
 
 /// How often the head of the audit log is signed into the log of the node.
@@ -38,23 +38,6 @@ pub(crate) struct Duties {
     api: Option<(StdTcpListener, Arc<Api>)>,
     run_on: Handle,
     under_way: Option<(watch::Sender<bool>, JoinSet<()>)>,
-}
-
-/// Says when the duties end, or other work of which there is one in a node.
-#[derive(Clone, Debug)]
-pub(crate) struct Ends(watch::Receiver<bool>);
-
-impl Ends {
-    /// They end when this becomes true, or is gone.
-    pub(crate) fn when(ending: &watch::Sender<bool>) -> Self {
-        Self(ending.subscribe())
-    }
-
-    /// Waits until they end.
-    pub(crate) async fn wait(&mut self) {
-        // The sender is gone: they have ended.
-        let _ = self.0.wait_for(|&ends| ends).await;
-    }
 }
 
 impl Duties {

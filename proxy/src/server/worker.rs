@@ -27,20 +27,19 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
-    Scheme, Speaks, Spot,
-    connection::{Connection, Protocol},
-    idlest, proxy_protocol,
-    socket::Socket,
-    tls::{Encrypted, Handshakes, Shaken},
-};
+use super::Speaks;
 use crate::{
-    node::{
-        Node,
-        limits::{Prefixes, clients::ClientConnections},
-    },
+    limits::{Prefixes, clients::ClientConnections},
+    node::Node,
     protocol::Driver,
     service::Service,
+    transport::{
+        Scheme, Spot,
+        connection::{Connection, Protocol},
+        idlest, proxy_protocol,
+        socket::Socket,
+        tls::{Encrypted, Handshakes, Shaken},
+    },
     upstream,
 };
 

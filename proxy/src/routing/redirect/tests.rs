@@ -6,10 +6,8 @@ use http::{HeaderMap, HeaderName, Method, Uri, Version};
 use rustls::{crypto::ring::sign::any_supported_type, sign::CertifiedKey};
 use sluice_config::{Certificate, HostPattern};
 
-use super::{
-    super::{client, syntax::strict},
-    *,
-};
+use super::*;
+use crate::request::{client, syntax::strict};
 
 fn tls(redirect_http: bool, names: &[HostPattern]) -> TenantTls {
     let made = rcgen::generate_simple_self_signed(["shop.example".into()]).unwrap();
