@@ -53,6 +53,7 @@ def circle(uses, module, way, seen):
 failed = False
 for source in (Path(crate, "src") for crate in CRATES):
     files = {file.relative_to(source).with_suffix("").parts: file for file in sorted(source.rglob("*.rs"))}
+    files = {m[:-1] if m[-1] == "mod" else m: f for m, f in files.items()}
     files = {m: f for m, f in files.items() if m[0] not in ROOTS and not any(map(TEST_FILE.fullmatch, m))}
     top, uses = {module[0] for module in files}, defaultdict(dict)
     for module, file in files.items():

@@ -17,7 +17,7 @@ use sluice_config::{SameSite, Tenant};
 use super::{Counts, Gate, HandedOut, Recipient, Request};
 use crate::request::{
     cookies::{self, Candidates, CookieName, Keep, Scope, Token},
-    initiator::Initiator,
+    kind::initiator::Initiator,
 };
 
 /// Ticket, or slip, of an app without cookies; both ways.

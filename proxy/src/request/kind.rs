@@ -12,6 +12,8 @@
 //!   of the app whose web view loads a page.
 //! - A GET with `Origin` is a script's: page loads carry none.
 
+pub(crate) mod initiator;
+
 use http::{HeaderMap, HeaderName, Method, Version, header};
 
 use crate::request::syntax::{

@@ -23,7 +23,7 @@ use crate::{
         Edit,
         client::{self, Client},
         cookies, cors,
-        initiator::{self, Asked, Initiator},
+        kind::initiator::{self, Asked, Initiator},
         kind::{self, Kind},
         preferences::Preferences,
         syntax::strict::{Facts, Head, Upgrade},

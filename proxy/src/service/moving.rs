@@ -18,7 +18,7 @@ use sluice_waiting_room::page::Reader;
 use super::{Passage, judge::page_wanted, query::Query};
 use crate::{
     gate::{Gate, HandedOut, Offer, Request, Taken},
-    request::{initiator::Initiator, preferences::Preferences, syntax::strict::Facts},
+    request::{kind::initiator::Initiator, preferences::Preferences, syntax::strict::Facts},
     routing::Site,
     service::answer::{self, Answer},
 };

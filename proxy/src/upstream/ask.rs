@@ -4,7 +4,13 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
 use pingora_http::RequestHeader;
 
-use super::{answer::Asked, body::Outgoing, failure::Failure, http2, origin::Origin, proof};
+use super::{
+    answer::Asked,
+    body::Outgoing,
+    failure::Failure,
+    http2,
+    origin::{Origin, proof},
+};
 use crate::request::{Edit, syntax::list::members, syntax::strict::Body};
 
 /// Fields that `Connection` may name.

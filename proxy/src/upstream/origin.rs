@@ -21,6 +21,7 @@ mod check;
 mod health;
 mod known;
 mod names;
+pub(super) mod proof;
 mod report;
 mod room;
 mod server;
@@ -44,6 +45,7 @@ use self::{
     balance::{Member, Pick, Servers},
     known::{Known, Places},
     names::Resolved,
+    proof::{Made, Proof},
     tls::Tls,
 };
 pub(crate) use self::{
@@ -56,10 +58,7 @@ pub(super) use self::{
     server::{Endpoint, Server},
     tls::is_alert,
 };
-use super::{
-    failure::Failure,
-    proof::{Made, Proof},
-};
+use super::failure::Failure;
 
 /// Most servers that are tried for one request.
 const SERVERS_TRIED_MAX: usize = 8;

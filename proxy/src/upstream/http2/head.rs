@@ -13,8 +13,7 @@ use crate::{
         Failure, Size,
         answer::{Asked, BrokenHead},
         ask::{Fields, members_of},
-        origin::Origin,
-        proof,
+        origin::{Origin, proof},
     },
 };
 

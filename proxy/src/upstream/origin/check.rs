@@ -15,8 +15,9 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::proof;
 use super::{Origin, balance::random, health::Turned, server::Server};
-use crate::upstream::{http2, link::Link, proof};
+use crate::upstream::{http2, link::Link};
 
 /// Checks of all origins at the same time.
 pub(super) const CHECKS_MAX: usize = 64;

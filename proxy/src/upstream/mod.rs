@@ -33,7 +33,6 @@ mod link;
 mod origin;
 mod patience;
 mod pool;
-mod proof;
 mod tunnel;
 
 use std::{

@@ -34,7 +34,7 @@ use self::{
     moves::Fate,
     tokens::{Cookies, Jar},
 };
-use crate::{limits::Price, request::initiator::Initiator, sinks::tally::Tally};
+use crate::{limits::Price, request::kind::initiator::Initiator, sinks::tally::Tally};
 
 pub(crate) use sluice_admission::policy::Errand;
 

@@ -32,7 +32,8 @@
 use http::{HeaderMap, HeaderName, header};
 use sluice_config::{HostPattern, Tenant};
 
-use super::{cookies, kind::Kind};
+use super::Kind;
+use crate::request::cookies;
 
 /// Who made the client send a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

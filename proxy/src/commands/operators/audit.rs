@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Failed, operators::report::Known};
+use super::report::Known;
+use crate::commands::Failed;
 use crate::{
     admin::{
         audit::{Checkpoint, chain::Chain},
@@ -16,7 +17,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Options {
+pub(in crate::commands) struct Options {
     #[command(subcommand)]
     what: What,
 }
@@ -41,7 +42,7 @@ enum What {
     },
 }
 
-pub(super) fn run(options: &Options) -> Result<(), Failed> {
+pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
     let What::Verify { files, contains, checkpoint, key } = &options.what;
     let checkpoint = checkpoint.as_ref().map(|file| read(file, key)).transpose()?;
     let mut missing: Vec<&str> = contains.as_deref().into_iter().collect();

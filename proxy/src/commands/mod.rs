@@ -1,7 +1,6 @@
 //! The command line.
 
 mod admin;
-mod audit;
 mod check;
 pub(crate) mod console;
 mod demo;
@@ -56,7 +55,7 @@ enum Command {
     /// Make a token or a key for the operators' API, or print its description.
     Admin(admin::Options),
     /// Check the audit log.
-    Audit(audit::Options),
+    Audit(operators::audit::Options),
     /// Get a signed report of a queue, or check one.
     Report(operators::report::Options),
     /// Show all queues live, by the API of a node.
@@ -111,7 +110,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Backup(options) => store::backup::run(&options),
         Command::Restore(options) => store::restore::run(&options),
         Command::Admin(options) => admin::run(&options),
-        Command::Audit(options) => audit::run(&options),
+        Command::Audit(options) => operators::audit::run(&options),
         Command::Report(options) => operators::report::run(&options),
         Command::Top(options) => operators::top::run(&options),
         Command::Keygen => keygen::run(),

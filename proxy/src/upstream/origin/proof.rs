@@ -17,8 +17,8 @@ use serde::Serialize;
 use sluice_config::{Name, Proof as Settings};
 
 /// The field of a request to the origin.
-pub(super) const FIELD: &str = "Sluice-Proof";
-pub(super) const NAME: HeaderName = HeaderName::from_static("sluice-proof");
+pub(in crate::upstream) const FIELD: &str = "Sluice-Proof";
+pub(in crate::upstream) const NAME: HeaderName = HeaderName::from_static("sluice-proof");
 /// Another one is made after this.
 const MADE_EVERY_S: u64 = 10;
 /// One is good for so long after it was made: long enough for a request that waits for room at a server.
@@ -35,7 +35,7 @@ struct Claims<'a> {
 }
 
 /// Makes the proof of one origin.
-pub(super) struct Proof {
+pub(in crate::upstream) struct Proof {
     key: hmac::Key,
     tenant: Name,
     current: ArcSwap<Made>,
@@ -43,13 +43,13 @@ pub(super) struct Proof {
 
 /// A token, and when it was made.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(in crate::upstream) struct Made {
     token: String,
     at_s: u64,
 }
 
 impl Made {
-    pub(super) fn token(&self) -> &str {
+    pub(in crate::upstream) fn token(&self) -> &str {
         &self.token
     }
 }
@@ -61,14 +61,14 @@ impl std::fmt::Debug for Proof {
 }
 
 impl Proof {
-    pub(super) fn new(settings: &Settings, tenant: &Name) -> Self {
+    pub(in crate::upstream) fn new(settings: &Settings, tenant: &Name) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, settings.secret.expose());
         let made = make(&key, tenant, now_s());
         Self { key, tenant: tenant.clone(), current: ArcSwap::from_pointee(made) }
     }
 
     /// The token to send now.
-    pub(super) fn now(&self) -> Guard<Arc<Made>> {
+    pub(in crate::upstream) fn now(&self) -> Guard<Arc<Made>> {
         self.at(now_s())
     }
 

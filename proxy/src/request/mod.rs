@@ -24,7 +24,6 @@ pub(crate) mod cookies;
 pub(crate) mod cors;
 pub(crate) mod form;
 pub(crate) mod hosts;
-pub(crate) mod initiator;
 pub(crate) mod kind;
 pub(crate) mod path;
 pub(crate) mod preferences;

@@ -1,7 +1,8 @@
 use http::{HeaderValue, Method, Version};
 use sluice_config::{Cors, Name};
 
-use super::{super::kind, *};
+use super::*;
+use crate::request::kind;
 
 const COOKIE: (&str, &str) = ("cookie", "theirs=1; __Host-sluice_ticket_shop=x");
 const CROSS_SITE: (&str, &str) = ("sec-fetch-site", "cross-site");
