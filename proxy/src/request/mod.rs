@@ -10,7 +10,7 @@
 //! 4. [`path`]: the one form of a path that queues are matched on, or a refusal.
 //! 5. [`kind`]: a page, a fetch, a form, an upgrade… which decides the shape of the answer.
 //! 6. [`cookies`]: our tokens among everybody's cookies; and none of them for the origin.
-//! 7. [`initiator`]: who made the client send it, and what that may do to a visitor's place.
+//! 7. [`kind::initiator`]: who made the client send it, and what that may do to a visitor's place.
 //! 8. [`form`]: what a form holds that is handed back.
 //! 9. [`via`]: whether it has been here before.
 //! 10. [`cors`]: what a page of another origin may read of an answer of ours.
