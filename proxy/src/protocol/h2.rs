@@ -319,7 +319,9 @@ impl Driver {
             Poll::Ready(None) => {}
             Poll::Ready(Some(passed)) => drop(tokio::spawn(request::forward(driver, passed))),
             Poll::Pending => drop(tokio::spawn(async move {
-                if let Some(passed) = judging.await {
+                // What it was judged with is gone before it is forwarded, which may last for hours.
+                let passed = judging.await;
+                if let Some(passed) = passed {
                     // In a box of its own, as hardly any request comes to both.
                     Box::pin(request::forward(driver, passed)).await;
                 }

@@ -1,4 +1,4 @@
--- Hands out numbers: slips.rs, `arrive` of line.rs and `walk_in` of call.rs.
+-- Hands out numbers: slips.rs, `arrive` of arrive.rs and `walk_in` of call.rs.
 
 -- What follows is out of sight of the other modules, but for these: a script has at most 200 local variables.
 local expire_slips, remember_slips, is_settling, begin_settling, settle, arrive, walk_in

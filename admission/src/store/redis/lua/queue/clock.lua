@@ -1,4 +1,4 @@
--- The line's own clock, its lives, and the floor: clock.rs, lives.rs, marks.rs.
+-- The line's own clock, its lives, and the floor: clock.rs, lives.rs, gaps.rs, heads.rs.
 
 local function within(ms)
   if not known.clock then

@@ -51,7 +51,7 @@ local function sinces(members)
   return found
 end
 
--- Frees the seats that are due and have lapsed: `lapse` of verdict.rs.
+-- Frees the seats that are due and have lapsed: `lapse` of lane.rs.
 local function expire_due()
   local upto = s.now * 4 + 3
   local found = call('ZRANGEBYSCORE', KEY.due, '-inf', upto, 'WITHSCORES')
