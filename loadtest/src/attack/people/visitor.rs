@@ -179,6 +179,7 @@ impl Journey {
     async fn visit(&mut self) -> Option<()> {
         let mut due_us = self.story.entered_us.unwrap_or_default();
         let over_us = due_us + self.plan.inside_us;
+        let mut has_shown_pass = false;
         loop {
             due_us += self.plan.pause_inside_us();
             if due_us >= over_us {
@@ -188,11 +189,14 @@ impl Journey {
             if !self.is_let_through(INSIDE, due_us).await? {
                 return Some(());
             }
+            has_shown_pass = true;
         }
         if self.plan.ends {
             self.door.rest_until(due_us).await?;
             self.story.ended = self.is_let_through(END, due_us).await?;
-        } else if self.plan.who.is_multiple_of(LEAVES_PASS)
+        } else if has_shown_pass
+            // One who walked in and never came back with the pass has not begun a visit: the number may be called again.
+            && self.plan.who.is_multiple_of(LEAVES_PASS)
             && let Some(pass) = self.browser.token("pass", QUEUE)
         {
             self.door.ledger.spare().pass(self.door.clock.now_us(), pass);
