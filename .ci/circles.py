@@ -3,10 +3,11 @@
 
 import re
 import sys
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
-CRATES = ["config", "admission", "waiting-room", "proxy", "loadtest"]
+CRATES = tomllib.loads(Path("Cargo.toml").read_text())["workspace"]["members"]
 ROOTS = {"lib", "main"}
 TEST_FILE = re.compile(r"tests|testing|fuzzed\w*")
 TEST_MODULE = re.compile(r"^#\[cfg\(test\)\]\n(?:#\[.*\n)*(?:pub(?:\(\w+\))? )?mod \w+ \{.*?^\}", re.M | re.S)
@@ -60,6 +61,8 @@ for source in (Path(crate, "src") for crate in CRATES):
         for path in filter(None, used(module, file.read_text())):
             if path[0] in top - {module[0]}:
                 uses[module[0]].setdefault(path[0], f"{file} uses {'::'.join(path)}")
+    if not files:
+        sys.exit(f"{source}: no modules found")
     seen = set()
     if found := next(filter(None, (circle(uses, module, [], seen) for module in sorted(top))), None):
         failed = True

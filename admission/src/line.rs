@@ -258,6 +258,7 @@ impl Line {
         }
         self.silent_ms += silent_ms;
         self.due.postpone(silent_ms);
+        self.hush.postpone(silent_ms);
         // A page that gets no answer asks again after twice as long each time, and no later than that.
         let back_ms = u32::try_from(gone_ms * 2 + SILENT_MS).unwrap_or(u32::MAX).min(PAGE_BACK_MS_MAX);
         if !node_was_there {

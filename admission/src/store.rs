@@ -11,7 +11,7 @@ use sluice_config::Name;
 
 pub use self::{
     checkup::{Checkup, Finding, Severity},
-    embedded::{Embedded, RESTORED},
+    embedded::{Embedded, LOCK, RESTORED},
     lent::Lent,
     redis::{Board, Condition, Note, Redis},
 };

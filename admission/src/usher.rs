@@ -25,7 +25,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -74,6 +74,8 @@ pub struct Counts {
     pub unanswered: AtomicU64,
     /// Visitors called by this node's steps.
     pub called: AtomicU64,
+    /// Times at which most visitors near the head were found not to ask.
+    pub hushes: AtomicU64,
 }
 
 /// The handle of an usher, shared by all threads of the node.
@@ -89,6 +91,7 @@ pub struct Usher {
     changes: mpsc::Sender<Wanted>,
     counts: Counts,
     heard: SetOnce<()>,
+    is_left: AtomicBool,
 }
 
 /// Where the answer goes. Dropped, it learns that the line could not be asked.
@@ -197,6 +200,7 @@ impl Usher {
             changes: wanted,
             counts: Counts::default(),
             heard: SetOnce::new(),
+            is_left: AtomicBool::new(false),
         });
         let operators = HashMap::new();
         let usher_handle = Arc::downgrade(&usher);
@@ -256,6 +260,11 @@ impl Usher {
     /// Changes the rules of the file from the next step on.
     pub fn set_rules(&self, rules: Rules) {
         self.rules.store(Arc::new(rules));
+    }
+
+    /// The node's visitors go to another one from now on, as it drains or is followed: that they do not come back says nothing.
+    pub fn is_left(&self) {
+        self.is_left.store(true, Ordering::Relaxed);
     }
 
     /// What was counted.

@@ -167,6 +167,37 @@ fn ten_thousand_seats_are_healed() {
     after(&mut twins, 3_000, seen(1..=20_000, 4_000));
 }
 
+/// A node knows of more seats than one call holds; the one with the highest number is in the last call.
+#[test]
+fn numbers_are_skipped_from_the_highest_seat_that_a_node_knows_of_in_whichever_call_it_is() {
+    let bench = Bench::default();
+    let rules = Rules { release_per_minute: 60_000, burst: 10_000, max_waiting: 1_000_000, ..rules() };
+    let mut twins = Twins::new(&bench, "seats", rules);
+    after(&mut twins, 0, newcomers(0..3_000, 28_000));
+    let mut known = twins.known();
+    let clock_ms = known.clock_ms.unwrap();
+    known.due.push((known.lanes[0].issued + 75, clock_ms + 5_000));
+    twins.lose();
+    let outcome = twins.step(&Batch { known, ..Batch::default() });
+    assert_eq!(outcome.summary.lanes[0].gaps, [(3_076, 3_075 + (1 << 17))]);
+}
+
+/// Seats that are kept for longer than the rules have it are cut in the next step.
+#[test]
+fn a_seat_that_the_first_call_of_a_step_has_merged_is_not_cut_by_the_second() {
+    let bench = Bench::default();
+    let rules = Rules { release_per_minute: 60_000, burst: 10_000, max_waiting: 1_000_000, ..rules() };
+    let mut twins = Twins::new(&bench, "cut", rules);
+    after(&mut twins, 0, newcomers(0..3_000, 28_000));
+    after(&mut twins, 100, asks(1..2, true));
+    let known = twins.known();
+    twins.lose();
+    twins.rules.seat_ms = 2_000;
+    twins.step(&Batch { known, ..Batch::default() });
+    let outcomes = [1_900, 1_900, 1_900].map(|ms| after(&mut twins, ms, Batch::default()).summary.inside);
+    assert_eq!(outcomes, [1, 1, 0]);
+}
+
 #[test]
 fn large_numbers_stay_exact() {
     let bench = Bench::default();

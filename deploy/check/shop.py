@@ -12,9 +12,9 @@ from tools import ROOT, Failed, free_ports, process, run, until
 HOST = "shop.example.com"
 # The same shop, for clients that cannot name another host than they connect to.
 LOCAL = "localhost"
-# Nobody ever comes in here.
+# No visitor is ever let in here.
 HELD = "held.example.com"
-# Nobody waits, and everybody gets a pass.
+# No visitor waits, and each gets a pass.
 ADMITS = "release_per_minute = 6000\nburst = 1000\n"
 
 

@@ -50,7 +50,7 @@ const SESSION_IDLE_S: u32 = 10;
 const CLAIM_WITHIN_S: u32 = 45;
 /// Of everybody's lane and of the members'.
 const WEIGHTS: [u32; 2] = [1, 3];
-/// Of the time in which everybody can be called, so much has changes in it.
+/// Of the time in which everybody can be called, this share has changes in it.
 const CHANGES_SHARE: f64 = 0.8;
 /// What a run may take beyond the time in which everybody can be called.
 const SLACK_S: f64 = 120.0;

@@ -15,12 +15,12 @@ const WINDOW_MS: u64 = 60_000;
 pub(super) struct Delay {
     /// By how much at most, in seconds.
     pause_s: f64,
-    /// So many calls further on it is all of it, and before that in proportion.
+    /// After this many calls it is the whole pause, and before that in proportion.
     calls: f64,
 }
 
 impl Delay {
-    /// How much later the visitor is called before whom so many others are, in seconds.
+    /// How much later a visitor is called who has this many others in front, in seconds.
     pub(super) fn of(&self, calls: f64) -> f64 {
         if calls < self.calls { self.pause_s * calls / self.calls } else { self.pause_s }
     }
@@ -29,7 +29,7 @@ impl Delay {
 /// What was called within the last minute.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Minute {
-    /// When so many had been called in all, once a second; the first is as old as the window, or older.
+    /// Once a second: the time, and how many had been called in all by then; the first is as old as the window, or older.
     called: VecDeque<(u64, u64)>,
 }
 
@@ -59,7 +59,7 @@ impl Minute {
         let ends = self.called.iter().skip(1).map(|&(at_ms, _)| at_ms).chain([summary.now_ms]);
         for (&(_, before), at_ms) in self.called.iter().zip(ends) {
             let leave_s = (at_ms + WINDOW_MS).saturating_sub(summary.now_ms) as f64 / 1e3;
-            // So many may be called before those leave that were called in this second.
+            // As many may be called before those of this second leave the window.
             let calls = (per_minute - summary.called_total.saturating_sub(before) as f64).max(0.0);
             let pause_s = leave_s - calls * 60.0 / per_minute;
             if pause_s > longest.pause_s {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
     use crate::line::tests::rules;
 
-    /// So many calls at once, then so many a minute, in a line of 60 a minute; as of so many seconds after.
+    /// A number of calls at once, then a number a minute, in a line of 60 a minute; seen a number of seconds later.
     fn delay(burst: u64, per_minute: u64, seconds: u64) -> Delay {
         let rules = rules();
         let (mut minute, mut summary) = (Minute::default(), Summary::default());

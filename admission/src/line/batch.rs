@@ -41,13 +41,17 @@ impl Batch {
     pub(crate) fn tops(&self) -> [u64; LANES_MAX] {
         let marks = self.inside.iter().chain(&self.admitted).chain(&self.ended).copied();
         let seen = self.seen.iter().map(|seen| seen.number).chain(self.asks.iter().map(|ask| ask.number));
-        let mut tops = [0; LANES_MAX];
-        for number in marks.chain(seen) {
-            let top = &mut tops[slot_of(number)];
-            *top = number.max(*top);
-        }
-        tops
+        highest(marks.chain(seen))
     }
+}
+
+fn highest(numbers: impl Iterator<Item = u64>) -> [u64; LANES_MAX] {
+    let mut tops = [0; LANES_MAX];
+    for number in numbers {
+        let top = &mut tops[slot_of(number)];
+        *top = number.max(*top);
+    }
+    tops
 }
 
 /// What a node knows of the line from its last outcome.
@@ -81,6 +85,13 @@ pub struct Known {
     pub due: Vec<(u64, u64)>,
     /// Numbers inside, and until when.
     pub inside: Vec<(u64, u64)>,
+}
+
+impl Known {
+    /// The highest number of each lane that has, or had, a seat, by slot; 0: none.
+    pub(crate) fn tops(&self) -> [u64; LANES_MAX] {
+        highest(self.inside.iter().chain(&self.due).map(|&(number, _)| number))
+    }
 }
 
 /// What a node knows of one lane.

@@ -70,12 +70,7 @@ impl Line {
         }
         self.rate.merge(&known.calls);
         self.ended.learn(known.ended_ms.unwrap_or_default());
-        let mut tops = [0; LANES_MAX];
-        for (number, _) in self.known_seats(&known.inside).chain(self.known_seats(&known.due)) {
-            let top: &mut u64 = &mut tops[slot_of(number)];
-            *top = number.max(*top);
-        }
-        for &top in tops.iter().filter(|&&top| top > 0) {
+        for top in known.tops().into_iter().filter(|&top| top > 0) {
             let lane = self.lane_up_to(top);
             lane.issued = lane.issued.max(top);
         }

@@ -252,7 +252,7 @@ impl Line {
 pub enum Reason {
     /// The operator holds the line.
     Paused,
-    /// Every seat is taken; the next visitor is called when somebody leaves.
+    /// Every seat is taken; the next visitor is called when another leaves.
     SeatsTaken,
     /// The store is unavailable; places are kept.
     StoreAway,

@@ -37,6 +37,9 @@ use crate::line::{Batch, Known, Line, Lookup, Minute, Outcome, Reading, Rules, S
 /// first, and each line of it then goes on as one that went back in time.
 pub const RESTORED: &str = "restored";
 
+/// The file by whose lock a state directory is one program's, or in a fleet one node's.
+pub const LOCK: &str = "lock";
+
 /// Lines in this process. A step is written to the line's journal before it is answered, so a killed process
 /// loses nothing; the journal reaches the disk within a second. Used on a tokio runtime.
 pub struct Embedded {

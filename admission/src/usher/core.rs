@@ -135,6 +135,16 @@ impl<W> Core<W> {
         self.marks.take_dropped()
     }
 
+    /// How many times most visitors near the head were found not to ask since the last time.
+    pub fn take_hushes(&mut self) -> u64 {
+        self.hush.take_noticed()
+    }
+
+    /// The node's visitors go to another one from now on.
+    pub fn is_left(&mut self) {
+        self.hush.is_left();
+    }
+
     /// When to wake this usher, if nothing else happens before.
     pub fn wake_at(&self) -> Instant {
         let at = self.next_at();
@@ -199,6 +209,7 @@ impl<W> Core<W> {
             flight.round.let_go(actions);
         }
         self.speedometers = PerLane::default();
+        self.hush.forget();
         self.let_go(actions);
     }
 
@@ -315,6 +326,9 @@ impl<W> Core<W> {
             if matches!(verdict, Verdict::Inside { .. } | Verdict::Spent) {
                 self.hush.is_done(ask.number);
             }
+        }
+        if outcome.summary.epoch != self.view.summary.epoch {
+            self.hush.forget();
         }
         self.memory.learn(&flight.rules, flight.round.told(), &outcome);
         let control = self.memory.control().clone();

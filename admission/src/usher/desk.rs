@@ -112,6 +112,9 @@ impl<S: Store> Desk<S> {
             };
             let Some(usher) = self.usher.upgrade() else { return };
             let rules = usher.rules.load_full();
+            if usher.is_left.load(Ordering::Relaxed) {
+                self.core.is_left();
+            }
             let answered = matches!(event, Event::Answered { .. });
             if matches!(event, Event::Wake) {
                 if now() >= wake.into_std() {
@@ -143,6 +146,7 @@ impl<S: Store> Desk<S> {
             self.core.handle(at, Event::Mark(mark), rules, actions);
         }
         usher.counts.marks_dropped.fetch_add(self.core.take_marks_dropped(), Ordering::Relaxed);
+        usher.counts.hushes.fetch_add(self.core.take_hushes(), Ordering::Relaxed);
     }
 
     fn act(&mut self, usher: &Usher, actions: &mut Vec<Action<Waiter>>) {

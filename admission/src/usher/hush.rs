@@ -12,9 +12,9 @@ use std::{
 
 use crate::estimate::jitter_ms;
 
-/// Who was told to ask again within this time is near the head.
+/// A visitor whose pause is at most this is near the head.
 const NEAR_MS_MAX: u32 = 4_000;
-/// A visitor who has not asked so long after the time it was told has not asked in time. Less than the shortest grace.
+/// A visitor who is later than this has not asked in time. Less than the shortest grace.
 const IN_TIME_MS: u64 = 500;
 const IN_TIME: Duration = Duration::from_millis(IN_TIME_MS);
 /// Visitors are counted by the time at which they should have asked, in steps of this length.
@@ -24,18 +24,20 @@ const STEPS: usize = 128;
 const _: () = assert!((NEAR_MS_MAX + NEAR_MS_MAX / 10) as u64 + IN_TIME_MS <= STEPS as u64 / 2 * STEP_MS);
 /// How many of the last steps are judged at most: two seconds.
 const JUDGED_MAX: u64 = 16;
-/// So many must have been expected, by what is usual, or chance alone brings silence about.
+/// At least this many must have been expected, by what is usual: of fewer, chance alone may keep all silent.
 const EXPECTED_MIN: f64 = 12.0;
+/// Where visitors ask any node of a fleet, chance does more: this is added, times the share that usually does not ask.
+const EXPECTED_MORE: f64 = 12.0;
 /// It is a hush if not even one in this many of them has asked.
 const ONE_IN: f64 = 4.0;
-/// What is usual is known from so many visitors; with this many more, older ones count half.
+/// What is usual is known from the first number of visitors on; above the second, older ones count half.
 const USUAL_MIN: f64 = 50.0;
 const USUAL_MAX: f64 = 1_000.0;
-/// After one it takes so long until it is measured how late visitors are now.
+/// How long it takes after a hush to measure how late visitors are now.
 const LATELY: Duration = Duration::from_secs(10);
-/// Who has left is counted as waiting for at most so long.
+/// Visitors who have left are counted as waiting for at most this long.
 const COUNTED: Duration = Duration::from_secs(120);
-/// For so long the line is told: an attempt may fail.
+/// For this long each batch reports it: an attempt may fail.
 const TOLD: Duration = Duration::from_secs(1);
 /// Most visitors awaited at once; more are not.
 const AWAITED_MAX: usize = 4_096;
@@ -53,6 +55,9 @@ pub(super) struct Hush {
     usual: Share,
     /// The last one.
     last: Option<Noticed>,
+    /// The node loses its visitors to another one: their silence says nothing.
+    is_left: bool,
+    noticed: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,7 +92,7 @@ struct Share {
 }
 
 impl Hush {
-    /// A visitor has asked, and was told to ask again after `told_ms`; 0: whenever it can.
+    /// A visitor has asked, and is to ask again after `told_ms`; 0: whenever it can.
     pub(super) fn asked(&mut self, number: u64, at: Instant, told_ms: u32) {
         let began = *self.began.get_or_insert(at);
         if let Some(awaited) = self.awaited.remove(&number) {
@@ -99,7 +104,7 @@ impl Hush {
                 self.step(awaited.step).in_time += 1;
             }
         }
-        if told_ms == 0 || told_ms > NEAR_MS_MAX || self.awaited.len() >= AWAITED_MAX {
+        if self.is_left || told_ms == 0 || told_ms > NEAR_MS_MAX || self.awaited.len() >= AWAITED_MAX {
             return;
         }
         let jitter = Duration::from_millis(jitter_ms(told_ms));
@@ -122,6 +127,21 @@ impl Hush {
         if let Some(step) = self.steps.get_mut(place).filter(|step| step.index == index) {
             step.due = step.due.saturating_sub(1);
         }
+    }
+
+    /// The node's visitors go to another one from now on.
+    pub(super) fn is_left(&mut self) {
+        *self = Self { is_left: true, noticed: self.noticed, ..Self::default() };
+    }
+
+    /// All have other numbers now.
+    pub(super) fn forget(&mut self) {
+        *self = Self { is_left: self.is_left, noticed: self.noticed, ..Self::default() };
+    }
+
+    /// How many have been noticed since the last time.
+    pub(super) fn take_noticed(&mut self) -> u64 {
+        std::mem::take(&mut self.noticed)
     }
 
     /// Whether there was one lately: what was measured before may not hold any more.
@@ -149,6 +169,7 @@ impl Hush {
     /// Whether there is a hush.
     pub(super) fn is_on(&mut self, now: Instant) -> bool {
         if let Some(share) = self.judge(now) {
+            self.noticed += 1;
             self.last = Some(Noticed { at: now, share, due: self.due_per_step(), are_back: None });
             // What was usual is not any more, until it is seen again what is.
             self.usual = Share::default();
@@ -172,12 +193,14 @@ impl Hush {
         if self.usual.due < USUAL_MIN {
             return None;
         }
+        let usual = self.usual.in_time / self.usual.due;
+        let expected_min = EXPECTED_MIN + EXPECTED_MORE * (1.0 - usual);
         let (mut expected, mut in_time) = (0.0, 0.0);
         for index in (now_step.saturating_sub(JUDGED_MAX)..now_step).rev() {
             let step = *self.step(index);
-            expected += f64::from(step.due) * self.usual.in_time / self.usual.due;
+            expected += f64::from(step.due) * usual;
             in_time += f64::from(step.in_time);
-            if expected >= EXPECTED_MIN {
+            if expected >= expected_min {
                 return (in_time * ONE_IN < expected).then_some(in_time / expected);
             }
         }

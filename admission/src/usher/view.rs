@@ -84,7 +84,7 @@ impl View {
         self.answers_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
-    /// Which numbers are called by time while the store is away, if the line calls at all.
+    /// Which numbers are called by time while the store is unavailable, if the line calls at all.
     pub(crate) fn trickle(&self) -> Option<Trickle> {
         self.away.and_then(|away| away.trickle)
     }

@@ -2,9 +2,9 @@
 //!
 //! | bound | value | at the bound |
 //! |---|--:|---|
-//! | an answer | 2 s | asked once more, then the next resolver |
-//! | an answer over UDP | 4 KiB; one that is cut is asked for over TCP | |
-//! | an answer over TCP | 64 KiB | |
+//! | an answer | 2 s | asked once more over UDP, then the next resolver |
+//! | an answer over UDP | 4 KiB | it is cut, and asked for over TCP |
+//! | an answer over TCP | 64 KiB, as its length has two bytes | |
 
 #[cfg(test)]
 mod tests;
@@ -79,13 +79,12 @@ pub fn ask(resolver: SocketAddr, host: &str, kind: TYPE) -> io::Result<Vec<u8>> 
         }
     }
     let answer = answer.map_err(because)?;
-    let is_cut = Packet::parse(&answer).is_ok_and(|packet| packet.has_flags(PacketFlag::TRUNCATION));
-    if is_cut { by_tcp(resolver, &query).map_err(because) } else { Ok(answer) }
+    if is_cut(&answer, &query) { by_tcp(resolver, &query).map_err(because) } else { Ok(answer) }
 }
 
 fn query(host: &str, kind: TYPE) -> io::Result<Vec<u8>> {
     let malformed = |error| io::Error::new(io::ErrorKind::InvalidInput, format!("{host}: {error}"));
-    // Seeded anew for each, and the port is the system's choice: who does not see the question cannot answer it.
+    // Not to be foreseen from outside, like the port, which is the system's choice: who does not see the question cannot answer it.
     let id = u16::from_be_bytes(first_two(RandomState::new().hash_one(host).to_be_bytes()));
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);
@@ -116,7 +115,7 @@ fn by_udp(resolver: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
             received => received?,
         };
-        if answers(&bytes[..length], query) {
+        if answers(&bytes[..length], query) || is_cut(&bytes[..length], query) {
             bytes.truncate(length);
             return Ok(bytes);
         }
@@ -124,21 +123,47 @@ fn by_udp(resolver: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn by_tcp(resolver: SocketAddr, query: &[u8]) -> io::Result<Vec<u8>> {
+    let until = Instant::now() + ANSWER_WITHIN;
     let mut stream = TcpStream::connect_timeout(&resolver, ANSWER_WITHIN)?;
-    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     stream.set_write_timeout(Some(ANSWER_WITHIN))?;
     let length = u16::try_from(query.len()).map_err(io::Error::other)?;
     stream.write_all(&[&length.to_be_bytes()[..], query].concat())?;
     let mut length = [0; 2];
-    stream.read_exact(&mut length)?;
+    read_until(&mut stream, &mut length, until)?;
     let mut bytes = vec![0; usize::from(u16::from_be_bytes(length))];
-    stream.read_exact(&mut bytes)?;
+    read_until(&mut stream, &mut bytes, until)?;
     if answers(&bytes, query) { Ok(bytes) } else { Err(io::Error::other("another question was answered")) }
+}
+
+/// Fills `bytes`, however slowly they come, until then.
+fn read_until(stream: &mut TcpStream, mut bytes: &mut [u8], until: Instant) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(bytes)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            length => bytes = &mut bytes[length..],
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is the beginning of an answer to a question with this number (RFC 1035, 4.1.1), cut as it may be.
+fn is_cut(bytes: &[u8], query: &[u8]) -> bool {
+    const RESPONSE_AND_TRUNCATED: u8 = 0x82;
+    let is_ours = bytes.get(..2).is_some_and(|id| query.get(..2) == Some(id));
+    is_ours && bytes.get(2).is_some_and(|flags| flags & RESPONSE_AND_TRUNCATED == RESPONSE_AND_TRUNCATED)
 }
 
 /// Whether it is a whole answer to this very question.
 fn answers(bytes: &[u8], query: &[u8]) -> bool {
     let (Ok(answer), Ok(query)) = (Packet::parse(bytes), Packet::parse(query)) else { return false };
-    let name = |packet: &Packet<'_>| Some(packet.questions.first()?.qname.to_string().to_ascii_lowercase());
-    answer.id() == query.id() && answer.has_flags(PacketFlag::RESPONSE) && name(&answer) == name(&query)
+    let asked = |packet: &Packet<'_>| {
+        let question = packet.questions.first()?;
+        Some((question.qname.to_string().to_ascii_lowercase(), question.qtype))
+    };
+    answer.id() == query.id() && answer.has_flags(PacketFlag::RESPONSE) && asked(&answer) == asked(&query)
 }

@@ -119,9 +119,9 @@ impl Changed {
         for (number, (node, before)) in fleet.nodes.iter().zip(before).enumerate() {
             let has_said = |now: &Counts| now.reloads + now.reloads_refused > before.reloads + before.reloads_refused;
             let after = until(node, has_said).await?;
-            let was_refused = after.as_ref().is_none_or(|after| after.reloads_refused > before.reloads_refused);
-            if was_refused != is_broken {
-                self.wrong.push(format!("{setting:?} at node {number}: refused {was_refused}, {after:?}"));
+            let was_refused = after.map(|after| after.reloads_refused > before.reloads_refused);
+            if was_refused != Some(is_broken) {
+                self.wrong.push(format!("{setting:?} at node {number}: refused {was_refused:?}"));
             }
         }
         Ok(())
@@ -139,24 +139,26 @@ impl Changed {
         }
         let deadline = Instant::now() + VERDICT_WITHIN;
         let mut why = None;
+        // `None`: no verdict.
         let followed = loop {
             let before = Counts::of(node).await?;
             node.server.signal(Signal::USR2)?;
             let is_over = |now: &Counts| now.pid != before.pid || now.upgrades_refused > before.upgrades_refused;
             match until(node, is_over).await? {
-                Some(after) if after.pid != before.pid => break Some(after.pid),
+                Some(after) if after.pid != before.pid => break Some(Some(after.pid)),
                 // There may still be older processes, as many as there may be.
                 Some(after) if !is_broken && Instant::now() < deadline => {
                     why = after.why;
                     sleep(LOOK_EVERY * 25).await;
                 }
-                _ => break None,
+                Some(_) => break Some(None),
+                None => break None,
             }
         };
-        if let Some(pid) = followed {
+        if let Some(Some(pid)) = followed {
             node.server.is_followed_by(pid);
         }
-        if followed.is_none() != is_broken {
+        if followed.map(|by| by.is_none()) != Some(is_broken) {
             self.wrong.push(format!("upgrade {at} of node {number}: followed by {followed:?}, {why:?}"));
         }
         if is_broken {
@@ -181,7 +183,7 @@ impl Changed {
     }
 }
 
-/// Waits until a node's counts are so; `None`: they never were.
+/// Waits until a node's counts fulfil this; `None`: not in time.
 async fn until(node: &Node, are_so: impl Fn(&Counts) -> bool) -> Result<Option<Counts>, Failed> {
     let looked = timeout(VERDICT_WITHIN, async {
         loop {

@@ -24,6 +24,11 @@ use crate::sinks::time;
 
 /// Name of the file in the state directory.
 pub(crate) const FILE: &str = "audit.jsonl";
+
+/// Whether this is the name of the log, or of a full file of it.
+pub(crate) fn is_log(name: &str) -> bool {
+    name == FILE || file::rolled_last(name.as_ref()).is_some()
+}
 /// Longest reason that is kept, in bytes; the API refuses longer ones.
 pub(crate) const WHY_BYTES_MAX: usize = 500;
 

@@ -27,9 +27,9 @@ pub(crate) const CONNECTIONS_MAX: usize = 512;
 /// How long a head may take, and a connection wait for the next one.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// How long the last request of a connection may be on its way when serving ends.
-const LAST_REQUEST_WITHIN: Duration = Duration::from_millis(100);
+pub(crate) const LAST_REQUEST_WITHIN: Duration = Duration::from_millis(100);
 /// How long the last answers may take when serving ends; streams of events are broken off then, and opened anew by the page.
-const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(2);
+pub(crate) const LAST_ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// After a failure to accept, as when there is no descriptor left.
 const PAUSE: Duration = Duration::from_millis(50);
 

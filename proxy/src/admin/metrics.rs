@@ -1,4 +1,4 @@
-//! What a scrape is told: what the node counts, and what is read from its owners at that moment.
+//! What a scrape gets: what the node counts, and what is read from its owners at that moment.
 
 mod lanes;
 mod lines;

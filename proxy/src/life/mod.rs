@@ -34,6 +34,7 @@ use crate::{
         access::{Access, void::Void},
         api::Api,
         audit::Audit,
+        listen::{LAST_ANSWER_WITHIN, LAST_REQUEST_WITHIN},
         probes::{self, Probes},
     },
     life::duties::Duties,
@@ -53,7 +54,7 @@ pub(crate) const LINES_ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const LINE_THREADS: usize = 2;
 
 /// How long a process that is followed lives on at least: a health check that has just come to it has its answer then.
-const PROBES_WITHIN: Duration = Duration::from_secs(1);
+const LIVES_ON_MIN: Duration = LAST_REQUEST_WITHIN.saturating_add(LAST_ANSWER_WITHIN);
 /// How long a start waits for the certificates that the node has kept.
 const CERTIFICATES_WITHIN: Duration = Duration::from_secs(10);
 /// How often it is looked whether older processes have ended.
@@ -238,7 +239,9 @@ impl Life {
     /// A process that is followed by another one ends at once if it is asked to.
     pub(crate) fn until(mut self, mut stops: Stops, end: impl AsyncFnOnce(&mut Self, &mut Stops) -> End) {
         let beside = self.beside().clone();
-        match beside.block_on(end(&mut self, &mut stops)) {
+        let end = beside.block_on(end(&mut self, &mut stops));
+        self.node.is_left();
+        match end {
             End::Asked => beside.block_on(self.open.close(&self.leaving)),
             End::Followed => {
                 self.listeners.close();
@@ -246,7 +249,7 @@ impl Life {
                 self.followed.send_replace(true);
                 let drained = async {
                     // Probes that have been let in are answered in this time, too.
-                    tokio::join!(self.open.leave_to_another(), sleep(PROBES_WITHIN));
+                    tokio::join!(self.open.leave_to_another(), sleep(LIVES_ON_MIN));
                     // Those who were before this process ask it for the lines, and it asks the one behind it.
                     let _ = timeout(self.drain_timeout, self.older.ended()).await;
                 };

@@ -1,8 +1,8 @@
-//! The duty of telling webhooks: events are found in what the node knows, and each is sent by one node of a fleet.
+//! The duty of sending webhooks: events are found in what the node knows, and each is sent by one node of a fleet.
 //!
 //! Every node finds the same events ([`watch`]). Which of them sends an attempt is decided in the store: the first to claim it,
 //! for [`CLAIM`]. So an event is sent once as a rule, by another node if the sender dies, and by each node while the store is
-//! away. What is kept and how it is sent, with the bounds of both, is in [`sinks::webhooks`](crate::sinks::webhooks).
+//! unavailable. What is kept and how it is sent, with the bounds of both, is in [`sinks::webhooks`](crate::sinks::webhooks).
 //!
 //! | bound | value | at the bound |
 //! |---|--:|---|

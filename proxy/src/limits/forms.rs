@@ -18,7 +18,7 @@ impl Default for FormRoom {
 }
 
 impl FormRoom {
-    /// So many bytes of it, until what is returned is dropped. `None`: so much is not free.
+    /// Takes this many bytes of it, until the permit is dropped. `None`: less is free.
     pub(crate) fn take(&self, bytes: u32) -> Option<OwnedSemaphorePermit> {
         self.0.clone().try_acquire_many_owned(bytes).ok()
     }

@@ -13,7 +13,7 @@ use std::{
 use sluice_admission::{
     line::{Batch, Lookup, Minute, Outcome, Rules, Summary},
     store::{
-        Checkup, Condition, Embedded, LineId, Redis, Store, StoreError,
+        Checkup, Condition, Embedded, LOCK, LineId, Redis, Store, StoreError,
         lent::{Answer, Question, line_of},
     },
     usher::Keepsake,
@@ -40,7 +40,7 @@ pub(crate) struct Kept {
 
 impl Kept {
     fn open(dir: &Path) -> io::Result<Self> {
-        let path = dir.join("lock");
+        let path = dir.join(LOCK);
         let opened = fs::create_dir_all(dir).and_then(|()| OpenOptions::new().create(true).append(true).open(path));
         let lock = match opened {
             Ok(lock) => Some(lock),
@@ -55,8 +55,13 @@ impl Kept {
                 let text = "another program has it to itself: a restore, or a node that keeps its lines there";
                 Err(io::Error::new(io::ErrorKind::ResourceBusy, text))
             }
-            // Not every file system has locks.
-            _ => Ok(Self { dir: dir.to_owned(), _lock: lock }),
+            refused => {
+                // Not every file system has locks.
+                if let Some(Err(TryLockError::Error(error))) = refused {
+                    tracing::warn!(dir = %dir.display(), %error, "state directory cannot be locked");
+                }
+                Ok(Self { dir: dir.to_owned(), _lock: lock })
+            }
         }
     }
 }

@@ -1,20 +1,20 @@
-//! When work of which there is one in a node ends.
+//! When work ends that goes on beside the requests.
 
 use tokio::sync::watch;
 
-/// Says when the duties end, or other work of which there is one in a node.
+/// Hears when some work is to end.
 #[derive(Clone, Debug)]
 pub(crate) struct Ends(watch::Receiver<bool>);
 
 impl Ends {
-    /// They end when this becomes true, or is gone.
+    /// It ends when this becomes true, or is gone.
     pub(crate) fn when(ending: &watch::Sender<bool>) -> Self {
         Self(ending.subscribe())
     }
 
-    /// Waits until they end.
+    /// Waits until it is to end.
     pub(crate) async fn wait(&mut self) {
-        // The sender is gone: they have ended.
+        // The sender is gone: it has ended.
         let _ = self.0.wait_for(|&ends| ends).await;
     }
 }

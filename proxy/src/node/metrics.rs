@@ -27,7 +27,7 @@ pub(crate) struct Metrics {
     /// Client connections cut for what they sent, or for sending or taking it too slowly.
     pub(crate) connections_cut: IntCounter,
     cut: IntCounterVec,
-    /// Connections to the API closed unread at the bound.
+    /// Connections to the API, or for health and metrics, closed unread at the bound.
     pub(crate) admin_connections_refused: IntCounter,
     /// Attempts to tell a webhook, by what became of them.
     pub(crate) webhook_attempts: IntCounterVec,

@@ -227,6 +227,11 @@ impl Node {
         !self.leaving.load(Ordering::Relaxed) && gates.all(|gate| gate.usher.has_heard())
     }
 
+    /// Its visitors go to another node or process from now on.
+    pub(crate) fn is_left(&self) {
+        self.routes().sites().iter().flat_map(|site| site.gates()).for_each(|gate| gate.usher.is_left());
+    }
+
     /// The lines of this node of which something holds.
     pub(crate) fn lines_where(&self, holds: impl Fn(&Usher) -> bool) -> Vec<LineId> {
         let routes = self.routes();

@@ -6,7 +6,7 @@
 //! 1. [`syntax::wire`]: the bytes of a connection, before the parser under us has smoothed them over.
 //!    [`syntax::mend`] escapes what the parser would refuse without need.
 //! 2. [`syntax::strict`]: what RFC 9110 and 9112 demand of a request head. Gives the host, the path and the framing.
-//! 3. [`client`]: who is really at the other end, and what the origin is told about it.
+//! 3. [`client`]: who is really at the other end, and what the origin learns of it.
 //! 4. [`path`]: the one form of a path that queues are matched on, or a refusal.
 //! 5. [`kind`]: a page, a fetch, a form, an upgrade… which decides the shape of the answer.
 //! 6. [`cookies`]: our tokens among everybody's cookies; and none of them for the origin.

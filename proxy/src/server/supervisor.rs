@@ -8,18 +8,25 @@ use std::time::Duration;
 
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::transport::listeners::Handed;
+
+/// How long a service manager may take to hear what must be said in order.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Visitors are served from now on.
 pub(crate) fn ready() {
     tell(&[NotifyState::Ready]);
 }
 
-/// Another process is the node from now on. Said by the one before it, which is the one that is listened to.
-pub(crate) fn followed_by(process: u32) {
-    tell(&[NotifyState::MainPid(process)]);
+/// This process is the node from now on. Said by the one before it, which is the one that is listened to. A manager that reads
+/// nothing does not hold it up.
+pub(crate) async fn is_main(process: u32) {
+    let told = timeout(HEARD_WITHIN, spawn_blocking(move || tell(&[NotifyState::MainPid(process)])));
+    if told.await.is_err() {
+        tracing::warn!(process, "service manager not notified of the new main process");
+    }
 }
 
 /// The node drains, and ends.

@@ -1,4 +1,4 @@
-//! What the node tells others of its work, beside doing it.
+//! What the node reports of its work: access log and webhooks.
 
 pub(crate) mod access_log;
 pub(crate) mod tally;

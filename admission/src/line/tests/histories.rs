@@ -60,10 +60,12 @@ enum Event {
         ms: u32,
     },
     Retry,
-    /// All have asked lately; then a node notices a hush, and time goes by until it shows what it was.
+    /// All have asked lately; then a node notices a hush, and time goes by until it shows what it was. The one before is over, or
+    /// perhaps not.
     Hush {
         hold_ms: u32,
         back: bool,
+        over: bool,
     },
     WallClockSteps {
         ms: i64,
@@ -97,7 +99,8 @@ fn event() -> impl Strategy<Value = Event> {
         6 => prop_oneof![0..500u32, 0..20_000u32, 0..200_000u32].prop_map(|ms| Event::Pass { ms }),
         2 => prop_oneof![0..5_000u32, 0..200_000u32].prop_map(|ms| Event::Silence { ms }),
         2 => Just(Event::Retry),
-        8 => (0..9_000u32, prop::bool::weighted(0.3)).prop_map(|(hold_ms, back)| Event::Hush { hold_ms, back }),
+        8 => (0..9_000u32, prop::bool::weighted(0.3), prop::bool::weighted(0.7))
+            .prop_map(|(hold_ms, back, over)| Event::Hush { hold_ms, back, over }),
         1 => (-700_000..700_000i64).prop_map(|ms| Event::WallClockSteps { ms }),
         1 => Just(Event::Restart),
         1 => changed_rules().prop_map(Event::Rules),
@@ -263,18 +266,13 @@ impl World {
                 let inside = self.model.inside();
                 batch.ended.extend((!inside.is_empty()).then(|| inside[who % inside.len()]));
             }
-            Event::Pass { ms } => {
-                let last = std::mem::take(&mut self.last);
-                let end_ms = self.real_ms + u64::from(*ms);
-                while self.real_ms + 1_900 < end_ms {
-                    self.real_ms += 1_899;
-                    self.step(Batch::default());
-                }
-                (self.real_ms, self.last) = (end_ms, last);
-            }
+            Event::Pass { ms } => self.pass(u64::from(*ms)),
             Event::Silence { ms } => self.real_ms += u64::from(*ms),
             Event::Retry => batch = std::mem::take(&mut self.last),
-            Event::Hush { hold_ms, back } => {
+            Event::Hush { hold_ms, back, over } => {
+                if *over {
+                    self.pass(28_001);
+                }
                 let seen: Vec<_> = numbers.iter().map(|&number| Seen { number, hold_ms: *hold_ms }).collect();
                 self.step(Batch { seen: seen.clone(), ..Batch::default() });
                 self.step(Batch { hush: true, ..Batch::default() });
@@ -296,6 +294,16 @@ impl World {
             }
         }
         self.step(batch);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        let last = std::mem::take(&mut self.last);
+        let end_ms = self.real_ms + ms;
+        while self.real_ms + 1_900 < end_ms {
+            self.real_ms += 1_899;
+            self.step(Batch::default());
+        }
+        (self.real_ms, self.last) = (end_ms, last);
     }
 
     fn newcomers(&mut self, count: u8, newcomer: impl Fn(u64) -> Newcomer) -> Vec<Newcomer> {

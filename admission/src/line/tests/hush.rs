@@ -18,7 +18,7 @@ fn called_within(bench: &mut Bench, ms: u64) -> Vec<u64> {
     called
 }
 
-/// A line of forty of whom nobody has been called; those of the second half were told to ask later.
+/// A line of forty, none of them called yet; those of the second half ask later.
 fn line() -> Bench {
     let mut bench = Bench::new(Rules { burst: 1, mode: Mode::Hold, ..rules() });
     bench.join(40);

@@ -69,6 +69,8 @@ pub(super) struct Model {
     changes: Vec<(u64, Override)>,
     /// When the hush began that there is.
     hush_ms: Option<u64>,
+    /// Most have come back.
+    hush_is_over: bool,
     /// Whether the head waits for those who have not been heard of since.
     waits: bool,
     /// What happened in each minute; of histograms only how many there are.

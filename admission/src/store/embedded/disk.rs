@@ -23,7 +23,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::journal::Bounds;
+use super::{LOCK, journal::Bounds};
 
 /// Most lines that write, or are read back, at once.
 pub(super) const WRITES_MAX: u32 = 64;
@@ -61,7 +61,7 @@ impl Disk {
     /// Opens the directory, making it if need be, and takes its lock.
     pub(super) fn open(dir: &Path, bounds: Bounds, before: Option<Box<Before>>) -> io::Result<(Self, Lock)> {
         fs::create_dir_all(dir).map_err(|e| with_remedy(e, dir))?;
-        let lock = Lock::take(dir.join("lock"))?;
+        let lock = Lock::take(dir.join(LOCK))?;
         let of = |threads| Arc::new(Semaphore::new(threads));
         let (writes, syncs, rewrites) = (of(WRITES_MAX as usize), of(SYNCS_MAX), of(REWRITES_MAX));
         Ok((Self { dir: dir.to_owned(), bounds, before, writes, syncs, rewrites }, lock))

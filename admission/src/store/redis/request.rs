@@ -15,7 +15,7 @@ use super::{
     marks::{Group, groups},
     script::SHA,
 };
-use crate::line::{Batch, Control, Known, KnownLane, LaneRule, Newcomer, Override, Rules, slot_of};
+use crate::line::{Batch, Control, Known, KnownLane, LaneRule, Newcomer, Override, Rules};
 
 /// Most work in one call besides newcomers and asks, of which the caller's batch sets the bound. About a
 /// microsecond of server time each.
@@ -41,8 +41,7 @@ pub(super) struct Clock {
 /// The calls that make one step, in their order.
 pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> Vec<Cmd> {
     let parts = split(batch);
-    let tops = batch.tops();
-    let tops = &tops[..tops.iter().rposition(|&top| top > 0).map_or(0, |slot| slot + 1)];
+    let (tops, known_tops) = (batch.tops(), batch.known.tops());
     let slots = slots(batch);
     let last = parts.len() - 1;
     let call = |(i, part): (usize, Part)| {
@@ -54,7 +53,8 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
         put_known(&mut cmd, if i == 0 { known } else { &rest });
         let newcomers = if i == last { batch.newcomers.as_slice() } else { &[] };
         cmd.arg(u8::from(i == 0)).arg(u8::from(i == last));
-        put_list(&mut cmd, tops);
+        put_list(&mut cmd, up_to_last(&tops));
+        put_list(&mut cmd, if i == 0 { up_to_last(&known_tops) } else { &[] });
         cmd.arg(slots).arg(batch.newcomers.len()).arg(batch.away_since_ms).arg(u8::from(batch.hush));
         put_pairs(&mut cmd, if i == 0 { &known.calls } else { &[] });
         part.put(&mut cmd);
@@ -78,10 +78,13 @@ pub(super) fn sync(keys: &Keys, clock: Clock, rules: &Rules, batch: &Batch) -> V
 
 /// In the first how many slots there are lanes of which a batch has numbers.
 pub(super) fn slots(batch: &Batch) -> usize {
-    let known = batch.known.inside.iter().chain(&batch.known.due).map(|&(number, _)| slot_of(number));
-    let tops = batch.tops();
-    let marked = tops.iter().rposition(|&top| top > 0);
-    known.chain(marked).max().map_or(1, |slot| slot + 1).max(batch.known.lanes.len())
+    let (tops, known_tops) = (batch.tops(), batch.known.tops());
+    up_to_last(&tops).len().max(up_to_last(&known_tops).len()).max(batch.known.lanes.len()).max(1)
+}
+
+/// Without the slots behind the last one of which there are numbers.
+fn up_to_last(tops: &[u64]) -> &[u64] {
+    &tops[..tops.iter().rposition(|&top| top > 0).map_or(0, |slot| slot + 1)]
 }
 
 /// A call that only reads the line as of its last step.

@@ -58,7 +58,7 @@ fn resolver(udp: Says, tcp: Says) -> (SocketAddr, Arc<Mutex<usize>>) {
         let mut bytes = [0; 1500];
         while let Ok((length, peer)) = socket.recv_from(&mut bytes) {
             *count.lock().unwrap() += 1;
-            // What somebody else might send in between.
+            // What a stranger might send in between.
             socket.send_to(b"garbage", peer).unwrap();
             let mut other = bytes[..length].to_vec();
             other[0] ^= 1;

@@ -41,7 +41,7 @@ ASKED = {
 
 
 def begun(folder, start, stack):
-    """The server, in a folder that its workers may read as whoever they are."""
+    """The server, in a folder that its workers may read, whatever user they run as."""
     origin = folder / "origin"
     origin.mkdir()
     folder.chmod(0o755)

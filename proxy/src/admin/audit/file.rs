@@ -171,6 +171,6 @@ pub(super) fn matching(path: &Path, wanted: &dyn Fn(&Record) -> bool) -> io::Res
 }
 
 /// The last record of a full file, by its name.
-fn rolled_last(name: &std::ffi::OsStr) -> Option<u64> {
+pub(super) fn rolled_last(name: &std::ffi::OsStr) -> Option<u64> {
     name.to_str()?.strip_prefix("audit-")?.strip_suffix(".jsonl")?.parse().ok()
 }

@@ -71,6 +71,7 @@ pub(super) fn read(read: &mut Read, gate: &Gate, heard: &Heard) {
         ("line_steps_total", "Steps made by this node", &counts.steps),
         ("line_steps_failed_total", "Steps this node could not make", &counts.steps_failed),
         ("line_marks_dropped_total", "Marks of presence dropped at the bound", &counts.marks_dropped),
+        ("line_hushes_total", "Times at which most visitors near the head were found not to ask", &counts.hushes),
         ("line_unanswered_total", "Questions of visitors the line could not answer in time", &counts.unanswered),
     ] {
         read.counter(name, help, &labels, count.load(Ordering::Relaxed));

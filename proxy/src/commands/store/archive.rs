@@ -80,7 +80,7 @@ impl Writer {
         let mut draft = to.to_owned().into_os_string();
         draft.push(format!(".{}.draft", std::process::id()));
         let draft = Draft(draft.into());
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft.0)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft.0)?;
         let tar = tar::Builder::new(GzEncoder::new(BufWriter::new(file), Compression::default()));
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Ok(Self {

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sluice_admission::store::RESTORED;
+use sluice_admission::store::{LOCK, RESTORED};
 
 use super::archive::{List, Writer};
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Files that a node has for itself.
-const LEFT_OUT: [&str; 2] = ["lock", RESTORED];
+const LEFT_OUT: [&str; 2] = [LOCK, RESTORED];
 /// How files end that are being written, and get their name when they are whole.
 const UNFINISHED: [&str; 2] = ["draft", "new"];
 /// What directories are called that hold what a backup has replaced.
@@ -63,7 +63,7 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
 /// Writes an archive of a config directory and a state directory.
 fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
     let mut archive = Writer::begin(to, now_ms())?;
-    for path in files(config, 1)? {
+    for path in files(config, 1, true)? {
         let name = inside(config, &path)?;
         if name == "sluice.toml" || (name.starts_with("tenants/") && name.ends_with(".toml")) {
             archive.add(&format!("config/{name}"), File::open(&path).map_err(|error| at(&path, &error))?)?;
@@ -72,7 +72,7 @@ fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
     let mut added = Vec::new();
     for reading in 1.. {
         let mut vanished = false;
-        for path in files(state, 1)? {
+        for path in files(state, 1, false)? {
             let name = inside(state, &path)?;
             let is_unfinished = path.extension().and_then(OsStr::to_str).is_some_and(|end| UNFINISHED.contains(&end));
             if is_unfinished || LEFT_OUT.contains(&&*name) || name.starts_with(ASIDE) || added.contains(&name) {
@@ -102,8 +102,9 @@ fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Regular files of a directory and of those in it, `depth` deep, in the order of their names. None if it is not there.
-pub(super) fn files(dir: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
+/// Regular files of a directory and of those in it, `depth` deep, in the order of their names. None if it is not there. A
+/// mounted config is made of links; a state directory belongs to a user whose links are not followed.
+pub(super) fn files(dir: &Path, depth: usize, links: bool) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(|error| at(dir, &error))?,
@@ -112,9 +113,8 @@ pub(super) fn files(dir: &Path, depth: usize) -> io::Result<Vec<PathBuf>> {
     for entry in entries {
         let path = entry?.path();
         match fs::symlink_metadata(&path) {
-            Ok(about) if about.is_dir() && depth > 0 => files.append(&mut self::files(&path, depth - 1)?),
-            // A mounted config is made of links.
-            Ok(_) if path.is_file() => files.push(path),
+            Ok(about) if about.is_dir() && depth > 0 => files.append(&mut self::files(&path, depth - 1, links)?),
+            Ok(about) if about.is_file() || (links && path.is_file()) => files.push(path),
             _ => {}
         }
     }

@@ -1,16 +1,15 @@
 //! `sluice restore`: a node's config and state, as they were backed up.
 //!
 //! Nothing is lost by it: a config file that is there is kept, and state that is there is moved aside, if at all. What has been
-//! revoked since stays so. A restored
-//! line is an older copy of the line that was. It says so at the first step, by the rules for a store that went back in time:
+//! revoked since stays so. A restored line is an older copy of the line that was. It says so at the first step, by the rules for a store that went back in time:
 //! it skips numbers, so none is given twice, calls no visitor for 2 s, and takes the number of everyone who returns with a
 //! ticket for a place.
 
 use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, lchown},
+    io::{self, Read},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown, lchown},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -22,7 +21,7 @@ use super::{
     backup::{ASIDE, line_of, lines_in},
 };
 use crate::{
-    admin::access::void,
+    admin::{access::void, audit},
     commands::{Failed, console::say},
     sinks::time::now_ms,
 };
@@ -62,9 +61,12 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
     // when nothing stands in the way of the state: a node may be running by it.
     let (config, has_config) = match crate::commands::load(&options.config) {
         Ok(config) => (config, true),
-        Err(_) => {
+        Err(mistakes) => {
             configure(options, &list)?;
             if options.dry_run {
+                if options.config.join("sluice.toml").exists() {
+                    return Err(mistakes);
+                }
                 say("Where the state goes is known once the config is there.");
                 return Ok(());
             }
@@ -132,8 +134,12 @@ fn configure(options: &Options, list: &List) -> Result<(), Failed> {
         let path = options.config.join(name);
         match fs::read(&path) {
             Ok(there) => {
+                let as_long =
+                    list.files.get(&format!("config/{name}")).is_some_and(|about| about.bytes == there.len() as u64);
                 let mut backed_up = Vec::new();
-                content.read_to_end(&mut backed_up)?;
+                if as_long {
+                    content.read_to_end(&mut backed_up)?;
+                }
                 if there != backed_up {
                     say(format_args!("{}: kept as it is; the backup has another", path.display()));
                 }
@@ -141,7 +147,11 @@ fn configure(options: &Options, list: &List) -> Result<(), Failed> {
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 say(format_args!("{} {}", if options.dry_run { "would write" } else { "wrote" }, path.display()));
-                if options.dry_run { Ok(()) } else { put(&path, content, 0o644) }
+                if options.dry_run {
+                    return Ok(());
+                }
+                fs::create_dir_all(path.parent().unwrap_or(&options.config))?;
+                put(&path, content, 0o644, None)
             }
             Err(error) => Err(error),
         }
@@ -172,11 +182,11 @@ impl State<'_> {
     /// What must go from the directory: files of the names that come, and others of the lines that come, as a line's
     /// journals are numbered.
     fn stale(&self, list: &List) -> io::Result<Vec<PathBuf>> {
-        let files = super::backup::files(self.dir, 0)?;
+        let files = super::backup::files(self.dir, 0, false)?;
         let belongs = |path: &PathBuf| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             // A log that has been rolled since does not follow the one that comes.
-            let is_log = self.all && name.starts_with("audit") && name.ends_with(".jsonl");
+            let is_log = self.all && list.files.contains_key(&format!("state/{}", audit::FILE)) && audit::is_log(name);
             is_log || line_of(name).is_some_and(|line| self.lines.contains(line))
         };
         let mut stale: Vec<_> = files.into_iter().filter(belongs).collect();
@@ -190,56 +200,71 @@ impl State<'_> {
         if stale.is_empty() {
             return Ok(None);
         }
-        let aside = self.dir.join(format!("{ASIDE}{}", now_ms()));
+        let aside = format!("{ASIDE}{}", now_ms());
+        let owner = self.owner()?;
         for path in stale {
-            let to = aside.join(path.strip_prefix(self.dir).unwrap_or(path));
-            fs::create_dir_all(to.parent().unwrap_or(&aside))?;
-            fs::rename(path, to)?;
+            let name = Path::new(&aside).join(path.strip_prefix(self.dir).unwrap_or(path));
+            self.folders_of(&name, owner)?;
+            fs::rename(path, self.dir.join(name))?;
         }
-        Ok(Some(aside))
+        Ok(Some(self.dir.join(aside)))
     }
 
     fn write(&self, from: &Path, list: &List) -> io::Result<()> {
+        let owner = self.owner()?;
         // First: a line that is there without it would be taken for the newest.
-        put(&self.dir.join(RESTORED), &mut now_ms().to_string().as_bytes(), 0o600)?;
+        put(&self.dir.join(RESTORED), &mut now_ms().to_string().as_bytes(), 0o600, Some(owner))?;
         // Asked before it is there.
         let wanted: BTreeSet<String> = self.names(list).map(str::to_owned).collect();
         archive::each(from, |name, content| match name.strip_prefix("state/") {
-            Some(name) if wanted.contains(name) => put(&self.dir.join(name), content, 0o600),
+            Some(name) if wanted.contains(name) => {
+                self.folders_of(Path::new(name), owner)?;
+                put(&self.dir.join(name), content, 0o600, Some(owner))
+            }
             _ => Ok(()),
         })?;
-        belongs_to_its_owner(self.dir)?;
         File::open(self.dir)?.sync_all()
     }
+
+    /// To whom the directory belongs: a backup is put back by the administrator, and the node runs as another user.
+    fn owner(&self) -> io::Result<(u32, u32)> {
+        let owner = fs::metadata(self.dir)?;
+        Ok((owner.uid(), owner.gid()))
+    }
+
+    /// Makes the folders in the directory that this file is in. One that is there and leads elsewhere is an error: the directory
+    /// belongs to a user who may do less than the administrator.
+    fn folders_of(&self, name: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
+        let mut folder = self.dir.to_owned();
+        for part in name.parent().into_iter().flat_map(Path::components) {
+            folder.push(part);
+            match fs::symlink_metadata(&folder) {
+                Ok(about) if about.is_dir() => {}
+                Ok(_) => return Err(io::Error::other(format!("{}: is no folder", folder.display()))),
+                Err(_) => {
+                    fs::create_dir(&folder)?;
+                    lchown(&folder, Some(uid), Some(gid))?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Gives everything in the state directory to whom the directory belongs: a backup is put back by the administrator, and the
-/// node runs as another user.
-fn belongs_to_its_owner(dir: &Path) -> io::Result<()> {
-    let owner = fs::metadata(dir)?;
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        let about = fs::symlink_metadata(&path)?;
-        if (about.uid(), about.gid()) != (owner.uid(), owner.gid()) {
-            lchown(&path, Some(owner.uid()), Some(owner.gid()))?;
-        }
-        if about.is_dir() {
-            belongs_to_its_owner(&path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes a file that has its name once it is whole and on the disk.
-fn put(path: &Path, content: &mut dyn Read, mode: u32) -> io::Result<()> {
-    if let Some(dir) = path.parent() {
-        fs::create_dir_all(dir)?;
-    }
+/// Writes a file that has its name, and its owner, once it is whole and on the disk. Its folder is there.
+fn put(path: &Path, content: &mut dyn Read, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
     let mut draft = path.to_owned().into_os_string();
     draft.push(".draft");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&draft)?;
+    // Made anew: one that is there may be a link.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
     io::copy(content, &mut file)?;
-    file.flush()?;
+    if let Some((uid, gid)) = owner {
+        fchown(&file, Some(uid), Some(gid))?;
+    }
     file.sync_all()?;
     fs::rename(draft, path)
 }

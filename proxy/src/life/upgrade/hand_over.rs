@@ -103,8 +103,12 @@ impl Newcomer {
             return Err(out_of_turn());
         };
         // From here on there is nothing to wait for, so this process is not asked to end in between.
-        supervisor::followed_by(self.child.id());
-        self.link.say(&Older::Serve).await.map_err(Refused::Astray)
+        supervisor::is_main(self.child.id()).await;
+        let serves = self.link.say(&Older::Serve).await.map_err(Refused::Astray);
+        if serves.is_err() {
+            supervisor::is_main(std::process::id()).await;
+        }
+        serves
     }
 
     /// Says who asks, and hands the listeners over.

@@ -21,9 +21,9 @@ use crate::{
     },
 };
 
-/// A line has stood for so long, or has not, before it counts: a line that hardly stands comes and goes.
+/// How long a line has stood, or has not, before it counts: a line that hardly stands comes and goes.
 const STEADY_MS: u64 = 10_000;
-/// No call in so long, or in the time of three calls in a slow line.
+/// No call for this long, or for the time of three calls in a slow line.
 const STILL_MS: u64 = 30_000;
 /// An override is about to end.
 const EXPIRING_MS: u64 = 600_000;
@@ -87,7 +87,7 @@ struct Facts {
     summary: Summary,
     rules: Rules,
     control: Control,
-    /// For how long the store has been away, in ms.
+    /// For how long the store has been unavailable, in ms.
     away_ms: u64,
     /// The line's clock.
     now_ms: u64,

@@ -71,9 +71,13 @@ pub(super) async fn run(origin: Weak<Origin>, mut names: Vec<Resolved>, lookups:
         let mut has_changed = false;
         for name in &mut names {
             let said = {
-                let Ok(_place) = lookups.acquire().await else { return };
+                let Ok(place) = lookups.clone().acquire_owned().await else { return };
                 let (resolvers, host, port) = (resolvers.clone(), name.host.clone(), name.port);
-                let lookup = spawn_blocking(move || dns::addresses(&resolvers, &host, port));
+                let lookup = spawn_blocking(move || {
+                    // Its thread may take longer than is waited for.
+                    let _place = place;
+                    dns::addresses(&resolvers, &host, port)
+                });
                 match timeout(ANSWER_WITHIN, lookup).await {
                     Ok(said) => said.unwrap_or_else(|broken| Err(broken.into())),
                     Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time")),

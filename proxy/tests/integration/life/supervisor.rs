@@ -20,13 +20,25 @@ pub(super) struct Manager {
 
 impl Manager {
     /// One that hears of a node with this set-up, which is to say every tenth of a second that it is alive.
-    pub(super) fn of(setup: Setup) -> (Setup, Self) {
+    fn of(setup: Setup) -> (Setup, Self) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let setup = setup.env("NOTIFY_SOCKET", path.to_str().unwrap()).env("WATCHDOG_USEC", "100000");
         (setup.server("drain_timeout = \"1s\""), Self { socket, _folder: folder, heard: Vec::new() })
+    }
+
+    /// One with a node that serves a shop.
+    pub(super) async fn with_a_node() -> (Scene, Self) {
+        let mut manager = None;
+        let prepare = |setup: Setup| {
+            let (setup, of) = Self::of(setup);
+            manager = Some(of);
+            setup
+        };
+        let scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
+        (scene, manager.unwrap())
     }
 
     /// Waits until a line has been heard so often, from now on. Everything that was heard meanwhile.
@@ -44,14 +56,7 @@ impl Manager {
 
 #[tokio::test]
 async fn it_is_notified_when_the_node_serves_that_it_lives_and_that_it_ends() {
-    let mut manager = None;
-    let prepare = |setup: Setup| {
-        let (setup, of) = Manager::of(setup);
-        manager = Some(of);
-        setup
-    };
-    let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
-    let mut manager = manager.unwrap();
+    let (mut scene, mut manager) = Manager::with_a_node().await;
     manager.hears("READY=1", 1);
     assert_eq!(scene.ask(&Request::navigation("/")).await.status, 200);
     manager.hears("WATCHDOG=1", 3);

@@ -11,7 +11,7 @@ impl Model {
     /// It shows what it was, or ends, or begins.
     pub(super) fn hush(&mut self, batch: &Batch, now_ms: u64) {
         if let Some(since_ms) = self.hush_ms {
-            if !self.waits && now_ms >= since_ms + HOLD_MS {
+            if !self.waits && !self.hush_is_over && now_ms >= since_ms + HOLD_MS {
                 let near = self.visitors.iter().filter(|&(&number, visitor)| {
                     let is_uncalled = visitor.place == Place::Waiting && number > self.lanes[slot_of(number)].floor;
                     is_uncalled && visitor.near_until_ms > now_ms
@@ -20,13 +20,13 @@ impl Model {
                 self.waits = unheard.len() > heard.len();
                 let hushes = &mut self.came.hushes;
                 *if self.waits { &mut hushes.1 } else { &mut hushes.0 } += 1;
-                self.hush_ms = self.hush_ms.filter(|_| self.waits);
+                self.hush_is_over = !self.waits;
             }
-            if self.waits && now_ms >= since_ms + HUSH_MS {
-                for visitor in self.visitors.values_mut().filter(|visitor| !visitor.is_heard) {
+            if now_ms >= since_ms + HUSH_MS {
+                for visitor in self.visitors.values_mut().filter(|visitor| self.waits && !visitor.is_heard) {
                     (visitor.near_until_ms, visitor.far_until_ms) = (0, 0);
                 }
-                (self.hush_ms, self.waits) = (None, false);
+                (self.hush_ms, self.waits, self.hush_is_over) = (None, false, false);
             }
         }
         if batch.hush && self.hush_ms.is_none() {

@@ -25,6 +25,7 @@ impl Model {
             return;
         }
         self.silent_ms += silent_ms;
+        self.hush_ms = self.hush_ms.map(|since_ms| since_ms + silent_ms);
         let half_minute = self.half_minute(now_ms);
         let hold_ms = (gone_ms * 2 + 2_000).min(66_000);
         for visitor in self.visitors.values_mut() {
@@ -63,7 +64,7 @@ impl Model {
 }
 
 impl Visitor {
-    /// Counts as present for so long from now on.
+    /// Counts as present for this long from now on.
     fn hold(&mut self, now_ms: u64, hold_ms: u64) {
         let (until_ms, length_ms) =
             if hold_ms <= 9_000 { (&mut self.near_until_ms, 1_000) } else { (&mut self.far_until_ms, 16_000) };

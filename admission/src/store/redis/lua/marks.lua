@@ -1,6 +1,6 @@
 -- What nodes say of visitors: merge.rs, and ended.rs.
 
--- Seats that a node knows of and that have not lapsed, as for `hold`. Their numbers were issued.
+-- Seats that a node knows of and that have not lapsed, as for `hold`.
 local function known_seats(from, to)
   local kept, numbers = {}, {}
   for i = from, to, 2 do
@@ -11,8 +11,6 @@ local function known_seats(from, to)
     local seat, until_ms = tonumber(ARGV[i]), tonumber(ARGV[i + 1])
     if until_ms > s.now and not gone[ARGV[i]] then
       kept[#kept + 1], kept[#kept + 2] = until_ms, seat
-      lane_up_to(seat)
-      l.issued = max(l.issued, seat)
     end
   end
   return kept

@@ -19,6 +19,15 @@ local function span_of(width)
   return first, at
 end
 
+-- A list of numbers with its length in front.
+local function all_numbers()
+  local all = {}
+  for i = 1, number() do
+    all[i] = number()
+  end
+  return all
+end
+
 -- Answers other than an outcome.
 local DONE, UNKNOWN_LAYOUT, NO_LINE, TORN = 0, -1, -2, -3
 

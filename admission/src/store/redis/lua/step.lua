@@ -86,9 +86,12 @@ local function open(begins, away_since, slots)
   local moved = begins and count_step()
   turn_minute()
   notice_silence(s.now - before, away_since > 0)
-  hush.follow()
-  expire_slips()
-  expire_seats()
+  -- All parts of a batch make one step: what one has merged lapses in the next step, not in the next part.
+  if begins then
+    hush.follow()
+    expire_slips()
+    expire_seats()
+  end
   return nil, moved
 end
 
@@ -109,12 +112,9 @@ end
 
 local function sync()
   local begins, ends = number() == 1, number() == 1
-  -- Highest number of the whole batch in each slot, how many slots it has numbers of, how many newcomers there are, and since
-  -- when the node could not ask, and whether it has noticed a hush.
-  local tops = {}
-  for i = 1, number() do
-    tops[i] = number()
-  end
+  -- In each slot, the highest number of the whole batch, and that of all seats that the node knows of; how many slots there are
+  -- numbers of, and how many newcomers; since when the node could not ask, and whether it has noticed a hush.
+  local tops, known_tops = all_numbers(), all_numbers()
   local slots, newcomers, away_since, noticed = number(), number(), number(), number()
   local refused, moved = open(begins, away_since, slots)
   if refused then
@@ -129,6 +129,12 @@ local function sync()
   local inside_from, inside_to = span_of(2)
   local known_due, known_inside = {}, {}
   if current and known.epoch > 0 then
+    for _, top in ipairs(known_tops) do
+      if top > 0 then
+        lane_up_to(top)
+        l.issued = max(l.issued, top)
+      end
+    end
     known_due, known_inside = known_seats(due_from, due_to), known_seats(inside_from, inside_to)
     for i = calls_from, calls_to, 2 do
       set_calls(tonumber(ARGV[i]), tonumber(ARGV[i + 1]), max)

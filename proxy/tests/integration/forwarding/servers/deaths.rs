@@ -31,7 +31,7 @@ use crate::{
 
 const POSTS: usize = 400;
 const CLIENTS: usize = 8;
-/// So many executions, and one of the servers is killed and started again.
+/// After this many executions one of the servers is killed and started again.
 const LIFE: usize = 50;
 
 /// What all servers have executed.

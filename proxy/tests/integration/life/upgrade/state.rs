@@ -59,14 +59,7 @@ async fn an_upgrade_takes_what_a_reload_does_not() {
 
 #[tokio::test]
 async fn the_service_manager_hears_which_process_is_the_node() {
-    let mut manager = None;
-    let prepare = |setup: Setup| {
-        let (setup, of) = Manager::of(setup);
-        manager = Some(of);
-        setup
-    };
-    let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), prepare).await;
-    let mut manager = manager.unwrap();
+    let (mut scene, mut manager) = Manager::with_a_node().await;
     manager.hears("READY=1", 1);
     let before = scene.node.upgrade().await.unwrap();
     // In this order: what another process than the node says is not listened to.

@@ -4,6 +4,9 @@
 local hush = {}
 do
 
+-- Its stages: it does not show yet what it is; most have not come back; most have.
+local OPEN, WAITS, OVER = 0, 1, 2
+
 -- Who is present in one of the lane's rings is so at least until then.
 local function keep_ring(from, generations, length_ms, until_ms)
   local now, last = floor(s.now / length_ms), floor(until_ms / length_ms)
@@ -29,7 +32,7 @@ function hush.begin()
   if s.hush_until > 0 then
     return
   end
-  s.hush_until, s.hush_waits = s.now + C.HUSH_MS, 0
+  s.hush_until, s.hush_waits = s.now + C.HUSH_MS, OPEN
   each_lane(function()
     if l.span > 0 then
       local until_ms = s.now + C.HUSH_HOLD_MS
@@ -60,22 +63,22 @@ function hush.follow()
   if s.hush_until == 0 then
     return
   end
-  if s.hush_waits == 0 and s.now + C.HUSH_MS >= s.hush_until + C.HUSH_HOLD_MS then
+  if s.hush_waits == OPEN and s.now + C.HUSH_MS >= s.hush_until + C.HUSH_HOLD_MS then
     local heard, unheard = 0, 0
     each_lane(function()
       local here, missing = near()
       heard, unheard = heard + here, unheard + missing
     end)
-    s.hush_waits = 1
+    s.hush_waits = WAITS
     if unheard <= heard then
-      s.hush_until = 0
+      s.hush_waits = OVER
       each_lane(function()
         wipe_generation(HEARD)
       end)
     end
   end
-  if s.hush_until > 0 and s.hush_until <= s.now then
-    s.hush_until = 0
+  if s.hush_until <= s.now then
+    s.hush_until, s.hush_waits = 0, OPEN
     each_lane(function()
       for i = 1, l.has[HEARD] and DOORS or 0 do
         if l.has[i] then
@@ -85,14 +88,11 @@ function hush.follow()
       wipe_generation(HEARD)
     end)
   end
-  if s.hush_until == 0 then
-    s.hush_waits = 0
-  end
 end
 
 -- Which of the lane's numbers the head waits at: its place among them; nil if there is none.
 function hush.first_unheard(numbers)
-  if s.hush_waits == 0 or not l.has[HEARD] then
+  if s.hush_waits ~= WAITS or not l.has[HEARD] then
     return nil
   end
   for i, number in ipairs(numbers) do

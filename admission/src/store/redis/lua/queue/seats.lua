@@ -115,6 +115,9 @@ local function notice_silence(gone_ms, node_was_there)
     return
   end
   s.silent = s.silent + silent_ms
+  if s.hush_until > 0 then
+    s.hush_until = s.hush_until + silent_ms
+  end
   local kept = call('ZRANGE', KEY.due, 0, -1, 'WITHSCORES')
   for i = 1, #kept, 2 do
     kept[i], kept[i + 1] = tonumber(kept[i + 1]) + silent_ms * 4, kept[i]
