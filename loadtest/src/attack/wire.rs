@@ -60,7 +60,7 @@ pub(crate) struct Net {
     open: Arc<Semaphore>,
     open_max: usize,
     opened: AtomicU64,
-    /// Kept connections that had ended, or did with the next request.
+    /// Connections that had ended when they were to be used again, or did with the request.
     ended: AtomicU64,
 }
 
@@ -86,7 +86,7 @@ impl Net {
         self.opened.load(Relaxed)
     }
 
-    /// How many kept connections had ended when they were to be used again, or did so instead of an answer.
+    /// How many connections had ended when they were to be used again, or did so instead of an answer.
     pub(crate) fn ended(&self) -> u64 {
         self.ended.load(Relaxed)
     }
@@ -120,8 +120,8 @@ impl Client {
         Self { net, from, keeps, http2, kept: None }
     }
 
-    /// Asks one of the nodes. A kept connection that the other end has closed meanwhile is replaced by a new one, once,
-    /// as browsers do.
+    /// Asks one of the nodes. A kept connection that the other end has closed meanwhile is replaced by a new one, once, and so is
+    /// one that ends before the request was seen, as browsers do.
     pub(crate) async fn ask(&mut self, to: usize, request: &Request<()>) -> Result<Answer, Trouble> {
         match timeout(ANSWER_WITHIN, self.try_ask(to, request)).await {
             Ok(answer) => answer,
@@ -144,7 +144,14 @@ impl Client {
         // Closed before the other is opened: a visitor has one at a time.
         self.kept = None;
         let fresh = self.connect(to).await?;
-        self.ask_on(fresh, request).await
+        match self.ask_on(fresh, request).await {
+            Err(Trouble::Unseen) => {
+                self.net.ended.fetch_add(1, Relaxed);
+                let other = self.connect(to).await?;
+                self.ask_on(other, request).await
+            }
+            answer => answer,
+        }
     }
 
     async fn connect(&self, to: usize) -> Result<Kept, Trouble> {

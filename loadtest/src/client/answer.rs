@@ -47,6 +47,9 @@ pub(crate) enum Trouble {
     Broken(io::ErrorKind),
     /// The request, or all of them, was ended with this code of HTTP/2.
     Ended(h2::Reason),
+    /// The other end takes no more requests on this connection, and has not seen this one: RFC 9113, sections 6.8 and 8.7. It may
+    /// be sent again.
+    Unseen,
     /// What came is not HTTP, or not whole.
     NotHttp,
     /// Nothing came within so many seconds.
@@ -60,6 +63,7 @@ impl fmt::Display for Trouble {
             Self::Handshake(why) => write!(f, "no TLS: {why}"),
             Self::Broken(kind) => write!(f, "no answer: {kind}"),
             Self::Ended(reason) => write!(f, "no answer: ended with {reason:?}"),
+            Self::Unseen => write!(f, "no answer: the connection ended before the request was seen"),
             Self::NotHttp => write!(f, "an answer that is not whole"),
             Self::Silence(seconds) => write!(f, "no answer within {seconds} s"),
         }
@@ -89,6 +93,7 @@ impl From<h2::Error> for Trouble {
     fn from(error: h2::Error) -> Self {
         match (error.get_io(), error.reason()) {
             (Some(io), _) => Self::Broken(io.kind()),
+            (None, Some(h2::Reason::NO_ERROR)) if error.is_go_away() && error.is_remote() => Self::Unseen,
             (None, Some(reason)) => Self::Ended(reason),
             (None, None) => Self::Broken(io::ErrorKind::UnexpectedEof),
         }

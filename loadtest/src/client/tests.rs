@@ -16,8 +16,9 @@ use super::*;
 
 const HOST: &str = "shop.example.com";
 
-/// A server that speaks what is agreed on, and answers every request with its target and `Set-Cookie`.
-async fn server(site: &Site, alpn: &[&[u8]]) -> SocketAddr {
+/// A server that speaks what is agreed on, and answers every request with its target and `Set-Cookie`; or that leaves HTTP/2
+/// connections as soon as they are there.
+async fn server(site: &Site, alpn: &[&[u8]], leaves: bool) -> SocketAddr {
     let dir = tempfile::tempdir().unwrap();
     let files = site.write(dir.path()).unwrap();
     let chain = CertificateDer::pem_file_iter(&files.chain).unwrap().map(Result::unwrap).collect();
@@ -37,6 +38,9 @@ async fn server(site: &Site, alpn: &[&[u8]]) -> SocketAddr {
                 let mut tls = acceptor.accept(tcp).await.unwrap();
                 if tls.get_ref().1.alpn_protocol() == Some(b"h2") {
                     let mut connection = h2::server::handshake(tls).await.unwrap();
+                    if leaves {
+                        connection.abrupt_shutdown(h2::Reason::NO_ERROR);
+                    }
                     while let Some(Ok((request, mut respond))) = connection.accept().await {
                         let says = format!("{} {}", request.uri(), request.headers().contains_key("host"));
                         let answer = http::Response::builder().header("set-cookie", "a=1; Path=/").body(()).unwrap();
@@ -67,7 +71,7 @@ fn request(target: &str) -> Request<()> {
 #[tokio::test]
 async fn the_same_request_is_answered_over_both_protocols() {
     let site = Site::new(&[HOST]).unwrap();
-    let to = server(&site, &[b"h2", b"http/1.1"]).await;
+    let to = server(&site, &[b"h2", b"http/1.1"], false).await;
     for (protocol, says) in
         [(Protocol::Http1Tls, "/a?b=c"), (Protocol::Http2Tls, "https://shop.example.com/a?b=c false")]
     {
@@ -90,7 +94,7 @@ async fn the_same_request_is_answered_over_both_protocols() {
 #[tokio::test]
 async fn a_session_is_resumed_by_the_ticket_of_another_client_and_only_if_tickets_are_kept() {
     let site = Site::new(&[HOST]).unwrap();
-    let to = server(&site, &[b"http/1.1"]).await;
+    let to = server(&site, &[b"http/1.1"], false).await;
     for (most, resumes) in [(4, true), (0, false)] {
         let tickets = Arc::new(Tickets::at_most(most));
         let way = site.way(HOST, Protocol::Http1Tls, tickets.clone()).unwrap();
@@ -108,9 +112,19 @@ async fn a_session_is_resumed_by_the_ticket_of_another_client_and_only_if_ticket
 #[tokio::test]
 async fn a_server_that_offers_no_http2_is_trouble_and_not_taken_for_one() {
     let site = Site::new(&[HOST]).unwrap();
-    let to = server(&site, &[]).await;
+    let to = server(&site, &[], false).await;
     let way = site.way(HOST, Protocol::Http2Tls, Arc::new(Tickets::at_most(1))).unwrap();
     assert!(matches!(Connection::open(&way, to, None).await, Err(Trouble::Handshake(_))));
+}
+
+#[tokio::test]
+async fn a_request_on_a_connection_that_the_server_leaves_is_known_to_be_unseen() {
+    let site = Site::new(&[HOST]).unwrap();
+    let to = server(&site, &[b"h2"], true).await;
+    let way = site.way(HOST, Protocol::Http2Tls, Arc::new(Tickets::at_most(1))).unwrap();
+    let mut connection = Connection::open(&way, to, None).await.unwrap();
+    let ready = connection.ready(&request("/")).unwrap();
+    assert!(matches!(connection.send(ready).await, Err(Trouble::Unseen)));
 }
 
 #[test]
