@@ -41,7 +41,7 @@ impl Line {
     /// whose [turn](turns) it is. A share that a lane cannot use goes to the others at once.
     pub(super) fn call(&mut self, rules: &Rules, places: &mut u32, due: &mut Vec<(u64, u64)>) -> u32 {
         let mut fronts: Vec<Front> = self.lanes.iter().map(Front::of).collect();
-        let mut in_hand = self.in_hand(rules);
+        let mut in_hand = self.in_hand();
         let mut called = 0;
         let mut standing = self.contenders(rules, &mut fronts);
         let waits = self.hush.waits();
@@ -87,12 +87,9 @@ impl Line {
     }
 
     /// What each lane has in hand, by slot.
-    fn in_hand(&self, rules: &Rules) -> [i64; LANES_MAX] {
+    fn in_hand(&self) -> [i64; LANES_MAX] {
         let mut in_hand = [0; LANES_MAX];
-        let total = (0..self.lanes.len()).map(|slot| u64::from(self.weight(rules, slot))).sum();
-        for (of, lane) in in_hand.iter_mut().zip(self.lanes.iter()) {
-            *of = turns::bound(lane.turn, total);
-        }
+        in_hand.iter_mut().zip(self.lanes.iter()).for_each(|(of, lane)| *of = turns::bound(lane.turn));
         in_hand
     }
 

@@ -9,12 +9,12 @@ use super::{
         number::{self, LaneId},
         presence,
     },
-    queue::{control, ended, hush, lives, minutes, rate, seats, settling, slips},
+    queue::{control, ended, hush, lives, minutes, rate, seats, settling, slips, turns},
     rules,
 };
 
 /// Constants by the names that they have in the script.
-pub(crate) const CONSTANTS: [(&str, u64); 47] = [
+pub(crate) const CONSTANTS: [(&str, u64); 48] = [
     ("FINE_MS", presence::FINE_MS),
     ("FINES", presence::FINE_GENERATIONS as u64),
     ("FINE_HOLD_MS_MAX", presence::FINE_HOLD_MS_MAX as u64),
@@ -36,6 +36,7 @@ pub(crate) const CONSTANTS: [(&str, u64); 47] = [
     ("SILENT_MS", SILENT_MS),
     ("SILENT_IDLE_MS", SILENT_IDLE_MS),
     ("PAGE_BACK_MS_MAX", PAGE_BACK_MS_MAX as u64),
+    ("CALL", turns::CALL as u64),
     ("MOVING_MS", call::MOVING_MS),
     ("REMEMBER_MS", slips::REMEMBER_MS),
     ("REMEMBER_MS_MIN", slips::REMEMBER_MS_MIN),

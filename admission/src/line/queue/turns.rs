@@ -1,9 +1,13 @@
 //! Which lane is called next: by weight, one call after the other.
 //!
-//! With each call every lane that has somebody to call gains its weight, and the one that has most in hand then is called
-//! and pays for all of them. So while the same lanes stand, each is called by its weight, exactly over as many calls as the
-//! weights add up to, and evenly in between. A lane with nobody to call gains nothing and pays nothing: its share goes to
-//! the others at once, and it has no claim to it later.
+//! With each call every lane that has somebody to call gains its share of it by weight, and the one that has most in hand then
+//! is called and pays for all of them. So while the same lanes stand, each is called by its weight, exactly over as many calls as
+//! the weights add up to, and evenly in between. A lane with nobody to call gains nothing and pays nothing: its share goes to
+//! the others at once, and it has no claim to it later. What a lane has in hand is counted in calls, so that it is worth the
+//! same whichever lanes stand: were it counted in weights, one call would be worth many once a heavy lane has left.
+
+/// What one call is worth: fine enough for shares of any weights, and exact in the script's doubles.
+pub(in crate::line) const CALL: i64 = 1 << 32;
 
 /// A lane that may be called.
 #[derive(Clone, Copy, Debug)]
@@ -19,20 +23,21 @@ pub(in crate::line) fn next(contenders: &[Contender], in_hand: &mut [i64]) -> Op
     if let [one] = contenders {
         return Some(one.slot);
     }
-    let mut total = 0;
+    let total: i64 = contenders.iter().map(|contender| i64::from(contender.weight)).sum();
+    let mut gained = 0;
     for contender in contenders {
-        in_hand[contender.slot] += i64::from(contender.weight);
-        total += i64::from(contender.weight);
+        let share = CALL * i64::from(contender.weight) / total;
+        in_hand[contender.slot] += share;
+        gained += share;
     }
     let chosen = contenders.iter().rev().max_by_key(|contender| in_hand[contender.slot])?.slot;
-    in_hand[chosen] -= total;
+    in_hand[chosen] -= gained;
     Some(chosen)
 }
 
-/// After the weights have changed no lane has more in hand, or owes more, than a round of all is worth.
-pub(in crate::line) fn bound(in_hand: i64, weights_total: u64) -> i64 {
-    let most = i64::try_from(weights_total).unwrap_or(i64::MAX);
-    in_hand.clamp(-most, most)
+/// However lanes come and go, none has more in hand, or owes more, than one call.
+pub(in crate::line) fn bound(in_hand: i64) -> i64 {
+    in_hand.clamp(-CALL, CALL)
 }
 
 #[cfg(test)]
@@ -72,12 +77,11 @@ mod tests {
             standing in prop::collection::vec(1..=255u8, 1..400),
         ) {
             let mut in_hand = vec![0; weights.len()];
-            let total = i64::from(weights.iter().sum::<u32>());
             for who in standing {
                 let some = contenders(&weights, |slot| who & (1 << slot) != 0);
                 next(&some, &mut in_hand);
                 prop_assert_eq!(in_hand.iter().sum::<i64>(), 0);
-                prop_assert!(in_hand.iter().all(|&of| of.abs() <= 2 * total), "{in_hand:?} of {total}");
+                prop_assert!(in_hand.iter().all(|&of| of.abs() <= 2 * CALL), "{in_hand:?}");
             }
         }
     }
@@ -98,6 +102,17 @@ mod tests {
         }
         assert_eq!(in_hand, [0, 0]);
         assert_eq!(next(&[], &mut in_hand), None);
-        assert_eq!((bound(700, 4), bound(-700, 4), bound(3, 4)), (4, -4, 3));
+        assert_eq!((bound(2 * CALL), bound(-2 * CALL), bound(3)), (CALL, -CALL, 3));
+    }
+
+    /// A lane of weight 1 was called while one of weight 100 stood, which leaves.
+    #[test]
+    fn a_lane_owes_one_call_and_no_more_when_a_heavy_lane_has_left() {
+        let weights = [100, 1, 1];
+        let (all, mut in_hand) = (contenders(&weights, |_| true), [0; 3]);
+        while next(&all, &mut in_hand) != Some(1) {}
+        let light = contenders(&weights, |slot| slot > 0);
+        let calls: Vec<_> = (0..20).map(|_| next(&light, &mut in_hand).unwrap()).collect();
+        assert!(calls.iter().filter(|&&slot| slot == 1).count() >= 9, "{calls:?}");
     }
 }

@@ -34,7 +34,7 @@ use crate::line::{Batch, Line, Reading, Rules};
 
 /// Version of everything below. Rises when any serialized type changes, and also when [`Line::sync`] does anything
 /// differently: a journal is read back by making its steps again.
-pub const LAYOUT: u32 = 20;
+pub const LAYOUT: u32 = 21;
 /// A journal so many times longer than its snapshot is rewritten.
 const REWRITE_FACTOR: u64 = 4;
 /// After a rewrite that failed the next one waits for so long.

@@ -30,7 +30,7 @@ const MODULES: &str = concat!(
 
 /// Version of the state's layout: rises when the meaning of anything that is kept changes. A state of another layout is
 /// left alone.
-pub(super) const LAYOUT: u32 = 12;
+pub(super) const LAYOUT: u32 = 13;
 
 /// The table `C`: the script's local variables are few, at most 200.
 fn constants() -> String {

@@ -95,22 +95,37 @@ local function lanes_at_most(slots)
   return min(count, C.LANES)
 end
 
+local take_turns
+do
+
+-- What each of these slots gains with a call, by weight; and all of them together.
+local function shares_of(standing)
+  local shares, total, gained = {}, 0, 0
+  for i, slot in ipairs(standing) do
+    shares[i] = weights[lanes[slot].id] or 1
+    total = total + shares[i]
+  end
+  for i, weight in ipairs(shares) do
+    shares[i] = floor(C.CALL * weight / total)
+    gained = gained + shares[i]
+  end
+  return shares, gained
+end
+
 -- Shares calls out, at most so many, one after the other to the lane whose turn it is. A lane has `found` as many as could
 -- be called, and gets a `count` of them. In a hush no call is made once it is the turn of a number that the head waits at, at
 -- the place `unheard`.
-local function take_turns(fronts, most)
-  local total, standing = 0, {}
+function take_turns(fronts, most)
+  local standing = {}
   for slot, lane in ipairs(lanes) do
-    total = total + (weights[lane.id] or 1)
+    lane.turn = min(max(lane.turn, -C.CALL), C.CALL)
     if #fronts[slot].found > 0 then
       standing[#standing + 1] = slot
     end
   end
-  for _, lane in ipairs(lanes) do
-    lane.turn = min(max(lane.turn, -total), total)
-  end
+  local shares, gained = shares_of(standing)
   while most > 0 and #standing > 0 do
-    local chosen, at, gained = nil, nil, 0
+    local chosen, at
     if #standing == 1 then
       -- One alone would gain what it pays.
       local mine = fronts[standing[1]]
@@ -119,16 +134,15 @@ local function take_turns(fronts, most)
     end
     for i, slot in ipairs(standing) do
       local lane = lanes[slot]
-      local weight = weights[lane.id] or 1
-      lane.turn, gained = lane.turn + weight, gained + weight
+      lane.turn = lane.turn + shares[i]
       if not chosen or lane.turn > lanes[chosen].turn then
         chosen, at = slot, i
       end
     end
     local mine = fronts[chosen]
     if mine.unheard == mine.count + 1 then
-      for _, slot in ipairs(standing) do
-        lanes[slot].turn = lanes[slot].turn - (weights[lanes[slot].id] or 1)
+      for i, slot in ipairs(standing) do
+        lanes[slot].turn = lanes[slot].turn - shares[i]
       end
       return
     end
@@ -136,6 +150,9 @@ local function take_turns(fronts, most)
     mine.count, most = mine.count + 1, most - 1
     if mine.count == #mine.found then
       table.remove(standing, at)
+      shares, gained = shares_of(standing)
     end
   end
+end
+
 end
