@@ -24,6 +24,8 @@ pub(crate) use self::{
 
 /// Longest body that is read, in bytes.
 const BODY_BYTES_MAX: usize = 16 << 20;
+/// What an HTTP/2 connection takes before it says more: about as much as browsers'.
+const WINDOW_BYTES: u32 = 15 << 20;
 
 /// A connection that takes one request at a time, and lasts for as long as this is kept.
 #[derive(Debug)]
@@ -38,7 +40,9 @@ impl Connection {
         let io = way.connect(to, from).await?;
         // The task ends with the visitor's half; what goes wrong is reported to that half.
         if way.protocol() == Protocol::Http2Tls {
-            let (send, connection) = h2::client::Builder::new().enable_push(false).handshake(io).await?;
+            let mut options = h2::client::Builder::new();
+            let options = options.enable_push(false).initial_connection_window_size(WINDOW_BYTES);
+            let (send, connection) = options.handshake(io).await?;
             tokio::spawn(async move { drop(connection.await) });
             return Ok(Self::Http2(send));
         }

@@ -29,6 +29,8 @@ const SOURCES: u8 = 8;
 const SETTLED: f64 = 0.005;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const SETTLE_WITHIN: Duration = Duration::from_secs(20);
+/// Those who wait far back ask every 20 s. They are looked at so long after the last of them has asked.
+const IDLE_FOR: Duration = Duration::from_secs(8);
 /// Of those that idle, each so-many-th is asked at the end whether its connection was kept.
 const ASKED_AGAIN_EACH: usize = 50;
 
@@ -97,6 +99,7 @@ async fn of(
     let failed = |error| format!("{name}: {error}");
     let slab = slab_bytes()?;
     let mut connections = open(to, visitors, expect).await.map_err(failed)?;
+    sleep(IDLE_FOR).await;
     let after = settled(server).await?;
     let slab = slab_bytes()? - slab;
     for (connection, request) in connections.iter_mut().step_by(ASKED_AGAIN_EACH) {

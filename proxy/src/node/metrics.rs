@@ -27,6 +27,8 @@ pub(crate) struct Metrics {
     /// Client connections cut for what they sent, or for sending or taking it too slowly.
     pub(crate) connections_cut: IntCounter,
     cut: IntCounterVec,
+    /// HTTP/2 connections that rest.
+    pub(crate) http2_resting: IntGauge,
     /// Connections to the API, or for health and metrics, closed unread at the bound.
     pub(crate) admin_connections_refused: IntCounter,
     /// Attempts to tell a webhook, by what became of them.
@@ -100,6 +102,10 @@ impl Metrics {
                 "http2_cut_total",
                 "HTTP/2 connections and streams ended for what their client did, or did not do",
                 &["reason"],
+            )?,
+            http2_resting: gauge(
+                "http2_connections_resting",
+                "HTTP/2 connections that keep little more than their keys until they are asked something",
             )?,
             admin_connections_refused: counter(
                 "admin_connections_refused_total",

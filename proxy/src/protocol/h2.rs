@@ -22,18 +22,25 @@
 //! | malformed requests | 32 | the connection ends |
 //! | all places for connections taken, and this one is the idlest | | the connection ends |
 //! | first request | 20 s | the connection ends |
-//! | idle | 75 s | the client is told to go, in two steps |
+//! | idle | 75 s | the client is told to go, in two steps; at once while it [rests](rest) |
 //! | requests in all | 10,000 | the same |
+//!
+//! A connection on which nothing is asked for 5 s, and nothing but what is answered here ever was, rests: its framing is
+//! dropped, and made anew with the next request. That is what visitors who wait far back do between two polls.
 
 mod answers;
+mod asleep;
+mod block;
 mod body;
 mod client;
+mod cut;
 mod frames;
 mod incoming;
 mod piece;
 mod request;
+mod rest;
+mod shared;
 mod stream;
-mod trailers;
 mod wire;
 
 use std::{
@@ -52,14 +59,16 @@ use h2::{
 };
 use http::Request;
 use tokio::{
-    sync::{Notify, Semaphore},
-    time::timeout,
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout},
 };
 
 use self::{
     frames::Excess,
     incoming::{Incoming, Malformed},
     piece::Piece,
+    rest::{Parts, Rest, Table},
+    shared::{Active, Shared},
     stream::Stream,
     wire::Wire,
 };
@@ -82,7 +91,7 @@ pub(super) const WIDE_MAX: usize = 128;
 const SEND_BUFFER_BYTES: usize = client::ROOM_BYTES;
 /// Streams that a client resets before they are accepted.
 const RESETS_PENDING_MAX: usize = 20;
-/// Streams that are reset for the client's mistakes.
+/// Streams that are reset for the client's mistakes, from one rest to the next.
 const RESETS_OWN_MAX: usize = 64;
 /// Requests that are not in order, of one connection.
 const MALFORMED_MAX: u32 = 32;
@@ -98,6 +107,8 @@ pub(super) const BEYOND_MAX: usize = 256;
 const SHARE_OF_ROOM: usize = 512;
 /// A connection whose last answer was not taken, and on which nothing is under way, ends after this.
 const IDLE_NOT_TAKEN: Duration = Duration::from_secs(10);
+/// A connection on which nothing is asked for this long rests, if it can. Who is near the head asks more often.
+const RESTS_AFTER: Duration = Duration::from_secs(5);
 /// How long a connection that ends is driven on, so that its client hears why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -105,50 +116,13 @@ const FAREWELL: Duration = Duration::from_secs(1);
 type Begun = (Request<RecvStream>, SendResponse<Piece>);
 type Http2 = h2::server::Connection<Stream, Piece>;
 
-/// What the tasks of one connection share.
-#[derive(Debug)]
-struct Shared {
-    connection: Connection,
-    spot: Spot,
-    /// Streams that are being served.
-    active: AtomicUsize,
-    answers: Semaphore,
-    at_origin: Semaphore,
-    stalled: AtomicBool,
-    /// Origins' answers in a row that have not been taken.
-    not_taken: AtomicUsize,
-    uploads: AtomicBool,
-    /// One of the three above has changed.
-    changed: Notify,
-    wire: Arc<Wire>,
-    /// Set once the node leaves, until the connection has ended.
-    waited_for: OnceLock<InFlight>,
-}
-
-impl Shared {
-    fn set(&self, what: &AtomicBool) {
-        if !what.swap(true, Ordering::Relaxed) {
-            self.changed.notify_one();
-        }
-    }
-}
-
-/// A stream that is being served, however that ends.
-struct Active(Arc<Shared>);
-
-impl Active {
-    fn begin(shared: &Arc<Shared>) -> Self {
-        if shared.active.fetch_add(1, Ordering::Relaxed) == 0 {
-            shared.spot.is_busy();
-        }
-        Self(shared.clone())
-    }
-}
-
-impl Drop for Active {
-    fn drop(&mut self) {
-        if self.0.active.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.spot.idles(true);
+impl Life {
+    /// For how long nothing may be asked.
+    fn idles_for(&self, shared: &Shared) -> Duration {
+        match self.served {
+            0 => FIRST_REQUEST,
+            _ if shared.not_taken.load(Ordering::Relaxed) > 0 => IDLE_NOT_TAKEN,
+            _ => KEEPALIVE,
         }
     }
 }
@@ -160,6 +134,17 @@ enum End {
     InOrder,
     /// The client is told this, and it is counted.
     Because(Reason, &'static str),
+    /// Not the connection but its framing: it rests.
+    Rests,
+}
+
+/// What a connection has been asked so far, however often it has rested.
+struct Life {
+    served: u32,
+    malformed: u32,
+    asked: Instant,
+    /// The client keeps no table of what it sends.
+    has_no_table: bool,
 }
 
 impl Driver {
@@ -171,8 +156,8 @@ impl Driver {
         spot: Spot,
     ) -> impl Future<Output = ()> + use<> {
         let excess = Arc::new(Excess::default());
-        let wire = Arc::new(Wire::default());
-        let stream = Stream::new(socket, excess.clone(), wire.clone());
+        let (wire, rest) = (Arc::new(Wire::default()), Arc::new(Rest::default()));
+        let stream = Stream::new(Box::new(Parts::new(socket)), excess.clone(), wire.clone(), rest.clone());
         let shared = Arc::new(Shared {
             connection,
             spot,
@@ -182,25 +167,46 @@ impl Driver {
             stalled: AtomicBool::new(false),
             not_taken: AtomicUsize::new(0),
             uploads: AtomicBool::new(false),
+            forwarded: AtomicBool::new(false),
             changed: Notify::new(),
             wire,
+            rest,
             waited_for: OnceLock::new(),
         });
-        let (driver, begun) = (self.clone(), begin(stream));
+        let (driver, mut begun) = (self.clone(), begin(stream));
         async move {
-            let Some(mut connection) = begun.await else { return };
-            if let End::Because(reason, why) = driver.drive(&mut connection, &shared, &excess).await {
-                driver.service.node.metrics.cut(why);
-                connection.abrupt_shutdown(reason);
-                let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+            let mut life = Life { served: 0, malformed: 0, asked: Instant::now(), has_no_table: false };
+            loop {
+                let Some(mut connection) = begun.await else { return };
+                match driver.drive(&mut connection, &shared, &excess, &mut life).await {
+                    End::InOrder => return,
+                    End::Because(reason, why) => {
+                        driver.service.node.metrics.cut(why);
+                        connection.abrupt_shutdown(reason);
+                        let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+                        return;
+                    }
+                    End::Rests => {}
+                }
+                let Some(parts) = shared.rest.take_back(connection) else { return };
+                let Some(stream) = driver.rest(parts, &shared, &excess, &life).await else { return };
+                begun = begin(stream);
             }
         }
     }
 
-    async fn drive(self: &Arc<Self>, connection: &mut Http2, shared: &Arc<Shared>, excess: &Excess) -> End {
+    async fn drive(
+        self: &Arc<Self>,
+        connection: &mut Http2,
+        shared: &Arc<Shared>,
+        excess: &Excess,
+        life: &mut Life,
+    ) -> End {
         let mut shutdown = self.shutdown.clone();
-        let mut idle = pin!(Idle::new(FIRST_REQUEST));
-        let (mut leaving, mut served, mut malformed) = (false, 0, 0);
+        let mut idle = pin!(Idle::new(RESTS_AFTER));
+        let mut leaving = false;
+        // How often the client had confirmed our settings when it was asked to keep no table.
+        let mut unconfirmed = None;
         let mut wide = None;
         // What has come together is answered together, in one write. At most as many as there are streams.
         let mut came = Vec::new();
@@ -225,6 +231,9 @@ impl Driver {
                     }
                     if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Leave);
+                    }
+                    if unconfirmed.is_some_and(|acks| shared.rest.acks() != acks) {
+                        return Poll::Ready(Event::NoTable);
                     }
                     changed.as_mut().poll(cx).map(|()| Event::Changed)
                 };
@@ -254,27 +263,33 @@ impl Driver {
                     if shared.uploads.load(Ordering::Relaxed) && wide.is_none() {
                         wide = self.wide.clone().try_acquire_owned().ok();
                     }
-                    if wide.is_some() {
-                        connection.set_target_window_size(WINDOW_BYTES_WIDE);
-                        // Fails while a change is not acknowledged; there is one only.
-                        let _ = connection.set_initial_window_size(WINDOW_BYTES_WIDE);
+                    self.suit(connection, shared, wide.as_ref(), life);
+                }
+                Some(Event::NoTable) => {
+                    unconfirmed = None;
+                    life.has_no_table = true;
+                    // A request may have been forwarded meanwhile.
+                    self.suit(connection, shared, wide.as_ref(), life);
+                    if !leaving && shared.may_rest() {
+                        return End::Rests;
                     }
                 }
                 Some(Event::NoRoom) => return End::Because(Reason::NO_ERROR, "idlest"),
                 Some(Event::Excess(frame)) => return End::Because(frame.code(), frame.reason()),
                 Some(Event::Accepted(Some(Ok((request, answer))))) => match Incoming::accept(request, answer) {
                     Ok(request) => {
-                        idle.as_mut().restart(KEEPALIVE);
-                        served += 1;
-                        if served >= REQUESTS_PER_CONNECTION_MAX && !leaving {
+                        life.asked = Instant::now();
+                        life.served += 1;
+                        if life.served >= REQUESTS_PER_CONNECTION_MAX && !leaving {
                             leaving = true;
                             connection.graceful_shutdown();
                         }
+                        idle.as_mut().restart(if leaving { KEEPALIVE } else { RESTS_AFTER });
                         came.push(request);
                     }
                     Err(Malformed) => {
-                        malformed += 1;
-                        if malformed >= MALFORMED_MAX {
+                        life.malformed += 1;
+                        if life.malformed >= MALFORMED_MAX {
                             return End::Because(Reason::ENHANCE_YOUR_CALM, "malformed_requests");
                         }
                     }
@@ -292,13 +307,43 @@ impl Driver {
                     return End::InOrder;
                 }
                 None if shared.active.load(Ordering::Relaxed) > 0 => idle.as_mut().restart(KEEPALIVE),
-                None if leaving || served == 0 => return End::Because(Reason::NO_ERROR, "idle"),
+                None if !leaving && life.asked.elapsed() < life.idles_for(shared) => {
+                    let may_rest = shared.may_rest() && wide.is_none();
+                    if may_rest && life.has_no_table {
+                        return End::Rests;
+                    }
+                    // Fails if an earlier change is not confirmed.
+                    if may_rest && unconfirmed.is_none() && connection.set_initial_window_size(WINDOW_BYTES).is_ok() {
+                        unconfirmed = Some(shared.rest.acks());
+                        shared.rest.say(Table::None);
+                    }
+                    idle.as_mut().restart(life.idles_for(shared).saturating_sub(life.asked.elapsed()));
+                }
+                None if leaving || life.served == 0 => return End::Because(Reason::NO_ERROR, "idle"),
                 None => {
                     leaving = true;
                     connection.graceful_shutdown();
                     idle.as_mut().restart(FAREWELL);
                 }
             }
+        }
+    }
+
+    /// Gives a connection on which requests are forwarded what it needs for that: wide windows for bodies, and a table.
+    fn suit(&self, connection: &mut Http2, shared: &Shared, wide: Option<&OwnedSemaphorePermit>, life: &mut Life) {
+        let wants_table = life.has_no_table && shared.forwarded.load(Ordering::Relaxed);
+        let bytes = if wide.is_some() { WINDOW_BYTES_WIDE } else { WINDOW_BYTES };
+        if wide.is_some() {
+            connection.set_target_window_size(bytes);
+        }
+        // Fails while an earlier change is not confirmed.
+        if wide.is_none() && !wants_table {
+            return;
+        }
+        let is_said = connection.set_initial_window_size(bytes).is_ok();
+        if is_said && wants_table {
+            shared.rest.say(Table::Default);
+            life.has_no_table = false;
         }
     }
 
@@ -336,6 +381,8 @@ enum Event {
     NoRoom,
     Leave,
     Changed,
+    /// The client keeps no table from now on.
+    NoTable,
     Excess(frames::Frame),
     /// Of all that has been read nothing is left to be accepted.
     AllCame,

@@ -39,6 +39,8 @@ use crate::{
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// How long load balancers get to see that the node is leaving before listeners close.
 const LEAVE_NOTICE_MAX: Duration = Duration::from_secs(5);
+/// Within this the connections of HTTP/2 have heard that the node leaves, and count as requests until their clients know.
+const HEARD_WITHIN: Duration = Duration::from_millis(250);
 
 /// How long a newcomer waits for the place of a connection that has been let go: it ends at once.
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
@@ -180,12 +182,12 @@ impl Open {
     pub(crate) async fn close(self, leaving: &AtomicBool) {
         leaving.store(true, Ordering::Relaxed);
         sleep(LEAVE_NOTICE_MAX.min(self.drain_timeout / 4)).await;
-        // From here on every answer closes its connection. Idle ones end with the process: whoever uses one until
+        // From here on every answer closes its connection. Idle ones of HTTP/1 end with the process: whoever uses one until
         // then is still served.
         let _ = self.closing.send(true);
         let in_flight = &self.node.metrics.requests_in_flight;
-        let deadline = Instant::now() + self.drain_timeout;
-        while in_flight.sum() > 0 && Instant::now() < deadline {
+        let (deadline, heard) = (Instant::now() + self.drain_timeout, Instant::now() + HEARD_WITHIN);
+        while (in_flight.sum() > 0 || Instant::now() < heard) && Instant::now() < deadline {
             sleep(Duration::from_millis(10)).await;
         }
         let cut = in_flight.sum();

@@ -11,7 +11,8 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 pin_project! {
-    /// A limit on idling that costs no timer per request: the timer is set anew only when it fires early.
+    /// A limit on idling that costs no timer per request: the timer is set anew only when it fires early, or
+    /// would fire late.
     pub(crate) struct Idle {
         until: Instant,
         #[pin]
@@ -26,7 +27,11 @@ impl Idle {
     }
 
     pub(crate) fn restart(self: Pin<&mut Self>, limit: Duration) {
-        *self.project().until = Instant::now() + limit;
+        let mut this = self.project();
+        *this.until = Instant::now() + limit;
+        if *this.until < this.timer.deadline() {
+            this.timer.as_mut().reset(*this.until);
+        }
     }
 
     /// Waits for `event`. `None`: the limit was over first.

@@ -14,7 +14,11 @@ use std::{
 use h2::Reason;
 use tokio::time::Instant;
 
-use super::trailers;
+use super::{
+    block,
+    cut::{Cut, Head, Part, block_of, flag, kind, length_of, stream_of},
+    rest::Heard,
+};
 
 /// What a connection may spend at once.
 const BUDGET: u32 = 2_000;
@@ -28,19 +32,8 @@ const COST_RESET: u32 = 10;
 /// Bytes sent to the client for which one frame comes back.
 const BYTES_PER_FRAME: usize = 1_024;
 
-/// Bytes in front of the first frame (RFC 9113, 3.4).
-const PREFACE_BYTES: u32 = 24;
-/// Bytes of a frame's head (RFC 9113, 4.1).
-const HEAD_BYTES: usize = 9;
-const END_STREAM: u8 = 0x1;
-const PADDED: u8 = 0x8;
-const PRIORITY: u8 = 0x20;
-/// What stands in front of a block with that flag (6.2).
-const PRIORITY_BYTES: usize = 5;
-/// A frame's kind.
-const HEADERS: u8 = 1;
 /// The longest payload that is taken (4.2).
-const FRAME_BYTES_MAX: u32 = 16 << 10;
+pub(super) const FRAME_BYTES_MAX: u32 = 16 << 10;
 
 /// The frames that a budget can be used up by, and those that break a rule which the framing does not look at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +68,10 @@ impl Frame {
     ];
 
     /// The frame that a head announces; `None`: one that asks for something.
-    fn of(head: &[u8; HEAD_BYTES]) -> Option<Self> {
+    fn of(head: &Head) -> Option<Self> {
         let is_empty = head[..3] == [0; 3];
         Some(match head[3] {
-            0 if is_empty && head[4] & END_STREAM == 0 => Self::EmptyData,
+            0 if is_empty && head[4] & flag::END_STREAM == 0 => Self::EmptyData,
             0 | 1 => return None,
             2 => Self::Priority,
             3 => Self::Reset,
@@ -119,39 +112,36 @@ impl Frame {
     }
 }
 
-/// What a connection may still spend, and where in its frames it stands.
+/// What a connection may still spend, and what has been heard on it.
 #[derive(Debug)]
 pub(super) struct Budget {
     left: u32,
     since: Instant,
     /// Bytes sent that no frame has come back for yet.
     sent_bytes: usize,
-    /// Bytes that are no frame's head: the preface, payloads.
-    skip: u32,
-    head: [u8; HEAD_BYTES],
-    head_bytes: usize,
+    cut: Cut,
+    head: Head,
     /// A frame has come already.
     begun: bool,
     /// The last stream that was begun.
     last_stream: u32,
     /// What has come of the trailers that are coming in.
     trailers: Option<Vec<u8>>,
+    heard: Heard,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        let since = Instant::now();
-        let (skip, head) = (PREFACE_BYTES, [0; HEAD_BYTES]);
         Self {
             left: BUDGET,
-            since,
+            since: Instant::now(),
             sent_bytes: 0,
-            skip,
-            head,
-            head_bytes: 0,
+            cut: Cut::of_client(),
+            head: Head::default(),
             begun: false,
             last_stream: 0,
             trailers: None,
+            heard: Heard::default(),
         }
     }
 }
@@ -162,61 +152,58 @@ impl Budget {
     /// # Errors
     /// The frame that was too much.
     pub(super) fn spend(&mut self, mut bytes: &[u8]) -> Result<(), Frame> {
-        while !bytes.is_empty() {
-            if self.skip > 0 {
-                let (skipped, rest) = bytes.split_at(bytes.len().min(self.skip as usize));
-                bytes = rest;
-                self.skip -= u32::try_from(skipped.len()).unwrap_or(self.skip);
-                if let Some(trailers) = &mut self.trailers {
-                    trailers.extend_from_slice(skipped);
-                    if self.skip == 0 {
-                        self.look_at_trailers()?;
+        while let Some(part) = self.cut.next(&mut bytes) {
+            match part {
+                Part::Payload { piece, ends } => {
+                    self.heard.payload(piece);
+                    if let Some(trailers) = &mut self.trailers {
+                        trailers.extend_from_slice(piece);
+                        if ends {
+                            self.look_at_trailers()?;
+                        }
                     }
                 }
-                continue;
-            }
-            let wanted = (HEAD_BYTES - self.head_bytes).min(bytes.len());
-            self.head[self.head_bytes..self.head_bytes + wanted].copy_from_slice(&bytes[..wanted]);
-            self.head_bytes += wanted;
-            bytes = &bytes[wanted..];
-            if self.head_bytes == HEAD_BYTES {
-                self.head_bytes = 0;
-                self.skip = u32::from_be_bytes([0, self.head[0], self.head[1], self.head[2]]);
-                let frame = Frame::of(&self.head);
-                if !std::mem::replace(&mut self.begun, true) && frame != Some(Frame::Settings) {
-                    return Err(Frame::BeforeSettings);
+                Part::Head(head) => {
+                    self.head = head;
+                    let frame = Frame::of(&head);
+                    if !std::mem::replace(&mut self.begun, true) && frame != Some(Frame::Settings) {
+                        return Err(Frame::BeforeSettings);
+                    }
+                    if let Some(frame) = frame {
+                        self.pay(frame)?;
+                    }
+                    self.heard.head(&head);
+                    self.expect_trailers();
                 }
-                if let Some(frame) = frame {
-                    self.pay(frame)?;
-                }
-                self.expect_trailers();
             }
         }
         Ok(())
     }
 
+    /// What has been heard on the connection; `None` in the middle of a frame.
+    pub(super) fn heard(&self) -> Option<&Heard> {
+        self.cut.is_between_frames().then_some(&self.heard)
+    }
+
+    /// The last stream that was begun.
+    pub(super) fn last_stream(&self) -> u32 {
+        self.last_stream
+    }
+
     /// A head on a stream that has one already is its trailers. What is longer than a frame may be is none.
     fn expect_trailers(&mut self) {
-        let [.., a, b, c, d] = self.head;
-        let stream = u32::from_be_bytes([a & 0x7f, b, c, d]);
-        if self.head[3] == HEADERS && stream > self.last_stream {
+        let stream = stream_of(&self.head);
+        if self.head[3] == kind::HEADERS && stream > self.last_stream {
             self.last_stream = stream;
-        } else if self.head[3] == HEADERS && (1..=FRAME_BYTES_MAX).contains(&self.skip) {
+        } else if self.head[3] == kind::HEADERS && (1..=FRAME_BYTES_MAX).contains(&length_of(&self.head)) {
             self.trailers = Some(Vec::new());
         }
     }
 
     fn look_at_trailers(&mut self) -> Result<(), Frame> {
         let frame = self.trailers.take().unwrap_or_default();
-        let (mut block, flags) = (&frame[..], self.head[4]);
-        if flags & PADDED != 0 {
-            let (&padding, rest) = block.split_first().unwrap_or((&0, &[]));
-            block = rest.get(..rest.len().saturating_sub(padding.into())).unwrap_or_default();
-        }
-        if flags & PRIORITY != 0 {
-            block = block.get(PRIORITY_BYTES..).unwrap_or_default();
-        }
-        if trailers::name_pseudo_field(block) { Err(Frame::PseudoInTrailers) } else { Ok(()) }
+        let block = block_of(self.head[4], &frame);
+        if block::names_pseudo_field(block) { Err(Frame::PseudoInTrailers) } else { Ok(()) }
     }
 
     /// So much has been sent to the client.
@@ -262,7 +249,13 @@ impl Excess {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::*;
+    use super::{
+        super::cut::{
+            HEAD_BYTES,
+            flag::{END_STREAM, PADDED, PRIORITY},
+        },
+        *,
+    };
 
     fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
         let length = u32::try_from(payload).unwrap().to_be_bytes();
@@ -311,7 +304,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn trailers_name_no_pseudo_field_however_they_are_framed_and_cut() {
         let framed = |flags, stream: u8, payload: &[u8]| {
-            let mut bytes = vec![0, 0, u8::try_from(payload.len()).unwrap(), HEADERS, flags, 0, 0, 0, stream];
+            let mut bytes = vec![0, 0, u8::try_from(payload.len()).unwrap(), kind::HEADERS, flags, 0, 0, 0, stream];
             bytes.extend_from_slice(payload);
             bytes
         };

@@ -31,6 +31,10 @@ impl Wire {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        !self.is_blocked.load(Ordering::Relaxed)
+    }
+
     /// Ready when it is not blocked.
     pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_blocked.load(Ordering::Relaxed) {

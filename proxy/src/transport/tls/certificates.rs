@@ -4,13 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwapOption;
 use rustls::{
-    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    RootCertStore, ServerConfig, SupportedCipherSuite, SupportedProtocolVersion,
     crypto::{
         CryptoProvider,
         ring::{self, cipher_suite},
     },
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier},
-    sign::CertifiedKey,
+    sign::{CertifiedKey, SigningKey},
     version::{TLS12, TLS13},
 };
 use sluice_config::{Certificate, ClientCa, NodeTls, Tenant, TlsVersions};
@@ -136,8 +136,15 @@ impl Certificates {
     /// # Errors
     /// If there is nothing for it.
     pub(crate) fn choose(&self, hello: &ClientHello<'_>) -> Result<Arc<Presented>, Missing> {
-        let verifies =
-            |certificate: &Certificate| certificate.pair.key.choose_scheme(hello.signature_schemes()).is_some();
+        // Of TLS 1.2 the cipher says which key it goes with.
+        let has_cipher = |key: &dyn SigningKey| {
+            let offered = CIPHERS.iter().filter(|cipher| hello.cipher_suites().contains(&cipher.suite()));
+            offered.into_iter().any(|cipher| cipher.usable_for_signature_algorithm(key.algorithm()))
+        };
+        let verifies = |certificate: &Certificate| {
+            let key = &*certificate.pair.key;
+            key.choose_scheme(hello.signature_schemes()).is_some() && has_cipher(key)
+        };
         let name = hello.server_name().map(|name| name.trim_end_matches('.').to_ascii_lowercase());
         let named = name.as_deref().and_then(|name| self.named(name, verifies));
         let is_to_come = || name.is_some_and(|name| self.by_acme.contains_key(&name));
@@ -162,20 +169,21 @@ impl Certificates {
     }
 }
 
-/// The cryptography, its ciphers in the order in which they are chosen: all are sound, so it is the cheapest first.
+/// In the order in which they are chosen: all are sound, so it is the cheapest first.
+const CIPHERS: [SupportedCipherSuite; 9] = [
+    cipher_suite::TLS13_AES_128_GCM_SHA256,
+    cipher_suite::TLS13_AES_256_GCM_SHA384,
+    cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
 fn provider() -> CryptoProvider {
-    let cipher_suites = vec![
-        cipher_suite::TLS13_AES_128_GCM_SHA256,
-        cipher_suite::TLS13_AES_256_GCM_SHA384,
-        cipher_suite::TLS13_CHACHA20_POLY1305_SHA256,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-        cipher_suite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    ];
-    CryptoProvider { cipher_suites, ..ring::default_provider() }
+    CryptoProvider { cipher_suites: CIPHERS.to_vec(), ..ring::default_provider() }
 }
 
 /// What all of a node's TLS configs have in common.

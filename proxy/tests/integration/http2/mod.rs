@@ -3,6 +3,7 @@
 mod bounds;
 mod conformance;
 mod requests;
+mod rests;
 mod streams;
 
 use std::collections::BTreeMap;

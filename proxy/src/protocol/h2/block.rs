@@ -1,43 +1,65 @@
-//! Fields behind a body. The framing takes pseudo-fields there, which RFC 9113, 8.1 forbids, so blocks of trailers are looked
-//! at here before it does. Requests hardly ever have any.
+//! What can be seen of a block of fields without the table that a connection builds up (RFC 7541).
 //!
-//! A field has its name by a number of the static table, where the pseudo-fields come first, or spelt out. That much can be
-//! seen without the table that a connection builds up; a name out of that one is taken on trust. Nothing of a request's
-//! trailers is forwarded.
+//! A field has its name by a number, of the static table, where the pseudo-fields come first, or of the connection's behind it; or
+//! spelt out. So two things can be told: whether a block names a pseudo-field, which the framing takes behind a body, where RFC
+//! 9113, 8.1 forbids it; there a name out of the connection's table is taken on trust, as nothing of a request's trailers is
+//! forwarded. And whether a block needs that table at all.
 
-/// The last pseudo-field of the static table (RFC 7541, appendix A).
+/// The last pseudo-field of the static table (RFC 7541, appendix A), and its last field.
 const PSEUDO_MAX: usize = 14;
+const STATIC_MAX: usize = 61;
 /// What a string begins with that has a colon first: as it is, and in Huffman's code, where a colon has seven bits.
 const COLON: u8 = b':';
 const COLON_HUFFMAN: u8 = 0x5c;
 /// Bytes of a number that goes on behind its prefix (RFC 7541, 5.1); no block is longer than what these can say.
 const NUMBER_BYTES_MAX: usize = 4;
 
-/// Whether a header block names a pseudo-field. Of a block that cannot be read the framing says what is wrong.
-pub(super) fn name_pseudo_field(mut block: &[u8]) -> bool {
-    loop {
-        match next_field(&mut block) {
-            Some(true) => return true,
-            Some(false) => {}
-            None => return false,
-        }
-    }
+/// How a field, or a change of the table's size, is written down.
+enum Field {
+    /// By the number of its name, or of all of it.
+    Number(usize),
+    Spelt {
+        begins_with_colon: bool,
+    },
+    /// The table's size changes.
+    Size,
 }
 
-/// Reads a field, and tells whether it is a pseudo-field; `None`: there is none.
-fn next_field(block: &mut &[u8]) -> Option<bool> {
+/// Whether a header block names a pseudo-field. Of a block that cannot be read the framing says what is wrong.
+pub(super) fn names_pseudo_field(block: &[u8]) -> bool {
+    fields(block).any(|field| match field {
+        Field::Number(number) => (1..=PSEUDO_MAX).contains(&number),
+        Field::Spelt { begins_with_colon } => begins_with_colon,
+        Field::Size => false,
+    })
+}
+
+/// Whether a header block refers to the connection's own table.
+pub(super) fn refers_to_table(block: &[u8]) -> bool {
+    fields(block).any(|field| matches!(field, Field::Number(number) if number > STATIC_MAX))
+}
+
+/// What can be read of a block.
+fn fields(mut block: &[u8]) -> impl Iterator<Item = Field> {
+    std::iter::from_fn(move || next_field(&mut block))
+}
+
+/// Reads a field past; `None`: there is none.
+fn next_field(block: &mut &[u8]) -> Option<Field> {
     let first = *block.first()?;
-    let is_pseudo = |index| (1..=PSEUDO_MAX).contains(&index);
     // RFC 7541, 6.1 to 6.3.
     match first {
-        0x80.. => return Some(is_pseudo(number(block, 7)?)),
-        0x20..=0x3f => return number(block, 5).map(|_| false),
+        0x80.. => return number(block, 7).map(Field::Number),
+        0x20..=0x3f => return number(block, 5).map(|_| Field::Size),
         _ => {}
     }
     let index = number(block, if first & 0x40 == 0 { 4 } else { 6 })?;
-    let pseudo = if index > 0 { is_pseudo(index) } else { begins_with_colon(block)? };
+    let field = match index {
+        0 => Field::Spelt { begins_with_colon: begins_with_colon(block)? },
+        _ => Field::Number(index),
+    };
     string(block)?;
-    Some(pseudo)
+    Some(field)
 }
 
 /// Reads a string past.
@@ -89,7 +111,17 @@ mod tests {
             b"\x00\x01a\x01b\x00\x05:path\x01/", // behind another
             b"\x20\x82",                         // behind a change of the table's size
         ] {
-            assert!(name_pseudo_field(block), "{}", block.escape_ascii());
+            assert!(names_pseudo_field(block), "{}", block.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_connections_own_table_is_told_from_all_else() {
+        for block in [&b"\x82\xbe"[..], b"\x7e\x01a", b"\x0f\x2f\x01a", b"\x20\x82\x87\xff\x00"] {
+            assert!(refers_to_table(block), "{}", block.escape_ascii());
+        }
+        for block in [&b"\x82\x87\xbd"[..], b"\x3f\xe1\x1f\x82", b"\x00\x01\xbe\x01\xbe", b"\x0f\x2e\x01a"] {
+            assert!(!refers_to_table(block), "{}", block.escape_ascii());
         }
     }
 
@@ -108,7 +140,7 @@ mod tests {
             b"\x00",
             &long,
         ] {
-            assert!(!name_pseudo_field(block), "{}", block.escape_ascii());
+            assert!(!names_pseudo_field(block), "{}", block.escape_ascii());
         }
     }
 }

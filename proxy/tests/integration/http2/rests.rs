@@ -1,0 +1,216 @@
+//! Connections that rest between two polls, and what becomes of them.
+
+use std::time::Duration;
+
+use super::frames;
+use crate::support::{
+    Protocol, Scene,
+    frames::{
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, NO_ERROR, Outcome, PING,
+        RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get, post, pseudo, setting,
+    },
+    scene::FAST,
+};
+
+/// Longer than it takes until a connection rests.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What a client may be sent on a connection before it says more.
+const WINDOW_BYTES: u32 = 65_535;
+/// The number of the setting for the table of fields.
+const HEADER_TABLE_SIZE: u16 = 1;
+
+/// A shop in which nobody gets to `/queued`, and everybody to all else.
+async fn shop() -> Scene {
+    let settings = format!("{FAST}\nmode = \"hold\"\npaths = [\"/queued\"]");
+    Scene::speaking(Protocol::Http2, |shop| shop.queue("shop", &settings), |setup| setup).await
+}
+
+fn more(bytes: u32) -> Frame {
+    Frame::new(WINDOW_UPDATE, 0, 0, bytes.to_be_bytes())
+}
+
+/// A client that takes this much more than the first window.
+async fn taking(scene: &Scene, bytes: u32) -> Frames {
+    let mut client = frames(scene, &[]).await;
+    client.patient(PATIENCE).send(&[more(bytes)]).await;
+    client
+}
+
+/// Whether a frame tells the client how large its table may be.
+fn says_table(frame: &Frame, bytes: u32) -> bool {
+    frame.kind == SETTINGS && frame.payload.chunks(6).any(|one| one == setting(HEADER_TABLE_SIZE, bytes))
+}
+
+/// Waits until the client is asked to keep no table, and its connection rests.
+async fn rests(scene: &Scene, client: &mut Frames) {
+    client.until(|frame| says_table(frame, 0)).await.expect("the client is asked to keep no table");
+    resting(scene, 1.0).await;
+}
+
+async fn resting(scene: &Scene, connections: f64) {
+    scene.node.until_metrics("resting", |m| m.sum("http2_connections_resting", &[]) == connections).await;
+}
+
+#[tokio::test]
+async fn a_connection_rests_between_two_polls_and_its_client_notices_nothing() {
+    let scene = shop().await;
+    let mut client = taking(&scene, 1 << 20).await;
+    client.send(&[get(1, "/queued")]).await;
+    assert_eq!(client.outcome(1).await, Outcome::Answered(429));
+    rests(&scene, &mut client).await;
+    for stream in [3, 5] {
+        client.send(&[get(stream, "/queued")]).await;
+        // Nothing is said but the answer: the client knows all else.
+        let head = client.next().await.unwrap();
+        assert_eq!((head.kind, head.stream), (HEADERS, stream));
+        client.until(|frame| (frame.kind, frame.stream, frame.has(END_STREAM)) == (DATA, stream, true)).await.unwrap();
+        resting(&scene, 1.0).await;
+    }
+    // What it still says of streams that have ended is of no account, and a ping is answered without ado.
+    client.send(&[Frame::new(WINDOW_UPDATE, 0, 5, 1_u32.to_be_bytes())]).await;
+    client.send(&[Frame::new(PING, 0, 0, [7; 8]), Frame::new(RST_STREAM, 0, 3, 8_u32.to_be_bytes())]).await;
+    let answer = client.next().await.unwrap();
+    assert_eq!(answer, Frame::new(PING, ACK, 0, [7; 8]));
+    resting(&scene, 1.0).await;
+    let all = [more(1).bytes(), get(7, "/queued").bytes(), more(1).bytes()].concat();
+    for byte in all {
+        client.send_bytes(&[byte]).await;
+    }
+    assert_eq!(client.outcome(7).await, Outcome::Answered(429));
+    assert_eq!(scene.node.metrics().await.sum("http2_cut_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn whatever_wakes_a_connection_is_answered() {
+    let scene = shop().await;
+    let long = "x".repeat(3_000);
+    let request = |stream, flags, more: &[(&str, &str)]| {
+        Frame::new(HEADERS, END_HEADERS | flags, stream, block(&[&pseudo("GET", "/queued")[..], more].concat()))
+    };
+    let begins = |frame: &Frame| Frame::new(HEADERS, END_STREAM, frame.stream, &frame.payload[..4]);
+    let goes_on = |frame: &Frame| Frame::new(CONTINUATION, END_HEADERS, frame.stream, &frame.payload[4..]);
+    let get = request(3, END_STREAM, &[]);
+    let woken_by = [
+        vec![request(3, END_STREAM, &[("cookie", &long)])],
+        vec![Frame::new(SETTINGS, 0, 0, setting(3, 50)), get.clone()],
+        vec![post(3, "/queued"), Frame::new(DATA, END_STREAM, 3, *b"a=b")],
+        vec![begins(&get), goes_on(&get)],
+        vec![Frame::new(0xfa, 0, 0, [0; 5]), get.clone()],
+    ];
+    let mut clients = Vec::new();
+    for said in woken_by {
+        let mut client = taking(&scene, 1 << 20).await;
+        client.send(&[crate::support::frames::get(1, "/queued")]).await;
+        assert_eq!(client.outcome(1).await, Outcome::Answered(429));
+        clients.push((client, said));
+    }
+    let all = clients.len();
+    for (client, _) in &mut clients {
+        client.until(|frame| says_table(frame, 0)).await.expect("the client is asked to keep no table");
+    }
+    resting(&scene, all as f64).await;
+    for (client, said) in &mut clients {
+        client.send(said).await;
+        assert_eq!(client.outcome(3).await, Outcome::Answered(429), "{said:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_on_using_its_table_is_told_to_connect_anew_and_loses_nothing() {
+    let scene = shop().await;
+    let mut client = taking(&scene, 1 << 20).await;
+    client.send(&[get(1, "/queued")]).await;
+    assert_eq!(client.outcome(1).await, Outcome::Answered(429));
+    rests(&scene, &mut client).await;
+    // The newest field of a table that is there no more.
+    let block = [&block(&pseudo("GET", "/queued"))[..], &[0xbe]].concat();
+    client.send(&[Frame::new(HEADERS, END_HEADERS | END_STREAM, 3, block)]).await;
+    let goaway = client.until(|frame| frame.kind == GOAWAY).await.expect("a last word");
+    assert_eq!((goaway.number(0), goaway.number(4)), (1, NO_ERROR));
+}
+
+#[tokio::test]
+async fn a_connection_does_not_rest_in_the_middle_of_a_head() {
+    let scene = shop().await;
+    let mut client = taking(&scene, 1 << 20).await;
+    client.send(&[get(1, "/queued")]).await;
+    assert_eq!(client.outcome(1).await, Outcome::Answered(429));
+    let head = block(&pseudo("GET", "/queued"));
+    client.send(&[Frame::new(HEADERS, END_STREAM, 3, &head[..4])]).await;
+    // Another one that could rest a moment later does.
+    let mut waits = taking(&scene, 1 << 20).await;
+    waits.send(&[get(1, "/queued")]).await;
+    assert_eq!(waits.outcome(1).await, Outcome::Answered(429));
+    rests(&scene, &mut waits).await;
+    client.send(&[Frame::new(CONTINUATION, END_HEADERS, 3, &head[4..])]).await;
+    assert_eq!(client.outcome(3).await, Outcome::Answered(429));
+}
+
+#[tokio::test]
+async fn a_client_whose_connection_has_rested_is_sent_no_more_than_it_takes() {
+    const MORE_BYTES: u32 = 100_000;
+    let page = |stream| {
+        let fields = [&pseudo("GET", "/queued")[..], &[("accept", "text/html")]].concat();
+        Frame::new(HEADERS, END_HEADERS | END_STREAM, stream, block(&fields))
+    };
+    let scene = shop().await;
+    let mut client = taking(&scene, MORE_BYTES).await;
+    client.send(&[page(1)]).await;
+    let first = client.body_of_answer(1).await.len();
+    assert!((4_000..MORE_BYTES as usize).contains(&first), "one page is {first} bytes");
+    rests(&scene, &mut client).await;
+    let all = (WINDOW_BYTES + 2 * MORE_BYTES) as usize;
+    let asked: Vec<_> = (0..u32::try_from(all / first + 2).unwrap()).map(|at| page(2 * at + 3)).collect();
+    // What comes with the question counts once.
+    client.send(&[&[more(MORE_BYTES)], &asked[..]].concat()).await;
+    let mut taken = first;
+    while taken < all {
+        let frame = client.until(|frame| frame.kind == DATA).await.expect("data");
+        taken += frame.payload.len();
+    }
+    assert_eq!(taken, all);
+    client.send(&[Frame::new(PING, 0, 0, [0; 8])]).await;
+    let next = client.until(|frame| matches!(frame.kind, DATA | PING)).await.unwrap();
+    assert_eq!(next.kind, PING, "more than the client takes was sent");
+}
+
+#[tokio::test]
+async fn a_connection_on_which_requests_are_forwarded_does_not_rest_and_has_its_table_again() {
+    let scene = shop().await;
+    let mut inside = taking(&scene, 1 << 20).await;
+    inside.send(&[get(1, "/free")]).await;
+    assert_eq!(inside.outcome(1).await, Outcome::Answered(200));
+    // One that may take nothing more than at the beginning does not rest either.
+    let mut narrow = frames(&scene, &[]).await;
+    narrow.send(&[get(1, "/queued")]).await;
+    assert_eq!(narrow.outcome(1).await, Outcome::Answered(429));
+    let mut waits = taking(&scene, 1 << 20).await;
+    waits.send(&[get(1, "/queued")]).await;
+    assert_eq!(waits.outcome(1).await, Outcome::Answered(429));
+    // The others would have rested before it.
+    rests(&scene, &mut waits).await;
+    waits.send(&[get(3, "/free")]).await;
+    waits.until(|frame| says_table(frame, 4_096)).await.expect("the table is back");
+    resting(&scene, 0.0).await;
+    for client in [&mut inside, &mut narrow] {
+        client.send(&[Frame::new(PING, 0, 0, [0; 8])]).await;
+        let next = client.until(|frame| matches!(frame.kind, SETTINGS | PING)).await.unwrap();
+        assert_eq!(next.kind, PING, "it was asked to keep no table");
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_connection_rests_hears_that_the_node_leaves() {
+    let mut scene = shop().await;
+    let mut client = taking(&scene, 1 << 20).await;
+    client.send(&[get(1, "/queued"), get(3, "/queued")]).await;
+    assert_eq!(client.outcome(3).await, Outcome::Answered(429));
+    rests(&scene, &mut client).await;
+    scene.node.signal("TERM");
+    let goaway = client.until(|frame| frame.kind == GOAWAY).await.expect("a last word");
+    assert_eq!((goaway.number(0), goaway.number(4)), (3, NO_ERROR));
+    assert_eq!(client.ended().await, Some(NO_ERROR));
+    assert!(!client.was_cut(), "the connection ends in order");
+    drop(client);
+    scene.node.until_gone().await;
+}
