@@ -205,8 +205,9 @@ impl Driver {
         let mut shutdown = self.shutdown.clone();
         let mut idle = pin!(Idle::new(RESTS_AFTER));
         let mut leaving = false;
-        // How often the client had confirmed our settings when it was asked to keep no table.
+        // How often the client had confirmed our settings when there were new ones.
         let mut unconfirmed = None;
+        let mut asked_for_no_table = false;
         let mut wide = None;
         // What has come together is answered together, in one write. At most as many as there are streams.
         let mut came = Vec::new();
@@ -233,7 +234,7 @@ impl Driver {
                         return Poll::Ready(Event::Leave);
                     }
                     if unconfirmed.is_some_and(|acks| shared.rest.acks() != acks) {
-                        return Poll::Ready(Event::NoTable);
+                        return Poll::Ready(Event::Confirmed);
                     }
                     changed.as_mut().poll(cx).map(|()| Event::Changed)
                 };
@@ -263,14 +264,16 @@ impl Driver {
                     if shared.uploads.load(Ordering::Relaxed) && wide.is_none() {
                         wide = self.wide.clone().try_acquire_owned().ok();
                     }
-                    self.suit(connection, shared, wide.as_ref(), life);
+                    if !self.suit(connection, shared, wide.as_ref(), life) {
+                        unconfirmed = Some(shared.rest.acks());
+                    }
                 }
-                Some(Event::NoTable) => {
-                    unconfirmed = None;
-                    life.has_no_table = true;
+                Some(Event::Confirmed) => {
+                    life.has_no_table |= std::mem::take(&mut asked_for_no_table);
                     // A request may have been forwarded meanwhile.
-                    self.suit(connection, shared, wide.as_ref(), life);
-                    if !leaving && shared.may_rest() {
+                    let is_suited = self.suit(connection, shared, wide.as_ref(), life);
+                    unconfirmed = (!is_suited).then(|| shared.rest.acks());
+                    if !leaving && life.has_no_table && shared.may_rest() {
                         return End::Rests;
                     }
                 }
@@ -315,6 +318,7 @@ impl Driver {
                     // Fails if an earlier change is not confirmed.
                     if may_rest && unconfirmed.is_none() && connection.set_initial_window_size(WINDOW_BYTES).is_ok() {
                         unconfirmed = Some(shared.rest.acks());
+                        asked_for_no_table = true;
                         shared.rest.say(Table::None);
                     }
                     idle.as_mut().restart(life.idles_for(shared).saturating_sub(life.asked.elapsed()));
@@ -330,21 +334,28 @@ impl Driver {
     }
 
     /// Gives a connection on which requests are forwarded what it needs for that: wide windows for bodies, and a table.
-    fn suit(&self, connection: &mut Http2, shared: &Shared, wide: Option<&OwnedSemaphorePermit>, life: &mut Life) {
+    /// False: not yet, as earlier settings are not confirmed.
+    fn suit(
+        &self,
+        connection: &mut Http2,
+        shared: &Shared,
+        wide: Option<&OwnedSemaphorePermit>,
+        life: &mut Life,
+    ) -> bool {
         let wants_table = life.has_no_table && shared.forwarded.load(Ordering::Relaxed);
         let bytes = if wide.is_some() { WINDOW_BYTES_WIDE } else { WINDOW_BYTES };
         if wide.is_some() {
             connection.set_target_window_size(bytes);
         }
-        // Fails while an earlier change is not confirmed.
         if wide.is_none() && !wants_table {
-            return;
+            return true;
         }
         let is_said = connection.set_initial_window_size(bytes).is_ok();
         if is_said && wants_table {
             shared.rest.say(Table::Default);
             life.has_no_table = false;
         }
+        is_said
     }
 
     /// Begins to serve a stream, or refuses it.
@@ -381,8 +392,8 @@ enum Event {
     NoRoom,
     Leave,
     Changed,
-    /// The client keeps no table from now on.
-    NoTable,
+    /// The client has confirmed our settings.
+    Confirmed,
     Excess(frames::Frame),
     /// Of all that has been read nothing is left to be accepted.
     AllCame,

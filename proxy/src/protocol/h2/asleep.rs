@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    Driver, FAREWELL, KEEPALIVE, Life, block,
+    Driver, FAREWELL, Life, block,
     cut::{HEAD_BYTES, block_of, flag, kind, length_of, put_frame, stream_of},
     frames::{Excess, FRAME_BYTES_MAX, Frame},
     rest::Parts,
@@ -72,11 +72,11 @@ impl<'a> Said<'a> {
         let is_word = match head[3] {
             kind::GOAWAY => return Self::Farewell,
             kind::PING => length == 8 && stream == 0,
-            kind::PRIORITY => length == 5 && (1..=last_stream).contains(&stream),
+            kind::PRIORITY => length == 5 && stream > 0,
             kind::RST_STREAM => length == 4 && (1..=last_stream).contains(&stream),
             kind::WINDOW_UPDATE => length == 4 && stream <= last_stream,
-            kind::HEADERS => length > FRAME_BYTES_MAX,
-            _ => false,
+            // Of a kind that nobody knows.
+            other => other > kind::CONTINUATION && length <= FRAME_BYTES_MAX,
         };
         let whole = bytes.get(..HEAD_BYTES + length as usize);
         match whole {
@@ -153,15 +153,15 @@ fn hear(parts: &mut Parts, cx: &mut Context<'_>, came: &mut Vec<u8>) -> Option<W
             let mut pong = Vec::new();
             put_frame(&mut pong, kind::PING, flag::ACK, &frame[HEAD_BYTES..]);
             // A client that does not even take this is gone.
-            match Pin::new(&mut parts.socket).poll_write(cx, &pong) {
-                Poll::Ready(Ok(bytes)) if bytes == pong.len() => {}
-                _ => return Some(Woken::Gone),
+            let Poll::Ready(Ok(written)) = Pin::new(&mut parts.socket).poll_write(cx, &pong) else {
+                return Some(Woken::Gone);
+            };
+            parts.sent.look(&pong[..written]);
+            if written < pong.len() {
+                return Some(Woken::Gone);
             }
-            parts.sent.look(&pong);
-            parts.budget.earn(pong.len());
         }
-        let length = frame.len();
-        came.drain(..length);
+        *came = came.split_off(frame.len());
     }
 }
 
@@ -171,7 +171,9 @@ async fn farewell(mut parts: Box<Parts>, reason: Reason, waits: bool) {
     let said = [parts.budget.last_stream().to_be_bytes(), u32::from(reason).to_be_bytes()].concat();
     put_frame(&mut frame, kind::GOAWAY, 0, &said);
     let ended = async {
-        parts.socket.write_all(&frame).await?;
+        if parts.sent.is_between_frames() {
+            parts.socket.write_all(&frame).await?;
+        }
         parts.socket.shutdown().await?;
         // Closed before the client has read all, some systems would have it read nothing.
         while waits && parts.socket.read(&mut [0; 64]).await? > 0 {}
@@ -207,14 +209,16 @@ impl Driver {
     ) -> Option<Stream> {
         let mut shutdown = self.shutdown.clone();
         let leaves = shutdown.wait_for(|&closing| closing);
-        let limit = KEEPALIVE.saturating_sub(life.asked.elapsed());
+        let limit = life.idles_for(shared).saturating_sub(life.asked.elapsed());
         let resting = Resting::begin(&self.service.node.metrics.http2_resting);
         let woken = rest(&mut parts, &shared.spot, leaves, limit).await;
         drop(resting);
-        // Who needs the place does not wait for a client that may be asleep.
-        let waits = !matches!(woken, Woken::NoRoom | Woken::Gone);
+        // Who needs the place does not wait for a client that may be asleep, and one that floods is not read.
+        let waits = !matches!(woken, Woken::NoRoom | Woken::Gone | Woken::Excess(_));
         let (reason, why) = match woken {
             Woken::Asked(first) => {
+                // What has come since may be half of a question.
+                shared.rest.note(&parts);
                 let (wire, rest) = (shared.wire.clone(), shared.rest.clone());
                 return Some(Stream::anew(parts, first, excess.clone(), wire, rest));
             }
@@ -254,7 +258,8 @@ mod tests {
             frame(kind::RST_STREAM, 5, &[0; 4]),
             frame(kind::WINDOW_UPDATE, 3, &[0, 0, 0, 1]),
             frame(kind::WINDOW_UPDATE, 0, &[0, 0, 0, 1]),
-            frame(kind::PRIORITY, 1, &[0; 5]),
+            frame(kind::PRIORITY, 9, &[0; 5]),
+            frame(0xfa, 9, &[0; 3]),
             frame(kind::PING, 0, &[0; 8]),
         ];
         for word in &words {
@@ -265,8 +270,11 @@ mod tests {
         }
         let request = frame(kind::HEADERS, 7, b"\x82");
         assert_eq!((Said::of(&request, 5), Said::of(&request[..9], 5)), (Said::Question, Said::NotYet));
+        let mut endless = frame(kind::HEADERS, 7, &[]);
+        endless[..3].copy_from_slice(&[0xff; 3]);
         for wrong in [
             zero,
+            endless,
             frame(kind::RST_STREAM, 7, &[0; 4]),
             frame(kind::RST_STREAM, 5, &[0; 3]),
             frame(kind::PING, 1, &[0; 8]),

@@ -89,7 +89,15 @@ impl Cut {
 
     /// Whether the last frame has ended and the next has not begun.
     pub(super) fn is_between_frames(&self) -> bool {
-        self.skip == 0 && self.head_bytes == 0
+        self.left() == 0
+    }
+
+    /// Bytes up to the end of the payload, or of the head, that is under way; 0: between two frames.
+    pub(super) fn left(&self) -> usize {
+        match self.head_bytes {
+            0 => self.skip as usize,
+            bytes => HEAD_BYTES - bytes,
+        }
     }
 
     /// Takes the next part off `bytes`; `None`: they have been looked at.

@@ -185,6 +185,11 @@ impl Budget {
         self.cut.is_between_frames().then_some(&self.heard)
     }
 
+    /// How often the client has confirmed our settings.
+    pub(super) fn acks(&self) -> u32 {
+        self.heard.acks
+    }
+
     /// The last stream that was begun.
     pub(super) fn last_stream(&self) -> u32 {
         self.last_stream

@@ -45,7 +45,7 @@ pub(super) struct Heard {
     settings: Vec<u8>,
     /// Frames of settings, and those that confirm ours.
     settings_frames: u32,
-    acks: u32,
+    pub(super) acks: u32,
     /// What it takes beyond the first window.
     more_bytes: u32,
     /// It has said something that only the framing knows.
@@ -149,6 +149,11 @@ impl Sent {
         }
     }
 
+    /// Bytes of what is under way that are still to be sent, see [`Cut::left`].
+    pub(super) fn left(&self) -> usize {
+        self.cut.left()
+    }
+
     pub(super) fn is_between_frames(&self) -> bool {
         self.cut.is_between_frames()
     }
@@ -218,11 +223,8 @@ impl Default for Rest {
 impl Rest {
     /// Something has been read or written.
     pub(super) fn note(&self, parts: &Parts) {
-        let beginning = parts.beginning();
-        if let Some((heard, _)) = beginning {
-            self.acks.store(heard.acks, Ordering::Relaxed);
-        }
-        self.may.store(beginning.is_some(), Ordering::Relaxed);
+        self.acks.store(parts.budget.acks(), Ordering::Relaxed);
+        self.may.store(parts.beginning().is_some(), Ordering::Relaxed);
     }
 
     pub(super) fn may(&self) -> bool {
@@ -246,7 +248,7 @@ impl Rest {
     /// Settings with what they are to say of the table, instead of these; `None`: that is none of our settings.
     pub(super) fn settings(&self, frame: &[u8]) -> Option<Vec<u8>> {
         let (head, payload) = frame.split_first_chunk::<HEAD_BYTES>()?;
-        if head[3] != kind::SETTINGS || head[4] & flag::ACK != 0 {
+        if head[3] != kind::SETTINGS || head[4] & flag::ACK != 0 || !self.has_to_say() {
             return None;
         }
         let table_bytes = if self.table.load(Ordering::Relaxed) == Table::None as u8 { 0 } else { TABLE_BYTES };

@@ -90,8 +90,9 @@ impl Stream {
     /// Writes bytes of which the first frames may be kept back, or changed.
     fn poll_write_frame(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_instead(cx))?;
-        if !self.parts()?.sent.is_between_frames() {
-            return self.poll_write_some(cx, bytes);
+        let left = self.parts()?.sent.left();
+        if left > 0 {
+            return self.poll_write_some(cx, &bytes[..bytes.len().min(left)]);
         }
         let length = bytes.first_chunk::<HEAD_BYTES>().map_or(0, |head| HEAD_BYTES + length_of(head) as usize);
         let frame = &bytes[..bytes.len().min(length)];

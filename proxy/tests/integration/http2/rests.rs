@@ -6,8 +6,8 @@ use super::frames;
 use crate::support::{
     Protocol, Scene,
     frames::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, Frames, GOAWAY, HEADERS, NO_ERROR, Outcome, PING,
-        RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get, post, pseudo, setting,
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_SIZE_ERROR, Frame, Frames, GOAWAY, HEADERS, NO_ERROR,
+        Outcome, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get, post, pseudo, setting,
     },
     scene::FAST,
 };
@@ -36,6 +36,14 @@ async fn taking(scene: &Scene, bytes: u32) -> Frames {
     client
 }
 
+/// A client whose first request has been answered here.
+async fn waiting(scene: &Scene) -> Frames {
+    let mut client = taking(scene, 1 << 20).await;
+    client.send(&[get(1, "/queued")]).await;
+    assert_eq!(client.outcome(1).await, Outcome::Answered(429));
+    client
+}
+
 /// Whether a frame tells the client how large its table may be.
 fn says_table(frame: &Frame, bytes: u32) -> bool {
     frame.kind == SETTINGS && frame.payload.chunks(6).any(|one| one == setting(HEADER_TABLE_SIZE, bytes))
@@ -54,9 +62,7 @@ async fn resting(scene: &Scene, connections: f64) {
 #[tokio::test]
 async fn a_connection_rests_between_two_polls_and_its_client_notices_nothing() {
     let scene = shop().await;
-    let mut client = taking(&scene, 1 << 20).await;
-    client.send(&[get(1, "/queued")]).await;
-    assert_eq!(client.outcome(1).await, Outcome::Answered(429));
+    let mut client = waiting(&scene).await;
     rests(&scene, &mut client).await;
     for stream in [3, 5] {
         client.send(&[get(stream, "/queued")]).await;
@@ -99,10 +105,7 @@ async fn whatever_wakes_a_connection_is_answered() {
     ];
     let mut clients = Vec::new();
     for said in woken_by {
-        let mut client = taking(&scene, 1 << 20).await;
-        client.send(&[crate::support::frames::get(1, "/queued")]).await;
-        assert_eq!(client.outcome(1).await, Outcome::Answered(429));
-        clients.push((client, said));
+        clients.push((waiting(&scene).await, said));
     }
     let all = clients.len();
     for (client, _) in &mut clients {
@@ -118,9 +121,7 @@ async fn whatever_wakes_a_connection_is_answered() {
 #[tokio::test]
 async fn a_client_that_goes_on_using_its_table_is_told_to_connect_anew_and_loses_nothing() {
     let scene = shop().await;
-    let mut client = taking(&scene, 1 << 20).await;
-    client.send(&[get(1, "/queued")]).await;
-    assert_eq!(client.outcome(1).await, Outcome::Answered(429));
+    let mut client = waiting(&scene).await;
     rests(&scene, &mut client).await;
     // The newest field of a table that is there no more.
     let block = [&block(&pseudo("GET", "/queued"))[..], &[0xbe]].concat();
@@ -129,21 +130,34 @@ async fn a_client_that_goes_on_using_its_table_is_told_to_connect_anew_and_loses
     assert_eq!((goaway.number(0), goaway.number(4)), (1, NO_ERROR));
 }
 
+/// Neither before its first rest, nor after one that such a head has ended.
 #[tokio::test]
 async fn a_connection_does_not_rest_in_the_middle_of_a_head() {
     let scene = shop().await;
-    let mut client = taking(&scene, 1 << 20).await;
-    client.send(&[get(1, "/queued")]).await;
-    assert_eq!(client.outcome(1).await, Outcome::Answered(429));
     let head = block(&pseudo("GET", "/queued"));
-    client.send(&[Frame::new(HEADERS, END_STREAM, 3, &head[..4])]).await;
+    let begins = |stream| Frame::new(HEADERS, END_STREAM, stream, &head[..4]);
+    let goes_on = |stream| Frame::new(CONTINUATION, END_HEADERS, stream, &head[4..]);
+    let (mut client, mut rested) = (waiting(&scene).await, waiting(&scene).await);
+    client.send(&[begins(3)]).await;
+    rests(&scene, &mut rested).await;
+    rested.send(&[begins(3)]).await;
+    resting(&scene, 0.0).await;
     // Another one that could rest a moment later does.
-    let mut waits = taking(&scene, 1 << 20).await;
-    waits.send(&[get(1, "/queued")]).await;
-    assert_eq!(waits.outcome(1).await, Outcome::Answered(429));
-    rests(&scene, &mut waits).await;
-    client.send(&[Frame::new(CONTINUATION, END_HEADERS, 3, &head[4..])]).await;
-    assert_eq!(client.outcome(3).await, Outcome::Answered(429));
+    let mut other = waiting(&scene).await;
+    rests(&scene, &mut other).await;
+    for client in [&mut client, &mut rested] {
+        client.send(&[goes_on(3)]).await;
+        assert_eq!(client.outcome(3).await, Outcome::Answered(429));
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_not_waited_for() {
+    let scene = shop().await;
+    let mut client = waiting(&scene).await;
+    rests(&scene, &mut client).await;
+    client.send_bytes(&[0xff, 0xff, 0xff, HEADERS, END_HEADERS, 0, 0, 0, 3]).await;
+    assert_eq!(client.ended().await, Some(FRAME_SIZE_ERROR));
 }
 
 #[tokio::test]
@@ -184,9 +198,7 @@ async fn a_connection_on_which_requests_are_forwarded_does_not_rest_and_has_its_
     let mut narrow = frames(&scene, &[]).await;
     narrow.send(&[get(1, "/queued")]).await;
     assert_eq!(narrow.outcome(1).await, Outcome::Answered(429));
-    let mut waits = taking(&scene, 1 << 20).await;
-    waits.send(&[get(1, "/queued")]).await;
-    assert_eq!(waits.outcome(1).await, Outcome::Answered(429));
+    let mut waits = waiting(&scene).await;
     // The others would have rested before it.
     rests(&scene, &mut waits).await;
     waits.send(&[get(3, "/free")]).await;
