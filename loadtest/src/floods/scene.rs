@@ -209,7 +209,7 @@ fn sluice(
             dir.join(format!("tenants/{name}.toml")),
             format!(
                 "name = \"{name}\"\nhosts = [\"{host}\"]\n\n[origin]\nservers = [\"{origin}\"]\n\n{tls}[[queue]]\nname = \
-                 \"{queue}\"\npaths = [\"{path}\"]\nrelease_per_minute = 6000\n"
+                 \"{queue}\"\npaths = [\"{path}\"]\nrelease_per_minute = 6000\nsession_idle = \"1h\"\n"
             ),
         )?;
     }
