@@ -347,7 +347,7 @@ impl<W> Core<W> {
         self.view = Arc::new(View {
             summary,
             speeds,
-            grace_ms: if self.hush.was_lately(now) { GRACE_MS_MAX } else { self.grace.ms() },
+            grace_ms: if self.hush.was_lately(now) { GRACE_MS_MAX } else { self.grace.ms(self.shared) },
             ended: self.ended.clone(),
             control,
             store_answers: true,

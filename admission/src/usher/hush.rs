@@ -26,8 +26,6 @@ const _: () = assert!((NEAR_MS_MAX + NEAR_MS_MAX / 10) as u64 + IN_TIME_MS <= ST
 const JUDGED_MAX: u64 = 16;
 /// At least this many must have been expected, by what is usual: of fewer, chance alone may keep all silent.
 const EXPECTED_MIN: f64 = 12.0;
-/// Where visitors ask any node of a fleet, chance does more: this is added, times the share that usually does not ask.
-const EXPECTED_MORE: f64 = 12.0;
 /// It is a hush if not even one in this many of them has asked.
 const ONE_IN: f64 = 4.0;
 /// What is usual is known from the first number of visitors on; above the second, older ones count half.
@@ -194,13 +192,12 @@ impl Hush {
             return None;
         }
         let usual = self.usual.in_time / self.usual.due;
-        let expected_min = EXPECTED_MIN + EXPECTED_MORE * (1.0 - usual);
         let (mut expected, mut in_time) = (0.0, 0.0);
         for index in (now_step.saturating_sub(JUDGED_MAX)..now_step).rev() {
             let step = *self.step(index);
             expected += f64::from(step.due) * usual;
             in_time += f64::from(step.in_time);
-            if expected >= expected_min {
+            if expected >= EXPECTED_MIN {
                 return (in_time * ONE_IN < expected).then_some(in_time / expected);
             }
         }

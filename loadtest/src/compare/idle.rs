@@ -65,6 +65,8 @@ pub(super) async fn measure(
     // One at a time: their clients' descriptors are all in this process.
     let sluice = Sluice::start(origin, None, secure).await?;
     let to = sluice.target(protocol).ok_or("the node cannot be reached that way")?;
+    // As of every peer: a first answer makes what all connections share.
+    all_ask(&to, &sluice.join(1).await?, &[Expect::new(200, "\"queue\":\"long\"")]).await?;
     // What the line keeps of its visitors counts too.
     let before = settled(sluice.server()).await?;
     let visitors = sluice.join(count).await?;

@@ -24,6 +24,13 @@ fn read(node: &Node) -> Read {
     let mut read = Read::default();
     let in_flight = node.metrics.requests_in_flight.sum() as f64;
     read.gauge("requests_in_flight", "Requests in flight", &[], in_flight);
+    let resting = node.metrics.http2_resting.sum() as f64;
+    read.gauge(
+        "http2_connections_resting",
+        "HTTP/2 connections that keep little more than their keys until they are asked something",
+        &[],
+        resting,
+    );
     store(&mut read, node);
     let (lost, written) = node.access_log.counts();
     read.counter("access_log_lines_written_total", "Lines of the access log", &[], written);

@@ -28,7 +28,9 @@ pub(crate) struct Metrics {
     pub(crate) connections_cut: IntCounter,
     cut: IntCounterVec,
     /// HTTP/2 connections that rest.
-    pub(crate) http2_resting: IntGauge,
+    pub(crate) http2_resting: Tally,
+    /// Those that end because the node leaves: it waits for them.
+    pub(crate) http2_leaving: Tally,
     /// Connections to the API, or for health and metrics, closed unread at the bound.
     pub(crate) admin_connections_refused: IntCounter,
     /// Attempts to tell a webhook, by what became of them.
@@ -103,10 +105,8 @@ impl Metrics {
                 "HTTP/2 connections and streams ended for what their client did, or did not do",
                 &["reason"],
             )?,
-            http2_resting: gauge(
-                "http2_connections_resting",
-                "HTTP/2 connections that keep little more than their keys until they are asked something",
-            )?,
+            http2_resting: Tally::default(),
+            http2_leaving: Tally::default(),
             admin_connections_refused: counter(
                 "admin_connections_refused_total",
                 "Connections to the API, health or metrics closed at the bound",

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderMap, Version, header};
 use pingora_core::{ErrorType, protocols::http::v1::server::HttpSession};
 use pingora_http::RequestHeader;
@@ -50,24 +51,38 @@ impl Driver {
                 let Some(Ok(())) = next.await else { return };
                 spot.is_busy();
                 let last = served + 1 >= u64::from(REQUESTS_PER_CONNECTION_MAX) || *self.shutdown.borrow();
-                if let Some(head) = client.take_request(may_be_poll) {
-                    // In a box, so that an idle connection does not keep room for it.
-                    let poll = Box::pin(self.service.poll(&head, client.connection(), last)).await;
-                    // The passage lives until the answer is with the kernel: a node that leaves waits for it.
-                    if let Some((answer, _passage)) = poll {
-                        if client.answer(answer).await.is_err() || last {
-                            return;
-                        }
-                        idle.as_mut().restart(KEEPALIVE);
-                        continue;
+                if let Some(head) = client.take_request(may_be_poll)
+                    && let Some(goes_on) = self.poll(&mut client, head, last).await
+                {
+                    if !goes_on {
+                        return;
                     }
-                    client.give_back(head);
+                    idle.as_mut().restart(KEEPALIVE);
+                    continue;
                 }
                 let Some(next) = self.request(client, last).await else { return };
                 client = next;
                 idle.as_mut().restart(KEEPALIVE);
             }
         }
+    }
+
+    /// Answers a poll; says whether the connection goes on. `None`: it is none, and the client has it back. In a box, so that an
+    /// idle connection keeps no room for it.
+    fn poll<'a>(
+        &'a self,
+        client: &'a mut Downstream,
+        head: Bytes,
+        last: bool,
+    ) -> Pin<Box<impl Future<Output = Option<bool>> + 'a>> {
+        Box::pin(async move {
+            let Some((answer, _passage)) = self.service.poll(&head, client.connection(), last).await else {
+                client.give_back(head);
+                return None;
+            };
+            // The passage lives until the answer is with the kernel: a node that leaves waits for it.
+            Some(client.answer(answer).await.is_ok() && !last)
+        })
     }
 
     /// Serves a request that has begun to come in. Gives the connection back, if another may follow. In a box, so that an

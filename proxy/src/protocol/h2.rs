@@ -7,6 +7,7 @@
 //!
 //! | bound | value | at the bound |
 //! |---|--:|---|
+//! | requests begun in a row | 8 | other connections have their turn |
 //! | streams open at once | 100 | the next is refused; browsers wait by themselves |
 //! | requests under way on the node | `requests_max` | the next is refused, which says that it may be tried again |
 //! | answers of ours under way on a connection | 8 | the next waits its turn |
@@ -29,13 +30,11 @@
 //! dropped, and made anew with the next request. That is what visitors who wait far back do between two polls.
 
 mod answers;
-mod asleep;
-mod block;
 mod body;
 mod client;
-mod cut;
 mod frames;
 mod incoming;
+mod life;
 mod piece;
 mod request;
 mod rest;
@@ -59,13 +58,16 @@ use h2::{
 };
 use http::Request;
 use tokio::{
+    select,
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    task::yield_now,
     time::{Instant, timeout},
 };
 
 use self::{
     frames::Excess,
     incoming::{Incoming, Malformed},
+    life::{End, Event, IDLE_NOT_TAKEN, Life, Unconfirmed},
     piece::Piece,
     rest::{Parts, Rest, Table},
     shared::{Active, Shared},
@@ -75,7 +77,6 @@ use self::{
 use super::{Driver, FIRST_REQUEST, KEEPALIVE, REQUESTS_PER_CONNECTION_MAX};
 use crate::{
     request::syntax::strict::FIELDS_BYTES_MAX,
-    service::InFlight,
     transport::{Idle, Spot, connection::Connection, socket::Socket},
 };
 
@@ -95,6 +96,8 @@ const RESETS_PENDING_MAX: usize = 20;
 const RESETS_OWN_MAX: usize = 64;
 /// Requests that are not in order, of one connection.
 const MALFORMED_MAX: u32 = 32;
+/// Requests of one connection that are begun in a row; then it is the turn of others.
+const IN_A_ROW_MAX: usize = 8;
 /// Answers of ours under way on one connection.
 const ANSWERS_MAX: usize = 8;
 /// Requests that each connection may have at origins: as many as a browser has connections of HTTP/1.1, so that no page
@@ -105,8 +108,6 @@ pub(super) const BEYOND_MAX: usize = 256;
 /// Once half of the requests that a node has room for are under way, a connection may have this part of the room that is
 /// left, and at least one: however many a client opens, there is room for others.
 const SHARE_OF_ROOM: usize = 512;
-/// A connection whose last answer was not taken, and on which nothing is under way, ends after this.
-const IDLE_NOT_TAKEN: Duration = Duration::from_secs(10);
 /// A connection on which nothing is asked for this long rests, if it can. Who is near the head asks more often.
 const RESTS_AFTER: Duration = Duration::from_secs(5);
 /// How long a connection that ends is driven on, so that its client hears why.
@@ -115,37 +116,6 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A request, and the way of its answer.
 type Begun = (Request<RecvStream>, SendResponse<Piece>);
 type Http2 = h2::server::Connection<Stream, Piece>;
-
-impl Life {
-    /// For how long nothing may be asked.
-    fn idles_for(&self, shared: &Shared) -> Duration {
-        match self.served {
-            0 => FIRST_REQUEST,
-            _ if shared.not_taken.load(Ordering::Relaxed) > 0 => IDLE_NOT_TAKEN,
-            _ => KEEPALIVE,
-        }
-    }
-}
-
-/// Why a connection is ended by us.
-#[derive(Clone, Copy)]
-enum End {
-    /// There is nothing wrong with it.
-    InOrder,
-    /// The client is told this, and it is counted.
-    Because(Reason, &'static str),
-    /// Not the connection but its framing: it rests.
-    Rests,
-}
-
-/// What a connection has been asked so far, however often it has rested.
-struct Life {
-    served: u32,
-    malformed: u32,
-    asked: Instant,
-    /// The client keeps no table of what it sends.
-    has_no_table: bool,
-}
 
 impl Driver {
     /// Serves a connection until it ends. What it is made of is made here, so that the future keeps no room for it.
@@ -173,9 +143,9 @@ impl Driver {
             rest,
             waited_for: OnceLock::new(),
         });
-        let (driver, mut begun) = (self.clone(), begin(stream));
+        let (driver, mut begun) = (self.clone(), begin(stream, &shared));
         async move {
-            let mut life = Life { served: 0, malformed: 0, asked: Instant::now(), has_no_table: false };
+            let mut life = Life::new();
             loop {
                 let Some(mut connection) = begun.await else { return };
                 match driver.drive(&mut connection, &shared, &excess, &mut life).await {
@@ -190,7 +160,7 @@ impl Driver {
                 }
                 let Some(parts) = shared.rest.take_back(connection) else { return };
                 let Some(stream) = driver.rest(parts, &shared, &excess, &life).await else { return };
-                begun = begin(stream);
+                begun = begin(stream, &shared);
             }
         }
     }
@@ -205,11 +175,9 @@ impl Driver {
         let mut shutdown = self.shutdown.clone();
         let mut idle = pin!(Idle::new(RESTS_AFTER));
         let mut leaving = false;
-        // How often the client had confirmed our settings when there were new ones.
-        let mut unconfirmed = None;
-        let mut asked_for_no_table = false;
+        let mut unconfirmed: Option<Unconfirmed> = None;
         let mut wide = None;
-        // What has come together is answered together, in one write. At most as many as there are streams.
+        // What has come together is answered together, in one write.
         let mut came = Vec::new();
         let mut closing = pin!(shutdown.wait_for(|&closing| closing));
         let mut changed = pin!(shared.changed.notified());
@@ -218,6 +186,9 @@ impl Driver {
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
                     if shared.spot.poll_gone(cx).is_ready() {
                         return Poll::Ready(Event::NoRoom);
+                    }
+                    if came.len() >= IN_A_ROW_MAX {
+                        return Poll::Ready(Event::AllCame);
                     }
                     let accepted = connection.poll_accept(cx).map(Event::Accepted);
                     // Looked at behind the reading that may have set it.
@@ -233,7 +204,7 @@ impl Driver {
                     if shared.waited_for.get().is_none() && closing.as_mut().poll(cx).is_ready() {
                         return Poll::Ready(Event::Leave);
                     }
-                    if unconfirmed.is_some_and(|acks| shared.rest.acks() != acks) {
+                    if unconfirmed.is_some_and(|settings| shared.rest.acks() != settings.acks) {
                         return Poll::Ready(Event::Confirmed);
                     }
                     changed.as_mut().poll(cx).map(|()| Event::Changed)
@@ -247,10 +218,8 @@ impl Driver {
                     connection.graceful_shutdown();
                     // What has been answered need not be with the kernel yet, so the node waits for the end of the
                     // connection. One on which nothing is under way has a moment for it: its client may be asleep.
-                    shared.waited_for.get_or_init(|| InFlight::begin(&self.service.node));
-                    if shared.active.load(Ordering::Relaxed) == 0 {
-                        idle.set(Idle::new(FAREWELL));
-                    }
+                    shared.waited_for.get_or_init(|| self.service.node.metrics.http2_leaving.hold());
+                    idle.as_mut().restart(FAREWELL);
                 }
                 Some(Event::Changed) => {
                     changed.set(shared.changed.notified());
@@ -259,20 +228,20 @@ impl Driver {
                     }
                     let is_idle = shared.active.load(Ordering::Relaxed) == 0;
                     if is_idle && !leaving && shared.not_taken.load(Ordering::Relaxed) > 0 {
-                        idle.set(Idle::new(IDLE_NOT_TAKEN));
+                        idle.as_mut().restart(IDLE_NOT_TAKEN);
                     }
                     if shared.uploads.load(Ordering::Relaxed) && wide.is_none() {
                         wide = self.wide.clone().try_acquire_owned().ok();
                     }
                     if !self.suit(connection, shared, wide.as_ref(), life) {
-                        unconfirmed = Some(shared.rest.acks());
+                        unconfirmed.get_or_insert(Unconfirmed { acks: shared.rest.acks(), no_table: false });
                     }
                 }
                 Some(Event::Confirmed) => {
-                    life.has_no_table |= std::mem::take(&mut asked_for_no_table);
+                    life.has_no_table |= unconfirmed.is_some_and(|settings| settings.no_table);
                     // A request may have been forwarded meanwhile.
                     let is_suited = self.suit(connection, shared, wide.as_ref(), life);
-                    unconfirmed = (!is_suited).then(|| shared.rest.acks());
+                    unconfirmed = (!is_suited).then(|| Unconfirmed { acks: shared.rest.acks(), no_table: false });
                     if !leaving && life.has_no_table && shared.may_rest() {
                         return End::Rests;
                     }
@@ -287,7 +256,7 @@ impl Driver {
                             leaving = true;
                             connection.graceful_shutdown();
                         }
-                        idle.as_mut().restart(if leaving { KEEPALIVE } else { RESTS_AFTER });
+                        idle.as_mut().restart(if leaving { FAREWELL } else { RESTS_AFTER });
                         came.push(request);
                     }
                     Err(Malformed) => {
@@ -298,18 +267,27 @@ impl Driver {
                     }
                 },
                 Some(Event::AllCame) => {
+                    let more_may_wait = came.len() >= IN_A_ROW_MAX;
                     for request in std::mem::take(&mut came) {
                         self.begin(request, shared);
+                    }
+                    if more_may_wait {
+                        yield_now().await;
                     }
                 }
                 Some(Event::Accepted(None)) => return End::InOrder,
                 Some(Event::Accepted(Some(Err(error)))) => {
-                    if let Some(why) = blame(&error) {
+                    if let Some(why) = frames::blame(&error) {
                         self.service.node.metrics.cut(why);
                     }
                     return End::InOrder;
                 }
-                None if shared.active.load(Ordering::Relaxed) > 0 => idle.as_mut().restart(KEEPALIVE),
+                // Looked at again soon where the end of it is waited for.
+                None if shared.is_under_way() => idle.as_mut().restart(match () {
+                    () if leaving => FAREWELL,
+                    () if shared.forwarded.load(Ordering::Relaxed) => KEEPALIVE,
+                    () => RESTS_AFTER,
+                }),
                 None if !leaving && life.asked.elapsed() < life.idles_for(shared) => {
                     let may_rest = shared.may_rest() && wide.is_none();
                     if may_rest && life.has_no_table {
@@ -317,8 +295,7 @@ impl Driver {
                     }
                     // Fails if an earlier change is not confirmed.
                     if may_rest && unconfirmed.is_none() && connection.set_initial_window_size(WINDOW_BYTES).is_ok() {
-                        unconfirmed = Some(shared.rest.acks());
-                        asked_for_no_table = true;
+                        unconfirmed = Some(Unconfirmed { acks: shared.rest.acks(), no_table: true });
                         shared.rest.say(Table::None);
                     }
                     idle.as_mut().restart(life.idles_for(shared).saturating_sub(life.asked.elapsed()));
@@ -386,25 +363,15 @@ impl Driver {
     }
 }
 
-#[allow(clippy::large_enum_variant, reason = "made once for each request, and taken apart at once")]
-enum Event {
-    /// It is the idlest of all connections, and another needs its place.
-    NoRoom,
-    Leave,
-    Changed,
-    /// The client has confirmed our settings.
-    Confirmed,
-    Excess(frames::Frame),
-    /// Of all that has been read nothing is left to be accepted.
-    AllCame,
-    /// `None`: the connection has ended.
-    Accepted(Option<Result<Begun, h2::Error>>),
-}
-
-/// Waits for the preface.
-fn begin(stream: Stream) -> Pin<Box<impl Future<Output = Option<Box<Http2>>>>> {
-    Box::pin(async {
-        let begun = timeout(FIRST_REQUEST, options().handshake(stream)).await;
+/// Waits for the preface. One that says nothing goes when another needs its place.
+fn begin(stream: Stream, shared: &Arc<Shared>) -> Pin<Box<impl Future<Output = Option<Box<Http2>>> + use<>>> {
+    let shared = shared.clone();
+    Box::pin(async move {
+        let begun = select! {
+            biased;
+            () = shared.spot.gone() => return None,
+            begun = timeout(FIRST_REQUEST, options().handshake(stream)) => begun,
+        };
         begun.ok()?.ok().map(Box::new)
     })
 }
@@ -420,20 +387,4 @@ fn options() -> Builder {
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(Some(RESETS_OWN_MAX));
     options
-}
-
-/// A metric label for a connection that the framing has given up because of what its client did; `None`: the client is
-/// simply gone.
-fn blame(error: &h2::Error) -> Option<&'static str> {
-    if !error.is_library() {
-        return None;
-    }
-    Some(match error.reason()? {
-        Reason::ENHANCE_YOUR_CALM => "too_much",
-        Reason::FLOW_CONTROL_ERROR => "flow_control",
-        Reason::FRAME_SIZE_ERROR => "frame_size",
-        Reason::COMPRESSION_ERROR => "compression",
-        Reason::NO_ERROR => return None,
-        _ => "protocol",
-    })
 }

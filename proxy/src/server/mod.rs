@@ -39,11 +39,11 @@ use crate::{
 const UNSENT_BYTES_MAX: u32 = 128 << 10;
 /// How long load balancers get to see that the node is leaving before listeners close.
 const LEAVE_NOTICE_MAX: Duration = Duration::from_secs(5);
-/// Within this the connections of HTTP/2 have heard that the node leaves, and count as requests until their clients know.
+/// Within this the connections of HTTP/2 have heard that the node leaves, and are waited for.
 const HEARD_WITHIN: Duration = Duration::from_millis(250);
 
-/// How long a newcomer waits for the place of a connection that has been let go: it ends at once.
-const ROOM_WITHIN: Duration = Duration::from_secs(1);
+/// How long a newcomer waits for the place of a connection that has been let go: longer than that takes to say why.
+const ROOM_WITHIN: Duration = Duration::from_secs(2);
 
 /// TLS handshakes that a worker has room for at least, however few connections a node may have.
 const HANDSHAKES_MIN: usize = 64;
@@ -185,14 +185,15 @@ impl Open {
         // From here on every answer closes its connection. Idle ones of HTTP/1 end with the process: whoever uses one until
         // then is still served.
         let _ = self.closing.send(true);
-        let in_flight = &self.node.metrics.requests_in_flight;
+        let metrics = &self.node.metrics;
+        let under_way = || metrics.requests_in_flight.sum() + metrics.http2_leaving.sum();
         let (deadline, heard) = (Instant::now() + self.drain_timeout, Instant::now() + HEARD_WITHIN);
-        while (in_flight.sum() > 0 || Instant::now() < heard) && Instant::now() < deadline {
+        while (under_way() > 0 || Instant::now() < heard) && Instant::now() < deadline {
             sleep(Duration::from_millis(10)).await;
         }
-        let cut = in_flight.sum();
-        if cut > 0 {
-            tracing::warn!(requests = cut, "drain timeout; requests cut");
+        if under_way() > 0 {
+            let (requests, leaving) = (metrics.requests_in_flight.sum(), metrics.http2_leaving.sum());
+            tracing::warn!(requests, leaving, "drain timeout; requests cut");
         }
     }
 

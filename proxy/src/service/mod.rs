@@ -37,7 +37,7 @@ use crate::{
     service::answer::Answer,
     sinks::{
         access_log::{Lane, Outcome, Record},
-        tally::Tally,
+        tally::Held,
     },
     transport::pace::JUDGED_OVER,
 };
@@ -103,7 +103,8 @@ pub(crate) struct Passage {
     under_way: Option<UnderWay>,
     /// Its line in the access log, if it is to have one.
     line: Line,
-    _in_flight: InFlight,
+    /// A node that leaves waits for it.
+    _in_flight: Held,
 }
 
 impl Passage {
@@ -128,7 +129,7 @@ impl Passage {
             request_id: None,
             under_way: None,
             line: Line(service.log.begin(is_poll).map(|record| Box::new((record, service.log.clone())))),
-            _in_flight: InFlight::begin(&service.node),
+            _in_flight: service.node.metrics.requests_in_flight.hold(),
         }
     }
 
@@ -202,24 +203,6 @@ fn number_of(client: IpAddr) -> u64 {
     match client {
         IpAddr::V4(ip) => u64::from(ip.to_bits()),
         IpAddr::V6(ip) => u64::try_from(ip.to_bits() >> 64).unwrap_or(0),
-    }
-}
-
-/// Counts a request for as long as it lives. A node that leaves waits for it.
-#[derive(Debug)]
-pub(crate) struct InFlight(Tally);
-
-impl InFlight {
-    pub(crate) fn begin(node: &Node) -> Self {
-        let in_flight = node.metrics.requests_in_flight.clone();
-        in_flight.inc();
-        Self(in_flight)
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
 

@@ -28,8 +28,25 @@ impl Tally {
         self.0.iter().map(|cell| cell.load(Ordering::Relaxed)).sum()
     }
 
+    /// One more, for as long as what is returned lives.
+    pub(crate) fn hold(&self) -> Held {
+        self.inc();
+        Held(self.clone())
+    }
+
     fn add(&self, n: i64) {
         self.0[cell()].fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+/// One of what a tally counts, however it ends.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Held(Tally);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

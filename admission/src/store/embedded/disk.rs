@@ -13,7 +13,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, MetadataExt, fchown},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -158,7 +158,20 @@ pub(super) struct Lock {
 
 impl Lock {
     fn take(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| with_remedy(e, &path))?;
+        let open = |new| OpenOptions::new().create_new(new).append(true).open(&path);
+        let file = match open(true) {
+            // An administrator's command may be the first here; the node runs as the directory's owner. What was there before
+            // may be a link to something else, and keeps its owner.
+            Ok(file) => {
+                if let Some(owner) = path.parent().and_then(|dir| fs::metadata(dir).ok()) {
+                    let _ = fchown(&file, Some(owner.uid()), Some(owner.gid()));
+                }
+                Ok(file)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(false),
+            Err(error) => Err(error),
+        };
+        let file = file.map_err(|e| with_remedy(e, &path))?;
         let lock = Self { file, path, held: Mutex::new(false) };
         lock.hold()?;
         Ok(lock)

@@ -149,22 +149,32 @@ impl<C: Core> World<'_, C> {
         }
     }
 
+    /// A visitor's phone falls asleep; it asks when it wakes up.
     pub(super) fn sleep(&mut self, now_ms: u64, who: u32) {
+        if !self.falls_asleep(who) {
+            return;
+        }
+        let visitor = &self.visitors[who as usize];
+        let wakes_ms = now_ms + u64::from(visitor.sleeps_for_ms);
+        let leaves_ms = u64::from(visitor.leaves_ms);
+        let (at_ms, what) = if leaves_ms < wakes_ms { (leaves_ms, What::Leave) } else { (wakes_ms, What::Poll) };
+        self.agenda.plan(at_ms, what, who);
+    }
+
+    /// False: there is nothing that it waits for.
+    pub(super) fn falls_asleep(&mut self, who: u32) -> bool {
         let return_within_ms = self.rules.return_within_ms;
         let visitor = &mut self.visitors[who as usize];
         visitor.sleeps_ms = NEVER;
         if !Self::is_waiting_for_something(visitor) {
-            return;
+            return false;
         }
         visitor.set(flag::ASLEEP | flag::UNSTEADY);
         if u64::from(visitor.sleeps_for_ms) >= return_within_ms {
             visitor.set(flag::TOO_LATE);
         }
         self.present.remove(visitor.number);
-        let wakes_ms = now_ms + u64::from(visitor.sleeps_for_ms);
-        let leaves_ms = u64::from(visitor.leaves_ms);
-        let (at_ms, what) = if leaves_ms < wakes_ms { (leaves_ms, What::Leave) } else { (wakes_ms, What::Poll) };
-        self.agenda.plan(at_ms, what, who);
+        true
     }
 
     /// The page says that it is the visitor's turn: it loads the address once more.

@@ -83,7 +83,8 @@ impl<C: Core> World<'_, C> {
             if chosen && visitor.state == State::Waiting {
                 visitor.sleeps_for_ms = small(lasts_ms);
                 visitor.asleep_until_ms = small(now_ms + lasts_ms);
-                self.sleep(now_ms, index(who));
+                // What it was to do next is put off until it wakes up.
+                self.falls_asleep(index(who));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! `sluice restore`: a node's config and state, as they were backed up.
 //!
 //! Nothing is lost by it: a config file that is there is kept, and state that is there is moved aside, if at all. What has been
-//! revoked since stays so. A restored line is an older copy of the line that was. It says so at the first step, by the rules for a store that went back in time:
-//! it skips numbers, so none is given twice, calls no visitor for 2 s, and takes the number of everyone who returns with a
-//! ticket for a place.
+//! revoked since stays so. A restored line is an older copy of the line that was. It says so at the first step, by the rules for
+//! a store that went back in time: it skips numbers, so none is given twice, calls no visitor for 2 s, and takes the number of
+//! everyone who returns with a ticket for a place.
 
 use std::{
     collections::BTreeSet,

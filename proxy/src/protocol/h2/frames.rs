@@ -6,6 +6,9 @@
 //! WINDOW_UPDATE for every few kilobytes. Honest clients stay far above zero; below, the connection ends with
 //! ENHANCE_YOUR_CALM, counted by the frame that was too much.
 
+pub(super) mod block;
+pub(super) mod split;
+
 use std::{
     sync::atomic::{AtomicU8, Ordering},
     time::Duration,
@@ -14,11 +17,8 @@ use std::{
 use h2::Reason;
 use tokio::time::Instant;
 
-use super::{
-    block,
-    cut::{Cut, Head, Part, block_of, flag, kind, length_of, stream_of},
-    rest::Heard,
-};
+use self::split::{Head, Part, Splitter, block_of, flag, kind, length_of, stream_of};
+use super::rest::Heard;
 
 /// What a connection may spend at once.
 const BUDGET: u32 = 2_000;
@@ -71,14 +71,14 @@ impl Frame {
     fn of(head: &Head) -> Option<Self> {
         let is_empty = head[..3] == [0; 3];
         Some(match head[3] {
-            0 if is_empty && head[4] & flag::END_STREAM == 0 => Self::EmptyData,
-            0 | 1 => return None,
-            2 => Self::Priority,
-            3 => Self::Reset,
-            4 => Self::Settings,
-            6 => Self::Ping,
-            8 => Self::WindowUpdate,
-            9 => Self::Continuation,
+            kind::DATA if is_empty && head[4] & flag::END_STREAM == 0 => Self::EmptyData,
+            kind::DATA | kind::HEADERS => return None,
+            kind::PRIORITY => Self::Priority,
+            kind::RST_STREAM => Self::Reset,
+            kind::SETTINGS => Self::Settings,
+            kind::PING => Self::Ping,
+            kind::WINDOW_UPDATE => Self::WindowUpdate,
+            kind::CONTINUATION => Self::Continuation,
             _ => Self::Other,
         })
     }
@@ -119,7 +119,7 @@ pub(super) struct Budget {
     since: Instant,
     /// Bytes sent that no frame has come back for yet.
     sent_bytes: usize,
-    cut: Cut,
+    splitter: Splitter,
     head: Head,
     /// A frame has come already.
     begun: bool,
@@ -136,7 +136,7 @@ impl Default for Budget {
             left: BUDGET,
             since: Instant::now(),
             sent_bytes: 0,
-            cut: Cut::of_client(),
+            splitter: Splitter::of_client(),
             head: Head::default(),
             begun: false,
             last_stream: 0,
@@ -152,7 +152,7 @@ impl Budget {
     /// # Errors
     /// The frame that was too much.
     pub(super) fn spend(&mut self, mut bytes: &[u8]) -> Result<(), Frame> {
-        while let Some(part) = self.cut.next(&mut bytes) {
+        while let Some(part) = self.splitter.next(&mut bytes) {
             match part {
                 Part::Payload { piece, ends } => {
                     self.heard.payload(piece);
@@ -182,7 +182,7 @@ impl Budget {
 
     /// What has been heard on the connection; `None` in the middle of a frame.
     pub(super) fn heard(&self) -> Option<&Heard> {
-        self.cut.is_between_frames().then_some(&self.heard)
+        self.splitter.is_between_frames().then_some(&self.heard)
     }
 
     /// How often the client has confirmed our settings.
@@ -250,13 +250,29 @@ impl Excess {
     }
 }
 
+/// A metric label for a connection that the framing has given up because of what its client did; `None`: the client is
+/// simply gone.
+pub(super) fn blame(error: &h2::Error) -> Option<&'static str> {
+    if !error.is_library() {
+        return None;
+    }
+    Some(match error.reason()? {
+        Reason::ENHANCE_YOUR_CALM => "too_much",
+        Reason::FLOW_CONTROL_ERROR => "flow_control",
+        Reason::FRAME_SIZE_ERROR => "frame_size",
+        Reason::COMPRESSION_ERROR => "compression",
+        Reason::NO_ERROR => return None,
+        _ => "protocol",
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::{
-        super::cut::{
-            HEAD_BYTES,
+        split::{
+            HEAD_BYTES, PREFACE,
             flag::{END_STREAM, PADDED, PRIORITY},
         },
         *,
@@ -273,7 +289,7 @@ mod tests {
     /// A connection that has begun, with all that it may spend.
     fn begun() -> Budget {
         let mut budget = Budget::default();
-        budget.spend(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+        budget.spend(PREFACE).unwrap();
         budget.spend(&frame(4, 0, 0)).unwrap();
         budget.left = BUDGET;
         budget
@@ -283,7 +299,7 @@ mod tests {
     async fn a_connection_begins_with_settings() {
         for (kind, begins) in [(4, Ok(())), (6, Err(Frame::BeforeSettings)), (1, Err(Frame::BeforeSettings))] {
             let mut budget = Budget::default();
-            budget.spend(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+            budget.spend(PREFACE).unwrap();
             assert_eq!(budget.spend(&frame(kind, 0, 8)), begins, "kind {kind}");
         }
         assert_eq!(Frame::BeforeSettings.code(), Reason::PROTOCOL_ERROR);
@@ -370,7 +386,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_reads_end_makes_no_difference() {
-        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        let mut bytes = PREFACE.to_vec();
         bytes.extend(frame(4, 0, 6));
         for round in 0..300 {
             bytes.extend(frame(6, 0, 8));

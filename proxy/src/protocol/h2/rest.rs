@@ -15,14 +15,18 @@
 //! to be known of it is more. One that confirms our setting and goes on using its table, as some old libraries do, is told to
 //! make a new connection when it does: of what it asks nothing has been seen then, and it asks again.
 
+mod resting;
+
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
 };
 
 use super::{
-    cut::{Cut, HEAD_BYTES, Head, Part, flag, kind, length_of, put_frame, stream_of},
-    frames::Budget,
+    frames::{
+        Budget,
+        split::{HEAD_BYTES, Head, PREFACE, Part, Splitter, flag, kind, length_of, put_frame, stream_of},
+    },
 };
 use crate::transport::socket::Socket;
 
@@ -32,8 +36,6 @@ const WINDOW_BYTES_FIRST: u32 = 65_535;
 const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
 /// Settings of a client that are kept: one takes six bytes, and browsers send four or five.
 const SETTINGS_BYTES_MAX: usize = 96;
-/// What a client sends first (3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Our setting for the table of what the client sends (6.5.2), and its size by default.
 const HEADER_TABLE_SIZE: u16 = 1;
 const TABLE_BYTES: u32 = 4_096;
@@ -133,14 +135,14 @@ pub(super) struct Parts {
 /// What we have sent on a connection.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    cut: Cut,
+    splitter: Splitter,
     /// Data, which the client's window is used up by.
     data_bytes: u64,
 }
 
 impl Sent {
     pub(super) fn look(&mut self, mut bytes: &[u8]) {
-        while let Some(part) = self.cut.next(&mut bytes) {
+        while let Some(part) = self.splitter.next(&mut bytes) {
             if let Part::Head(head) = part
                 && head[3] == kind::DATA
             {
@@ -149,13 +151,13 @@ impl Sent {
         }
     }
 
-    /// Bytes of what is under way that are still to be sent, see [`Cut::left`].
+    /// Bytes of what is under way that are still to be sent, see [`Splitter::left`].
     pub(super) fn left(&self) -> usize {
-        self.cut.left()
+        self.splitter.left()
     }
 
     pub(super) fn is_between_frames(&self) -> bool {
-        self.cut.is_between_frames()
+        self.splitter.is_between_frames()
     }
 }
 

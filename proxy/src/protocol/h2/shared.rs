@@ -9,7 +9,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{rest::Rest, wire::Wire};
 use crate::{
-    service::InFlight,
+    sinks::tally::Held,
     transport::{Spot, connection::Connection},
 };
 
@@ -27,15 +27,22 @@ pub(super) struct Shared {
     pub(super) uploads: AtomicBool,
     /// A request has been forwarded: this is no visitor who only waits.
     pub(super) forwarded: AtomicBool,
-    /// One of the four above has changed.
+    /// `stalled`, `not_taken`, `uploads` or `forwarded` has changed.
     pub(super) changed: Notify,
     pub(super) wire: Arc<Wire>,
     pub(super) rest: Arc<Rest>,
     /// Set once the node leaves, until the connection has ended.
-    pub(super) waited_for: OnceLock<InFlight>,
+    pub(super) waited_for: OnceLock<Held>,
 }
 
 impl Shared {
+    /// Whether something is being served, or its last bytes are not with the kernel. How slowly a client may take those is
+    /// judged by the socket.
+    pub(super) fn is_under_way(&self) -> bool {
+        let is_not_written = !self.wire.is_open() && self.not_taken.load(Ordering::Relaxed) == 0;
+        is_not_written || self.active.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether its framing may be dropped: nothing is under way, and nothing needs it.
     pub(super) fn may_rest(&self) -> bool {
         self.rest.may()

@@ -11,8 +11,10 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{
-    cut::{HEAD_BYTES, kind, length_of},
-    frames::Excess,
+    frames::{
+        Excess,
+        split::{HEAD_BYTES, kind, length_of},
+    },
     rest::{Parts, Rest},
     wire::Wire,
 };

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::{client, data, frames, shop};
+use super::{client, data, frames, shop, shop_with};
 use crate::support::{
-    Protocol, Request, Scene,
+    HOST, Http2, Protocol, Request, Scene,
     frames::{
         CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, Frames, HEADERS, Outcome, PING, PRIORITY,
         REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get, post, pseudo, setting,
@@ -134,4 +134,19 @@ async fn ends(frames: &mut Frames) -> Option<u32> {
 async fn is_reset(frames: &mut Frames) -> bool {
     let reset = async { frames.patient(NOT_TAKEN_WITHIN).until(|frame| frame.kind == RST_STREAM).await };
     timeout(NOT_TAKEN_WITHIN, reset).await.expect("the stream ends").is_some()
+}
+
+/// Each has made its handshake, and says nothing on HTTP/2.
+#[tokio::test]
+async fn connections_that_do_not_begin_make_room_for_a_newcomer() {
+    let scene = shop_with("connections_max = 3\nthreads = 1").await;
+    let connect = async || scene.tls().speaks("h2").connect(scene.node.https(), HOST).await;
+    let mut silent = Vec::new();
+    for _ in 0..3 {
+        silent.push(Frames::silent(connect().await.unwrap()));
+    }
+    let newcomer = until("there is room", async || connect().await.ok()).await;
+    assert_eq!(Http2::over(newcomer).await.ask(&Request::navigation("/")).await.status, 200);
+    // Long before any of them has had its time.
+    silent[0].ended().await;
 }

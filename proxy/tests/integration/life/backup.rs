@@ -1,6 +1,11 @@
 //! `sluice backup` and `sluice restore`: what a node has, taken while it runs and put back where nothing is left.
 
-use std::{fs, path::PathBuf, process::Output};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, chown},
+    path::PathBuf,
+    process::Output,
+};
 
 use crate::{
     servers::Server,
@@ -205,4 +210,29 @@ async fn a_config_that_is_gone_comes_back_and_one_that_is_there_is_kept() {
     assert_eq!(fs::read_to_string(folder.join("sluice.toml")).unwrap(), server);
     scene.node.start().await;
     let_in(&mut scene.visitor("b").await).await;
+}
+
+/// Or a node that runs as another user than the administrator could not be started. Only root can give files away.
+#[tokio::test]
+async fn what_an_administrator_restores_belongs_to_the_owner_of_the_state_directory() {
+    const OWNER: u32 = 65_534;
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("not run: only root can give files away");
+        return;
+    }
+    let mut scene = Scene::shop(FAST).await;
+    let_in(&mut scene.visitor("inside").await).await;
+    let backup = back_up(&scene.node);
+    scene.node.kill();
+    let state = state(&scene.node);
+    fs::remove_dir_all(&state).unwrap();
+    fs::create_dir(&state).unwrap();
+    chown(&state, Some(OWNER), Some(OWNER)).unwrap();
+    restore(&scene.node, &["--from", &backup]);
+    let files: Vec<_> = fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.iter().any(|path| path.ends_with("lock")), "{files:?}");
+    for path in files {
+        let about = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((about.uid(), about.gid()), (OWNER, OWNER), "{}", path.display());
+    }
 }

@@ -1,14 +1,14 @@
 //! Where one direction of a connection stands in its frames, however its bytes are cut.
 
 /// Bytes of a frame's head (RFC 9113, 4.1).
-pub(super) const HEAD_BYTES: usize = 9;
-/// Bytes in front of a client's first frame (RFC 9113, 3.4).
-const PREFACE_BYTES: u32 = 24;
+pub(in crate::protocol::h2) const HEAD_BYTES: usize = 9;
+/// What a client sends in front of its first frame (RFC 9113, 3.4).
+pub(in crate::protocol::h2) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-pub(super) type Head = [u8; HEAD_BYTES];
+pub(in crate::protocol::h2) type Head = [u8; HEAD_BYTES];
 
 /// Frames' kinds (RFC 9113, 6).
-pub(super) mod kind {
+pub(in crate::protocol::h2) mod kind {
     pub(in crate::protocol::h2) const DATA: u8 = 0;
     pub(in crate::protocol::h2) const HEADERS: u8 = 1;
     pub(in crate::protocol::h2) const PRIORITY: u8 = 2;
@@ -21,7 +21,7 @@ pub(super) mod kind {
 }
 
 /// Frames' flags.
-pub(super) mod flag {
+pub(in crate::protocol::h2) mod flag {
     pub(in crate::protocol::h2) const ACK: u8 = 0x1;
     pub(in crate::protocol::h2) const END_STREAM: u8 = 0x1;
     pub(in crate::protocol::h2) const END_HEADERS: u8 = 0x4;
@@ -33,18 +33,18 @@ pub(super) mod flag {
 const PRIORITY_BYTES: usize = 5;
 
 /// The bytes of a frame behind its head.
-pub(super) fn length_of(head: &Head) -> u32 {
+pub(in crate::protocol::h2) fn length_of(head: &Head) -> u32 {
     u32::from_be_bytes([0, head[0], head[1], head[2]])
 }
 
 /// The stream that a frame is of; 0: the connection.
-pub(super) fn stream_of(head: &Head) -> u32 {
+pub(in crate::protocol::h2) fn stream_of(head: &Head) -> u32 {
     let [.., a, b, c, d] = *head;
     u32::from_be_bytes([a & 0x7f, b, c, d])
 }
 
 /// The block of fields, or the part of it, in the payload of a frame of HEADERS with these flags.
-pub(super) fn block_of(flags: u8, mut payload: &[u8]) -> &[u8] {
+pub(in crate::protocol::h2) fn block_of(flags: u8, mut payload: &[u8]) -> &[u8] {
     if flags & flag::PADDED != 0 {
         let (&padding, rest) = payload.split_first().unwrap_or((&0, &[]));
         payload = rest.get(..rest.len().saturating_sub(padding.into())).unwrap_or_default();
@@ -56,7 +56,7 @@ pub(super) fn block_of(flags: u8, mut payload: &[u8]) -> &[u8] {
 }
 
 /// A frame of the connection as a whole.
-pub(super) fn put_frame(to: &mut Vec<u8>, kind: u8, flags: u8, payload: &[u8]) {
+pub(in crate::protocol::h2) fn put_frame(to: &mut Vec<u8>, kind: u8, flags: u8, payload: &[u8]) {
     let [_, a, b, c] = u32::try_from(payload.len()).unwrap_or(0).to_be_bytes();
     to.extend_from_slice(&[a, b, c, kind, flags, 0, 0, 0, 0]);
     to.extend_from_slice(payload);
@@ -64,7 +64,7 @@ pub(super) fn put_frame(to: &mut Vec<u8>, kind: u8, flags: u8, payload: &[u8]) {
 
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Part<'a> {
+pub(in crate::protocol::h2) enum Part<'a> {
     Head(Head),
     /// Of the payload of the last head, or of the preface. `ends`: it is the end of it.
     Payload {
@@ -74,26 +74,26 @@ pub(super) enum Part<'a> {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Cut {
+pub(in crate::protocol::h2) struct Splitter {
     /// Bytes that are no frame's head: the preface, payloads.
     skip: u32,
     head: Head,
     head_bytes: usize,
 }
 
-impl Cut {
+impl Splitter {
     /// What a client sends, from the beginning.
-    pub(super) fn of_client() -> Self {
-        Self { skip: PREFACE_BYTES, ..Self::default() }
+    pub(in crate::protocol::h2) fn of_client() -> Self {
+        Self { skip: PREFACE.len() as u32, ..Self::default() }
     }
 
     /// Whether the last frame has ended and the next has not begun.
-    pub(super) fn is_between_frames(&self) -> bool {
+    pub(in crate::protocol::h2) fn is_between_frames(&self) -> bool {
         self.left() == 0
     }
 
     /// Bytes up to the end of the payload, or of the head, that is under way; 0: between two frames.
-    pub(super) fn left(&self) -> usize {
+    pub(in crate::protocol::h2) fn left(&self) -> usize {
         match self.head_bytes {
             0 => self.skip as usize,
             bytes => HEAD_BYTES - bytes,
@@ -101,11 +101,11 @@ impl Cut {
     }
 
     /// Takes the next part off `bytes`; `None`: they have been looked at.
-    pub(super) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Part<'a>> {
+    pub(in crate::protocol::h2) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Part<'a>> {
         while !bytes.is_empty() {
             if self.skip > 0 {
-                let (piece, rest) = bytes.split_at(bytes.len().min(self.skip as usize));
-                *bytes = rest;
+                let (piece, behind) = bytes.split_at(bytes.len().min(self.skip as usize));
+                *bytes = behind;
                 self.skip -= u32::try_from(piece.len()).unwrap_or(self.skip);
                 return Some(Part::Payload { piece, ends: self.skip == 0 });
             }
@@ -133,9 +133,9 @@ mod tests {
     fn heads_and_payloads_are_told_apart_however_they_are_cut() {
         let bytes = [&[0, 0, 0, 4, 1, 0, 0, 0, 0][..], &[0, 0, 3, 1, 5, 0x80, 0, 0, 7, 1, 2, 3]].concat();
         for step in 1..=bytes.len() {
-            let (mut cut, mut heads, mut payload, mut ends) = (Cut::default(), Vec::new(), Vec::new(), 0);
+            let (mut split, mut heads, mut payload, mut ends) = (Splitter::default(), Vec::new(), Vec::new(), 0);
             for mut piece in bytes.chunks(step) {
-                while let Some(part) = cut.next(&mut piece) {
+                while let Some(part) = split.next(&mut piece) {
                     match part {
                         Part::Head(head) => heads.push((head[3], length_of(&head), stream_of(&head))),
                         Part::Payload { piece, ends: end } => {
@@ -146,10 +146,10 @@ mod tests {
                 }
             }
             assert_eq!((&heads[..], &payload[..], ends), (&[(4, 0, 0), (1, 3, 7)][..], &[1, 2, 3][..], 1), "{step}");
-            assert!(cut.is_between_frames());
+            assert!(split.is_between_frames());
         }
-        let mut cut = Cut::of_client();
-        assert!(!cut.is_between_frames());
-        assert_eq!(cut.next(&mut &[0; 30][..]), Some(Part::Payload { piece: &[0; 24], ends: true }));
+        let mut split = Splitter::of_client();
+        assert!(!split.is_between_frames());
+        assert_eq!(split.next(&mut &[0; 30][..]), Some(Part::Payload { piece: &[0; 24], ends: true }));
     }
 }

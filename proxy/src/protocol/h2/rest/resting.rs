@@ -10,24 +10,25 @@ use std::{
 };
 
 use h2::Reason;
-use prometheus::IntGauge;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     time::timeout,
 };
 
 use super::{
-    Driver, FAREWELL, Life, block,
-    cut::{HEAD_BYTES, block_of, flag, kind, length_of, put_frame, stream_of},
-    frames::{Excess, FRAME_BYTES_MAX, Frame},
-    rest::Parts,
-    shared::Shared,
-    stream::Stream,
+    super::{
+        Driver, FAREWELL,
+        frames::{
+            Excess, FRAME_BYTES_MAX, Frame, block,
+            split::{HEAD_BYTES, block_of, flag, kind, length_of, put_frame, stream_of},
+        },
+        life::Life,
+        shared::Shared,
+        stream::Stream,
+    },
+    Parts,
 };
-use crate::{
-    service::InFlight,
-    transport::{Idle, Spot},
-};
+use crate::transport::{Idle, Spot};
 
 /// Read at once.
 const READ_BYTES: usize = 2 << 10;
@@ -58,7 +59,7 @@ enum Said<'a> {
     NotYet,
     /// A frame that asks for no more than a word of ours, or for nothing. All streams have ended, so what is said of one of
     /// them is nothing; a new framing would not know that stream.
-    Word(&'a [u8]),
+    Aside(&'a [u8]),
     /// It will ask no more.
     Farewell,
     /// All else.
@@ -69,7 +70,7 @@ impl<'a> Said<'a> {
     fn of(bytes: &'a [u8], last_stream: u32) -> Self {
         let Some(head) = bytes.first_chunk::<HEAD_BYTES>() else { return Self::NotYet };
         let (length, stream) = (length_of(head), stream_of(head));
-        let is_word = match head[3] {
+        let is_aside = match head[3] {
             kind::GOAWAY => return Self::Farewell,
             kind::PING => length == 8 && stream == 0,
             kind::PRIORITY => length == 5 && stream > 0,
@@ -81,10 +82,10 @@ impl<'a> Said<'a> {
         let whole = bytes.get(..HEAD_BYTES + length as usize);
         match whole {
             // What is wrong with it the framing says.
-            _ if !is_word && (head[3] != kind::HEADERS || length > FRAME_BYTES_MAX) => Self::Question,
+            _ if !is_aside && (head[3] != kind::HEADERS || length > FRAME_BYTES_MAX) => Self::Question,
             None => Self::NotYet,
             Some([.., 0, 0, 0, 0]) if head[3] == kind::WINDOW_UPDATE => Self::Question,
-            Some(frame) if is_word => Self::Word(frame),
+            Some(frame) if is_aside => Self::Aside(frame),
             Some(_) => Self::Question,
         }
     }
@@ -105,17 +106,21 @@ async fn rest(parts: &mut Parts, spot: &Spot, leaves: impl Future, limit: Durati
         if spot.poll_gone(cx).is_ready() {
             return Poll::Ready(Woken::NoRoom);
         }
-        if leaves.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Woken::Leave);
-        }
         loop {
             let mut room = [MaybeUninit::uninit(); READ_BYTES];
             let mut buf = ReadBuf::uninit(&mut room);
             match Pin::new(&mut parts.socket).poll_read(cx, &mut buf) {
-                // What was answered last goes on its way.
                 Poll::Pending => {
-                    let _ = Pin::new(&mut parts.socket).poll_flush(cx);
-                    return Poll::Pending;
+                    // Behind what has come: that is served. Its client is told in one step, as a framing for two would take
+                    // room for every connection that rests, all at once.
+                    if leaves.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(Woken::Leave);
+                    }
+                    // What was answered last goes on its way. A client that does not take it is cut.
+                    return match Pin::new(&mut parts.socket).poll_flush(cx) {
+                        Poll::Ready(Err(_)) => Poll::Ready(Woken::Gone),
+                        _ => Poll::Pending,
+                    };
                 }
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => came.extend_from_slice(buf.filled()),
                 Poll::Ready(_) => return Poll::Ready(Woken::Gone),
@@ -144,7 +149,7 @@ fn hear(parts: &mut Parts, cx: &mut Context<'_>, came: &mut Vec<u8>) -> Option<W
                     Err(frame) => Woken::Excess(frame),
                 });
             }
-            Said::Word(frame) => frame,
+            Said::Aside(frame) => frame,
         };
         if let Err(frame) = parts.budget.spend(frame) {
             return Some(Woken::Excess(frame));
@@ -182,25 +187,9 @@ async fn farewell(mut parts: Box<Parts>, reason: Reason, waits: bool) {
     let _ = timeout(FAREWELL, ended).await;
 }
 
-/// Counts for as long as it is there.
-struct Resting<'a>(&'a IntGauge);
-
-impl<'a> Resting<'a> {
-    fn begin(gauge: &'a IntGauge) -> Self {
-        gauge.inc();
-        Self(gauge)
-    }
-}
-
-impl Drop for Resting<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
 impl Driver {
     /// Rests until the client says something; `None`: it has ended.
-    pub(super) async fn rest(
+    pub(in crate::protocol::h2) async fn rest(
         &self,
         mut parts: Box<Parts>,
         shared: &Arc<Shared>,
@@ -210,7 +199,7 @@ impl Driver {
         let mut shutdown = self.shutdown.clone();
         let leaves = shutdown.wait_for(|&closing| closing);
         let limit = life.idles_for(shared).saturating_sub(life.asked.elapsed());
-        let resting = Resting::begin(&self.service.node.metrics.http2_resting);
+        let resting = self.service.node.metrics.http2_resting.hold();
         let woken = rest(&mut parts, &shared.spot, leaves, limit).await;
         drop(resting);
         // Who needs the place does not wait for a client that may be asleep, and one that floods is not read.
@@ -228,7 +217,7 @@ impl Driver {
             Woken::NoRoom => (Reason::NO_ERROR, Some("idlest")),
             Woken::Idle => (Reason::NO_ERROR, None),
             Woken::Leave => {
-                shared.waited_for.get_or_init(|| InFlight::begin(&self.service.node));
+                shared.waited_for.get_or_init(|| self.service.node.metrics.http2_leaving.hold());
                 (Reason::NO_ERROR, None)
             }
         };
@@ -263,10 +252,10 @@ mod tests {
             frame(kind::PING, 0, &[0; 8]),
         ];
         for word in &words {
-            assert_eq!(Said::of(word, 5), Said::Word(word));
+            assert_eq!(Said::of(word, 5), Said::Aside(word));
             let cut = &word[..word.len() - 1];
             assert_eq!(Said::of(cut, 5), Said::NotYet);
-            assert_eq!(Said::of(&[&word[..], b"more"].concat(), 5), Said::Word(word));
+            assert_eq!(Said::of(&[&word[..], b"more"].concat(), 5), Said::Aside(word));
         }
         let request = frame(kind::HEADERS, 7, b"\x82");
         assert_eq!((Said::of(&request, 5), Said::of(&request[..9], 5)), (Said::Question, Said::NotYet));

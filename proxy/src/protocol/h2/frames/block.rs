@@ -26,7 +26,7 @@ enum Field {
 }
 
 /// Whether a header block names a pseudo-field. Of a block that cannot be read the framing says what is wrong.
-pub(super) fn names_pseudo_field(block: &[u8]) -> bool {
+pub(in crate::protocol::h2) fn names_pseudo_field(block: &[u8]) -> bool {
     fields(block).any(|field| match field {
         Field::Number(number) => (1..=PSEUDO_MAX).contains(&number),
         Field::Spelt { begins_with_colon } => begins_with_colon,
@@ -35,7 +35,7 @@ pub(super) fn names_pseudo_field(block: &[u8]) -> bool {
 }
 
 /// Whether a header block refers to the connection's own table.
-pub(super) fn refers_to_table(block: &[u8]) -> bool {
+pub(in crate::protocol::h2) fn refers_to_table(block: &[u8]) -> bool {
     fields(block).any(|field| matches!(field, Field::Number(number) if number > STATIC_MAX))
 }
 

@@ -1,0 +1,75 @@
+//! What becomes of a connection: what it has been asked, what happens on it, and how driving it ends.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use h2::Reason;
+use tokio::time::Instant;
+
+use super::{
+    super::{FIRST_REQUEST, KEEPALIVE},
+    Begun, frames,
+    shared::Shared,
+};
+
+/// A connection whose last answer was not taken, and on which nothing is under way, ends after this.
+pub(super) const IDLE_NOT_TAKEN: Duration = Duration::from_secs(10);
+
+/// What a connection has been asked so far, however often it has rested.
+pub(super) struct Life {
+    pub(super) served: u32,
+    pub(super) malformed: u32,
+    pub(super) asked: Instant,
+    /// The client keeps no table of what it sends.
+    pub(super) has_no_table: bool,
+}
+
+impl Life {
+    /// It begins.
+    pub(super) fn new() -> Self {
+        Self { served: 0, malformed: 0, asked: Instant::now(), has_no_table: false }
+    }
+
+    /// For how long nothing may be asked.
+    pub(super) fn idles_for(&self, shared: &Shared) -> Duration {
+        match self.served {
+            0 => FIRST_REQUEST,
+            _ if shared.not_taken.load(Ordering::Relaxed) > 0 => IDLE_NOT_TAKEN,
+            _ => KEEPALIVE,
+        }
+    }
+}
+
+/// How driving a connection ends.
+#[derive(Clone, Copy)]
+pub(super) enum End {
+    /// There is nothing wrong with it.
+    InOrder,
+    /// The client is told this, and it is counted.
+    Because(Reason, &'static str),
+    /// Not the connection but its framing: it rests.
+    Rests,
+}
+
+#[allow(clippy::large_enum_variant, reason = "made once for each request, and taken apart at once")]
+pub(super) enum Event {
+    /// It is the idlest of all connections, and another needs its place.
+    NoRoom,
+    Leave,
+    Changed,
+    /// The client has confirmed our settings.
+    Confirmed,
+    Excess(frames::Frame),
+    /// Of all that has been read nothing is left to be accepted, or enough has been in a row.
+    AllCame,
+    /// `None`: the connection has ended.
+    Accepted(Option<Result<Begun, h2::Error>>),
+}
+
+/// Settings of ours that the client has not confirmed yet.
+#[derive(Clone, Copy)]
+pub(super) struct Unconfirmed {
+    /// How often it had confirmed some before.
+    pub(super) acks: u32,
+    /// They ask it to keep no table.
+    pub(super) no_table: bool,
+}
