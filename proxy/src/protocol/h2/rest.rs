@@ -22,11 +22,9 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
 };
 
-use super::{
-    frames::{
-        Budget,
-        split::{HEAD_BYTES, Head, PREFACE, Part, Splitter, flag, kind, length_of, put_frame, stream_of},
-    },
+use super::frames::{
+    Budget,
+    split::{HEAD_BYTES, Head, PREFACE, Part, Splitter, flag, kind, length_of, put_frame, stream_of},
 };
 use crate::transport::socket::Socket;
 

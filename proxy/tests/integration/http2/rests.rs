@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::frames;
 use crate::support::{
-    Protocol, Scene,
+    HOST, Http2, Protocol, Request, Response, Scene, Setup,
     frames::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_SIZE_ERROR, Frame, Frames, GOAWAY, HEADERS, NO_ERROR,
-        Outcome, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get, post, pseudo, setting,
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FRAME_SIZE_ERROR, Frame, Frames, GOAWAY,
+        HEADERS, NO_ERROR, Outcome, PING, RST_STREAM, SETTINGS, WINDOW_UPDATE, block, get, post, pseudo, setting,
     },
     scene::FAST,
+    until,
 };
 
 /// Longer than it takes until a connection rests.
@@ -21,8 +22,12 @@ const HEADER_TABLE_SIZE: u16 = 1;
 
 /// A shop in which nobody gets to `/queued`, and everybody to all else.
 async fn shop() -> Scene {
+    shop_with(|setup| setup).await
+}
+
+async fn shop_with(prepare: impl FnOnce(Setup) -> Setup) -> Scene {
     let settings = format!("{FAST}\nmode = \"hold\"\npaths = [\"/queued\"]");
-    Scene::speaking(Protocol::Http2, |shop| shop.queue("shop", &settings), |setup| setup).await
+    Scene::speaking(Protocol::Http2, |shop| shop.queue("shop", &settings), prepare).await
 }
 
 fn more(bytes: u32) -> Frame {
@@ -225,4 +230,55 @@ async fn a_client_whose_connection_rests_hears_that_the_node_leaves() {
     assert!(!client.was_cut(), "the connection ends in order");
     drop(client);
     scene.node.until_gone().await;
+}
+
+/// The tables of compressed fields fit on both sides, however often the node's are made anew.
+#[tokio::test]
+async fn a_client_with_a_table_of_fields_gets_whole_answers_before_and_after_each_rest() {
+    let scene = shop().await;
+    let client = Http2::wide(scene.tls().speaks("h2").connect(scene.node.https(), HOST).await.unwrap()).await;
+    let ask = async |path: &str| {
+        let Response { status, mut headers, .. } = client.ask(&Request::navigation(path)).await;
+        // What differs from one answer to the next.
+        headers.retain(|(name, _)| !matches!(name.as_str(), "date" | "set-cookie" | "content-length" | "x-request-id"));
+        (status, headers)
+    };
+    let first = ask("/queued").await;
+    assert_eq!(first.0, 503);
+    for _ in 0..2 {
+        for _ in 0..3 {
+            assert_eq!(ask("/queued").await, first);
+        }
+        resting(&scene, 1.0).await;
+    }
+    assert_eq!(ask("/queued").await, first);
+    let inside = ask("/free").await;
+    assert_eq!(inside.0, 200);
+    for _ in 0..3 {
+        assert_eq!((ask("/free").await, ask("/queued").await), (inside.clone(), first.clone()));
+    }
+    assert_eq!(scene.node.metrics().await.sum("http2_cut_total", &[]), 0.0);
+}
+
+#[tokio::test]
+async fn a_connection_that_rests_makes_room_for_a_newcomer() {
+    let scene = shop_with(|setup| setup.server("connections_max = 1\nthreads = 1")).await;
+    let mut client = waiting(&scene).await;
+    rests(&scene, &mut client).await;
+    let connect = async || scene.tls().speaks("h2").connect(scene.node.https(), HOST).await.ok();
+    let newcomer = Http2::over(until("there is room", connect).await).await;
+    assert_eq!(newcomer.ask(&Request::navigation("/free")).await.status, 200);
+    let goaway = client.until(|frame| frame.kind == GOAWAY).await.expect("a last word");
+    assert_eq!((goaway.number(0), goaway.number(4)), (1, NO_ERROR));
+    assert_eq!(scene.node.metrics().await.sum("http2_cut_total", &[("reason", "idlest")]), 1.0);
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_ends_a_connection_that_rests() {
+    let scene = shop().await;
+    let mut client = waiting(&scene).await;
+    rests(&scene, &mut client).await;
+    client.send(&vec![Frame::new(PING, ACK, 0, [0; 8]); 4_000]).await;
+    assert_eq!(client.ended().await, Some(ENHANCE_YOUR_CALM));
+    assert_eq!(scene.node.metrics().await.sum("http2_cut_total", &[("reason", "pings")]), 1.0);
 }

@@ -231,7 +231,13 @@ impl Driver {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used)]
+
+    use prometheus::IntCounter;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::{super::super::frames::split::PREFACE, *};
+    use crate::transport::socket::Socket;
 
     fn frame(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -280,5 +286,19 @@ mod tests {
         assert!(uses_table(&frame(kind::HEADERS, 7, b"\x82\xbe")));
         assert!(!uses_table(&frame(kind::HEADERS, 7, b"\x20\x82\x87")));
         assert!(!uses_table(&frame(kind::DATA, 7, b"\xbe")));
+    }
+    #[tokio::test]
+    async fn what_has_come_is_served_before_the_node_leaves() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        client.write_all(&frame(kind::HEADERS, 1, b"\x82")).await.unwrap();
+        server.readable().await.unwrap();
+        let mut parts = Parts::new(Socket::plain(server, IntCounter::new("cut", "-").unwrap()));
+        parts.budget.spend(&[&PREFACE[..], &frame(kind::SETTINGS, 0, b"")].concat()).unwrap();
+        let spot = Spot::new();
+        let mut rest = async || rest(&mut parts, &spot, std::future::ready(()), FAREWELL).await;
+        assert!(matches!(rest().await, Woken::Asked(_)));
+        assert!(matches!(rest().await, Woken::Leave));
     }
 }

@@ -25,7 +25,16 @@ impl fmt::Debug for Http2 {
 impl Http2 {
     /// On a connection that stands already.
     pub(crate) async fn over(stream: impl Stream + 'static) -> Self {
-        let (requests, connection) = h2::client::handshake(stream).await.unwrap();
+        Self::with(&h2::client::Builder::new(), stream).await
+    }
+
+    /// The same with room for many bytes at once, as browsers have it.
+    pub(crate) async fn wide(stream: impl Stream + 'static) -> Self {
+        Self::with(h2::client::Builder::new().initial_connection_window_size(1 << 20), stream).await
+    }
+
+    async fn with(options: &h2::client::Builder, stream: impl Stream + 'static) -> Self {
+        let (requests, connection) = options.handshake(stream).await.unwrap();
         // Whatever ends it, those who ask hear of it.
         let driver = tokio::spawn(async move { drop(connection.await) }).abort_handle();
         Self { requests, driver }
