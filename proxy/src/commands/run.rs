@@ -125,6 +125,7 @@ fn start(
         console::say(format_args!("admin on http://{addr}"));
     }
     tracing::info!(tenants = config.tenants.len(), "serving");
+    life.beside().spawn(resources::give_memory_back());
     life.beside().spawn(look_at_store(life.node.clone()));
     let (stops, hangups, upgrades) = signals;
     life.beside().spawn(reload::watch(life.node.clone(), access, files, config, hangups));

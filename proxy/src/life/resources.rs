@@ -1,12 +1,18 @@
-//! What a node takes of the system: as many descriptors as it may have, and memory in small pages.
+//! What a node takes of the system: as many descriptors as it may have, and memory in small pages, which goes back.
+
+use std::{thread, time::Duration};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::time::sleep;
 
 /// For listeners, files, the store and idle connections to origins.
 const BESIDE_CLIENTS: u64 = 1_000;
 
 /// A client's connection, and the one to the origin that its request has.
 const PER_CLIENT: u64 = 2;
+
+/// How often memory that has been free for a second goes back to the system.
+const GIVE_BACK_EVERY: Duration = Duration::from_secs(5);
 
 /// Raises the limit of open descriptors as far as it may be raised: shells and services often start programs with 1,024,
 /// for the sake of old ones that cannot deal with more. Says so if `connections_max` clients do not fit all the same. Each of
@@ -33,4 +39,14 @@ pub(crate) fn raise_descriptors(connections_max: usize) {
 pub(crate) fn refuse_huge_pages() {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(true);
+}
+
+/// Has the allocator give memory back. It looks for what can go once in thousands of requests, and when a thread ends: on a node
+/// on which it has become quiet behind a rush neither comes by itself.
+pub(crate) async fn give_memory_back() {
+    loop {
+        sleep(GIVE_BACK_EVERY).await;
+        // One that cannot be had now can be the next time.
+        let _ = thread::Builder::new().name("give-back".to_owned()).spawn(|| ());
+    }
 }

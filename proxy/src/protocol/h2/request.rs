@@ -70,6 +70,10 @@ pub(super) async fn judged(driver: Arc<Driver>, mut request: Incoming, active: A
 pub(super) async fn forward(driver: Arc<Driver>, mut passed: Box<Passed>) {
     let Passed { client, asks, passage, active } = &mut *passed;
     let Some(_turn) = turn_at_origin(&driver, active).await else { return };
+    // The connection is about to end; its origin is spared.
+    if active.0.stalled.load(Ordering::Relaxed) {
+        return;
+    }
     active.0.set(&active.0.forwarded);
     Box::pin(forward_now(&driver, client, asks, passage, active)).await;
 }
