@@ -14,7 +14,7 @@ from tools import Failed
 
 # Longest first: the others run beside it.
 MODULES = [
-    "page", "observe", "image", "container", "kubernetes", "traffic.behind", "traffic.streams", "debian",
+    "page", "newcomer", "observe", "image", "logs", "sbom", "container", "kubernetes", "traffic.behind", "traffic.streams", "debian",
     "traffic.in_front", "traffic.proof", "recovery", "cloud", "texts",
 ]
 AT_ONCE = 3

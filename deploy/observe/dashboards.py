@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes dashboards/*.json: line, node, origin, fleet. `--check` compares instead, and fails if they differ.
+"""Writes dashboards/*.json: line, node, origin, fleet; and logs/sluice-log.json, over Loki. `--check` compares instead, and fails if they differ.
 
 A panel is one call below, so that units, descriptions and selectors are the same everywhere. Import the JSON files into
 Grafana as they are.
@@ -10,6 +10,7 @@ import pathlib
 import sys
 
 FOLDER = pathlib.Path(__file__).with_name("dashboards")
+LOGS = pathlib.Path(__file__).with_name("logs")
 QUEUE = '{job=~"$job",tenant=~"$tenant",queue=~"$queue"}'
 NODE = '{job=~"$job",instance=~"$instance"}'
 BY_QUEUE = "{{tenant}}/{{queue}}"
@@ -244,10 +245,48 @@ FLEET = dashboard(
 )
 
 
+def of_loki(kind, title, description, query, *, height=8, legend=""):
+    """A panel over logs: `timeseries` or `logs`."""
+    made = panel(kind, title, description, "short", [(query, legend)], width=24, height=height)
+    source = {"type": "loki", "uid": "${datasource}"}
+    made["datasource"] = source
+    made["targets"] = [{"refId": "A", "datasource": source, "expr": query, "queryType": "range", "legendFormat": legend}]
+    if kind == "logs":
+        made["fieldConfig"] = {"defaults": {}, "overrides": []}
+        made["options"] = {"showTime": True, "wrapLogMessage": True, "enableLogDetails": True, "sortOrder": "Descending",
+                           "dedupStrategy": "none", "showLabels": False, "showCommonLabels": False, "prettifyLogMessage": False}
+    return made
+
+
+# Labels are those of logs/config.alloy. What a line says comes after its level, and then what it is about.
+LINES = '{job="sluice",service=~"$service"'
+WORDS = '| json | line_format "{{.level}} {{.fields_message}} {{.fields_tenant}} {{.fields_server}} {{.fields_cause}} {{.fields_error}}"'
+LOG = dashboard(
+    "sluice-log", "Sluice log", "What nodes, and what stands around them, have written.", [],
+    [
+        of_loki("timeseries", "Lines of nodes, by level", "An INFO or two a minute is calm. WARN and ERROR are below.",
+                f'sum by (level) (count_over_time({LINES},level=~".+"}}[$__auto]))', legend="{{level}}"),
+        of_loki("logs", "Warnings and errors", "Of nodes. The words are those of the runbooks.",
+                f'{LINES},level=~"WARN|ERROR"}} {WORDS}', height=10),
+        of_loki("logs", "Operators' actions", "What was changed by whom: the audit log as it passes. The log itself is on the nodes' disks.",
+                f'{LINES},level="INFO"}} | json | target="audit" '
+                '| line_format "{{.fields_actor}} {{.fields_action}} {{.fields_target}} {{.fields_outcome}}"'),
+        of_loki("timeseries", "Requests in the access log, by outcome", "Empty unless [access_log] writes to stdout.",
+                f'sum by (outcome) (count_over_time({LINES},stream="stdout"}} | json | outcome!="" [$__auto]))', legend="{{outcome}}"),
+        of_loki("logs", "Everything", "Of the chosen services, as it was written.", f"{LINES}}}", height=12),
+    ],
+)
+SERVICE = variable("service", "label_values(service)") | {
+    "datasource": {"type": "loki", "uid": "${datasource}"}, "definition": "", "allValue": ".+",
+    "query": {"label": "service", "refId": "service", "stream": '{job="sluice"}', "type": 1},
+}
+LOG["templating"]["list"] = [DATASOURCE | {"query": "loki"}, SERVICE]
+
+
 def main():
     differ = []
-    for each in (LINE, NODES, ORIGINS, FLEET):
-        path = FOLDER / f"{each['uid']}.json"
+    for each in (LINE, NODES, ORIGINS, FLEET, LOG):
+        path = (LOGS if each is LOG else FOLDER) / f"{each['uid']}.json"
         text = json.dumps(each, indent=1, ensure_ascii=False) + "\n"
         if sys.argv[1:] == ["--check"]:
             if not path.exists() or path.read_text() != text:

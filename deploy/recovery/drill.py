@@ -11,6 +11,7 @@ return. Until then the page says to stay, and that no place is lost.
 RPO: how much of the line is lost. A place is kept if its visitor has the same number and stands in the same order.
 """
 
+import base64
 import contextlib
 import http.client
 import http.server
@@ -70,6 +71,11 @@ class Visitor:
             return json.loads(body) if status == 200 else None
         except (OSError, http.client.HTTPException, ValueError):
             return None
+
+    def ticket(self):
+        """The number in the ticket, which is exact; pages show it without those that were skipped."""
+        payload = self.cookies["sluice_ticket_sale"].split(".")[1]
+        return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["n"]
 
     def is_in(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -259,12 +265,37 @@ def drill(sluice, redis):
                 raise Missed("a number was given twice")
 
 
+def copied(sluice):
+    """A volume that was copied while the node ran, as snapshots and Velero do, is put back without `sluice restore`."""
+    with tempfile.TemporaryDirectory() as temporary, Site(sluice, Path(temporary), False) as site:
+        site.fill()
+        visitors = site.crowd(VISITORS)
+        state, copy = site.folder / "state", site.folder / "copy"
+        with Crowd(visitors, site.insider):
+            # Files that are being written get other names; the lock is the process's own.
+            shutil.copytree(state, copy, ignore=shutil.ignore_patterns("*.draft", "*.new", "lock"))
+            visitors += site.crowd(LATE)
+        lost = time.monotonic()
+        site.kill(site.node)
+        shutil.rmtree(state)
+        copy.rename(state)
+        (state / "restored").write_text(str(int(time.time())))
+        site.start_node()
+        until("the node is back", visitors[0].poll)
+        # Before those are back whom the copy does not know.
+        newcomer = Visitor(site.web).join()
+        site.back(visitors, lost, 60, f"embedded: a copy of the volume is put back ({LATE} came after it)")
+        if newcomer.ticket() in {visitor.ticket() for visitor in visitors}:
+            raise Missed("a number was given twice")
+
+
 def main():
     sluice = sys.argv[1] if len(sys.argv) > 1 else shutil.which("sluice")
     if not sluice or not re.match(r"sluice ", subprocess.run([sluice, "--version"], capture_output=True, text=True, check=True).stdout):
         sys.exit("drill: no sluice in PATH; name it as the first argument")
     sluice = str(Path(sluice).resolve())
     drill(sluice, redis=False)
+    copied(sluice)
     if shutil.which("redis-server"):
         drill(sluice, redis=True)
     else:

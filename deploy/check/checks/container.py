@@ -22,21 +22,24 @@ def files():
 
 def compose():
     """Docker Compose itself and a linter; every file that is mounted exists; Redis permits what it should."""
-    run("compose-lint", FOLDER / "compose.yaml")
+    run("compose-lint", FOLDER / "compose.yaml", FOLDER / "compose.logs.yaml")
     document = yaml.safe_load((FOLDER / "compose.yaml").read_text())
     # Its wrapper in Python hides the exit code.
     command = Path(importlib.util.find_spec("compose").origin).with_name("docker-compose")
     secrets = dict(os.environ, SLUICE_KEY="key", SLUICE_STORE_PASSWORD="store-password", GRAFANA_PASSWORD="grafana")
 
-    def ask_compose(file, profiles):
-        return run(command, "--project-directory", FOLDER, "-f", file, "config", "--no-path-resolution",
+    def ask_compose(file, profiles, *more):
+        return run(command, "--project-directory", FOLDER, "-f", file, *more, "config", "--no-path-resolution",
                    env=dict(secrets, COMPOSE_PROFILES=profiles))
 
-    nodes = {"one": {"sluice"}, "fleet": {"node-1", "node-2", "node-3"}, "fleet,observe": {"node-1", "prometheus", "grafana"}}
+    nodes = {"one": {"sluice"}, "fleet": {"node-1", "node-2", "node-3"}, "fleet,observe": {"node-1", "prometheus", "loki", "alloy", "grafana"}}
     for profiles, expected in nodes.items():
         found = set(yaml.safe_load(ask_compose(FOLDER / "compose.yaml", profiles))["services"])
         if not expected <= found or ("sluice" in found) != (profiles == "one"):
             raise Failed(f"profile {profiles} runs {sorted(found)}")
+    shipped = yaml.safe_load(ask_compose(FOLDER / "compose.yaml", "fleet,observe", "-f", FOLDER / "compose.logs.yaml"))["services"]
+    if shipped["node-2"]["logging"]["driver"] != "syslog" or shipped["node-2"]["logging"]["options"].keys() & {"max-size", "max-file"}:
+        raise Failed(f"with compose.logs.yaml a node logs by {shipped['node-2']['logging']}, and the engine refuses options of another driver")
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as wrong:
         wrong.write((FOLDER / "compose.yaml").read_text().replace("restart:", "restartz:"))
         wrong.flush()

@@ -15,12 +15,14 @@ import time
 from pathlib import Path
 
 import yaml
+from checks.sbom import judged
 from fleet import ask, find_binary, ready
 from tools import DEPLOY, ROOT, Failed, free_ports, process, run, until
 
 FOLDER = DEPLOY / "container"
 # Of the debug binary, stripped. A release binary is smaller by a third, and its image stays below 25 MB.
 IMAGE_BYTES_MAX = 33_000_000
+SBOM = "usr/share/sbom/sluice.cdx.json"
 BUILDING = threading.Lock()
 KEY = "A" * 43 + "="
 
@@ -36,6 +38,7 @@ def built():
     root = folder / "built/rootfs"
     run("strip", "-o", folder / "sluice", find_binary(ROOT))
     run(FOLDER / "rootfs.sh", folder / "sluice", root)
+    run(FOLDER / "sbom.sh", root / SBOM, root)
     store = ["buildah", "--storage-driver", "vfs", "--root", folder / "store", "--runroot", folder / "run"]
     env = dict(os.environ, BUILDAH_ISOLATION="chroot")
     run(*store, "bud", "--format", "docker", "--file", FOLDER / "Containerfile", "--target", "runtime",
@@ -101,6 +104,9 @@ def one_node():
         image, size = built()
     if size > IMAGE_BYTES_MAX:
         raise Failed(f"the image holds {size} bytes, more than {IMAGE_BYTES_MAX}")
+    packages = {each["name"] for each in judged((image / "rootfs" / SBOM).read_text())["components"] if each["purl"].startswith("pkg:deb/")}
+    if not {"libc6", "ca-certificates"} <= packages:
+        raise Failed(f"the image's SBOM names only {sorted(packages)} of Debian")
     if shells := [p for p in image.rglob("*") if p.name in ("sh", "bash", "busybox")]:
         raise Failed(f"a shell is in the image: {shells}")
     with tempfile.TemporaryDirectory() as temporary, contextlib.ExitStack() as stack:

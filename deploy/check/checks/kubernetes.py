@@ -1,21 +1,25 @@
-"""The chart, and the manifests rendered from it."""
+"""The chart, the manifests rendered from it, and backups by Velero."""
 
 import atexit
 import functools
+import json
 import os
 import re
 import shutil
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import helm_python
+import jsonschema
 import yaml
 from fleet import find_binary
 from tools import DEPLOY, ROOT, Failed, refuses, run
 
 CHART = DEPLOY / "kubernetes/chart"
 MANIFESTS = DEPLOY / "kubernetes/manifests"
+VELERO = DEPLOY / "kubernetes/velero.yaml"
 VERSIONS = ["1.29", "1.32", "1.35"]
 # Helm's words of severity: of a missing icon.
 INFORMATION = 1
@@ -149,4 +153,49 @@ def manifests_equal_the_chart():
             raise Failed(f"kubectl kustomize {folder} printed nothing")
 
 
-CHECKS = [manifests_are_valid, values_are_checked, nodes_take_the_config, manifests_equal_the_chart]
+def nothing_beside(schema):
+    """The schema of a custom resource, with keys that it does not name refused, as an API server in strict mode does."""
+    if isinstance(schema, list):
+        return [nothing_beside(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: nothing_beside(value) for key, value in schema.items()}
+    return closed | ({"additionalProperties": False} if isinstance(schema.get("properties"), dict) else {})
+
+
+def velero():
+    """By Velero's own schemas; its container as a pod's of the chart, and what it writes is a number in the file that nodes read."""
+    schemas = json.loads((DEPLOY / "check/pins/velero-schemas.json").read_text())
+
+    def judged(document):
+        try:
+            jsonschema.validate(document, nothing_beside(schemas[document["kind"]]))
+        except jsonschema.ValidationError as error:
+            raise Failed(f"velero.yaml: {error.json_path}: {error.message}") from error
+
+    schedule, restore = yaml.safe_load_all(VELERO.read_text())
+    judged(schedule)
+    judged(restore)
+    refuses("Velero's schema", lambda: judged(schedule | {"spec": {**schedule["spec"], "schedul": "0 0 * * *"}}))
+    refuses("Velero's schema", lambda: judged(restore | {"spec": {**restore["spec"], "restorePVs": "yes"}}))
+    if len(schedule["spec"]["schedule"].split()) != 5 or restore["spec"]["scheduleName"] != schedule["metadata"]["name"]:
+        raise Failed("velero.yaml: the schedule has not five fields, or is not the one that is restored from")
+    (hook,) = restore["spec"]["hooks"]["resources"]
+    (container,) = hook["postHooks"][0]["init"]["initContainers"]
+    (pod,) = [d["spec"]["template"] for text in rendered(value_sets()["one"]).values() for d in yaml.safe_load_all(text)
+              if d and d["kind"] == "StatefulSet"]
+    if not hook["labelSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items():
+        raise Failed(f"velero.yaml: its hook does not select the chart's pods, {pod['metadata']['labels']}")
+    if container["volumeMounts"][0] not in pod["spec"]["containers"][0]["volumeMounts"]:
+        raise Failed("velero.yaml: its hook does not mount what the chart's pods mount")
+    with tempfile.TemporaryDirectory() as temporary:
+        whole = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "sluice", "namespace": "sluice"}, "spec": pod["spec"] | {"initContainers": [container]}}
+        whole["spec"]["volumes"] = whole["spec"].get("volumes", []) + [{"name": "state", "emptyDir": {}}]
+        (Path(temporary) / "pod.yaml").write_text(yaml.safe_dump(whole))
+        run("kubernetes-validate", "--strict", "--quiet", "-k", VERSIONS[-1], Path(temporary) / "pod.yaml")
+        run(*(part.replace("/var/lib/sluice", temporary) for part in container["command"]))
+        if int((Path(temporary) / "restored").read_text()) < time.time() - 60:
+            raise Failed("velero.yaml: its hook writes no number that is new")
+
+
+CHECKS = [manifests_are_valid, values_are_checked, nodes_take_the_config, manifests_equal_the_chart, velero]

@@ -49,7 +49,7 @@ macro_rules! scenarios {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
             let files = |folder: &Path| std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
             let mut names = Vec::new();
-            for below in [folder.clone(), folder.join("lanes")] {
+            for below in [folder.clone(), folder.join("lanes"), folder.join("platforms")] {
                 let scenarios = files(&below).into_iter().filter(|f| f.extension().is_some_and(|e| e == "toml"));
                 let name = |f: std::path::PathBuf| {
                     f.with_extension("").strip_prefix(&folder).unwrap().to_str().unwrap().to_owned()
@@ -95,4 +95,5 @@ scenarios! {
     hidden_tabs_in_slow_lanes = "lanes/hidden",
     lanes_before_few_seats = "lanes/seats",
     eight_lanes = "lanes/many",
+    a_booking_shop = "platforms/booking",
 }
