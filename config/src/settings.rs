@@ -11,7 +11,7 @@ pub use crate::{
     sections::{
         node::access_log::{AccessLog, ClientShown, LogField, LogTarget},
         node::acme::{Acme, AcmeDirectory},
-        node::admin::{Admin, AdminKey, Issuer, IssuerRole, Role},
+        node::admin::{Admin, AdminKey, Issuer, IssuerLogin, IssuerRole, Role},
         node::keys::Keys,
         node::limits::{
             node::NodeLimits,

@@ -57,6 +57,7 @@ fn sample(name: &str, change: fn(&str) -> String) -> Dir {
         .with("store-ca.pem", "-----BEGIN CERTIFICATE-----")
         .with_private("master.key", crate::testing::KEY)
         .with_env("SLUICE_KEY_OLD", crate::testing::KEY)
+        .with_env("SLUICE_LOGIN_SECRET", "a login secret")
         .with_env("SHOP_WEBHOOK", WEBHOOK)
         .with_env("SHOP_WEBHOOK_OLD", WEBHOOK)
         .with_pair("shop", &Pair::new(&["shop.example.com"]))

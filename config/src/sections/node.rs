@@ -64,7 +64,7 @@ pub(crate) fn read(diagnostics: &Diagnostics, entries: &DeTable<'_>, outside: &O
         let keys = top.read_with(&KEYS, |value| KEYS.kind.read(value, |table| keys::read(table, outside)));
         let tls = top.nested(&TLS, |table| tls::read(table, outside));
         let acme = top.read_with(&ACME, |value| ACME.kind.read(value, |table| acme::read(table, outside)));
-        let admin = top.read_with(&ADMIN, |value| ADMIN.kind.read(value, admin::read));
+        let admin = top.read_with(&ADMIN, |value| ADMIN.kind.read(value, |table| admin::read(table, outside)));
         let limits = top.nested(&LIMITS, limits::node::read);
         let access_log =
             top.read_with(&ACCESS_LOG, |value| ACCESS_LOG.kind.read(value, |table| access_log::read(table, outside)));

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | a person at the first door | a token of `sluice admin token`, signed by a key derived from the master secret | at most [`token::LIFE_MAX`] |
 //! | a person at the dashboard | a session cookie, for which a token was given once | [`token::SESSION_IDLE`] without a request, at most [`token::SESSION_MAX`] |
-//! | a person of the company's own login | a token of `[admin.issuer]` | as the issuer says, at most a day |
+//! | a person at the dashboard, by the company's own login | a session cookie, for a code of `[admin.issuer.login]` ([`issuer::login`]) | as above, at most `lasts` |
+//! | a program or a person of the company's own login | a token of `[admin.issuer]` | as the issuer says, at most a day |
 //! | a program | a key whose hash is in `[[admin.key]]` | until the table is removed, or `expires` |
 //!
 //! There is no password, and no account that stands. What a principal may do is its role's; whose queues it may see is
@@ -21,12 +22,16 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sluice_admission::token::Keyring;
-use sluice_config::{Admin, AdminKey, HostPattern, Issuer};
+use sluice_config::{Admin, AdminKey, Issuer};
 
+use self::issuer::{
+    NoLogin, Person,
+    login::{Attempt, Attempts, NotBegun},
+};
 pub(crate) use self::{
     key::NewKey,
     principal::{Permission, Principal, Via},
-    request::{CSRF_HELP, SESSION_COOKIE, Visitor, is_from_us, session_cookie},
+    request::{CSRF_HELP, SESSION_COOKIE, Visitor, cookie, is_from_us, session_cookie},
     token::{Claims, Signer},
 };
 use super::seal::{Purpose, Seal};
@@ -42,15 +47,34 @@ pub(crate) struct Access {
 #[derive(Debug)]
 struct Current {
     signer: Signer,
+    attempts: Attempts,
     seals: Vec<Seal>,
     settings: Admin,
+}
+
+impl Current {
+    fn new(settings: Admin, keyring: &Keyring) -> Self {
+        Self { signer: Signer::new(keyring), attempts: Attempts::new(keyring), seals: Seal::all(keyring), settings }
+    }
+
+    /// Whose session it is. What a login at the issuer gives stands in the config, as that is now.
+    fn principal(&self, session: &Claims) -> Option<Principal> {
+        let Some(issued) = &session.issued else { return Some(session.principal(Via::Session)) };
+        let issuer = self.settings.issuer.as_ref().filter(|issuer| issuer.name == issued.issuer)?;
+        issuer.login.as_ref()?;
+        let role = issuer.roles.iter().find(|role| role.value == issued.value)?;
+        Some(issuer::principal(&session.sub, Via::Session, role))
+    }
 }
 
 impl Access {
     /// For these settings.
     pub(crate) fn new(settings: Admin, keyring: &Keyring, void: Arc<void::Void>) -> Self {
-        let current = Current { signer: Signer::new(keyring), seals: Seal::all(keyring), settings };
-        Self { current: ArcSwap::from_pointee(current), void, issuers: issuer::Issuers::default() }
+        Self {
+            current: ArcSwap::from_pointee(Current::new(settings, keyring)),
+            void,
+            issuers: issuer::Issuers::default(),
+        }
     }
 
     /// What is void although it has not expired.
@@ -73,7 +97,7 @@ impl Access {
             issuer: None,
             ..self.current.load().settings.clone()
         });
-        self.current.store(Arc::new(Current { signer: Signer::new(keyring), seals: Seal::all(keyring), settings }));
+        self.current.store(Arc::new(Current::new(settings, keyring)));
     }
 
     /// A text with the fleet's signature, and the public key that verifies it.
@@ -115,7 +139,7 @@ impl Access {
     pub(crate) fn session(&self, written: &str, now_ms: u64) -> Option<(Principal, Option<String>)> {
         let current = self.current.load();
         let claims = current.signer.verify(written, token::Kind::Session, now_ms)?;
-        let principal = claims.principal(Via::Session);
+        let principal = current.principal(&claims)?;
         if self.void.holds(&claims.name(token::Kind::Session), 0) || self.void.holds(&principal.id, claims.began_ms()) {
             return None;
         }
@@ -132,6 +156,57 @@ impl Access {
     pub(crate) fn begin_session(&self, token: &Claims, now_ms: u64) -> (Principal, String) {
         let session = token.session(now_ms);
         (session.principal(Via::Session), self.current.load().signer.sign(&session, token::Kind::Session))
+    }
+
+    /// A login at the issuer that begins now, and where the browser goes; `None`: there is none.
+    pub(crate) fn begin_login(&self, now_ms: u64) -> Option<Result<(Attempt, String), ring::error::Unspecified>> {
+        let issuer = self.issuer()?;
+        let login = issuer.login.as_ref()?;
+        let begun = self.current.load().attempts.begin(&issuer, login, now_ms);
+        Some(begun.map(|attempt| {
+            let url = attempt.url(login);
+            (attempt, url)
+        }))
+    }
+
+    /// The login at this issuer that goes on with this cookie and state; `None`: there is none at all.
+    pub(crate) fn resume_login(
+        &self,
+        issuer: &Issuer,
+        cookie: &str,
+        state: &str,
+        now_ms: u64,
+    ) -> Option<Result<Attempt, NotBegun>> {
+        Some(self.current.load().attempts.resume(issuer, issuer.login.as_ref()?, cookie, state, now_ms))
+    }
+
+    /// Who has logged in at this issuer, by the code that the browser came back with.
+    pub(crate) async fn log_in(
+        &self,
+        issuer: &Issuer,
+        attempt: &Attempt,
+        code: &str,
+        now_ms: u64,
+    ) -> Option<Result<Person, NoLogin>> {
+        Some(self.issuers.log_in(issuer, issuer.login.as_ref()?, attempt, code, now_ms).await)
+    }
+
+    /// The session of somebody who has logged in at this issuer; `None`: nothing is theirs here, or the config names
+    /// another issuer by now.
+    pub(crate) fn session_of(
+        &self,
+        issuer: &Issuer,
+        person: &Person,
+        now_ms: u64,
+    ) -> Option<Result<(Principal, String), ring::error::Unspecified>> {
+        let (lasts, value) = (issuer.login.as_ref()?.lasts, person.value.clone()?);
+        let session = match Claims::of_issuer(person.sub.clone(), issuer.name.clone(), value, lasts, now_ms) {
+            Ok(session) => session,
+            Err(error) => return Some(Err(error)),
+        };
+        let current = self.current.load();
+        let principal = current.principal(&session)?;
+        Some(Ok((principal, current.signer.sign(&session, token::Kind::Session))))
     }
 
     /// What makes this session void, and until when it could be good.
@@ -152,13 +227,6 @@ impl Access {
     pub(crate) fn knows_host(&self, host: &str) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
         let is_own = host == "localhost" || host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
-        is_own || self.current.load().settings.hosts.iter().any(|pattern| matches(pattern, host))
-    }
-}
-
-fn matches(pattern: &HostPattern, host: &str) -> bool {
-    match pattern {
-        HostPattern::Exact(name) => name == host,
-        HostPattern::Below(suffix) => host.strip_suffix(&**suffix).is_some_and(|labels| labels.ends_with('.')),
+        is_own || self.current.load().settings.hosts.iter().any(|pattern| pattern.matches(host))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | bound | value | at the bound |
 //! |---|--:|---|
+//! | logins at the issuer | see [`login`] | 429 |
 //! | requests of one principal | [`pace::PER_SECOND`] a second | 429 |
 //! | a request's body | 64 KiB | 413 |
 //! | streams | [`stream::STREAMS_MAX`] | 503 |
@@ -43,14 +44,10 @@ pub(crate) use self::queues::{analytics, change::described};
 use self::{
     answer::Problem,
     queues::{change, change::Made, report, stream, visitors, visits},
-    system::{keys, me, nodes, records},
+    system::{keys, login, me, nodes, records},
 };
 use super::{
-    access::{
-        Access, Claims, session_cookie,
-        token::{Kind, SESSION_MAX},
-        void::Since,
-    },
+    access::{Access, issuer::login::CALLBACK, session_cookie, token::SESSION_MAX, void::Since},
     audit::Audit,
     history::History,
     listen,
@@ -73,6 +70,7 @@ pub(crate) struct Api {
     pub(crate) pace: pace::Pace,
     streams: Arc<Semaphore>,
     logins: tokio::sync::Mutex<()>,
+    login_bounds: login::Bounds,
     /// The last change of each line that was made through this node.
     made: Mutex<HashMap<LineId, Made>>,
 }
@@ -86,9 +84,10 @@ impl Api {
             access,
             audit,
             history,
-            pace: pace::Pace::default(),
+            pace: pace::Pace::of(pace::PER_SECOND),
             streams,
             logins: tokio::sync::Mutex::default(),
+            login_bounds: login::Bounds::default(),
             made: Mutex::default(),
         }
     }
@@ -115,14 +114,13 @@ impl Api {
         })
     }
 
-    /// Whether a token is given for a session for the first time, at any node. It is void from then on, so that what was
-    /// in a link is of no use to who finds it.
-    async fn is_first_use(&self, token: &Claims) -> Result<bool, Problem> {
-        let name = token.name(Kind::Token);
+    /// Whether a token, or a login at the issuer, is given for a session for the first time, at any node. It is void from then
+    /// on, so that what was in a link is of no use to who finds it. `end_ms`: until when it can be good.
+    async fn is_first_use(&self, name: String, end_ms: u64) -> Result<bool, Problem> {
         let now_ms = time::now_ms();
         if let Lines::Redis(store, _) = self.node.store() {
             let mine = self.change_id().to_be_bytes();
-            let keep = Duration::from_millis(token.end_ms().saturating_sub(now_ms).max(1));
+            let keep = Duration::from_millis(end_ms.saturating_sub(now_ms).max(1));
             // The first to come is written down, and all read who that was. While the store is away this node alone
             // keeps count: who has the token could use it as a bearer all the same.
             match store.share(&format!("login.{name}"), &mine, keep).await {
@@ -135,7 +133,7 @@ impl Api {
         if self.access.void().holds(&name, 0) {
             return Ok(false);
         }
-        self.make_void(name, Since { since_ms: now_ms, until_ms: token.end_ms() }).await?;
+        self.make_void(name, Since { since_ms: now_ms, until_ms: end_ms }).await?;
         Ok(true)
     }
 
@@ -221,7 +219,9 @@ fn router(api: Arc<Api>) -> Router {
     });
     pages
         .route("/v1/openapi.json", get(openapi))
-        .route("/login", post(me::login))
+        .route("/login", get(login::ways).post(me::login))
+        .route(login::START, get(login::start))
+        .route(CALLBACK, get(login::callback))
         .route("/logout", post(me::logout))
         .fallback(|| async { Problem::not_found("operation").hint("GET /v1/openapi.json lists all of them") })
         .method_not_allowed_fallback(not_allowed)
@@ -251,7 +251,9 @@ async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
         _ => host,
     };
     let renewed = session_cookie(request.headers()).and_then(|cookie| api.access.session(cookie, time::now_ms())?.1);
-    let (encrypted, is_logout) = (me::is_encrypted(request.headers()), request.uri().path() == "/logout");
+    let encrypted = me::is_encrypted(request.headers());
+    // These set the session themselves, or take it back.
+    let sets_session = ["/logout", "/login", CALLBACK].contains(&request.uri().path());
     let mut response = if api.access.knows_host(&name.to_ascii_lowercase()) {
         next.run(request).await
     } else {
@@ -259,7 +261,7 @@ async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
             .hint("add the name to `hosts` in [admin]")
             .into_response()
     };
-    if let Some(session) = renewed.filter(|_| !is_logout) {
+    if let Some(session) = renewed.filter(|_| !sets_session) {
         response = me::with_cookie(response, &session, encrypted, SESSION_MAX.as_secs());
     }
     const FIELDS: [(HeaderName, &str); 5] = [
@@ -282,7 +284,8 @@ async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
 /// What extractors refuse, in the envelope of all errors.
 async fn plain_errors(response: Response) -> Response {
     let status = response.status();
-    let is_ours = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_ours = kind.is_some_and(|kind| kind == b"application/json" || kind.starts_with(b"text/html"));
     if status.is_success() || is_ours || status.is_redirection() {
         return response;
     }

@@ -138,6 +138,14 @@ impl Audit {
         self.append(&entry, Outcome::Done, entry.detail.clone()).await
     }
 
+    /// Records something that was asked for and is not done.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) async fn refuse(&self, entry: Entry) -> Result<(), Unrecorded> {
+        self.append(&entry, Outcome::Refused, entry.detail.clone()).await
+    }
+
     /// The records after this one, the oldest first.
     ///
     /// # Errors

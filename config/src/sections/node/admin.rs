@@ -17,10 +17,11 @@ use crate::{
         address,
         host::{self, HostPattern},
     },
+    outside::Outside,
     sections::tenant::claims::Claims,
 };
 
-pub use issuer::{Issuer, IssuerRole};
+pub use issuer::{Issuer, IssuerLogin, IssuerRole};
 pub use key::{AdminKey, Role};
 
 /// `[admin]`: the operators' API and dashboard.
@@ -75,7 +76,7 @@ static KEY: Key<List<Nested>, Optional> = Key {
 
 static ISSUER: Key<Nested, Optional> = Key::table("issuer", &issuer::SECTION);
 
-pub(crate) fn read(table: &Table<'_>) -> Read<Admin> {
+pub(crate) fn read(table: &Table<'_>, outside: &Outside<'_>) -> Read<Admin> {
     let public = table.read(&PUBLIC);
     let listen = table.checked(&LISTEN, |value, listen| match listen {
         listen if public.is_ok_and(|public| !public) && !listen.ip().to_canonical().is_loopback() => Err(value.conflict(
@@ -90,7 +91,8 @@ pub(crate) fn read(table: &Table<'_>) -> Read<Admin> {
     });
     let hosts = table.read(&HOSTS);
     let keys = table.read_with(&KEY, keys);
-    let issuer = table.read_with(&ISSUER, |value| ISSUER.kind.read(value, issuer::read));
+    let names = hosts.as_deref().ok();
+    let issuer = table.read_with(&ISSUER, |value| ISSUER.kind.read(value, |table| issuer::read(table, names, outside)));
     Ok(Admin { listen: listen?, hosts: hosts?, keys: keys?.unwrap_or_default(), issuer: issuer?.map(Arc::new) })
 }
 

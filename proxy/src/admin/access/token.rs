@@ -59,6 +59,20 @@ pub(crate) struct Claims {
     exp: u64,
     /// No session of it lives longer.
     end: u64,
+    /// Of a session that began with a login at the issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) issued: Option<Issued>,
+}
+
+/// What stands for the role and the tenants of somebody who has logged in at the issuer: the config is asked for these at
+/// each request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Issued {
+    pub(super) issuer: String,
+    /// The value of the claim.
+    pub(super) value: String,
+    began: u64,
 }
 
 impl Claims {
@@ -77,7 +91,24 @@ impl Claims {
         SystemRandom::new().fill(&mut id)?;
         let exp = now_ms + ms(life.min(LIFE_MAX));
         let id = BASE64_URL_SAFE_NO_PAD.encode(id);
-        Ok(Self { id, sub, role: role.as_str().to_owned(), tenants, iat: now_ms, exp, end: exp })
+        Ok(Self { id, sub, role: role.as_str().to_owned(), tenants, iat: now_ms, exp, end: exp, issued: None })
+    }
+
+    /// The session of somebody who has logged in at an issuer now, and is there this value of the claim. It gives nothing
+    /// by itself.
+    ///
+    /// # Errors
+    /// If the system gives no random bytes.
+    pub(super) fn of_issuer(
+        sub: String,
+        issuer: String,
+        value: String,
+        lasts: Duration,
+        now_ms: u64,
+    ) -> Result<Self, ring::error::Unspecified> {
+        let lasts = lasts.min(SESSION_MAX);
+        let new = Self::new(sub, Role::Viewer, Some(Vec::new()), lasts.min(SESSION_IDLE), now_ms)?;
+        Ok(Self { end: now_ms + ms(lasts), issued: Some(Issued { issuer, value, began: now_ms }), ..new })
     }
 
     /// What it is called among those that are void.
@@ -93,7 +124,10 @@ impl Claims {
 
     /// When a session began, however often it was renewed.
     pub(super) fn began_ms(&self) -> u64 {
-        self.end.saturating_sub(ms(SESSION_MAX))
+        match &self.issued {
+            Some(issued) => issued.began,
+            None => self.end.saturating_sub(ms(SESSION_MAX)),
+        }
     }
 
     /// Until when it can be good.

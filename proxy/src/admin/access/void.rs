@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const BOARD: &str = "void";
 pub(crate) const FILE: &str = "void.json";
 
-/// What is void, by its name: `token:ID`, `session:ID`, `person:NAME`, `key:ID`.
+/// What is void, by its name: `token:ID`, `login:STATE`, `session:ID`, `person:NAME`, `oidc:SUBJECT`, `key:ID`.
 #[derive(Debug)]
 pub(crate) struct Void {
     known: ArcSwap<HashMap<String, Since>>,

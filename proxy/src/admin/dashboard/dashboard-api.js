@@ -35,6 +35,8 @@ export async function ask(method, path, body, headers = {}) {
 
 /** @param {string} token */
 export const login = (token) => ask("POST", "/login", { token });
+/** The company's own login, if there is one. @returns {Promise<{name: string, start: string} | null>} */
+export const issuer = () => ask("GET", "/login").then((answer) => answer.data.issuer, () => null);
 export const logout = () => ask("POST", "/logout", {});
 
 /** Follows all queues. @param {(update: any) => void} each @param {() => void} alive */

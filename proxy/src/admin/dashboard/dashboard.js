@@ -1,6 +1,6 @@
 // @ts-check
 // The operators' dashboard: a list of queues, and one queue. No build step and no outside request.
-import { ask, Failure, login, logout, watch } from "/dashboard-api.js";
+import { ask, Failure, issuer, login, logout, watch } from "/dashboard-api.js";
 import { element, plot, span } from "/dashboard-parts.js";
 import { changeBox } from "/dashboard-change.js";
 import { visitorBox } from "/dashboard-visitor.js";
@@ -196,6 +196,12 @@ function loginPage(/** @type {string} */ message) {
   });
   main.replaceChildren(form);
   input.focus();
+  issuer().then((way) => {
+    if (!way) return;
+    const link = element("a", { class: "button main", id: "issuer", href: way.start }, `Log in with ${way.name}`);
+    form.querySelector("h1")?.after(element("div", { class: "row" }, link));
+    if (!input.value) link.focus();
+  });
 }
 
 /** @param {string} token */
@@ -223,7 +229,7 @@ async function route() {
 async function start() {
   const answer = await ask("GET", "/v1/me");
   me = answer.data;
-  who.textContent = `${me.id.replace("person:", "")}, ${me.role}`;
+  who.textContent = `${me.id.replace(/^(person|oidc):/, "")}, ${me.role}`;
   logoutButton.hidden = false;
   watch((update) => {
     heard = Date.now();

@@ -1,6 +1,7 @@
 //! Who may do what.
 
 mod issuer;
+mod login;
 mod revoked;
 
 use serde_json::{Value, json};

@@ -1,15 +1,20 @@
 //! `[admin.issuer]`: a company's own login, whose tokens the API takes.
 
+pub(crate) mod login;
+
 use crate::{
     declare::{Choice, Default, Key, List, Looks, Nested, Optional, Required, Section, Table, Text, Value},
     diagnostics::{Read, Wrong},
-    forms::name::Name,
+    forms::{host::HostPattern, name::Name},
+    outside::Outside,
     sections::{
         node::admin::key::{ROLE_CHOICE, Role},
         tenant::queue::NAME_TEXT,
         webhook::{self, WebhookUrl},
     },
 };
+
+pub use login::IssuerLogin;
 
 /// Whose tokens the API takes beside its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub struct Issuer {
     pub claim: String,
     /// What its values stand for; the first that fits counts.
     pub roles: Vec<IssuerRole>,
+    /// How people log in there; `None`: its tokens are for the API alone.
+    pub login: Option<IssuerLogin>,
 }
 
 /// What a value of the claim stands for.
@@ -41,7 +48,7 @@ pub(crate) static SECTION: Section = Section {
     name: "[admin.issuer]",
     doc: "A company's own login (OpenID Connect, or any issuer of JSON Web Tokens), whose tokens the API takes as bearers",
     may_hold_secrets: false,
-    keys: &[&ISSUER, &AUDIENCE, &KEYS, &CLAIM, &ROLE],
+    keys: &[&ISSUER, &AUDIENCE, &KEYS, &CLAIM, &LOGIN, &ROLE],
 };
 
 static ISSUER: Key<Text<String>, Required> = Key {
@@ -61,7 +68,7 @@ static AUDIENCE: Key<Text<String>, Required> = Key {
 static KEYS: Key<Text<WebhookUrl>, Required> = Key {
     name: "keys",
     doc: "Where its public keys are (`jwks_uri`): `https://`, or `http://` on this machine",
-    kind: Text { parse: keys_url, looks: Looks::Pattern("^https?://[^@#\\s]+$", "") },
+    kind: Text { parse: secure_url, looks: Looks::Pattern("^https?://[^@#\\s]+$", "") },
     absent: Required("write `keys = \"https://login.example.com/keys\"`"),
 };
 
@@ -71,6 +78,8 @@ static CLAIM: Key<Text<String>, Default<String>> = Key {
     kind: Text { parse: plain, looks: Looks::Any("") },
     absent: Default(|| "roles".to_owned()),
 };
+
+static LOGIN: Key<Nested, Optional> = Key::table("login", &login::SECTION);
 
 static ROLE: Key<List<Nested>, Required> = Key {
     name: "role",
@@ -107,11 +116,13 @@ static TENANTS: Key<List<Text<Name>>, Optional> = Key {
     absent: Optional("all tenants"),
 };
 
-pub(super) fn read(table: &Table<'_>) -> Read<Issuer> {
+/// `hosts`: under which names the API is reached, if that could be read.
+pub(super) fn read(table: &Table<'_>, hosts: Option<&[HostPattern]>, outside: &Outside<'_>) -> Read<Issuer> {
     let (name, audience) = (table.read(&ISSUER), table.read(&AUDIENCE));
     let (keys, claim) = (table.read(&KEYS), table.read(&CLAIM));
+    let login = table.read_with(&LOGIN, |value| LOGIN.kind.read(value, |table| login::read(table, hosts, outside)));
     let roles = table.read_with(&ROLE, roles);
-    Ok(Issuer { name: name?, audience: audience?, keys: keys?, claim: claim?, roles: roles? })
+    Ok(Issuer { name: name?, audience: audience?, keys: keys?, claim: claim?, roles: roles?, login: login? })
 }
 
 fn roles(value: Value<'_>) -> Read<Vec<IssuerRole>> {
@@ -133,13 +144,14 @@ fn plain(written: &str) -> Result<String, Wrong> {
     }
 }
 
-fn keys_url(written: &str) -> Result<WebhookUrl, Wrong> {
+/// A URL at which nobody on the way can answer.
+fn secure_url(written: &str) -> Result<WebhookUrl, Wrong> {
     let url = webhook::url(written)?;
     let is_here = url.host == "localhost" || url.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
     match url.https || is_here {
         true => Ok(url),
         false => Err(Wrong::malformed(
-            "keys that come in plain HTTP could be anybody's",
+            "what comes in plain HTTP could be anybody's",
             "write an `https://` URL; `http://` is for this machine alone",
         )),
     }

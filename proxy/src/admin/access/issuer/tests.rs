@@ -59,6 +59,7 @@ fn issuer() -> Issuer {
         keys: WebhookUrl { https: true, host: "login.example.com".into(), port: 443, target: "/keys".into() },
         claim: "groups".to_owned(),
         roles: vec![role("ops", Role::Admin, None), role("ticketing", Role::Manager, Some("shop"))],
+        login: None,
     }
 }
 
@@ -178,4 +179,50 @@ fn keys_for_other_purposes_are_left_out() {
     ] {
         assert_eq!(Jwk::of(&key), None, "{key}");
     }
+}
+
+#[test]
+fn a_login_takes_the_token_of_this_client_and_this_login_alone() {
+    let login = Login::new();
+    let client = sluice_config::IssuerLogin {
+        client_id: "dash".into(),
+        client_secret: None,
+        authorize: "https://login.example.com/authorize".into(),
+        token: issuer().keys,
+        dashboard: "https://ops.example.com".into(),
+        scopes: Vec::new(),
+        lasts: Duration::from_secs(3_600),
+    };
+    let result = |header: &Value, claims: &Value| {
+        person(&issuer(), &client, &login.keys(), &login.sign(header, claims), "n-1", NOW_S)
+    };
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut claims = claims();
+        (claims["aud"], claims["nonce"]) = (json!("dash"), json!("n-1"));
+        change(&mut claims);
+        claims
+    };
+    let ann = result(&es256(), &with(&|_| {})).unwrap();
+    assert_eq!((&*ann.sub, ann.value.as_deref()), ("ann", Some("ticketing")));
+    assert_eq!(ann.name.as_deref(), Some("ann@example.com"));
+    let nobody = result(&es256(), &with(&|c| c["groups"] = json!(["staff"]))).unwrap();
+    assert_eq!(nobody.value, None, "they are known, and nothing is theirs");
+    let lines = result(&es256(), &with(&|c| c["email"] = json!("ann\nroot"))).unwrap();
+    assert_eq!(lines.name, None);
+    let several = with(&|c| (c["aud"], c["azp"]) = (json!(["dash", "shop"]), json!("dash")));
+    assert!(result(&es256(), &several).is_ok());
+    for (what, claims) in [
+        ("of another login", with(&|c| c["nonce"] = json!("n-2"))),
+        ("of no login", with(&|c| drop(c.as_object_mut().unwrap().remove("nonce")))),
+        ("for the API", with(&|c| c["aud"] = json!("sluice"))),
+        ("for several, and none has asked", with(&|c| c["aud"] = json!(["dash", "shop"]))),
+        ("asked for by another", with(&|c| c["azp"] = json!("shop"))),
+        ("expired", with(&|c| (c["iat"], c["exp"]) = (json!(NOW_S - 600), json!(NOW_S - 60)))),
+        ("of another issuer", with(&|c| c["iss"] = json!("https://attacker.example"))),
+    ] {
+        assert_eq!(result(&es256(), &claims), Err(Unknown::Token), "{what}");
+    }
+    assert_eq!(result(&json!({ "alg": "none", "kid": "ec" }), &with(&|_| {})), Err(Unknown::Token));
+    let bearer = verify(&issuer(), &login.keys(), &login.sign(&es256(), &with(&|_| {})), NOW_S);
+    assert_eq!(bearer.err(), Some(Unknown::Token), "what a login is given is no bearer of the API");
 }

@@ -82,3 +82,23 @@ fn a_session_began_when_its_token_was_given_however_often_it_was_renewed() {
     assert_eq!((token.made_ms(), session.began_ms()), (NOW_MS, NOW_MS + 5_000));
     assert_ne!(token.name(Kind::Token), session.name(Kind::Session), "a token that was used up leaves its session");
 }
+
+#[test]
+fn a_session_of_a_login_at_the_issuer_lasts_as_long_as_that_may_and_gives_nothing_by_itself() {
+    let signer = signer(1);
+    let hour = Duration::from_secs(3_600);
+    let of = |lasts| Claims::of_issuer("ann".into(), "https://a.example".into(), "ops".into(), lasts, NOW_MS).unwrap();
+    let mut session = of(hour);
+    let verify = |claims: &Claims, now_ms| signer.verify(&signer.sign(claims, Kind::Session), Kind::Session, now_ms);
+    assert_eq!(verify(&session, NOW_MS).unwrap(), session);
+    assert!(verify(&session, NOW_MS + ms(SESSION_IDLE)).is_none());
+    let mut now_ms = NOW_MS;
+    while verify(&session, now_ms).is_some() {
+        session = session.renewed(now_ms).unwrap_or(session);
+        now_ms += 600_000;
+    }
+    assert_eq!((now_ms - NOW_MS, session.began_ms()), (ms(hour), NOW_MS));
+    assert_eq!(of(SESSION_MAX * 9).end_ms(), NOW_MS + ms(SESSION_MAX));
+    let principal = session.principal(Via::Session);
+    assert_eq!((principal.role, principal.tenants), (Role::Viewer, Some(Vec::new())));
+}

@@ -15,7 +15,8 @@ use utoipa::ToSchema;
 use crate::{
     admin::{
         access::{
-            Permission, Principal, SESSION_COOKIE, Via, Visitor, is_from_us, session_cookie, token::SESSION_MAX,
+            Permission, Principal, SESSION_COOKIE, Via, Visitor, is_from_us, session_cookie,
+            token::{Kind, SESSION_MAX},
             void::Since,
         },
         api::{
@@ -81,7 +82,7 @@ pub(crate) async fn login(
             .hint("the token has expired or was used: print another with `sluice admin token --config DIR`")
     };
     let token = api.access.login_token(&login.token, now_ms).ok_or_else(used)?;
-    if !api.is_first_use(&token).await? {
+    if !api.is_first_use(token.name(Kind::Token), token.end_ms()).await? {
         return Err(used());
     }
     let (principal, session) = api.access.begin_session(&token, now_ms);
