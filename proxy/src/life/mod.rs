@@ -241,10 +241,12 @@ impl Life {
         let beside = self.beside().clone();
         let end = beside.block_on(end(&mut self, &mut stops));
         self.node.is_left();
+        // What serves has handles of its own, and closes them when it lets nobody in any more. With these open clients would
+        // still come, and wait for a node that takes no one.
+        self.listeners.close();
         match end {
             End::Asked => beside.block_on(self.open.close(&self.leaving)),
             End::Followed => {
-                self.listeners.close();
                 self.duties.leave();
                 self.followed.send_replace(true);
                 let drained = async {

@@ -45,8 +45,8 @@ pub(crate) fn refuse_huge_pages() {
 /// on which it has become quiet behind a rush neither comes by itself.
 pub(crate) async fn give_memory_back() {
     loop {
-        sleep(GIVE_BACK_EVERY).await;
         // One that cannot be had now can be the next time.
         let _ = thread::Builder::new().name("give-back".to_owned()).spawn(|| ());
+        sleep(GIVE_BACK_EVERY).await;
     }
 }

@@ -25,6 +25,7 @@ async fn a_request_under_way_is_finished_and_no_other_is_begun() {
     let (idle, mut slow) = (scene.visitor("idle").await, under_way(&scene).await);
     assert_eq!(scene.node.admin("/health/ready").await.status, 200);
 
+    let start = Instant::now();
     scene.node.signal("TERM");
     let ready = until("it says that it leaves", async || {
         Some(scene.node.admin("/health/ready").await).filter(|ready| ready.status == 503)
@@ -36,6 +37,7 @@ async fn a_request_under_way_is_finished_and_no_other_is_begun() {
     assert!(until_heard.is_from_origin(), "load balancers need a moment to hear of it: {until_heard:?}");
     until("new connections are refused", async || Connection::try_open(scene.node.http).await.err()).await;
 
+    assert!(start.elapsed() < Duration::from_secs(8), "not only when the node ends");
     drop(idle);
     assert!(scene.node.is_running(), "a request is under way");
     scene.origin.go_on();
