@@ -2,8 +2,10 @@
 
 /// Bytes of a frame's head (RFC 9113, 4.1).
 pub(in crate::protocol::h2) const HEAD_BYTES: usize = 9;
+/// Bytes of the preface.
+const PREFACE_BYTES: u32 = 24;
 /// What a client sends in front of its first frame (RFC 9113, 3.4).
-pub(in crate::protocol::h2) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(in crate::protocol::h2) const PREFACE: &[u8; PREFACE_BYTES as usize] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(in crate::protocol::h2) type Head = [u8; HEAD_BYTES];
 
@@ -84,7 +86,7 @@ pub(in crate::protocol::h2) struct Splitter {
 impl Splitter {
     /// What a client sends, from the beginning.
     pub(in crate::protocol::h2) fn of_client() -> Self {
-        Self { skip: PREFACE.len() as u32, ..Self::default() }
+        Self { skip: PREFACE_BYTES, ..Self::default() }
     }
 
     /// Whether the last frame has ended and the next has not begun.
