@@ -179,9 +179,14 @@ impl Driver {
         let mut wide = None;
         // What has come together is answered together, in one write.
         let mut came = Vec::new();
+        let mut others_have_their_turn = false;
         let mut closing = pin!(shutdown.wait_for(|&closing| closing));
         let mut changed = pin!(shared.changed.notified());
         loop {
+            // Here, where no event is there that the future would keep room for.
+            if std::mem::take(&mut others_have_their_turn) {
+                yield_now().await;
+            }
             let event = {
                 let mut next = |cx: &mut Context<'_>| -> Poll<Event> {
                     if shared.spot.poll_gone(cx).is_ready() {
@@ -267,12 +272,9 @@ impl Driver {
                     }
                 },
                 Some(Event::AllCame) => {
-                    let more_may_wait = came.len() >= IN_A_ROW_MAX;
+                    others_have_their_turn = came.len() >= IN_A_ROW_MAX;
                     for request in std::mem::take(&mut came) {
                         self.begin(request, shared);
-                    }
-                    if more_may_wait {
-                        yield_now().await;
                     }
                 }
                 Some(Event::Accepted(None)) => return End::InOrder,
