@@ -205,16 +205,14 @@ impl Pages {
         let notices = &speaking.words().notices;
         let Said { heading, text } = &notices.left;
         let link = Some((line_path, notices.rejoin.as_str()));
-        speaking.whole(&Notice { site: self.name(reader), heading, text, reason: None, link }, reader.encoding)
+        speaking.whole(&Notice { site: self.name(reader), heading, text, link }, reader.encoding)
     }
 
     /// The answer to a navigation that can be neither forwarded nor parked.
     pub fn refused(&self, reader: Reader<'_>, refusal: Refusal<'_>) -> Bytes {
         let speaking = self.speaking(reader);
-        let (Said { heading, text }, reason) = refusal.said(speaking.words());
-        let (text, rest) = text.split_once("{reason}").unwrap_or((text, ""));
-        let reason = reason.map(|reason| (reason, rest));
-        speaking.whole(&Notice { site: self.name(reader), heading, text, reason, link: None }, reader.encoding)
+        let (heading, text) = refusal.said(speaking.words());
+        speaking.whole(&Notice { site: self.name(reader), heading, text: &text, link: None }, reader.encoding)
     }
 
     /// The value of the `Content-Security-Policy` header of the pages of a sort.
@@ -261,10 +259,7 @@ impl Pages {
             shown: Shown::new(words, self.name(reader), input, form),
             form,
             slip: slip.filter(|_| form.is_none() && standing.state == State::Joining),
-            reload_s: match standing.state {
-                State::Called => shown::ENTER_AFTER_S,
-                _ => standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
-            },
+            reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
             status: String::from_utf8_lossy(&status).into_owned(),
         };
         let tail = &speaking.tails[usize::from(form.is_some())];
@@ -282,7 +277,7 @@ impl Speaking {
     }
 }
 
-impl<'a> Refusal<'a> {
+impl Refusal<'_> {
     /// The status to answer with.
     pub const fn status(self) -> u16 {
         match self {
@@ -292,13 +287,21 @@ impl<'a> Refusal<'a> {
         }
     }
 
-    /// Heading and text, for the notice and the problem document alike, and what stands in the text for `{reason}`.
-    pub(crate) fn said(self, words: &Words) -> (&Said, Option<&'a str>) {
-        let notices = &words.notices;
+    /// Heading and text, for the notice and the problem document alike.
+    pub(crate) fn said(self, words: &Words) -> (&str, String) {
         match self {
-            Self::BadRequest(reason) => (&notices.bad_request, Some(reason)),
-            Self::UnknownSite => (&notices.unknown_site, None),
-            Self::Unavailable(_) => (&notices.unavailable, None),
+            Self::BadRequest(reason) => {
+                let Said { heading, text } = &words.notices.bad_request;
+                (heading, text.replace("{reason}", reason))
+            }
+            Self::UnknownSite => {
+                let Said { heading, text } = &words.notices.unknown_site;
+                (heading, text.clone())
+            }
+            Self::Unavailable(_) => {
+                let Said { heading, text } = &words.notices.unavailable;
+                (heading, text.clone())
+            }
         }
     }
 }
@@ -406,8 +409,6 @@ struct Notice<'a> {
     site: &'a str,
     heading: &'a str,
     text: &'a str,
-    /// In English whatever the language is, and how the text goes on.
-    reason: Option<(&'a str, &'a str)>,
     link: Option<(&'a str, &'a str)>,
 }
 

@@ -1,7 +1,4 @@
-//! What moves on the page: nothing. What does not fit: nothing.
-
-mod fits;
-mod pseudo;
+//! What moves on the page: nothing.
 
 use sluice_admission::standing::{Reason, Standing, State};
 
