@@ -19,9 +19,9 @@ use crate::{
     upstream::{self, Failure, Size},
 };
 
-/// What is asked for at once, so that with what frame and record put around it the system takes it in one piece of 7 KiB: a
+/// What is asked for at once, so that with what frame and record put around it the system takes it in one piece of 6 KiB: a
 /// client that reads nothing leaves one of these with us. One that has room for a quarter does not keep its answer waiting.
-pub(super) const ROOM_BYTES: usize = (7 << 10) - FRAME_BYTES - RECORD_BYTES;
+pub(super) const ROOM_BYTES: usize = (6 << 10) - FRAME_BYTES - RECORD_BYTES;
 /// Around a frame of HTTP/2.
 const FRAME_BYTES: usize = 9;
 /// Around a record of TLS 1.3: its head, its type, and the tag.
