@@ -205,14 +205,16 @@ impl Pages {
         let notices = &speaking.words().notices;
         let Said { heading, text } = &notices.left;
         let link = Some((line_path, notices.rejoin.as_str()));
-        speaking.whole(&Notice { site: self.name(reader), heading, text, link }, reader.encoding)
+        speaking.whole(&Notice { site: self.name(reader), heading, text, reason: None, link }, reader.encoding)
     }
 
     /// The answer to a navigation that can be neither forwarded nor parked.
     pub fn refused(&self, reader: Reader<'_>, refusal: Refusal<'_>) -> Bytes {
         let speaking = self.speaking(reader);
-        let (heading, text) = refusal.said(speaking.words());
-        speaking.whole(&Notice { site: self.name(reader), heading, text: &text, link: None }, reader.encoding)
+        let (Said { heading, text }, reason) = refusal.said(speaking.words());
+        let (text, rest) = text.split_once("{reason}").unwrap_or((text, ""));
+        let reason = reason.map(|reason| (reason, rest));
+        speaking.whole(&Notice { site: self.name(reader), heading, text, reason, link: None }, reader.encoding)
     }
 
     /// The value of the `Content-Security-Policy` header of the pages of a sort.
@@ -259,7 +261,10 @@ impl Pages {
             shown: Shown::new(words, self.name(reader), input, form),
             form,
             slip: slip.filter(|_| form.is_none() && standing.state == State::Joining),
-            reload_s: standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
+            reload_s: match standing.state {
+                State::Called => shown::ENTER_AFTER_S,
+                _ => standing.poll_after_s.clamp(*RELOAD_S.start(), *RELOAD_S.end()),
+            },
             status: String::from_utf8_lossy(&status).into_owned(),
         };
         let tail = &speaking.tails[usize::from(form.is_some())];
@@ -277,7 +282,7 @@ impl Speaking {
     }
 }
 
-impl Refusal<'_> {
+impl<'a> Refusal<'a> {
     /// The status to answer with.
     pub const fn status(self) -> u16 {
         match self {
@@ -287,21 +292,13 @@ impl Refusal<'_> {
         }
     }
 
-    /// Heading and text, for the notice and the problem document alike.
-    pub(crate) fn said(self, words: &Words) -> (&str, String) {
+    /// Heading and text, for the notice and the problem document alike, and what stands in the text for `{reason}`.
+    pub(crate) fn said(self, words: &Words) -> (&Said, Option<&'a str>) {
+        let notices = &words.notices;
         match self {
-            Self::BadRequest(reason) => {
-                let Said { heading, text } = &words.notices.bad_request;
-                (heading, text.replace("{reason}", reason))
-            }
-            Self::UnknownSite => {
-                let Said { heading, text } = &words.notices.unknown_site;
-                (heading, text.clone())
-            }
-            Self::Unavailable(_) => {
-                let Said { heading, text } = &words.notices.unavailable;
-                (heading, text.clone())
-            }
+            Self::BadRequest(reason) => (&notices.bad_request, Some(reason)),
+            Self::UnknownSite => (&notices.unknown_site, None),
+            Self::Unavailable(_) => (&notices.unavailable, None),
         }
     }
 }
@@ -409,6 +406,8 @@ struct Notice<'a> {
     site: &'a str,
     heading: &'a str,
     text: &'a str,
+    /// In English whatever the language is, and how the text goes on.
+    reason: Option<(&'a str, &'a str)>,
     link: Option<(&'a str, &'a str)>,
 }
 

@@ -6,7 +6,12 @@
 use sluice_admission::standing::{Standing, State};
 use sluice_config::Language;
 
-use crate::{json, page::Refusal, status, words};
+use crate::{
+    json,
+    page::Refusal,
+    status,
+    words::{self, Said},
+};
 
 /// Content type of problem documents.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -29,7 +34,8 @@ pub fn write(out: &mut Vec<u8>, http_status: u16, queue: &str, standing: &Standi
 
 /// Appends the problem document of a request that can be neither forwarded nor parked.
 pub fn refused(out: &mut Vec<u8>, refusal: Refusal<'_>) {
-    let (title, detail) = refusal.said(words::of(Language::ENGLISH));
+    let (Said { heading: title, text }, reason) = refusal.said(words::of(Language::ENGLISH));
+    let detail = text.replace("{reason}", reason.unwrap_or_default());
     let kind = match refusal {
         Refusal::BadRequest(_) => "bad_request",
         Refusal::UnknownSite => "unknown_site",

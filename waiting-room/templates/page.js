@@ -132,8 +132,8 @@ function show(s, cookiesBlocked) {
   const news = [said.heading, label && (count + " " + label).trim(), range, reason];
   spoken = spoken || { state: s.state, at: Date.now() };
   speak(s.state, news.filter(Boolean).join(". "));
+  entering = mayEnter && entering;
   if (mayEnter && !turn && !entering && !isForm) enter();
-  entering = mayEnter;
 }
 
 // Enters after a moment, or when the visitor says so. A page that nobody looks at enters at once, unless it is to call.
@@ -232,7 +232,7 @@ function button(text, act) {
 // What only a script can do has its buttons from the script. Browsers let a page sound once it has been pressed.
 function offerChoices() {
   const pause = button(words.page.wait, () => {
-    if (turn) turn.waits = true;
+    if (turn) turn.waits = entering = true;
     pause.hidden = true;
     fill("text", words.page.ready);
     tick();
@@ -256,7 +256,7 @@ function offerChoices() {
 
 // Room for the longest that one place may come to say, so that nothing moves when it does.
 function keepRoom() {
-  const all = Object.keys(words.states).map((face) => words.states[face]);
+  const all = Object.values(words.states);
   const ghost = document.createElement("div");
   ghost.className = "ghost";
   for (const part of ["heading", "text"]) {
@@ -275,6 +275,7 @@ function keepRoom() {
 // that replaces no page, such as a download, must not be fetched over and over. And not within
 // five seconds of the last time, should the door disagree with the status.
 function enter() {
+  entering = true;
   const loads = performance.getEntriesByType("navigation");
   const again = loads.length && loads[0].type === "reload";
   setTimeout(() => location.reload(), again ? Math.max(0, 5000 - performance.now()) : 0);

@@ -24,7 +24,7 @@ pub(super) struct Assets {
 
 pub(super) static ASSETS: LazyLock<Assets> = LazyLock::new(|| {
     // A script needs its line breaks, where they stand for semicolons; a style needs none.
-    let style = |source| compact(source, "", separates_in_style);
+    let style = |source| compact(source, "", separates_in_style).replace(";}", "}");
     let script = |source| compact(source, "\n", separates_in_script);
     Assets {
         style: style(include_str!("../../templates/page.css")),
@@ -88,7 +88,7 @@ fn compact(source: &str, line_break: &str, separates: fn(char, char) -> bool) ->
 
 /// Names of the script's own that are long and stand nowhere but by themselves: no one's member, no key of an object.
 #[rustfmt::skip]
-const NAMES: [&str; 60] = [
+const NAMES: [&str; 62] = [
     "offerLanguages", "cookiesBlocked", "ENTER_AFTER_S", "BACKOFF_MAX_S", "offerChoices", "checkCookies", "JOINING_MAX", "retryAfter",
     "ANSWER_MS", "offerMove", "pollAfter", "answered", "keepRoom", "mayEnter", "drawIcon", "takeTurn",
     "SPEAK_MS", "isClosed", "failures", "longest", "joining", "HURRY_S", "between", "askedAt",
@@ -96,7 +96,7 @@ const NAMES: [&str; 60] = [
     "isForm", "canvas", "woken", "timer", "ghost", "loads", "limit", "speak",
     "pause", "again", "audio", "delay", "piece", "since", "alarm", "tones",
     "choice", "option", "label", "count", "range", "parts", "answer", "words",
-    "event", "rules", "first", "about",
+    "event", "rules", "first", "about", "request", "turn",
 ];
 
 /// A script with short names for its [`NAMES`]: what is left of its length after compression is mostly words.

@@ -56,7 +56,7 @@ impl<'w> Shown<'w> {
         let form_said = form.map(|form| words.form.way(form.fields.is_some()));
         let left = match (face, standing.opens_at_s) {
             (Face::Of(State::Called), _) if form.is_none() => {
-                Some((words.page.entering.replace("{seconds}", &words.number(ENTER_AFTER_S)), String::new()))
+                Some((words.page.entering.replace("{seconds}", &words.number(ENTER_AFTER_S.into())), String::new()))
             }
             (Face::NotOpen, Some(at_s)) => Some((words.page.opens_label.clone(), moment(at_s))),
             _ => None,
@@ -111,8 +111,8 @@ fn share(progress: Option<f32>) -> Option<String> {
 }
 
 /// After so many seconds a page enters that is looked at, unless its visitor asks it to wait; `ENTER_AFTER_S` of the
-/// script.
-const ENTER_AFTER_S: u64 = 10;
+/// script. Without the script the page loads itself again then, as it says.
+pub(super) const ENTER_AFTER_S: u32 = 10;
 
 /// Day and time of day, UTC.
 fn moment(unix_s: u64) -> String {

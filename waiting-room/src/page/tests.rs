@@ -171,6 +171,14 @@ fn what_others_wrote_is_text_and_nothing_else() {
     assert!(!refused.contains("<img"));
 }
 
+/// The reason is English in every language, and says so to screen readers.
+#[test]
+fn a_reason_in_english_is_marked_as_such() {
+    let reader = Reader { language: Language::of("ar"), ..READER };
+    let page = text(&pages().refused(reader, Refusal::BadRequest("its path has an encoded slash")));
+    assert!(page.contains(": <bdi lang=\"en\">its path has an encoded slash</bdi></p>"), "{page}");
+}
+
 #[test]
 fn nothing_is_fetched_from_anywhere() {
     for page in all_pages() {
@@ -232,6 +240,9 @@ fn without_javascript_the_page_reloads_itself() {
         assert!(page.contains(&refresh), "{refresh}");
         assert!(page.contains(&format!("reloads by itself every {reload_s} seconds")));
     }
+    // It goes in when it says that it will.
+    let page = rendered(&Standing { poll_after_s: 2, ..standing(State::Called) }, None);
+    assert!(page.contains("content=\"10\"></noscript>") && page.contains("Seconds until you enter: 10"), "{page}");
 }
 
 #[test]

@@ -42,6 +42,16 @@ fn enters_when_another_tab_got_in_and_when_the_queue_is_gone() {
     }
 }
 
+/// A tab that nobody looks at enters at once: this one, which still counts, goes in with it.
+#[test]
+fn enters_when_another_tab_gets_in_while_it_counts_down() {
+    let polls = [Standing { poll_after_s: 2, ..CALLED }, Standing { state: State::Admitted, ..CALLED }];
+    let site = Script::default().waiting_page(&WAITING).page(INSIDE).polls(polls.map(Answer::Standing)).serve();
+    let dom = visit(&site.url(ADDRESS), Duration::from_secs(30));
+    assert!(element(&dom, "inside").is_some(), "{dom}");
+    assert_eq!(site.navigations(), 2);
+}
+
 /// A status that says "called" and a door that says "wait": a page every five seconds at most.
 #[test]
 fn a_door_that_disagrees_is_not_hammered() {

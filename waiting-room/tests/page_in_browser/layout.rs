@@ -1,4 +1,7 @@
-//! What moves on the page: nothing.
+//! What moves on the page: nothing. What does not fit: nothing.
+
+mod fits;
+mod pseudo;
 
 use sluice_admission::standing::{Reason, Standing, State};
 

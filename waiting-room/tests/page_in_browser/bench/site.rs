@@ -42,6 +42,8 @@ pub(crate) struct Script {
     /// `None`: no content, so the browser stays where it is.
     navigations: Vec<Option<Vec<u8>>>,
     polls: Vec<Answer>,
+    /// What polls of other queues are answered; `None`: that the server is away.
+    other_polls: HashMap<String, Option<Standing>>,
     files: HashMap<String, (Policy, Vec<u8>)>,
     watch: Option<String>,
     leads_on_to: Option<String>,
@@ -125,6 +127,12 @@ impl Script {
         self
     }
 
+    /// Polls of another queue get this one, and without one they fail.
+    pub(crate) fn polls_of(mut self, queue: &str, answer: Option<Standing>) -> Self {
+        self.other_polls.insert(queue.to_owned(), answer);
+        self
+    }
+
     /// A page at a path of its own.
     pub(crate) fn file(mut self, path: impl Into<String>, policy: Policy, page: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.into(), (policy, page.as_ref().to_vec()));
@@ -183,14 +191,15 @@ impl Script {
             }
         } else if path.trim_end_matches("&hidden=1") == "/.sluice/status?queue=shop" {
             match nth(&self.polls, before)? {
-                Answer::Standing(standing) => {
-                    let mut body = Vec::new();
-                    status::write(&mut body, "shop", standing, None);
-                    http("200 OK", &format!("content-type: {}", status::CONTENT_TYPE), &body)
-                }
+                Answer::Standing(standing) => status_of("shop", standing),
                 Answer::Http(status, headers, body) => http(status, headers, body.as_bytes()),
                 Answer::Nothing => return None,
             }
+        } else if let Some((queue, answer)) = self.poll_of_another(path) {
+            answer.map_or_else(
+                || http("503 Service Unavailable", "content-type: text/plain", b"away"),
+                |standing| status_of(queue, &standing),
+            )
         } else if let (Some(watch), "/watch.js") = (&self.watch, path) {
             http("200 OK", "content-type: text/javascript", watch.as_bytes())
         } else if let Some((policy, file)) = self.files.get(path) {
@@ -199,6 +208,11 @@ impl Script {
             http("404 Not Found", "content-type: text/plain", b"")
         };
         stream.write_all(&response).ok()
+    }
+
+    fn poll_of_another<'a>(&self, path: &'a str) -> Option<(&'a str, Option<Standing>)> {
+        let queue = path.trim_end_matches("&hidden=1").strip_prefix("/.sluice/status?queue=")?;
+        Some((queue, *self.other_polls.get(queue)?))
     }
 
     fn html(&self, policy: Policy, page: &[u8]) -> Vec<u8> {
@@ -249,6 +263,12 @@ fn queue() -> Name {
 
 fn input<'a>(standing: &'a Standing, queue: &'a Name) -> PageInput<'a> {
     PageInput { reader: READER, queue, closed_as: ClosedAs::Closed, standing, message: None, slip: None }
+}
+
+fn status_of(queue: &str, standing: &Standing) -> Vec<u8> {
+    let mut body = Vec::new();
+    status::write(&mut body, queue, standing, None);
+    http("200 OK", &format!("content-type: {}", status::CONTENT_TYPE), &body)
 }
 
 fn nth<T>(script: &[T], n: usize) -> Option<&T> {

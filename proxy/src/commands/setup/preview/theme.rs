@@ -28,7 +28,7 @@ impl Theme {
                 .replace(&format!("(prefers-color-scheme: {theme})"), answer)
         };
         let page = answered(answered(page, chosen, "all"), other, "not all");
-        page.replace("content=\"light dark\"", &format!("content=\"{chosen}\""))
+        page.replace("color-scheme:light dark", &format!("color-scheme:{chosen}"))
     }
 }
 
@@ -45,7 +45,7 @@ mod tests {
         let dark = "@media all{:root{--ground:#0e1218;";
         assert!(Theme::Dark.of_page(&page).contains(dark));
         assert!(Theme::Light.of_page(&page).contains(&dark.replace("all", "not all")));
-        for (theme, word) in [(Theme::Dark, "content=\"dark\""), (Theme::Light, "content=\"light\"")] {
+        for (theme, word) in [(Theme::Dark, "{color-scheme:dark;"), (Theme::Light, "{color-scheme:light;")] {
             let page = theme.of_page(&page);
             assert!(!page.contains("prefers-color-scheme") && page.contains(word), "{page}");
         }
