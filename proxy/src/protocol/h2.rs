@@ -149,14 +149,20 @@ impl Driver {
             loop {
                 let Some(mut connection) = begun.await else { return };
                 match driver.drive(&mut connection, &shared, &excess, &mut life).await {
-                    End::InOrder => return,
+                    End::Rests => {}
+                    End::InOrder => return end(connection, &shared).await,
                     End::Because(reason, why) => {
                         driver.service.node.metrics.cut(why);
                         connection.abrupt_shutdown(reason);
-                        let _ = timeout(FAREWELL, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+                        // A client that takes nothing hears nothing: another one may need its place at once.
+                        let within = if shared.wire.is_open() { FAREWELL } else { Duration::ZERO };
+                        let _ = timeout(within, std::future::poll_fn(|cx| connection.poll_closed(cx))).await;
+                        // One that has asked for too much is not waited for.
+                        if reason == Reason::NO_ERROR {
+                            end(connection, &shared).await;
+                        }
                         return;
                     }
-                    End::Rests => {}
                 }
                 let Some(parts) = shared.rest.take_back(connection) else { return };
                 let Some(stream) = driver.rest(parts, &shared, &excess, &life).await else { return };
@@ -285,11 +291,11 @@ impl Driver {
                     return End::InOrder;
                 }
                 // Looked at again soon where the end of it is waited for.
-                None if shared.is_under_way() => idle.as_mut().restart(match () {
-                    () if leaving => FAREWELL,
-                    () if shared.forwarded.load(Ordering::Relaxed) => KEEPALIVE,
-                    () => RESTS_AFTER,
-                }),
+                None if shared.is_under_way() => {
+                    let forwards = shared.forwarded.load(Ordering::Relaxed);
+                    let again = if forwards { KEEPALIVE } else { RESTS_AFTER };
+                    idle.as_mut().restart(if leaving { FAREWELL } else { again });
+                }
                 None if !leaving && life.asked.elapsed() < life.idles_for(shared) => {
                     let may_rest = shared.may_rest() && wide.is_none();
                     if may_rest && life.has_no_table {
@@ -375,6 +381,19 @@ fn begin(stream: Stream, shared: &Arc<Shared>) -> Pin<Box<impl Future<Output = O
             begun = timeout(FIRST_REQUEST, options().handshake(stream)) => begun,
         };
         begun.ok()?.ok().map(Box::new)
+    })
+}
+
+/// Ends a connection that has been driven to its end, unless its place is needed. In a box, so that the future of one that is
+/// driven keeps no room for it.
+fn end(connection: Box<Http2>, shared: &Shared) -> Pin<Box<impl Future<Output = ()>>> {
+    Box::pin(async move {
+        let Some(mut parts) = shared.rest.take_back(connection) else { return };
+        select! {
+            biased;
+            () = shared.spot.gone() => {}
+            () = parts.linger() => {}
+        }
     })
 }
 

@@ -17,9 +17,17 @@
 
 mod resting;
 
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
 };
 
 use super::frames::{
@@ -34,6 +42,11 @@ const WINDOW_BYTES_FIRST: u32 = 65_535;
 const WINDOW_BYTES_MAX: u32 = (1 << 31) - 1;
 /// Settings of a client that are kept: one takes six bytes, and browsers send four or five.
 const SETTINGS_BYTES_MAX: usize = 96;
+/// A client that is told no more has this long to take what is on its way, and this long to say something in between.
+const LINGER_MAX: Duration = Duration::from_secs(10);
+const LINGER_SILENT: Duration = Duration::from_secs(2);
+/// What it says meanwhile is read up to this.
+const LINGER_BYTES_MAX: usize = 64 << 10;
 /// Our setting for the table of what the client sends (6.5.2), and its size by default.
 const HEADER_TABLE_SIZE: u16 = 1;
 const TABLE_BYTES: u32 = 4_096;
@@ -160,6 +173,24 @@ impl Sent {
 }
 
 impl Parts {
+    /// Ends the connection. Its client reads what is with the kernel; what it says meanwhile is read and dropped, or the kernel
+    /// would answer that with a reset and throw the rest of an answer away.
+    pub(super) async fn linger(&mut self) {
+        let lingers = async {
+            self.socket.shutdown().await?;
+            let (mut room, mut left) = ([0; 512], LINGER_BYTES_MAX);
+            while left > 0
+                && let Ok(read) = timeout(LINGER_SILENT, self.socket.read(&mut room)).await
+                && let bytes = read?
+                && bytes > 0
+            {
+                left = left.saturating_sub(bytes);
+            }
+            std::io::Result::Ok(())
+        };
+        let _ = timeout(LINGER_MAX, lingers).await;
+    }
+
     pub(super) fn new(socket: Socket) -> Self {
         Self { socket, budget: Budget::default(), sent: Sent::default() }
     }
@@ -272,5 +303,50 @@ impl Rest {
         if self.is_wanted.load(Ordering::Relaxed) {
             *self.back.lock().unwrap_or_else(PoisonError::into_inner) = Some(parts);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{pin::Pin, task::Poll};
+
+    use prometheus::IntCounter;
+    use tokio::{
+        io::AsyncWrite as _,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    /// What a client says while it reads must not have the kernel throw away what it has not read.
+    #[tokio::test]
+    async fn a_client_that_goes_on_talking_reads_all_that_was_written_before_the_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let mut parts = Parts::new(Socket::plain(server, IntCounter::new("cut", "-").unwrap()));
+        let written = std::future::poll_fn(|cx| {
+            let mut written = 0;
+            while let Poll::Ready(bytes) = Pin::new(&mut parts.socket).poll_write(cx, &[7; 4_096]) {
+                written += bytes.unwrap();
+            }
+            Poll::Ready(written)
+        })
+        .await;
+        assert!(written > 100_000, "{written}");
+        let reads = async move {
+            let (mut read, mut room) = (0, [0; 16 << 10]);
+            loop {
+                client.write_all(&[0; 13]).await.unwrap();
+                match client.read(&mut room).await.unwrap() {
+                    0 => return read,
+                    bytes => read += bytes,
+                }
+            }
+        };
+        let ends = async move { parts.linger().await };
+        assert_eq!(tokio::join!(ends, reads).1, written);
     }
 }

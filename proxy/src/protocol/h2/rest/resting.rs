@@ -287,6 +287,7 @@ mod tests {
         assert!(!uses_table(&frame(kind::HEADERS, 7, b"\x20\x82\x87")));
         assert!(!uses_table(&frame(kind::DATA, 7, b"\xbe")));
     }
+
     #[tokio::test]
     async fn what_has_come_is_served_before_the_node_leaves() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
