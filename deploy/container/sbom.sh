@@ -43,7 +43,7 @@ if [ -n "$root" ]; then
 fi
 
 mkdir -p "$(dirname "$file")"
-# Where the source lay is nobody's business, and differs from build to build.
+# The path of the source is removed: it differs from build to build.
 jq -c --arg here "file://$PWD/" --rawfile packages "$packages" '
     (.metadata.component["bom-ref"]) as $sluice
     | ($packages | split("\n") | map(select(. != "") | split(" ") | {

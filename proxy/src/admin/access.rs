@@ -57,7 +57,7 @@ impl Current {
         Self { signer: Signer::new(keyring), attempts: Attempts::new(keyring), seals: Seal::all(keyring), settings }
     }
 
-    /// Whose session it is. What a login at the issuer gives stands in the config, as that is now.
+    /// Whose session it is. For a login at the issuer, role and tenants are read from the current config.
     fn principal(&self, session: &Claims) -> Option<Principal> {
         let Some(issued) = &session.issued else { return Some(session.principal(Via::Session)) };
         let issuer = self.settings.issuer.as_ref().filter(|issuer| issuer.name == issued.issuer)?;
@@ -158,15 +158,26 @@ impl Access {
         (session.principal(Via::Session), self.current.load().signer.sign(&session, token::Kind::Session))
     }
 
-    /// A login at the issuer that begins now, and where the browser goes; `None`: there is none.
-    pub(crate) fn begin_login(&self, now_ms: u64) -> Option<Result<(Attempt, String), ring::error::Unspecified>> {
-        let issuer = self.issuer()?;
+    /// A login at this issuer that begins now, and where the browser goes; `None`: there is none.
+    pub(crate) fn begin_login(
+        &self,
+        issuer: &Issuer,
+        now_ms: u64,
+    ) -> Option<Result<(Attempt, String), ring::error::Unspecified>> {
         let login = issuer.login.as_ref()?;
-        let begun = self.current.load().attempts.begin(&issuer, login, now_ms);
+        let begun = self.current.load().attempts.begin(issuer, login, now_ms);
         Some(begun.map(|attempt| {
             let url = attempt.url(login);
             (attempt, url)
         }))
+    }
+
+    /// Whether browsers reach the dashboard over TLS by this name, as the config says.
+    pub(crate) fn is_dashboard_over_tls(&self, host: &str) -> bool {
+        let issuer = self.issuer();
+        let login = issuer.as_ref().and_then(|issuer| issuer.login.as_ref());
+        let authority = login.and_then(|login| login.dashboard.strip_prefix("https://"));
+        authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
     }
 
     /// The login at this issuer that goes on with this cookie and state; `None`: there is none at all.
@@ -191,7 +202,7 @@ impl Access {
         Some(self.issuers.log_in(issuer, issuer.login.as_ref()?, attempt, code, now_ms).await)
     }
 
-    /// The session of somebody who has logged in at this issuer; `None`: nothing is theirs here, or the config names
+    /// The session of somebody who has logged in at this issuer; `None`: they have no role here, or the config names
     /// another issuer by now.
     pub(crate) fn session_of(
         &self,

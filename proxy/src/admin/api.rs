@@ -251,7 +251,7 @@ async fn guard(State(api): State<Arc<Api>>, request: Request, next: Next) -> Res
         _ => host,
     };
     let renewed = session_cookie(request.headers()).and_then(|cookie| api.access.session(cookie, time::now_ms())?.1);
-    let encrypted = me::is_encrypted(request.headers());
+    let encrypted = me::is_encrypted(request.headers()) || api.access.is_dashboard_over_tls(host);
     // These set the session themselves, or take it back.
     let sets_session = ["/logout", "/login", CALLBACK].contains(&request.uri().path());
     let mut response = if api.access.knows_host(&name.to_ascii_lowercase()) {

@@ -241,8 +241,8 @@ impl Life {
         let beside = self.beside().clone();
         let end = beside.block_on(end(&mut self, &mut stops));
         self.node.is_left();
-        // What serves has handles of its own, and closes them when it lets nobody in any more. With these open clients would
-        // still come, and wait for a node that takes no one.
+        // The server has its own handles and closes them when it stops accepting. If these stayed open, the kernel would still
+        // accept connections that are never served.
         self.listeners.close();
         match end {
             End::Asked => beside.block_on(self.open.close(&self.leaving)),

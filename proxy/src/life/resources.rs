@@ -42,7 +42,7 @@ pub(crate) fn refuse_huge_pages() {
 }
 
 /// Has the allocator give memory back. It looks for what can go once in thousands of requests, and when a thread ends: on a node
-/// on which it has become quiet behind a rush neither comes by itself.
+/// that is quiet after a rush neither happens by itself.
 pub(crate) async fn give_memory_back() {
     loop {
         // One that cannot be had now can be the next time.

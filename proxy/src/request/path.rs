@@ -353,7 +353,8 @@ fn encode(prefix: &str) -> Cow<'_, str> {
     Cow::Owned(encoded)
 }
 
-fn push_escape(byte: u8, text: &mut String) {
+/// Writes a byte as `%XX`.
+pub(crate) fn push_escape(byte: u8, text: &mut String) {
     const UPPER_HEX: &[u8; 16] = b"0123456789ABCDEF";
     text.push('%');
     text.push(char::from(UPPER_HEX[usize::from(byte >> 4)]));

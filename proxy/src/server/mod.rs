@@ -193,7 +193,7 @@ impl Open {
         }
         if under_way() > 0 {
             let (requests, leaving) = (metrics.requests_in_flight.sum(), metrics.http2_leaving.sum());
-            tracing::warn!(requests, leaving, "drain timeout; requests cut");
+            tracing::warn!(requests, leaving, "drain timeout; requests and connections cut");
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
 /// A session ends after this, whatever happens.
 pub(crate) const SESSION_MAX: Duration = Duration::from_secs(12 * 60 * 60);
 /// Clocks of nodes differ by less.
-const LEEWAY_MS: u64 = 60_000;
+pub(super) const LEEWAY_MS: u64 = 60_000;
 /// Longer tokens are refused unread.
 const BYTES_MAX: usize = 4_096;
 /// What a token is for. One of another kind does not verify.
@@ -94,7 +94,7 @@ impl Claims {
         Ok(Self { id, sub, role: role.as_str().to_owned(), tenants, iat: now_ms, exp, end: exp, issued: None })
     }
 
-    /// The session of somebody who has logged in at an issuer now, and is there this value of the claim. It gives nothing
+    /// The session of somebody who has just logged in at an issuer, which gave this value of the claim. It gives nothing
     /// by itself.
     ///
     /// # Errors
@@ -177,7 +177,7 @@ impl Signer {
         // Claims are plain strings and numbers, which always serialize.
         let payload = serde_json::to_vec(claims).unwrap_or_default();
         let signed = format!("{}.{}", header(kind), BASE64_URL_SAFE_NO_PAD.encode(payload));
-        let mac = hmac::sign(&key(&self.secrets[0], kind), signed.as_bytes());
+        let mac = hmac::sign(&key(&self.secrets[0], kind.as_str()), signed.as_bytes());
         format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(mac))
     }
 
@@ -192,7 +192,7 @@ impl Signer {
             return None;
         }
         let mac = BASE64_URL_SAFE_NO_PAD.decode(mac).ok()?;
-        let holds = |secret: &[u8; 32]| hmac::verify(&key(secret, kind), signed.as_bytes(), &mac).is_ok();
+        let holds = |secret: &[u8; 32]| hmac::verify(&key(secret, kind.as_str()), signed.as_bytes(), &mac).is_ok();
         if !self.secrets.iter().any(holds) {
             return None;
         }
@@ -206,9 +206,9 @@ fn header(kind: Kind) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","typ":"{}"}}"#, kind.as_str()))
 }
 
-/// A key for this kind alone.
-fn key(secret: &[u8; 32], kind: Kind) -> hmac::Key {
-    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), kind.as_str().as_bytes());
+/// A key for this purpose alone.
+pub(super) fn key(secret: &[u8; 32], purpose: &str) -> hmac::Key {
+    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), purpose.as_bytes());
     hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
 }
 

@@ -22,6 +22,8 @@ use crate::{lines::Lines, node::Ends, sinks::time::now_ms};
 
 /// Most that are void at once; at the bound no more can be made so.
 pub(crate) const VOID_MAX: usize = 10_000;
+/// Logins and log-outs make something void up to this many, so that people who log in and out leave room for revoking.
+const ROUTINE_MAX: usize = VOID_MAX / 2;
 /// How often a node looks what others have made void.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const BOARD: &str = "void";
@@ -80,6 +82,14 @@ impl Void {
     /// # Errors
     /// If there is no room, or the disk does not take it. It is not void then.
     pub(crate) fn add(&self, name: String, void: Since) -> Result<(), NotVoid> {
+        let is_routine = ["login:", "session:"].iter().any(|kind| name.starts_with(kind));
+        if is_routine {
+            let now_ms = now_ms();
+            let is_full = self.known.load().values().filter(|void| void.until_ms > now_ms).count() >= ROUTINE_MAX;
+            if is_full {
+                return Err(NotVoid::Full);
+            }
+        }
         self.merge([(name, void)])?;
         self.changed.notify_one();
         Ok(())
@@ -220,5 +230,20 @@ mod tests {
         void.merge(all).unwrap();
         assert!(matches!(void.add("token:x".into(), far(1)), Err(NotVoid::Full)));
         assert!(!void.holds("token:x", 1) && void.holds("token:7", 1));
+    }
+
+    #[test]
+    fn people_who_log_in_and_out_leave_room_for_revoking() {
+        let dir = tempfile::tempdir().unwrap();
+        let void = Void::open(dir.path()).unwrap();
+        let logged_out = |n| (format!("session:{n}"), far(1));
+        void.merge((1..ROUTINE_MAX).map(logged_out)).unwrap();
+        void.add("login:last".into(), far(1)).unwrap();
+        for name in ["login:x", "session:x"] {
+            assert!(matches!(void.add(name.into(), far(1)), Err(NotVoid::Full)), "{name}");
+        }
+        for name in ["key:x", "person:x", "oidc:x", "token:x"] {
+            void.add(name.into(), far(1)).unwrap();
+        }
     }
 }

@@ -141,12 +141,13 @@ async fn is_reset(frames: &mut Frames) -> bool {
 async fn connections_that_do_not_begin_make_room_for_a_newcomer() {
     let scene = shop_with("connections_max = 3\nthreads = 1").await;
     let connect = async || scene.tls().speaks("h2").connect(scene.node.https(), HOST).await;
+    let start = Instant::now();
     let mut silent = Vec::new();
     for _ in 0..3 {
         silent.push(Frames::silent(connect().await.unwrap()));
     }
     let newcomer = until("there is room", async || connect().await.ok()).await;
     assert_eq!(Http2::over(newcomer).await.ask(&Request::navigation("/")).await.status, 200);
-    // Long before any of them has had its time.
+    assert!(start.elapsed() < Duration::from_secs(15), "before any of them has had its time");
     silent[0].ended().await;
 }

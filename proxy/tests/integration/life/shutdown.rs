@@ -55,7 +55,11 @@ async fn a_request_without_end_is_cut_at_the_drain_timeout() {
     scene.node.signal("TERM");
     assert_eq!(scene.node.exit_status().await.code(), Some(0));
     assert!(start.elapsed() >= Duration::from_secs(2), "{:?}", start.elapsed());
-    assert!(scene.node.log().contains("requests cut"), "{}", scene.node.log());
+    assert!(
+        scene.node.log().contains("requests and connections cut") && scene.node.log().contains("requests=1"),
+        "{}",
+        scene.node.log()
+    );
 }
 
 #[tokio::test]

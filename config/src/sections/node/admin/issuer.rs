@@ -151,7 +151,7 @@ fn secure_url(written: &str) -> Result<WebhookUrl, Wrong> {
     match url.https || is_here {
         true => Ok(url),
         false => Err(Wrong::malformed(
-            "what comes in plain HTTP could be anybody's",
+            "an answer over plain HTTP could come from anyone",
             "write an `https://` URL; `http://` is for this machine alone",
         )),
     }

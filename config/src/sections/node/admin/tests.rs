@@ -71,7 +71,7 @@ fn an_issuer_has_keys_that_nobody_else_can_give_and_roles() {
     );
     Dir::node(&issuer("\"http://127.0.0.1:8080/keys\"")).config();
     let plain = Dir::node(&issuer("«\"http://login.example.com/keys\"»"));
-    plain.is_wrong(Kind::Malformed, "comes in plain HTTP could be anybody's", "https://");
+    plain.is_wrong(Kind::Malformed, "an answer over plain HTTP could come from anyone", "https://");
     let without = issuer("\"https://login.example.com/keys\"");
     let without = without.split("[[admin").next().unwrap().replace("[admin.issuer]", "«[admin.issuer]»");
     Dir::node(&without).is_wrong(Kind::Missing, "`role` is missing", "[[admin.issuer.role]]");
@@ -122,5 +122,5 @@ fn a_login_that_could_not_come_back_or_could_be_anybodys_is_a_mistake() {
     let shown = login("", &format!("{LOGIN}{own}client_secret = \"hunter2\"")).load().unwrap_err().to_string();
     assert!(shown.contains("does not stand in the config itself") && !shown.contains("hunter2"), "{shown}");
     let plain = LOGIN.replace("\"https://login.example.com/token\"", "«\"http://login.example.com/token\"»");
-    login("", &format!("{plain}{own}")).is_wrong(Kind::Malformed, "plain HTTP could be anybody's", "https://");
+    login("", &format!("{plain}{own}")).is_wrong(Kind::Malformed, "plain HTTP could come from anyone", "https://");
 }

@@ -40,7 +40,7 @@ pub(super) async fn keys(url: &WebhookUrl) -> Result<Vec<Jwk>, Failed> {
     Ok(all.iter().filter_map(Jwk::of).take(KEYS_MAX).collect())
 }
 
-/// The token of a person, for a form with a code. `authorization`: by which the client shows that it is the one.
+/// The token of a person, for a form with a code. `authorization`: authenticates the client.
 pub(super) async fn id_token(
     url: &WebhookUrl,
     form: String,

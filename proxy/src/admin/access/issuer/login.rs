@@ -21,6 +21,10 @@ use sluice_admission::token::Keyring;
 use sluice_config::{Issuer, IssuerLogin};
 
 use super::fetch::{self, Failed};
+use crate::{
+    admin::access::token::{LEEWAY_MS, key},
+    request::path::push_escape,
+};
 
 /// How long somebody may take at the issuer.
 pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(10 * 60);
@@ -28,8 +32,6 @@ pub(crate) const BACK_WITHIN: Duration = Duration::from_secs(10 * 60);
 pub(crate) const CALLBACK: &str = "/login/callback";
 /// Longer cookies and states are refused unread.
 const BYTES_MAX: usize = 100;
-/// Clocks of nodes differ by less.
-const LEEWAY_MS: u64 = 60_000;
 
 /// A login that has begun.
 #[derive(PartialEq, Eq)]
@@ -96,7 +98,7 @@ impl Attempts {
     /// The login of this cookie, if it is the one that the state belongs to.
     ///
     /// # Errors
-    /// Which of the two it is not, or that it is too late.
+    /// Cookie and state do not belong together, or the login is too late.
     pub(crate) fn resume(
         &self,
         issuer: &Issuer,
@@ -190,12 +192,6 @@ fn bound(issuer: &Issuer, login: &IssuerLogin, cookie: &str) -> String {
     [cookie, &issuer.name, &login.client_id].join("\n")
 }
 
-/// A key for this purpose alone.
-fn key(secret: &[u8; 32], what: &str) -> hmac::Key {
-    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), what.as_bytes());
-    hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
-}
-
 fn back_within_ms() -> u64 {
     BACK_WITHIN.as_secs() * 1_000
 }
@@ -218,14 +214,7 @@ fn encoded(text: &str) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            _ => {
-                const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-                out.extend([
-                    '%',
-                    char::from(DIGITS[usize::from(byte >> 4)]),
-                    char::from(DIGITS[usize::from(byte & 15)]),
-                ]);
-            }
+            _ => push_escape(byte, &mut out),
         }
     }
     out

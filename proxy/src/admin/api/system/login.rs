@@ -1,8 +1,8 @@
 //! Login of people at the dashboard by the company's own login.
 //!
-//! Who comes back is a browser that loads a page, so what is refused is a page in words. Nobody is known here yet: a node
-//! takes at most [`PER_SECOND`] back in a second and [`AT_ONCE`] at once, and what is refused is in the audit log only if the
-//! issuer has said who it was, so that a stranger can fill no disk. There is no way to a place that a request names.
+//! The callback is loaded by a browser, so a refusal is an HTML page. The caller is not authenticated yet: a node takes at most [`PER_SECOND`] back in a second and [`AT_ONCE`] at once, and what is refused is in the audit log only if the
+//! issuer has said who it was, so that a stranger can fill no disk. No redirect target is
+//! taken from a request.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ impl Default for Bounds {
     }
 }
 
-/// The ways in, for who is not known yet.
+/// The ways to log in, for callers without a session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Ways {
     /// The company's own login, if people may come by it.
@@ -86,7 +86,7 @@ pub(crate) struct Back {
     iss: Option<String>,
 }
 
-/// Which ways in there are.
+/// Which ways to log in there are.
 pub(crate) async fn ways(State(api): State<Arc<Api>>) -> Answer<Ways> {
     let issuer = api.access.issuer().and_then(|issuer| {
         let login = issuer.login.as_ref()?;
@@ -99,38 +99,42 @@ pub(crate) async fn ways(State(api): State<Arc<Api>>) -> Answer<Ways> {
 
 /// Sends a browser to the issuer.
 pub(crate) async fn start(State(api): State<Arc<Api>>) -> Response {
-    let begun = match api.access.begin_login(now_ms()) {
+    let Some(issuer) = api.access.issuer() else { return page(none()) };
+    let begun = match api.access.begin_login(&issuer, now_ms()) {
         None => return page(none()),
         Some(begun) => begun,
     };
     let Ok((attempt, url)) = begun else { return page(no_random_bytes()) };
-    to(&url, &kept(&api, &attempt.cookie, BACK_WITHIN.as_secs()))
+    let mut answer = to(&url);
+    let kept = kept(is_secure(&issuer), &attempt.cookie, BACK_WITHIN.as_secs());
+    answer.headers_mut().append(header::SET_COOKIE, kept);
+    answer
 }
 
 /// Takes a browser back from the issuer, and gives it a session for its code.
 pub(crate) async fn callback(State(api): State<Arc<Api>>, headers: HeaderMap, Query(back): Query<Back>) -> Response {
     let now_ms = now_ms();
-    // A reload meanwhile changes nothing of whom is asked.
+    // The same issuer is used to the end, even if the config is reloaded meanwhile.
     let Some(issuer) = api.access.issuer() else { return page(none()) };
     let attempt = match begun(&api, &issuer, &headers, &back, now_ms) {
         Ok(attempt) => attempt,
         Err(problem) => return page(problem),
     };
     // From here on this login has come to its end, whatever that is.
-    let forget = kept(&api, "", 0);
+    let secure = is_secure(&issuer);
     let mut answer = match finish(&api, &issuer, &attempt, back, now_ms).await {
-        Ok(session) => me::with_cookie(to("/", &forget), &session, is_secure(&api), SESSION_MAX.as_secs()),
+        Ok(session) => me::with_cookie(to("/"), &session, secure, SESSION_MAX.as_secs()),
+        // Its code has not been used: the page can be loaded again.
+        Err(problem) if problem.status == StatusCode::TOO_MANY_REQUESTS => return page(problem),
         Err(problem) => page(problem),
     };
-    if !answer.status().is_redirection() {
-        answer.headers_mut().append(header::SET_COOKIE, forget);
-    }
+    answer.headers_mut().append(header::SET_COOKIE, kept(secure, "", 0));
     answer
 }
 
 /// The login that this browser has begun and comes back from.
 fn begun(api: &Api, issuer: &Issuer, headers: &HeaderMap, back: &Back, now_ms: u64) -> Result<Attempt, Problem> {
-    let kept = cookie(headers, cookie_name(api)).unwrap_or_default();
+    let kept = cookie(headers, cookie_name(is_secure(issuer))).unwrap_or_default();
     let state = back.state.as_deref().unwrap_or_default();
     api.access.resume_login(issuer, kept, state, now_ms).ok_or_else(none)?.map_err(|why| match why {
         NotBegun::Foreign => Problem::new(
@@ -146,22 +150,22 @@ fn begun(api: &Api, issuer: &Issuer, headers: &HeaderMap, back: &Back, now_ms: u
 
 /// The session that a login ends with.
 async fn finish(api: &Api, issuer: &Issuer, attempt: &Attempt, back: Back, now_ms: u64) -> Result<String, Problem> {
-    let _place = api.login_bounds.at_once.try_acquire().map_err(|_| too_many())?;
-    if !api.login_bounds.pace.allows("", now_ms) {
-        return Err(too_many());
-    }
     // RFC 9207: an answer of another issuer is none to this question.
     if back.iss.as_ref().is_some_and(|iss| *iss != issuer.name) {
         return Err(invalid());
+    }
+    let _place = api.login_bounds.at_once.try_acquire().map_err(|_| too_many())?;
+    if !api.login_bounds.pace.allows("", now_ms) {
+        return Err(too_many());
     }
     let code = match (back.error, back.code) {
         (None, Some(code)) if !code.is_empty() => code,
         (error, _) => {
             let word = error.filter(|word| is_error_word(word)).unwrap_or_else(|| "it sent no code".to_owned());
             tracing::info!(issuer = issuer.name, word, "login refused by the issuer");
-            let message = format!("the issuer has not let you in ({word})");
+            let message = format!("the issuer refused the login ({word})");
             return Err(Problem::new(StatusCode::FORBIDDEN, "login_refused", message)
-                .hint("log in again; if it goes on, ask those who run the issuer"));
+                .hint("log in again; if it happens again, ask those who run the issuer"));
         }
     };
     let found = api.access.log_in(issuer, attempt, &code, now_ms).await.ok_or_else(none)?;
@@ -181,7 +185,7 @@ async fn finish(api: &Api, issuer: &Issuer, attempt: &Attempt, back: Back, now_m
     Ok(session)
 }
 
-/// Records that somebody whom the issuer knows does not come in.
+/// Records that a person known to the issuer was refused.
 async fn refuse(api: &Api, person: &Person, problem: Problem) -> Problem {
     let entry = Entry {
         actor: format!("oidc:{}", person.sub),
@@ -204,10 +208,10 @@ fn failed(issuer: &str, why: &NoLogin) -> Problem {
         NoLogin::Exchange(_) => Problem::new(
             StatusCode::BAD_GATEWAY,
             "issuer_failed",
-            "the issuer has not said who you are",
+            "the issuer could not be asked who you are, or gave no token",
         )
         .hint(
-            "log in again; if it goes on, the log of this node says why, and `sluice admin token` is a way in without \
+            "log in again; if it happens again, the log of this node says why, and `sluice admin token` is a way in without \
                  the issuer",
         ),
         NoLogin::Token => invalid(),
@@ -215,15 +219,19 @@ fn failed(issuer: &str, why: &NoLogin) -> Problem {
 }
 
 fn invalid() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "login_invalid", "what the issuer says is not for this login, or not from it")
+    Problem::new(StatusCode::FORBIDDEN, "login_invalid", "the issuer's answer does not belong to this login, or is not signed by the issuer")
         .hint(
-            "log in again; if it goes on, compare [admin.issuer] with what is registered at the issuer, and the clocks",
+            "log in again; if it happens again, compare [admin.issuer] with what is registered at the issuer, and the clocks",
         )
 }
 
 fn no_role() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "login_no_role", "the issuer knows you, and nothing here is yours")
-        .hint("ask who runs the queues to give one of your groups a role")
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "login_no_role",
+        "you are logged in at the issuer, but none of your groups has a role here",
+    )
+    .hint("ask an administrator of Sluice to give one of your groups a role")
 }
 
 fn logged_out() -> Problem {
@@ -242,7 +250,7 @@ fn none() -> Problem {
 
 fn too_many() -> Problem {
     Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", "too many people log in at this moment")
-        .hint("log in again in a few seconds")
+        .hint("load this page again in a few seconds")
 }
 
 fn no_random_bytes() -> Problem {
@@ -266,26 +274,24 @@ fn page(problem: Problem) -> Response {
     (problem.status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], text).into_response()
 }
 
-/// Sends a browser on, with a cookie.
-fn to(url: &str, cookie: &HeaderValue) -> Response {
+/// Sends a browser on.
+fn to(url: &str) -> Response {
     let Ok(url) = HeaderValue::from_str(url) else { return page(none()) };
-    (StatusCode::FOUND, [(header::LOCATION, url), (header::SET_COOKIE, cookie.clone())]).into_response()
+    (StatusCode::FOUND, [(header::LOCATION, url)]).into_response()
 }
 
 /// The cookie of a login that has begun. `Lax`, for it has to come along when the issuer sends the browser back.
-fn kept(api: &Api, value: &str, max_age_s: u64) -> HeaderValue {
-    let (name, secure) = (cookie_name(api), if is_secure(api) { "; Secure" } else { "" });
+fn kept(secure: bool, value: &str, max_age_s: u64) -> HeaderValue {
+    let (name, secure) = (cookie_name(secure), if secure { "; Secure" } else { "" });
     let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static(""))
 }
 
-fn cookie_name(api: &Api) -> &'static str {
-    COOKIES[usize::from(!is_secure(api))]
+fn cookie_name(secure: bool) -> &'static str {
+    COOKIES[usize::from(!secure)]
 }
 
 /// Whether browsers reach the dashboard over TLS.
-fn is_secure(api: &Api) -> bool {
-    let issuer = api.access.issuer();
-    let login = issuer.as_ref().and_then(|issuer| issuer.login.as_ref());
-    login.is_some_and(|login| login.dashboard.starts_with("https://"))
+fn is_secure(issuer: &Issuer) -> bool {
+    issuer.login.as_ref().is_some_and(|login| login.dashboard.starts_with("https://"))
 }
