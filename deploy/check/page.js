@@ -27,9 +27,10 @@ async function validate(url, found) {
   }
 }
 
-async function judge(page, url, found) {
+async function judge(page, url, found, isOpened) {
   const note = (what) => { found[what] = found[what] || url; };
   await page.goto(url, { waitUntil: "load" });
+  if (isOpened) await page.evaluate(() => document.querySelectorAll("details").forEach((at) => { at.open = true; }));
   await page.evaluate(axe.source);
   const { violations, incomplete, passes } = await page.evaluate((rules) => window.axe.run(document, rules), RULES);
   if (passes.length < 10) note("axe has looked at next to nothing");
@@ -39,6 +40,39 @@ async function judge(page, url, found) {
   }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   if (wide > 0) note(`wider than the window by ${wide} px`);
+}
+
+// Everything that can be pressed, by the keyboard alone: in order, to be seen, and with an effect.
+async function press(page, url, found) {
+  const note = (what) => { found["keyboard: " + what] = url; };
+  await page.goto(url, { waitUntil: "load" });
+  const reached = [];
+  for (let nth = 0; nth < 20; nth++) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const { activeElement: at, body } = document, style = getComputedStyle(at);
+      return at === body ? null : { name: at.id || at.getAttribute("form") || at.textContent, isSeen: parseFloat(style.outlineWidth) > 1 && style.outlineStyle !== "none",
+        isToggle: at.hasAttribute("aria-pressed"), isClosed: at.matches("summary") && !at.parentNode.open };
+    });
+    // Past the last one the browser begins anew.
+    if (!at || reached.includes(at.name)) break;
+    reached.push(at.name);
+    if (!at.isSeen) note(`${at.name} does not show that it has the focus`);
+    if (at.isClosed) {
+      await page.keyboard.press("Enter");
+      if (!await page.evaluate(() => document.activeElement.parentNode.open)) note(`${at.name} does not open`);
+    }
+    if (at.isToggle) {
+      await page.keyboard.press("Space");
+      if (await page.evaluate(() => document.activeElement.getAttribute("aria-pressed")) !== "true") note(`${at.name} is not pressed`);
+    }
+    if (at.name === "pause") {
+      const before = await page.textContent("#text");
+      await page.keyboard.press("Enter");
+      if (await page.textContent("#text") === before) note("the page does not wait");
+    }
+  }
+  return reached;
 }
 
 (async () => {
@@ -68,8 +102,13 @@ async function judge(page, url, found) {
     page.on("pageerror", (error) => { found["script: " + error.message] = page.url(); });
     for (const [example] of about.examples) for (const language of LANGUAGES) {
       shown = address(example, language, theme);
-      await judge(page, shown, found);
+      await judge(page, shown, found, width > 1000);
       pages += 1;
+    }
+    for (const [example, wanted] of [["waiting", ["leave", "go", "language"]], ["called", ["enter", "pause", "leave", "go", "language"]]]) {
+      shown = address(example, "en", theme);
+      const reached = await press(page, shown, found);
+      for (const name of wanted) if (!reached.includes(name)) found[`keyboard: ${name} is out of reach: ${reached}`] = address(example, "en", theme);
     }
     await context.close();
   }));

@@ -5,10 +5,15 @@
 // It stands in the part of the page that all visitors share, so it begins once the rest is there.
 // Plain ES2017: a browser that cannot parse this would leave its owner on a page that never moves.
 // Comments stand on lines of their own and strings in double quotes; see `compact` in assets.rs.
+const root = document.documentElement;
+// Nothing is painted before there is room for what may come, unless the rest of the page is late.
+const hide = (is) => root.hidden = is;
+hide(true);
+setTimeout(hide, 1e3);
 document.addEventListener("DOMContentLoaded", () => {
-"use strict";
+hide();
 const $ = (id) => document.getElementById(id);
-const lang = document.documentElement.lang;
+const lang = root.lang;
 // A notice has no line behind it.
 if (!$("status")) return;
 const data = (id) => JSON.parse($(id).textContent);
@@ -158,26 +163,26 @@ function span(s) {
 // Once a second: what is left.
 function tick() {
   const now = Date.now(), page = words.page;
+  const secondsTo = (at) => Math.max(0, Math.ceil((at - now) / 1000));
   let label = null, left = "";
   if (turn && turn.waits) {
-    const s = turn.until ? Math.max(0, Math.ceil((turn.until - now) / 1000)) : 0;
     label = page.left;
-    left = turn.until ? span(s) : "";
-    if (left && s <= HURRY_S && !turn.hurried) {
+    left = turn.until ? span(secondsTo(turn.until)) : "";
+    if (left && secondsTo(turn.until) <= HURRY_S && !turn.hurried) {
       turn.hurried = true;
       speak("hurry", label + " " + left);
     }
   } else if (turn) {
-    label = page.entering.replace("{seconds}", digits(Math.max(0, Math.ceil((turn.enterAt - now) / 1000))));
+    label = page.entering.replace("{seconds}", digits(secondsTo(turn.enterAt)));
     if (now >= turn.enterAt && !turn.entered) {
       turn.entered = true;
       enter();
     }
   } else if (opens) {
-    const s = Math.ceil(opens - (now + skew) / 1000);
+    const s = secondsTo(opens * 1000 - skew);
     label = page.opens;
     left = new Date(opens * 1000).toLocaleString(lang, { dateStyle: "medium", timeStyle: "short" })
-      + (s > 0 ? " · " + span(s) : "");
+      + (s ? " · " + span(s) : "");
   }
   fill("left-label", label);
   fill("left", label && left);
@@ -186,7 +191,7 @@ function tick() {
 // The place in the tab's picture; nothing is loaded for it.
 function drawIcon(text) {
   const link = document.querySelector("link[rel=icon]");
-  if (!link || text === drawn) return;
+  if (text === drawn) return;
   drawn = text;
   link.href = "data:,";
   if (text === "") return;
@@ -276,9 +281,8 @@ function keepRoom() {
 // five seconds of the last time, should the door disagree with the status.
 function enter() {
   entering = true;
-  const loads = performance.getEntriesByType("navigation");
-  const again = loads.length && loads[0].type === "reload";
-  setTimeout(() => location.reload(), again ? Math.max(0, 5000 - performance.now()) : 0);
+  const [came] = performance.getEntriesByType("navigation");
+  setTimeout(() => location.reload(), came && came.type === "reload" ? Math.max(0, 5000 - performance.now()) : 0);
 }
 
 // Who keeps joining does not return the cookie. A line whose store is unavailable keeps everybody joining,
@@ -305,7 +309,7 @@ function failed(retryAfter) {
     speak("offline", $("offline").textContent);
   }
   const most = Math.min(BACKOFF_MAX_S, Math.max(pollAfter, 2) * 2 ** (failures - 1));
-  return Math.max(most * (0.5 + Math.random() / 2), Math.min(retryAfter, BACKOFF_MAX_S));
+  return Math.max(most * (1 + Math.random()) / 2, Math.min(retryAfter, BACKOFF_MAX_S));
 }
 
 // The place may have gone to another device. To ask again would be to join anew.
@@ -322,7 +326,6 @@ async function poll() {
   try {
     // A hidden page asks once a minute, whatever it is told: the line keeps its place until then.
     const answer = await fetch(document.hidden ? url + "&hidden=1" : url, {
-      credentials: "same-origin",
       cache: "no-store",
       headers: { accept: "application/json" },
       signal: mine.signal
@@ -389,7 +392,7 @@ function offerMove() {
     event.preventDefault();
     let piece;
     try {
-      const answer = await fetch(form.action, { method: "POST", credentials: "same-origin" });
+      const answer = await fetch(form.action, { method: "POST" });
       if (answer.ok) piece = await answer.text();
     } catch (e) {
       // Said below.

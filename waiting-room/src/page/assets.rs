@@ -93,8 +93,8 @@ const NAMES: [&str; 62] = [
     "ANSWER_MS", "offerMove", "pollAfter", "answered", "keepRoom", "mayEnter", "drawIcon", "takeTurn",
     "SPEAK_MS", "isClosed", "failures", "longest", "joining", "HURRY_S", "between", "askedAt",
     "withinS", "plural", "colour", "button", "spoken", "inLine", "digits", "isTurn",
-    "isForm", "canvas", "woken", "timer", "ghost", "loads", "limit", "speak",
-    "pause", "again", "audio", "delay", "piece", "since", "alarm", "tones",
+    "isForm", "canvas", "woken", "timer", "ghost", "secondsTo", "limit", "speak",
+    "pause", "face", "audio", "delay", "piece", "since", "alarm", "tones",
     "choice", "option", "label", "count", "range", "parts", "answer", "words",
     "event", "rules", "first", "about", "request", "turn",
 ];
