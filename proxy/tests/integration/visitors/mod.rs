@@ -6,6 +6,7 @@ mod cookieless;
 mod elsewhere;
 mod lanes;
 mod moving;
+mod one_visit;
 mod polls;
 mod sites;
 mod tokens;
