@@ -67,7 +67,7 @@ use tokio::{
 use self::{
     frames::Excess,
     incoming::{Incoming, Malformed},
-    life::{End, Event, IDLE_NOT_TAKEN, Life, Unconfirmed},
+    life::{End, Event, IDLE_NOT_TAKEN, LIVELY, Life, Unconfirmed},
     piece::Piece,
     rest::{Parts, Rest, Table},
     shared::{Active, Shared},
@@ -166,6 +166,7 @@ impl Driver {
                 }
                 let Some(parts) = shared.rest.take_back(connection) else { return };
                 let Some(stream) = driver.rest(parts, &shared, &excess, &life).await else { return };
+                life.in_a_row = 0;
                 begun = begin(stream, &shared);
             }
         }
@@ -263,6 +264,10 @@ impl Driver {
                     Ok(request) => {
                         life.asked = Instant::now();
                         life.served += 1;
+                        life.in_a_row += 1;
+                        if life.in_a_row == LIVELY {
+                            shared.changed.notify_one();
+                        }
                         if life.served >= REQUESTS_PER_CONNECTION_MAX && !leaving {
                             leaving = true;
                             connection.graceful_shutdown();
@@ -297,6 +302,7 @@ impl Driver {
                     idle.as_mut().restart(if leaving { FAREWELL } else { again });
                 }
                 None if !leaving && life.asked.elapsed() < life.idles_for(shared) => {
+                    life.in_a_row = 0;
                     let may_rest = shared.may_rest() && wide.is_none();
                     if may_rest && life.has_no_table {
                         return End::Rests;
@@ -318,8 +324,8 @@ impl Driver {
         }
     }
 
-    /// Gives a connection on which requests are forwarded what it needs for that: wide windows for bodies, and a table.
-    /// False: not yet, as earlier settings are not confirmed.
+    /// Gives a connection on which requests are forwarded, or come in a row, what it needs for that: wide windows for bodies,
+    /// and a table. False: not yet, as earlier settings are not confirmed.
     fn suit(
         &self,
         connection: &mut Http2,
@@ -327,7 +333,8 @@ impl Driver {
         wide: Option<&OwnedSemaphorePermit>,
         life: &mut Life,
     ) -> bool {
-        let wants_table = life.has_no_table && shared.forwarded.load(Ordering::Relaxed);
+        let is_lively = life.in_a_row >= LIVELY || shared.forwarded.load(Ordering::Relaxed);
+        let wants_table = life.has_no_table && is_lively;
         let bytes = if wide.is_some() { WINDOW_BYTES_WIDE } else { WINDOW_BYTES };
         if wide.is_some() {
             connection.set_target_window_size(bytes);

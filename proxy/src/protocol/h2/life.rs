@@ -14,11 +14,16 @@ use super::{
 /// A connection whose last answer was not taken, and on which nothing is under way, ends after this.
 pub(super) const IDLE_NOT_TAKEN: Duration = Duration::from_secs(10);
 
+/// Requests in a row, none of them [`RESTS_AFTER`](super::RESTS_AFTER) behind the one before, after which a table pays.
+pub(super) const LIVELY: u32 = 4;
+
 /// What a connection has been asked so far, however often it has rested.
 pub(super) struct Life {
     pub(super) served: u32,
     pub(super) malformed: u32,
     pub(super) asked: Instant,
+    /// Requests since it last had nothing to do.
+    pub(super) in_a_row: u32,
     /// The client keeps no table of what it sends.
     pub(super) has_no_table: bool,
 }
@@ -26,7 +31,7 @@ pub(super) struct Life {
 impl Life {
     /// It begins.
     pub(super) fn new() -> Self {
-        Self { served: 0, malformed: 0, asked: Instant::now(), has_no_table: false }
+        Self { served: 0, malformed: 0, asked: Instant::now(), in_a_row: 0, has_no_table: false }
     }
 
     /// For how long nothing may be asked.

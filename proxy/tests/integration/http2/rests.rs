@@ -217,6 +217,21 @@ async fn a_connection_on_which_requests_are_forwarded_does_not_rest_and_has_its_
 }
 
 #[tokio::test]
+async fn a_client_that_asks_in_a_row_has_its_table_again_and_rests_afterwards() {
+    let scene = shop().await;
+    let mut client = waiting(&scene).await;
+    rests(&scene, &mut client).await;
+    for stream in [3, 5, 7, 9] {
+        client.send(&[get(stream, "/queued")]).await;
+        assert_eq!(client.outcome(stream).await, Outcome::Answered(429));
+    }
+    client.until(|frame| says_table(frame, 4_096)).await.expect("the table is back");
+    rests(&scene, &mut client).await;
+    client.send(&[get(11, "/queued")]).await;
+    assert_eq!(client.outcome(11).await, Outcome::Answered(429));
+}
+
+#[tokio::test]
 async fn a_client_whose_connection_rests_hears_that_the_node_leaves() {
     let mut scene = shop().await;
     let mut client = taking(&scene, 1 << 20).await;
