@@ -22,15 +22,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, task::spawn_blocking};
 
 use self::{
-    changes::{Changes, Of},
+    changes::{
+        Changes, Of,
+        overrides::{LEAST_SHARE, Overridden, Overrides},
+    },
     clock::{Clock, SECOND_US, us},
     fleet::{Fleet, Where},
     judge::{Evidence, Figures},
     ledger::Ledger,
-    limits::Limits,
+    limits::{Limits, in_force::InForce},
     origin::Origin,
     people::crowd,
     plan::{First, Shares},
@@ -111,6 +114,9 @@ pub(crate) struct Options {
     /// Upgrades while they come and go, one node after another; each second one finds a mistake in its config.
     #[arg(long, default_value_t = 0)]
     upgrades: u32,
+    /// Changes of rate, burst and seats by operators, one after another, through the API of one node after another.
+    #[arg(long, default_value_t = 0)]
+    overrides: u32,
     /// Requests without cookies, and with passes that are none, a second.
     #[arg(long, default_value_t = 20)]
     outlaws_per_second: u32,
@@ -197,8 +203,10 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
     let clock = Clock::start();
     let origin = Origin::start(clock)?;
     let site = options.tls.then(|| Site::new(&[HOST])).transpose()?;
-    let mut fleet =
-        Fleet::start(options.nodes.into(), options.store, &options.planted(limits), origin.addr, site.as_ref())?;
+    let planted = options.planted(limits);
+    let operated = options.overrides > 0;
+    let mut fleet = Fleet::start(options.nodes.into(), options.store, &planted, origin.addr, site.as_ref(), operated)?;
+    let overrides = operated.then(|| Overrides::new(options.overrides, limits, planted, &fleet)).transpose()?;
     let doors = site.as_ref().map_or(Ok(Doors::OPEN), Doors::secure)?;
     let shares = Shares {
         no_shows: options.no_shows,
@@ -218,21 +226,24 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
     for plan in &mut plans {
         plan.due_us += opens_us;
     }
+    let least_share = if operated { LEAST_SHARE } else { 1.0 };
     let longest_s = options.over.as_secs_f64()
-        + f64::from(options.visitors) / limits.per_second()
-        + f64::from(options.visitors) / f64::from(limits.seats) * options.inside.as_secs_f64()
+        + f64::from(options.visitors) / limits.per_second() / least_share
+        + f64::from(options.visitors) / f64::from(limits.seats) * options.inside.as_secs_f64() / least_share
         + options.first_stay.unwrap_or_default().as_secs_f64()
         + SLACK_S;
 
     let view = LiveView::start(&door, Some(options.visitors));
     let outlaws = tokio::spawn(outlaws::try_everything(door.clone(), limits, options.outlaws_per_second));
     let changes = Changes { reloads: options.reloads, upgrades: options.upgrades };
-    let of = Of { limits: &options.planted(limits), origin: origin.addr, site: site.as_ref() };
+    let of = Of { limits: &planted, origin: origin.addr, site: site.as_ref() };
     // While there is certainly a line.
     let lasts_us = us(Duration::from_secs_f64(f64::from(options.visitors) / limits.per_second() * CHANGES_SHARE));
+    let lasts = (opens_us, opens_us + lasts_us);
+    let overrides = overrides.map(|overrides| spawn_blocking(move || overrides.run(clock, lasts)));
     let (stories, changed) = tokio::join!(
         crowd::come_and_go(plans, &door, Duration::from_secs_f64(longest_s)),
-        changes.make(&mut fleet, of, clock, (opens_us, opens_us + lasts_us)),
+        changes.make(&mut fleet, of, clock, lasts),
     );
     let (stories, changed) = (stories?, changed?);
     let tried = outlaws.await?;
@@ -259,10 +270,18 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
     mishaps.extend(fleet.ended(clock));
     let hits = origin.hits();
     load.requests_at_origin = hits.len();
-    let evidence = Evidence { limits, stories, hits, tried, mishaps, excused: Vec::new() };
+    let (in_force, overridden) = match overrides {
+        Some(overrides) => {
+            let (in_force, overridden) = overrides.await??.check().await?;
+            (in_force, Some(overridden))
+        }
+        None => (InForce::always(limits), None),
+    };
+    let evidence = Evidence { limits, in_force, stories, hits, tried, mishaps, excused: Vec::new() };
     let figures = Figures::of(&evidence);
     let mut promises = figures.judge(&limits);
     promises.extend((options.reloads + options.upgrades > 0).then(|| changed.judge()));
+    promises.extend(overridden.iter().flat_map(Overridden::judge));
     Ok(Report {
         title: options.title(),
         seed: options.seed,
@@ -273,6 +292,7 @@ async fn attack(options: &Options) -> Result<Report, Failed> {
         held: promises.iter().all(|promise| promise.held),
         promises,
         load,
+        overridden,
         latencies: door.ledger.latencies(),
         figures,
     })

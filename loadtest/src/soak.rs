@@ -28,7 +28,7 @@ use crate::{
         fleet::{Fleet, Where},
         judge::{Evidence, Figures},
         ledger::Ledger,
-        limits::Limits,
+        limits::{Limits, in_force::InForce},
         origin::Origin,
         outlaws,
         people::{crowd::LiveView, visitor::Door},
@@ -126,7 +126,7 @@ async fn soak(options: &Options) -> Result<Report, Failed> {
     let clock = Clock::start();
     let mut origin = Origin::start(clock)?;
     let probe = options.limits(PROBE_PER_MINUTE);
-    let mut fleet = Fleet::start(options.nodes.into(), options.store, &probe, origin.addr, None)?;
+    let mut fleet = Fleet::start(options.nodes.into(), options.store, &probe, origin.addr, None, false)?;
     tokio::time::sleep(REST).await;
     let at_start = Sample::take(&fleet, clock, None)?;
 
@@ -168,10 +168,11 @@ async fn soak(options: &Options) -> Result<Report, Failed> {
     mishaps.extend(fleet.ended(clock));
     let requests_at_origin = hits.len();
     let excused = events.excused();
-    let evidence = Evidence { limits: most, stories, hits, tried, mishaps, excused };
+    let in_force = InForce::always(most);
+    let evidence = Evidence { limits: most, in_force, stories, hits, tried, mishaps, excused };
     let figures = Figures::of(&evidence);
     let mut promises = verdict::of(&watch, &at_start, &given_back, &events, &reloads);
-    promises.extend(figures.judge_safety(&most));
+    promises.extend(figures.judge_safety());
     Ok(Report {
         title: format!("{} minutes, {} nodes, {} a minute", options.minutes, options.nodes, limits.release_per_minute),
         seed: options.seed,

@@ -1,4 +1,8 @@
-//! What operators do while a crowd is at the door: configs and certificates that change, new versions, and mistakes in each.
+//! What operators do while a crowd is at the door: configs and certificates that change, new versions, and mistakes in each;
+//! and what they set through the API.
+
+mod api;
+pub(crate) mod overrides;
 
 use std::{fs, net::SocketAddr, time::Duration};
 

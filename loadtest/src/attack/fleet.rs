@@ -18,6 +18,9 @@ use crate::{
     kit::process::{Server, free_addr, sibling},
 };
 
+/// The variable that holds the nodes' master secret.
+const KEY_ENV: &str = "SLUICE_ATTACK_KEY";
+
 /// Where the lines live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -35,6 +38,8 @@ pub(crate) struct Fleet {
     pub(crate) store: Option<Store>,
     /// Visitors come over TLS.
     secure: bool,
+    /// Nodes have the operators' API.
+    operated: bool,
     dir: tempfile::TempDir,
 }
 
@@ -44,6 +49,8 @@ pub(crate) struct Node {
     pub(crate) server: Server,
     /// Where its metrics are.
     pub(crate) admin: SocketAddr,
+    /// Where its operators' API is, if it has one.
+    pub(crate) api: Option<SocketAddr>,
     /// Where it speaks TLS, if it does.
     secure: Option<SocketAddr>,
     pub(crate) folder: PathBuf,
@@ -58,13 +65,15 @@ pub(crate) struct Store {
 }
 
 impl Fleet {
-    /// Starts so many nodes before an origin; with a site that has a certificate they are reached over TLS.
+    /// Starts so many nodes before an origin; with a site that has a certificate they are reached over TLS. `operated`: with
+    /// the operators' API.
     pub(crate) fn start(
         nodes: usize,
         lines: Where,
         limits: &Limits,
         origin: SocketAddr,
         site: Option<&Site>,
+        operated: bool,
     ) -> Result<Self, Failed> {
         if nodes > 1 && lines == Where::Embedded {
             return Err("an embedded line has one node: --nodes 1, or --store redis".into());
@@ -75,7 +84,7 @@ impl Fleet {
             Where::Redis => Some(Store::start(dir.path())?),
         };
         let secure = site.is_some();
-        let mut fleet = Self { nodes: Vec::new(), store, secure, dir };
+        let mut fleet = Self { nodes: Vec::new(), store, secure, operated, dir };
         for number in 0..nodes {
             let node = fleet.start_node(number, limits, origin, site)?;
             fleet.nodes.push(node);
@@ -95,6 +104,18 @@ impl Fleet {
             node.server.signal(Signal::HUP)?;
         }
         Ok(())
+    }
+
+    /// A token for an operator of this name, with which every node is asked.
+    pub(crate) fn token(&self, name: &str) -> Result<String, Failed> {
+        let node = self.nodes.first().ok_or("no node")?;
+        let mut command = Command::new(sibling("sluice")?);
+        command.args(["admin", "token", "--role", "manager", "--for", "24h", "--name", name, "--config"]);
+        let output = command.arg(&node.folder).env(KEY_ENV, secret()).output()?;
+        if !output.status.success() {
+            return Err(format!("sluice admin token: {}", String::from_utf8_lossy(&output.stderr).trim()).into());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// Nodes that have ended, and what nodes complained of.
@@ -118,31 +139,33 @@ impl Fleet {
         let folder = self.dir.path().join(format!("node-{number}"));
         fs::create_dir_all(folder.join("tenants"))?;
         let admin = free_addr()?;
+        let api = self.operated.then(free_addr).transpose()?;
         let secure = site.map(|_| free_addr()).transpose()?;
         if let Some(site) = site {
             site.write(&folder)?;
         }
         let https = secure.map(|addr| format!("https = [\"{addr}\"]\n")).unwrap_or_default();
         let store = self.store.as_ref().map(|store| format!("[store]\nurl = \"redis://{}\"\n\n", store.addr));
+        let operators = api.map(|addr| format!("[admin]\nlisten = \"{addr}\"\n\n"));
         fs::write(
             folder.join("sluice.toml"),
             format!(
-                "[server]\nhttp = [\"127.0.0.1:0\"]\n{https}admin = \"{admin}\"\n\n{}[keys]\ncurrent = \"attack\"\nsecrets = {{ \
-                 attack = {{ env = \"SLUICE_ATTACK_KEY\" }} }}\n",
-                store.unwrap_or_default()
+                "[server]\nhttp = [\"127.0.0.1:0\"]\n{https}admin = \"{admin}\"\n\n{}{}[keys]\ncurrent = \
+                 \"attack\"\nsecrets = {{ attack = {{ env = \"{KEY_ENV}\" }} }}\n",
+                store.unwrap_or_default(),
+                operators.unwrap_or_default()
             ),
         )?;
         fs::write(folder.join("tenants/shop.toml"), self.tenant(limits, "", origin))?;
         let mut command = Command::new(sibling("sluice")?);
         command.arg("run").arg("--config").arg(&folder);
         command.stderr(File::create(folder.join("stderr.log"))?);
-        // A key for this run only: an attack needs no secret.
-        command.env("SLUICE_ATTACK_KEY", BASE64_STANDARD.encode([7; 32])).env("RUST_LOG", "error");
+        command.env(KEY_ENV, secret()).env("RUST_LOG", "error");
         let mut server = Server::start_and_listen(command)?;
         if let Some(addr) = secure {
             server.listens(addr)?;
         }
-        Ok(Node { server, admin, secure, folder })
+        Ok(Node { server, admin, api, secure, folder })
     }
 
     /// The tenant's file: the queue that is stormed, and another one whose passes anybody can have.
@@ -157,6 +180,11 @@ impl Fleet {
             limits.lanes()
         )
     }
+}
+
+/// A master secret for this run only: an attack needs none that is secret.
+fn secret() -> String {
+    BASE64_STANDARD.encode([7; 32])
 }
 
 impl Store {

@@ -1,5 +1,6 @@
 //! Holds a run against what Sluice promises: by what the visitors were told and by the origin's log, by nothing else.
 
+mod due;
 mod lanes;
 mod order;
 mod rate;
@@ -14,13 +15,14 @@ use serde::Serialize;
 
 use self::{
     lanes::Lanes,
-    rate::{Fullest, Second},
+    rate::{Fullest, Fullness, Second},
+    seats::Crowded,
     truth::Shown,
 };
 use super::{
     clock::{SECOND_US, Us},
     ledger::{Mishap, by_kind},
-    limits::{Limits, WINDOW_S},
+    limits::{Limits, WINDOW_S, in_force::InForce},
     origin::{Hit, Page, Who},
     outlaws::{Trick, Tried},
 };
@@ -44,7 +46,10 @@ const JUDGED_MIN: usize = 100;
 /// Everything there is to know of a run.
 #[derive(Debug)]
 pub(crate) struct Evidence {
+    /// Those of the file.
     pub(crate) limits: Limits,
+    /// Those that were in force over time.
+    pub(crate) in_force: InForce,
     pub(crate) stories: Vec<Story>,
     pub(crate) hits: Vec<Hit>,
     pub(crate) tried: Tried,
@@ -73,8 +78,10 @@ pub(crate) struct Figures {
     pub(crate) most_called_in_60_s: u64,
     /// New visitors at the origin within one minute.
     pub(crate) most_entered_in_60_s: u64,
+    /// The minute, and the time of any length, that came nearest to what is allowed in it.
+    pub(crate) fullest_minute: Fullest,
     pub(crate) fullest: Fullest,
-    pub(crate) most_inside: u64,
+    pub(crate) crowded: Crowded,
     /// Share of the rate that reached the origin while people stood and seats were free, and for how long they did.
     pub(crate) rate_used: Option<f64>,
     pub(crate) demand_s: f64,
@@ -111,6 +118,7 @@ pub(crate) struct Figures {
 /// What the judge works with: stories by number, and what reached the origin by visitor.
 struct Case<'a> {
     limits: Limits,
+    in_force: &'a InForce,
     stories: Vec<&'a Story>,
     visits: HashMap<u32, Vec<Hit>>,
     excused: &'a [(Us, Us)],
@@ -126,7 +134,8 @@ impl<'a> Case<'a> {
                 visits.entry(who).or_default().push(*hit);
             }
         }
-        Self { limits: evidence.limits, stories, visits, excused: &evidence.excused }
+        let Evidence { limits, in_force, excused, .. } = evidence;
+        Self { limits: *limits, in_force, stories, visits, excused }
     }
 
     /// When a visitor first reached the origin.
@@ -171,6 +180,7 @@ impl Figures {
         let (explained, unexplained): (Vec<_>, Vec<_>) = evidence.mishaps.iter().partition(excused);
         let (tau_steady, inversions_steady) = tau(&case.order_of_entries());
         let calls = case.calls();
+        let fullness = Fullness::of(&calls, case.in_force);
         let over_time = case.steps();
         let (overtaken, late_at_origin) = (case.overtaken(), case.late_at_origin());
         let thrown_out =
@@ -194,8 +204,9 @@ impl Figures {
             inversions_steady,
             most_called_in_60_s: rate::most_called(&calls, WINDOW_S * SECOND_US),
             most_entered_in_60_s: case.most_entered(),
-            fullest: Fullest::of(&calls, &evidence.limits),
-            most_inside: case.most_inside(),
+            fullest_minute: fullness.minute,
+            fullest: fullness.any,
+            crowded: case.most_crowded(),
             rate_used: rate_used.filter(|_| demand_s >= DEMAND_S_MIN),
             demand_s,
             first_shown: case.first_shown(),
@@ -225,12 +236,12 @@ impl Figures {
 
     /// Every promise, kept or not.
     pub(crate) fn judge(&self, limits: &Limits) -> Vec<Promise> {
-        [self.judge_safety(limits), self.judge_use(), self.judge_truth(), self.judge_lanes(limits)].concat()
+        [self.judge_safety(), self.judge_use(), self.judge_truth(), self.judge_lanes(limits)].concat()
     }
 
     /// The promises that no fault of a store or a node may change.
-    pub(crate) fn judge_safety(&self, limits: &Limits) -> Vec<Promise> {
-        [self.judge_order(), self.judge_bounds(limits), self.judge_places(), self.judge_doors()].concat()
+    pub(crate) fn judge_safety(&self) -> Vec<Promise> {
+        [self.judge_order(), self.judge_bounds(), self.judge_places(), self.judge_doors()].concat()
     }
 
     fn judge_order(&self) -> Vec<Promise> {
@@ -252,16 +263,16 @@ impl Figures {
         ]
     }
 
-    fn judge_bounds(&self, limits: &Limits) -> Vec<Promise> {
-        let rate = u64::from(limits.release_per_minute);
+    fn judge_bounds(&self) -> Vec<Promise> {
+        let (minute, Crowded { inside, allowed: seats }) = (self.fullest_minute, self.crowded);
         let Fullest { called, allowed, within_s } = self.fullest;
         vec![
             held(
                 "rate: in no 60 s more calls than allowed",
-                self.most_called_in_60_s <= rate,
+                minute.called as f64 <= minute.allowed,
                 format!(
-                    "{} at most without any doubt, {rate} allowed; {} came to the origin, some called before",
-                    self.most_called_in_60_s, self.most_entered_in_60_s
+                    "nearest: {} without any doubt, {:.0} allowed; {} came to the origin at most, some called before",
+                    minute.called, minute.allowed, self.most_entered_in_60_s
                 ),
             ),
             held(
@@ -271,8 +282,8 @@ impl Figures {
             ),
             held(
                 "seats: never more than there are",
-                self.most_inside <= u64::from(limits.seats),
-                format!("{} inside at most, {} allowed", self.most_inside, limits.seats),
+                inside <= seats,
+                format!("nearest: {inside} inside, {seats} allowed"),
             ),
         ]
     }
@@ -302,6 +313,9 @@ impl Figures {
                     shown.shorter,
                     shown.longer
                 ),
+                None if shown.unforeseen > 0 => {
+                    format!("{} judged, {} shown before limits were changed: not judged", shown.all(), shown.unforeseen)
+                }
                 None => "hardly anybody had to wait: not judged".to_owned(),
             };
             held(name, share.is_none_or(|share| share >= COVERED_MIN), found)

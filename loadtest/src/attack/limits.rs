@@ -1,5 +1,7 @@
 //! What the settings of the stormed queue promise, and how it is counted from outside.
 
+pub(crate) mod in_force;
+
 use serde::Serialize;
 
 use super::clock::{SECOND_US, Us};
@@ -15,7 +17,7 @@ const HEARD_WITHIN_FLEET_US: Us = 600_000;
 const HEARD_WITHIN_ALONE_US: Us = 250_000;
 
 /// The bounds of the queue, as the judge knows them.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Limits {
     pub(crate) release_per_minute: u32,
     pub(crate) burst: u32,
@@ -36,12 +38,6 @@ impl Limits {
 
     pub(crate) fn per_second(&self) -> f64 {
         f64::from(self.release_per_minute) / WINDOW_S as f64
-    }
-
-    /// How many may be called within so long, wherever that begins.
-    pub(crate) fn allowed_within(&self, time_us: Us) -> f64 {
-        let bucket = self.per_second() * time_us as f64 / SECOND_US as f64 + f64::from(self.burst);
-        if time_us <= WINDOW_S * SECOND_US { bucket.min(f64::from(self.release_per_minute)) } else { bucket }
     }
 
     pub(crate) fn session_idle_us(&self) -> Us {

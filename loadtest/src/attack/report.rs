@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
 use serde::Serialize;
 
-use super::{judge::Figures, ledger::Latency, limits::Limits};
+use super::{changes::overrides::Overridden, judge::Figures, ledger::Latency, limits::Limits};
 use crate::{
     Failed,
     simulate::{Promise, clock},
@@ -22,6 +22,8 @@ pub(crate) struct Report {
     pub(crate) held: bool,
     pub(crate) promises: Vec<Promise>,
     pub(crate) load: Load,
+    /// What has become of changes through the API, if there were.
+    pub(crate) overridden: Option<Overridden>,
     pub(crate) latencies: Vec<Latency>,
     pub(crate) figures: Figures,
 }

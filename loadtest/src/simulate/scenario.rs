@@ -240,6 +240,11 @@ impl Fault {
         matches!(self, Self::Away { .. } | Self::Held { .. } | Self::Restart { .. })
     }
 
+    /// Whether what the line has counted is lost with its state.
+    pub(crate) fn loses_counts(&self) -> bool {
+        matches!(self, Self::Wiped { .. } | Self::Restored { .. })
+    }
+
     /// After how long it is over, if it is one that lasts.
     pub(crate) fn lasts_ms(&self) -> Option<u64> {
         match self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sluice_admission::{
-    line::{Batch, Outcome, Reading, Rules},
+    line::{Batch, Minute, Outcome, Reading, Rules},
     store::Redis,
 };
 
@@ -48,6 +48,11 @@ impl<C: Core> Store<C> {
         let reading = Reading { wall_ms, slack_ms: self.slack_ms, run: self.run };
         let line = self.line.get_or_insert_with(|| C::begin(rules, reading, &batch.known));
         line.sync(rules, reading, batch)
+    }
+
+    /// What the line has counted in each minute from this one on.
+    pub(super) fn counts(&self, since_minute: u64) -> Vec<Minute> {
+        self.line.as_ref().map(|line| line.counts(since_minute)).unwrap_or_default()
     }
 
     /// Puts a copy aside for a fault to come.

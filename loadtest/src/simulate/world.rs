@@ -1,5 +1,6 @@
 //! A run: visitors, nodes and the store, in virtual time. One thread, one event after another.
 
+mod counts;
 mod gate;
 mod life;
 mod truth;
@@ -201,6 +202,7 @@ impl<'a, C: Core> World<'a, C> {
         }
         tell(1.0);
         self.note_sample(self.agenda.now_ms());
+        self.count_no_more();
         self.facts.end(self.visitors, self.by_number)
     }
 

@@ -85,7 +85,8 @@ fn run(called_us: impl Fn(u64) -> Us) -> Evidence {
     let (stories, hits): (Vec<_>, Vec<_>) = (1..=CROWD).map(|number| visitor(number, called_us(number))).unzip();
     let tried = Tried { tried: BTreeMap::from([(Trick::Cookieless, 50)]), ..Tried::default() };
     let (mishaps, excused) = (Vec::new(), Vec::new());
-    Evidence { limits: LIMITS, stories, hits: hits.concat(), tried, mishaps, excused }
+    let in_force = InForce::always(LIMITS);
+    Evidence { limits: LIMITS, in_force, stories, hits: hits.concat(), tried, mishaps, excused }
 }
 
 fn sound() -> Evidence {
@@ -226,12 +227,67 @@ fn who_comes_back_late_was_not_overtaken() {
 #[test]
 fn one_more_inside_than_there_are_seats_is_found() {
     let mut evidence = sound();
-    let most = u32::try_from(Figures::of(&evidence).most_inside).expect("a small number");
-    evidence.limits.seats = most;
+    let most = u32::try_from(Figures::of(&evidence).crowded.inside).expect("a small number");
+    evidence.in_force = InForce::always(Limits { seats: most, ..LIMITS });
     // Seats that are almost all taken are not free: the use of the rate is not judged then.
     finds(&evidence, &[]);
-    evidence.limits.seats = most - 1;
+    evidence.in_force = InForce::always(Limits { seats: most - 1, ..LIMITS });
     finds(&evidence, &[SEATS]);
+}
+
+/// When the limits are changed, and the first 600 have just been called: it is answered 50 ms later.
+const CHANGED_US: Us = 61 * SECOND_US;
+
+/// A run in which the limits are changed, and the numbers above 600 are called from `next_us` later on, `each_us` apart.
+fn changed(to: Limits, next_us: Us, each_us: Us) -> Evidence {
+    let later = |number: u64| CHANGED_US + next_us + (number - 600) * each_us;
+    let mut evidence = run(|number| if number > 600 { later(number) } else { called_us(number) });
+    evidence.in_force.change(to, CHANGED_US, CHANGED_US + 50_000);
+    evidence
+}
+
+#[test]
+fn a_rate_that_is_lowered_and_not_kept_is_found() {
+    let to = Limits { release_per_minute: 480, ..LIMITS };
+    // The calls of the higher rate count: a fifth of them must be a minute old before anybody else is called.
+    finds(&changed(to, 11_500_000, 125_000), &[]);
+    // As if nothing had been changed; and as if the minute began anew with the change.
+    finds(&changed(to, 0, 100_000), &[BURST_KEPT, RATE]);
+    finds(&changed(to, 0, 125_000), &[BURST_KEPT, RATE]);
+    // Nobody is called for much longer than that.
+    finds(&changed(to, 20_000_000, 125_000), &[NO_WASTE]);
+}
+
+#[test]
+fn a_rate_that_is_raised_is_to_be_used() {
+    let to = Limits { release_per_minute: 720, ..LIMITS };
+    finds(&changed(to, 0, 83_400), &[]);
+    finds(&changed(to, 0, 100_000), &[NO_WASTE]);
+    // It does not count before it may be in force.
+    let mut evidence = run(|number| SECOND_US + (called_us(number) - SECOND_US) * 10 / 12);
+    evidence.in_force.change(to, 80 * SECOND_US, 80 * SECOND_US + 50_000);
+    assert!(broken(&Figures::of(&evidence).judge(&LIMITS)).contains_key(RATE));
+}
+
+#[test]
+fn seats_that_are_taken_back_are_not_given_anew() {
+    let to = Limits { seats: 12, ..LIMITS };
+    // Those who are inside stay. Nobody else is called until there is room.
+    finds(&changed(to, 5_000_000, 250_000), &[]);
+    finds(&changed(to, 0, 100_000), &[SEATS]);
+}
+
+#[test]
+fn a_wait_in_which_the_limits_are_changed_cannot_be_foreseen() {
+    let to = Limits { release_per_minute: 480, ..LIMITS };
+    let mut evidence = changed(to, 11_500_000, 125_000);
+    let is_before = |wait: &&mut Wait| wait.answered_us < CHANGED_US;
+    let waits = evidence.stories[600..].iter_mut().flat_map(|story| &mut story.waits);
+    waits.filter(is_before).for_each(|wait| wait.shown_s = Some((0, 0)));
+    finds(&evidence, &[]);
+    let waits = evidence.stories[600..].iter_mut().flat_map(|story| &mut story.waits);
+    waits.for_each(|wait| wait.shown_s = Some((0, 0)));
+    assert!(broken(&Figures::of(&evidence).judge(&LIMITS)).contains_key(EVERY_SHOWN));
 }
 
 #[test]

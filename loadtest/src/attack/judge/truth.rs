@@ -1,4 +1,6 @@
 //! Do the waits that were shown hold?
+//!
+//! A change of the limits can be foreseen by nobody, so a wait that was shown before one and ended after it is not judged.
 
 use serde::Serialize;
 
@@ -18,6 +20,8 @@ pub(crate) struct Shown {
     /// The wait was shorter than shown.
     pub(crate) shorter: usize,
     pub(crate) longer: usize,
+    /// Limits were changed meanwhile.
+    pub(crate) unforeseen: usize,
 }
 
 impl Shown {
@@ -55,7 +59,11 @@ impl Case<'_> {
         let mut shown = Shown::default();
         for &story in self.stories.iter().filter(|story| story.steady) {
             let Some(entered_us) = story.entered_us else { continue };
-            of(story).for_each(|wait| shown.count(wait, entered_us));
+            let (unforeseen, foreseen): (Vec<_>, Vec<_>) = of(story)
+                .filter(|wait| wait.shown_s.is_some())
+                .partition(|wait| self.in_force.change_within(wait.answered_us, entered_us));
+            shown.unforeseen += unforeseen.len();
+            foreseen.into_iter().for_each(|wait| shown.count(wait, entered_us));
         }
         shown
     }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_admission::line::{
-    Batch, HOLD_MS_MAX, Known, LaneId, LaneRule, Line, Newcomer, Outcome, Reading, Rules, Seen, Verdict, slot_of,
+    Batch, HOLD_MS_MAX, Known, LaneId, LaneRule, Line, Minute, Newcomer, Outcome, Reading, Rules, Seen, Verdict,
+    slot_of,
 };
 
-use crate::simulate::core::Core;
+use crate::simulate::{core::Core, store::START_MS};
 
 /// Makes a faulty line out of the real one.
 macro_rules! faulty {
@@ -26,6 +27,10 @@ macro_rules! faulty {
             fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
                 let sync: fn(&mut Line, &mut $state, &Rules, Reading, Batch) -> Outcome = $sync;
                 sync(&mut self.line, &mut self.state, rules, reading, batch.clone())
+            }
+
+            fn counts(&self, since_minute: u64) -> Vec<Minute> {
+                self.line.counts(since_minute)
             }
         }
     };
@@ -201,3 +206,24 @@ faulty!(
         outcome
     }
 );
+
+/// Counts a visit too many, in one minute.
+#[derive(Clone)]
+pub(super) struct CountsAVisitTooMany(Line);
+
+impl Core for CountsAVisitTooMany {
+    fn begin(rules: &Rules, reading: Reading, known: &Known) -> Self {
+        Self(Line::new(rules, reading, known))
+    }
+
+    fn sync(&mut self, rules: &Rules, reading: Reading, batch: &Batch) -> Outcome {
+        self.0.sync(rules, reading, batch)
+    }
+
+    fn counts(&self, since_minute: u64) -> Vec<Minute> {
+        let mut minutes = self.0.counts(since_minute);
+        let third = minutes.iter_mut().filter(|minute| minute.minute == START_MS / 60_000 + 3);
+        third.for_each(|minute| minute.entered += 1);
+        minutes
+    }
+}

@@ -4,8 +4,9 @@
 use super::{
     CROWD, broken_promises,
     faulty::{
-        BanksCreditWhileIdle, CallsAbsentNumbers, CallsTheParkedForEver, CountsALateReturnTwice, ForgetsHiddenPages,
-        ForgetsSeats, IgnoresWeights, LetsNewcomersOvertake, LosesTheShareOfAnEmptyLane, StarvesALane, WastesTheRate,
+        BanksCreditWhileIdle, CallsAbsentNumbers, CallsTheParkedForEver, CountsALateReturnTwice, CountsAVisitTooMany,
+        ForgetsHiddenPages, ForgetsSeats, IgnoresWeights, LetsNewcomersOvertake, LosesTheShareOfAnEmptyLane,
+        StarvesALane, WastesTheRate,
     },
     run_on, scenario,
 };
@@ -73,6 +74,13 @@ fn a_line_that_forgets_hidden_pages_is_found() {
 #[test]
 fn a_line_that_calls_the_parked_for_ever_is_found() {
     finds::<CallsTheParkedForEver>(include_str!("../../../scenarios/parked.toml"), "no waste: a ticket that never");
+}
+
+#[test]
+fn a_line_that_counts_a_visit_too_many_is_found() {
+    let report = run_on::<CountsAVisitTooMany>(&scenario(CROWD));
+    let broken: Vec<_> = broken_promises(&report).iter().map(|promise| promise.name).collect();
+    assert_eq!(broken, ["analytics: every count is what happened"], "{}", report.to_text());
 }
 
 const WEIGHTS: &str = include_str!("../../../scenarios/lanes/weights.toml");

@@ -1,12 +1,19 @@
 //! What a run leaves behind, for the judge and the report.
 
 mod lanes;
+mod ledger;
 
 use std::collections::BTreeMap;
 
-use sluice_admission::{line::Batch, standing::WaitRange};
+use sluice_admission::{
+    line::{Batch, Minute},
+    standing::WaitRange,
+};
 
-pub(in crate::simulate) use self::lanes::{LaneFacts, Lanes};
+pub(in crate::simulate) use self::{
+    lanes::{LaneFacts, Lanes},
+    ledger::{Ledger, Tally},
+};
 use crate::simulate::{
     verdict::numbers::{Holders, slot},
     visitor::{NEVER, State, Visitor, flag},
@@ -75,6 +82,13 @@ pub(in crate::simulate) struct Facts {
     pub(in crate::simulate) order: Vec<u32>,
     pub(in crate::simulate) demand: Demand,
     pub(in crate::simulate) lanes: LaneFacts,
+    /// What there was for the line to count, and what it has counted, by the minute.
+    pub(in crate::simulate) ledger: Ledger,
+    pub(in crate::simulate) minutes: Vec<Minute>,
+    /// The first minute that has not been read.
+    pub(in crate::simulate) unread_minute: u64,
+    /// When the store lost what the line had counted, for the first time.
+    pub(in crate::simulate) counts_lost_ms: Option<u64>,
     pub(in crate::simulate) came: u64,
     pub(in crate::simulate) joined: u64,
     pub(in crate::simulate) entries: u64,

@@ -1,5 +1,6 @@
 //! Holds a run against what Sluice promises. The promises are fixed: no scenario can bend them.
 
+mod analytics;
 mod lanes;
 mod tau;
 
@@ -8,8 +9,8 @@ use std::collections::VecDeque;
 use serde::Serialize;
 use sluice_admission::line::Rules;
 
-use self::lanes::LaneFigures;
 pub(crate) use self::tau::tau;
+use self::{analytics::Analytics, lanes::LaneFigures};
 use crate::simulate::{
     verdict::{facts::Facts, numbers::slot},
     visitor::{NEVER, State, Visitor, flag},
@@ -97,6 +98,7 @@ pub(crate) struct Figures {
     pub(crate) store_commands_per_visitor: f64,
     pub(crate) marks: u64,
     pub(crate) attempts_failed: u64,
+    pub(crate) analytics: Analytics,
     /// Of a queue with several lanes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lanes: Option<LaneFigures>,
@@ -170,6 +172,7 @@ impl Figures {
             store_commands_per_visitor: facts.commands as f64 / (facts.came as f64).max(1.0),
             marks: facts.marks,
             attempts_failed: facts.attempts_failed,
+            analytics: Analytics::of(&facts.minutes, facts.ledger.tally(), facts.counts_lost_ms),
             lanes: LaneFigures::of(facts),
         }
     }
@@ -255,6 +258,7 @@ impl Figures {
                 format!("{} lost, {} numbers given twice", self.places_lost, self.numbers_given_twice),
             ),
         ];
+        promises.extend(self.analytics.judge());
         promises.extend(self.lanes.iter().flat_map(LaneFigures::judge));
         promises
     }

@@ -80,6 +80,7 @@ impl<C: Core> World<'_, C> {
         }
         self.look_at_lanes(&stood, &flight.rules, outcome);
         self.measure_demand(now_ms, outcome);
+        self.count(now_ms, flight, outcome);
     }
 
     fn give(&mut self, now_ms: u64, number: u32, who: u32) {

@@ -26,6 +26,10 @@ impl<C: Core> World<'_, C> {
         if fault.is_a_surprise() {
             self.facts.surprises.push(small(now_ms));
         }
+        if fault.loses_counts() && self.facts.counts_lost_ms.is_none() {
+            self.count_no_more();
+            self.facts.counts_lost_ms = Some(now_ms);
+        }
         self.store.suffer(which, fault, now_ms);
         if let Some(lasts_ms) = fault.lasts_ms() {
             self.agenda.plan(now_ms + lasts_ms, What::FaultEnd, which);
