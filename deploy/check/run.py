@@ -14,8 +14,8 @@ from tools import Failed
 
 # Longest first: the others run beside it.
 MODULES = [
-    "page", "newcomer", "observe", "image", "logs", "sbom", "container", "kubernetes", "traffic.behind", "traffic.streams", "debian",
-    "traffic.in_front", "traffic.proof", "recovery", "cloud", "texts",
+    "page", "newcomer", "observe", "image", "logs", "api", "sbom", "container", "kubernetes", "traffic.behind",
+    "traffic.streams", "debian", "traffic.in_front", "traffic.proof", "recovery", "cloud", "texts",
 ]
 AT_ONCE = 3
 

@@ -12,6 +12,8 @@
 //! each role, and of another tenant. A tenant that a principal does not see is answered as one that is not there.
 
 pub(crate) mod answer;
+mod body;
+mod describe;
 mod files;
 pub(crate) mod pace;
 mod queues;
@@ -163,7 +165,7 @@ struct Description;
 
 /// The operations, and their description.
 fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
-    OpenApiRouter::with_openapi(Description::openapi())
+    let (router, mut description) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(me::me))
         .routes(routes!(queues::tenants))
         .routes(routes!(queues::tenant))
@@ -193,7 +195,9 @@ fn operations() -> (Router<Arc<Api>>, utoipa::openapi::OpenApi) {
         .routes(routes!(keys::revoke_key))
         .routes(routes!(keys::log_out_person))
         .routes(routes!(keys::log_out_everywhere))
-        .split_for_parts()
+        .split_for_parts();
+    describe::complete(&mut description);
+    (router, description)
 }
 
 /// The description of the API, as JSON.

@@ -53,7 +53,6 @@ pub(crate) struct Record {
     pub(crate) why: Option<String>,
     pub(crate) outcome: Outcome,
     /// What was asked for, or what came of it.
-    #[schema(value_type = Object)]
     pub(crate) detail: Value,
 }
 

@@ -115,7 +115,6 @@ pub(crate) struct Change {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
     pub(crate) outcome: super::audit::Outcome,
-    #[schema(value_type = Object)]
     pub(crate) detail: Value,
 }
 

@@ -318,7 +318,8 @@ pub(crate) async fn all(State(api): State<Arc<Api>>, visitor: Visitor) -> Result
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/queues/{queue}", tag = "queues",
     params(("tenant" = String, Path), ("queue" = String, Path)),
     extensions(("x-permission" = json!("queue:read"))),
-    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>))))]
+    responses((status = 200, body = inline(super::answer::Envelope<QueueDoc>),
+        headers(("ETag" = String, description = "Of what is set in place of the file, for `If-Match`")))))]
 pub(crate) async fn queue(
     State(api): State<Arc<Api>>,
     visitor: Visitor,

@@ -169,7 +169,8 @@ pub(crate) async fn deliveries(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/webhooks/{webhook}/deliveries/{delivery}/replay", tag = "webhooks",
     params(("tenant" = String, Path), ("webhook" = String, Path), ("delivery" = String, Path)),
     extensions(("x-permission" = json!("webhook:write"))),
-    responses((status = 200, body = inline(super::answer::Envelope<String>))))]
+    responses((status = 200, body = inline(super::answer::Envelope<String>)),
+        (status = 409, description = "The webhook is off")))]
 pub(crate) async fn replay(
     State(api): State<Arc<Api>>,
     visitor: Visitor,

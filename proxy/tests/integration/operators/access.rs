@@ -174,6 +174,7 @@ async fn what_is_refused_says_so_in_the_envelope() {
     let scene = scene().await;
     let admin = Operator::new(&scene.node, "admin", &[]);
     let reset = "/v1/tenants/shop/queues/shop/reset";
+    let preview = "/v1/tenants/shop/queues/shop/override/preview";
     let cases = [
         (Request::new("POST", "/v1/tenants").body("application/json", "{}"), 405, "method_not_allowed"),
         (Request::new("GET", "/v2"), 404, "not_found"),
@@ -182,6 +183,12 @@ async fn what_is_refused_says_so_in_the_envelope() {
         (Request::new("POST", reset).body("application/json", r#"{"confirm":"x","epoch":1,"x":1}"#), 422, "malformed"),
         (Request::new("POST", reset).body("application/json", "x".repeat(70_000)), 413, "too_large"),
         (Request::new("GET", "/v1/audit?after=x"), 400, "malformed"),
+        (Request::new("GET", "/v1/audit?limit=1001"), 422, "invalid"),
+        (Request::new("GET", "/v1/tenants/shop/queues/shop/analytics?minutes=0"), 422, "invalid"),
+        (Request::new("POST", preview).body("application/json", "[600]"), 422, "malformed"),
+        (Request::new("POST", preview).body("application/json", r#"{"burst":5000000000}"#), 422, "invalid"),
+        // What the change itself would not take.
+        (Request::new("POST", preview).body("application/json", r#"{"reason":"\u0007"}"#), 422, "invalid"),
     ];
     for (request, status, code) in cases {
         let answer = admin.ask(request.clone()).await;

@@ -32,9 +32,11 @@ const MINUTE_MS: u64 = 60_000;
 
 /// Which minutes.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Last {
-    /// The last so many, the one that is being counted among them: up to 120.
+    /// The last so many, the one that is being counted among them: 1 to 120; without it, 60.
+    #[param(minimum = 1, maximum = 120)]
     minutes: Option<u64>,
 }
 
@@ -182,7 +184,8 @@ fn csv(analytics: &Analytics) -> String {
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/queues/{queue}/analytics", tag = "queues",
     params(("tenant" = String, Path), ("queue" = String, Path), Last),
     extensions(("x-permission" = json!("queue:read"))),
-    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Analytics>))))]
+    responses((status = 200, content((inline(crate::admin::api::answer::Envelope<Analytics>) = "application/json"),
+        (String = "text/csv")))))]
 pub(crate) async fn read(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -191,7 +194,10 @@ pub(crate) async fn read(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueRead, (&tenant, &queue))?;
-    let minutes = last.minutes.unwrap_or(60).clamp(1, MINUTES_MAX);
+    let minutes = last.minutes.unwrap_or(60);
+    if !(1..=MINUTES_MAX).contains(&minutes) {
+        return Err(Problem::invalid("/minutes", format!("`minutes` is a number from 1 to {MINUTES_MAX}")));
+    }
     let to = gate.usher.view().line_ms(sluice_admission::usher::now()) / MINUTE_MS;
     let from = (to + 1).saturating_sub(minutes);
     let counted = api.node.store().counts(gate.usher.line(), from).await.map_err(|_| Problem::unavailable())?;

@@ -27,6 +27,7 @@ use crate::{
         api::{
             Api,
             answer::{Answer, Problem},
+            body::{Object, Whole},
         },
         audit::{Entry, Outcome},
     },
@@ -45,34 +46,40 @@ const VISITORS_MAX: u32 = 10_000_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangeBody {
     /// Most visitors called in any 60 s, 1 to 1,000,000.
-    #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<u32>)]
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000000)]
     pub(crate) release_per_minute: Option<Option<u32>>,
     /// Most visitors called at once; never more than the rate.
-    #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<u32>)]
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 1000000)]
     pub(crate) burst: Option<Option<u32>>,
     /// Most visitors called or inside.
-    #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<u32>)]
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10000000)]
     pub(crate) max_active: Option<Option<u32>>,
     /// Most visitors in line.
-    #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<u32>)]
+    #[serde(default, deserialize_with = "whole")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 10000000)]
     pub(crate) max_waiting: Option<Option<u32>>,
     /// `auto`, `hold`, `drain`, `closed`; `open` needs the role admin.
     #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(auto|hold|drain|closed|open)$")]
     pub(crate) mode: Option<Option<String>>,
-    /// Shown to those who wait, plain text, at most 500 bytes.
+    /// Shown to those who wait, plain text, at most 500 bytes and not blank.
     #[serde(default, deserialize_with = "member")]
-    #[schema(value_type = Option<String>)]
+    #[schema(
+        value_type = Option<String>,
+        max_length = 500,
+        pattern = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x09\x0b-\x1f\x7f-\x9f]*$"
+    )]
     pub(crate) message: Option<Option<String>>,
     /// How long all of it lasts, such as `30m`: 4 h if it is left out, at most 7 d; `forever` needs the role admin.
     #[serde(default, rename = "for")]
+    #[schema(pattern = r"^(forever|[1-7]d|([1-9]|[1-9][0-9]|1[0-5][0-9])h( [1-9][0-9]?m)?|[1-9][0-9]{0,3}[ms])$")]
     pub(crate) lasts: Option<String>,
     /// Why, for the audit log, at most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     pub(crate) reason: Option<String>,
 }
 
@@ -122,6 +129,12 @@ impl OverrideDoc {
 /// A member that is there, `null` or not.
 fn member<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
+}
+
+/// The same for a number. One that is too large is refused by its name.
+fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<u32>>, D::Error> {
+    let number: Option<Whole> = Option::deserialize(from)?;
+    Ok(Some(number.map(|Whole(number)| u32::try_from(number).unwrap_or(u32::MAX))))
 }
 
 impl ChangeBody {
@@ -210,19 +223,20 @@ type QueuePath = Path<(String, String)>;
 ///
 /// All of it ends after `for`. Needs `If-Match` with the `ETag` of the queue: of two changes that race one is made.
 #[utoipa::path(patch, path = "/v1/tenants/{tenant}/queues/{queue}/override", tag = "control",
-    params(("tenant" = String, Path), ("queue" = String, Path)), request_body = ChangeBody,
-    extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>)),
-        (status = 412, description = "Another change came first; the queue as it is")))]
+    params(("tenant" = String, Path), ("queue" = String, Path),
+        ("If-Match" = String, Header, description = "The `ETag` of the queue; `*`, for admins: whatever it is")),
+    request_body = ChangeBody, extensions(("x-permission" = json!("queue:write"))),
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>),
+        headers(("ETag" = String, description = "Of what is set in place of the file, for `If-Match`")))))]
 pub(crate) async fn set(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
     Path((tenant, queue)): QueuePath,
     headers: HeaderMap,
-    body: Result<Json<ChangeBody>, JsonRejection>,
+    body: Result<Json<Object<ChangeBody>>, JsonRejection>,
 ) -> Result<Answer<QueueDoc>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueWrite, (&tenant, &queue))?;
-    let Json(body) = body?;
+    let Json(Object(body)) = body?;
     let governed = gate.usher.governed();
     let from = if_match(&api, &headers, &visitor.principal, &gate, &governed)?;
     let set = body.on(&now_set(&governed), line_ms(&gate), &visitor.principal)?;
@@ -231,9 +245,11 @@ pub(crate) async fn set(
 
 /// Go back to the file
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}/queues/{queue}/override", tag = "control",
-    params(("tenant" = String, Path), ("queue" = String, Path)),
+    params(("tenant" = String, Path), ("queue" = String, Path),
+        ("If-Match" = String, Header, description = "The `ETag` of the queue; `*`, for admins: whatever it is")),
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>),
+        headers(("ETag" = String, description = "Of what is set in place of the file, for `If-Match`")))))]
 pub(crate) async fn clear(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -249,9 +265,12 @@ pub(crate) async fn clear(
 ///
 /// A change with the values from before, if the last change was made through this node.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/override/undo", tag = "control",
-    params(("tenant" = String, Path), ("queue" = String, Path)),
+    params(("tenant" = String, Path), ("queue" = String, Path),
+        ("If-Match" = String, Header, description = "The `ETag` of the queue; `*`, for admins: whatever it is")),
     extensions(("x-permission" = json!("queue:write"))),
-    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<QueueDoc>),
+        headers(("ETag" = String, description = "Of what is set in place of the file, for `If-Match`"))),
+        (status = 409, description = "The last change was not made through this node")))]
 pub(crate) async fn undo(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
@@ -280,14 +299,15 @@ pub(crate) async fn preview(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
     Path((tenant, queue)): QueuePath,
-    body: Result<Json<ChangeBody>, JsonRejection>,
+    body: Result<Json<Object<ChangeBody>>, JsonRejection>,
 ) -> Result<Answer<Foreseen>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueRead, (&tenant, &queue))?;
-    let Json(body) = body?;
+    let Json(Object(body)) = body?;
     let governed = gate.usher.governed();
     let line_ms = line_ms(&gate);
     let set = body.on(&now_set(&governed), line_ms, &visitor.principal)?;
-    let after = set.apply(&governed.file, line_ms);
+    let change = checked(&api, &visitor.principal, governed.control.revision, set, body.reason)?;
+    let after = change.set.apply(&governed.file, line_ms);
     Ok(Answer::of(foresee(&governed.rules, &after, &gate.usher.view().summary)))
 }
 
@@ -327,6 +347,22 @@ fn conflict(api: &Api, gate: &Gate) -> Problem {
     Problem { data, etag, ..Problem::new(StatusCode::PRECONDITION_FAILED, "changed_meanwhile", message) }
 }
 
+/// A change that a line would take.
+fn checked(
+    api: &Api,
+    principal: &Principal,
+    from: Revision,
+    set: Override,
+    reason: Option<String>,
+) -> Result<Change, Problem> {
+    let reason = reason.unwrap_or_default();
+    let change = Change { id: api.change_id(), from, set, reason, actor: principal.id.clone() };
+    match change.check() {
+        Ok(()) => Ok(change),
+        Err(bad) => Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", bad.to_string())),
+    }
+}
+
 /// Makes a change, recorded before and after.
 async fn make(
     api: &Api,
@@ -338,11 +374,7 @@ async fn make(
     reason: Option<String>,
 ) -> Result<Answer<QueueDoc>, Problem> {
     let before = now_set(&gate.usher.governed());
-    let reason = reason.unwrap_or_default();
-    let change = Change { id: api.change_id(), from, set, reason, actor: principal.id.clone() };
-    if let Err(bad) = change.check() {
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", bad.to_string()));
-    }
+    let change = checked(api, principal, from, set, reason)?;
     let answer = Answer::of(());
     let line = gate.usher.line();
     let target = format!("{}/{}", line.tenant, line.queue);

@@ -34,11 +34,14 @@ const SPAN_MS_MAX: u64 = 35 * DAY_MS;
 
 /// Which time.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Span {
-    /// Its begin, RFC 3339; without it, 24 hours before its end. Minutes count as a whole.
+    /// Its begin, RFC 3339 in UTC; without it, 24 hours before its end. Minutes count as a whole.
+    #[param(pattern = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$")]
     from: Option<String>,
-    /// Its end, RFC 3339; without it, now.
+    /// Its end, RFC 3339 in UTC; without it, now.
+    #[param(pattern = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z$")]
     to: Option<String>,
 }
 

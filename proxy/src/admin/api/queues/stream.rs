@@ -18,6 +18,10 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::{Interval, interval},
 };
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{Object, ObjectBuilder, Ref, RefOr, Schema, Type},
+};
 
 use super::{Live, allow};
 use crate::admin::{
@@ -41,6 +45,30 @@ struct Updated<'a> {
     live: &'a Live,
 }
 
+/// An event, for the description: its data is [`Updated`] as JSON.
+pub(crate) struct QueueUpdated;
+
+impl PartialSchema for QueueUpdated {
+    fn schema() -> RefOr<Schema> {
+        let text = || Object::with_type(Type::String);
+        let kind = || ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["queue_updated"]));
+        let updated = ObjectBuilder::new()
+            .property("type", kind())
+            .property("tenant", text())
+            .property("queue", text())
+            .property("live", Ref::from_schema_name(Live::name()));
+        let updated = ["type", "tenant", "queue", "live"].into_iter().fold(updated, ObjectBuilder::required);
+        let json = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .content_media_type("application/json")
+            .content_schema(Some(updated));
+        let event = ObjectBuilder::new().property("event", kind()).property("data", json);
+        event.required("event").required("data").into()
+    }
+}
+
+impl ToSchema for QueueUpdated {}
+
 struct Watching {
     api: Arc<Api>,
     principal: Principal,
@@ -55,7 +83,7 @@ struct Watching {
 ///
 /// Events `queue_updated`, at most two a second for each queue, each with the whole line.
 #[utoipa::path(get, path = "/v1/live", tag = "queues", extensions(("x-permission" = json!("queue:read"))),
-    responses((status = 200, content_type = "text/event-stream", body = String)))]
+    responses((status = 200, content_type = "text/event-stream", body = inline(QueueUpdated))))]
 pub(crate) async fn stream(
     State(api): State<Arc<Api>>,
     visitor: Visitor,

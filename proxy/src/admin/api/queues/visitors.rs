@@ -29,6 +29,7 @@ use crate::{
 
 /// Of which lane.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OfLane {
     /// The lane of the number. Without it: the queue's first.

@@ -20,6 +20,7 @@ use crate::{
         api::{
             Api,
             answer::{Answer, Problem},
+            body::{Object, Whole},
         },
         audit::{Entry, Outcome, WHY_BYTES_MAX},
     },
@@ -33,9 +34,11 @@ pub(crate) struct Reset {
     /// `TENANT/QUEUE`, typed once more.
     confirm: String,
     /// The epoch that is to end: a request that is sent twice resets once.
-    epoch: u64,
-    /// Why, for the audit log.
+    #[schema(value_type = u64)]
+    epoch: Whole,
+    /// Why, for the audit log, at most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: Option<String>,
 }
 
@@ -52,12 +55,14 @@ pub(crate) struct ResetDone {
 pub(crate) struct End {
     /// The epoch in which the number was handed out. Without it: the line's.
     #[serde(default)]
-    epoch: Option<u64>,
+    #[schema(value_type = Option<u64>)]
+    epoch: Option<Whole>,
     /// The lane of the number. Without it: the queue's first.
     #[serde(default)]
     lane: Option<String>,
-    /// Why, for the audit log.
+    /// Why, for the audit log, at most 500 bytes.
     #[serde(default)]
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: Option<String>,
 }
 
@@ -75,29 +80,30 @@ pub(crate) struct EndDone {
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/queues/{queue}/reset", tag = "verbs",
     params(("tenant" = String, Path), ("queue" = String, Path)), request_body = Reset,
     extensions(("x-permission" = json!("queue:reset"))),
-    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<ResetDone>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<ResetDone>)),
+        (status = 409, description = "Another epoch has begun")))]
 pub(crate) async fn reset(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
     Path((tenant, queue)): Path<(String, String)>,
-    body: Result<Json<Reset>, JsonRejection>,
+    body: Result<Json<Object<Reset>>, JsonRejection>,
 ) -> Result<Answer<ResetDone>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::QueueReset, (&tenant, &queue))?;
-    let Json(body) = body?;
-    let target = format!("{tenant}/{queue}");
+    let Json(Object(body)) = body?;
+    let (target, Whole(ending)) = (format!("{tenant}/{queue}"), body.epoch);
     if body.confirm != target {
         return Err(Problem::invalid("/confirm", format!("to reset this line write \"{target}\" here")));
     }
     let why = checked_why(body.reason)?;
     let answer = Answer::of(());
     let entry = Entry::of(&visitor.principal, "queue.reset", target, &answer.request_id);
-    let begun = api.audit.begin(Entry { why, detail: json!({ "epoch": body.epoch }), ..entry }).await?;
+    let begun = api.audit.begin(Entry { why, detail: json!({ "epoch": ending }), ..entry }).await?;
     let (line, rules) = (gate.usher.line(), Rules::of(&gate.queue));
     let before = api.node.store().status(line, &rules).await;
     let epoch = match before.as_ref().map(|summary| summary.as_ref().map_or(0, |summary| summary.epoch)) {
-        Ok(epoch) if epoch != body.epoch => {
+        Ok(epoch) if epoch != ending => {
             begun.end(Outcome::Refused, json!({ "epoch": epoch })).await;
-            let message = format!("the line's epoch is {epoch}, not {}", body.epoch);
+            let message = format!("the line's epoch is {epoch}, not {ending}");
             return Err(Problem::new(StatusCode::CONFLICT, "other_epoch", message).at("/epoch"));
         }
         Ok(_) => api.node.store().reset(line, &rules).await,
@@ -130,15 +136,15 @@ pub(crate) async fn end(
     State(api): State<Arc<Api>>,
     visitor: Visitor,
     Path((tenant, queue, written)): Path<(String, String, String)>,
-    body: Result<Json<End>, JsonRejection>,
+    body: Result<Json<Object<End>>, JsonRejection>,
 ) -> Result<Answer<EndDone>, Problem> {
     let gate = gate(&api, &visitor.principal, Permission::SessionWrite, (&tenant, &queue))?;
-    let Json(body) = body?;
+    let Json(Object(body)) = body?;
     let summary = gate.usher.view().summary.clone();
     let slot = slot_of_lane(&gate, &summary, body.lane.as_deref()).map_err(|()| no_lane("/lane"))?;
     let number = shown_number(&written)?;
     let raw = raw_number(&summary, slot, number);
-    if body.epoch.is_some_and(|epoch| epoch != summary.epoch) || number == 0 || !summary.has_passed(raw) {
+    if body.epoch.is_some_and(|Whole(epoch)| epoch != summary.epoch) || number == 0 || !summary.has_passed(raw) {
         return Err(Problem::not_found("visit").hint("only a number that was called can be inside"));
     }
     let why = checked_why(body.reason)?;

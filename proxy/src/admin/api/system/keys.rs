@@ -118,7 +118,8 @@ pub(crate) async fn log_out_person(
 ///
 /// Every token and session of the one who asks that was made until now is void, the one that this came with too.
 #[utoipa::path(delete, path = "/v1/sessions", tag = "access",
-    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Voided>))))]
+    responses((status = 200, body = inline(crate::admin::api::answer::Envelope<Voided>)),
+        (status = 409, description = "A key has no sessions")))]
 pub(crate) async fn log_out_everywhere(
     State(api): State<Arc<Api>>,
     visitor: Visitor,

@@ -22,12 +22,15 @@ const PER_PAGE_MAX: usize = 1_000;
 
 /// Which records.
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     /// Those after this one.
     #[serde(default)]
+    #[param(format = "uint64", maximum = 18446744073709551615u64)]
     after: u64,
-    /// At most this many, up to 1,000.
+    /// At most this many, 1 to 1,000; without it, 100.
+    #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
 }
 
@@ -52,7 +55,10 @@ pub(crate) async fn records(
     Query(page): Query<Page>,
 ) -> Result<Answer<Vec<Hashed>>, Problem> {
     allow(&visitor.principal, Permission::AuditRead)?;
-    let most = page.limit.unwrap_or(PER_PAGE).clamp(1, PER_PAGE_MAX);
+    let most = page.limit.unwrap_or(PER_PAGE);
+    if !(1..=PER_PAGE_MAX).contains(&most) {
+        return Err(Problem::invalid("/limit", format!("`limit` is a number from 1 to {PER_PAGE_MAX}")));
+    }
     let found = api.audit.after(page.after, most).await.map_err(|error| {
         tracing::error!(%error, "audit log unreadable");
         Problem::new(axum::http::StatusCode::SERVICE_UNAVAILABLE, "audit_unavailable", "the audit log cannot be read")
