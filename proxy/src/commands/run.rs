@@ -154,10 +154,10 @@ async fn look_at_store(node: Arc<Node>) {
 }
 
 /// `RUST_LOG` chooses what is logged; `info` by default. `SLUICE_LOG=json` makes it JSON. Of libraries, only what no client can
-/// bring about: h2 warns of frames that a client has sent.
+/// bring about: h2 and rustls warn of what a client has sent.
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,pingora=warn,pingora_core=warn,h2=error"));
+        .unwrap_or_else(|_| EnvFilter::new("info,pingora=warn,pingora_core=warn,h2=error,rustls=error"));
     let log = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(console::colour());
     let set =
         if std::env::var("SLUICE_LOG").is_ok_and(|v| v == "json") { log.json().try_init() } else { log.try_init() };

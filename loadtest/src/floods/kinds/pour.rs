@@ -23,9 +23,9 @@ use crate::{
 /// Clients that flood at the same time.
 const CLIENTS: usize = 8;
 /// For so long.
-const LASTS: Duration = Duration::from_secs(5);
+pub(super) const LASTS: Duration = Duration::from_secs(5);
 /// Who was cut comes again after this: a flood of frames is to be seen, not one of handshakes.
-const COMES_AGAIN_AFTER: Duration = Duration::from_millis(100);
+pub(super) const COMES_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Frames, or pairs of them, that are written at once.
 const BATCH: u64 = 64;
 /// As many on one connection, and no more.
@@ -70,7 +70,12 @@ impl Became {
         *self.ended.entry(name).or_default() += 1;
     }
 
-    fn add(&mut self, other: Self) {
+    /// And what became of others: those who hold on were cut when the last of all was.
+    pub(super) fn add(&mut self, other: Self) {
+        self.cut_after_s = match self.connections {
+            0 => other.cut_after_s,
+            _ => self.cut_after_s.zip(other.cut_after_s).map(|(one, other)| one.max(other)),
+        };
         self.connections += other.connections;
         self.refused += other.refused;
         for (name, count) in other.ended {

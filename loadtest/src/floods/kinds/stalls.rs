@@ -1,6 +1,8 @@
 //! Answers that are asked for and not taken, over HTTP/2.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
 
 use crate::{
     Failed,
@@ -9,7 +11,7 @@ use crate::{
         kinds::{
             frames::{Frames as _, INITIAL_WINDOW_SIZE, kind},
             hold::{Opening, hold},
-            pour::Became,
+            pour::{Became, COMES_AGAIN_AFTER, LASTS},
         },
         raw::Raw,
         scene::{Clients, FLOODED},
@@ -51,9 +53,17 @@ async fn stalled(to: Target, streams: u32) -> Result<Raw, Failed> {
     Ok(raw)
 }
 
-/// As many connections with PINGs until the server stops reading, whose answers are not read.
+/// As many connections with PINGs until the server stops reading, whose answers are not read: over and over, as what
+/// others feel in the moment of a rush is chance.
 pub(in crate::floods) async fn ping_unread(clients: Clients) -> Result<Became, Failed> {
-    hold(clients, FEW, |to| -> Opening<Raw> { Box::pin(unread(to)) }, WATCHED_FOR).await
+    let until = Instant::now() + LASTS;
+    let mut became = Became::default();
+    while Instant::now() < until {
+        let again = hold(clients.clone(), FEW, |to| -> Opening<Raw> { Box::pin(unread(to)) }, WATCHED_FOR).await?;
+        became.add(again);
+        sleep(COMES_AGAIN_AFTER).await;
+    }
+    Ok(became)
 }
 
 async fn unread(to: Target) -> Result<Raw, Failed> {
