@@ -303,3 +303,22 @@ async fn plain_errors(response: Response) -> Response {
     let problem = Problem::new(status, code, text.trim());
     if code == "not_json" { problem.hint("send `Content-Type: application/json`") } else { problem }.into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::{env, fs, path::Path};
+
+    /// The description as it is committed, so that a change of the API is seen as one. `SLUICE_WRITE=1` writes it anew.
+    #[test]
+    fn the_description_is_up_to_date() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+        let expected = super::description().unwrap() + "\n";
+        if env::var_os("SLUICE_WRITE").is_some() {
+            fs::write(&path, &expected).unwrap();
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(found == expected, "{} is out of date: set SLUICE_WRITE=1 and run again", path.display());
+    }
+}
