@@ -9,8 +9,7 @@
 //! The bucket shapes the flow: at most `burst` at once. Filled at the plain rate it would, after a burst, run
 //! into the window and stand still for the last seconds of each minute. So it is filled at the steepest rate
 //! that the window can sustain for the next 60 s: after a burst of a sixth the line moves at five sixths of
-//! the rate for one minute, and at the whole rate from then on. It holds a burst and what two ticks earn: a step that comes
-//! a whole tick late loses nothing then. With a burst of one visitor that would be a sixth of the rate.
+//! the rate for one minute, and at the whole rate from then on.
 
 use std::collections::VecDeque;
 
@@ -35,7 +34,7 @@ pub(in crate::line) struct Rate {
 impl Rate {
     /// A full bucket: a line that starts has been idle before.
     pub(in crate::line) fn full(rules: &Rules, now_ms: u64) -> Self {
-        Self { credit: burst(rules), filled_ms: now_ms, window: VecDeque::new() }
+        Self { credit: cap(rules), filled_ms: now_ms, window: VecDeque::new() }
     }
 
     /// Nothing may be called at once: of what the bucket held nothing is known any more.
@@ -66,7 +65,8 @@ impl Rate {
         self.filled_ms = self.filled_ms.max(now_ms);
         let filled = self.sustainable(rules, room, now_ms, slots).saturating_mul(gone_ms);
         self.credit = self.credit.saturating_add(filled).min(cap(rules));
-        u32::try_from((self.credit / CREDIT_PER_VISITOR).min(room)).unwrap_or(u32::MAX).min(rules.burst)
+        // At most `burst`, so it fits.
+        u32::try_from((self.credit / CREDIT_PER_VISITOR).min(room)).unwrap_or(rules.burst)
     }
 
     /// Books calls that [`Self::allowed`] permitted.
@@ -127,10 +127,6 @@ impl Rate {
     }
 }
 
-fn burst(rules: &Rules) -> u64 {
-    u64::from(rules.burst) * CREDIT_PER_VISITOR
-}
-
 fn cap(rules: &Rules) -> u64 {
-    burst(rules) + u64::from(rules.release_per_minute) * 2 * rules.tick_ms()
+    u64::from(rules.burst) * CREDIT_PER_VISITOR
 }

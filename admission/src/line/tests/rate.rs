@@ -47,26 +47,6 @@ proptest! {
 }
 
 #[test]
-fn a_step_that_comes_late_costs_a_small_burst_nothing() {
-    for (release_per_minute, burst) in [(60, 1), (600, 1), (1_200, 1), (6_000, 10), (10_000, 1_666)] {
-        let rules = Rules { release_per_minute, burst, ..rules() };
-        let (from_ms, seconds) = (1_000_000, 600);
-        let (mut rate, mut now_ms, mut late_ms, mut called) = (Rate::full(&rules, from_ms), from_ms, 0, 0);
-        while now_ms < from_ms + seconds * 1_000 {
-            let k = rate.allowed(&rules, now_ms, 0);
-            assert!(k <= burst, "{k} called at once");
-            rate.book(k, now_ms);
-            called += u64::from(k);
-            // From not at all to a whole tick late.
-            late_ms = (late_ms + 7) % (rules.tick_ms() + 1);
-            now_ms += rules.tick_ms() + late_ms;
-        }
-        let allowed = u64::from(release_per_minute) * seconds / 60;
-        assert!(called * 1_000 >= allowed * 995, "{called} of {allowed} with a burst of {burst}");
-    }
-}
-
-#[test]
 fn after_a_burst_the_line_never_stands_still() {
     let rules = Rules { release_per_minute: 600, burst: 100, ..rules() };
     let calls = run(&rules, 1_000_000, 180, &mut Rate::full(&rules, 1_000_000));

@@ -18,8 +18,6 @@ use crate::attack::{
     limits::{WINDOW_S, in_force::InForce},
 };
 
-/// The line keeps what it has earned in so many steps, beside a burst, so that a late tick costs nothing.
-const KEPT_STEPS: usize = 2;
 /// Stretches of time begin and end at whole steps of this.
 const STEP_US: Us = 100_000;
 const STEPS_A_SECOND: usize = 10;
@@ -117,8 +115,7 @@ impl Fullness {
             burst = if length == 1 { most[start].burst } else { most[end - 1].burst.max(burst) };
             let rate = most[last_after..end].iter().map(|limits| limits.release_per_minute).max().unwrap_or(0);
             let minute = f64::from(rate);
-            let earned_from = start.saturating_sub(KEPT_STEPS);
-            let bucket = (earned[end] - earned[earned_from]) as f64 / STEPS_A_MINUTE as f64 + f64::from(burst);
+            let bucket = (earned[end] - earned[start]) as f64 / STEPS_A_MINUTE as f64 + f64::from(burst);
             let within_s = length as f64 / STEPS_A_SECOND as f64;
             fullness.any.or_fuller(Fullest { called, allowed: bucket.min(minute), within_s });
             fullness.minute.or_fuller(Fullest { called, allowed: minute, within_s });

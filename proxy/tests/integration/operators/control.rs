@@ -1,6 +1,9 @@
 //! What operators set while the line runs.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
@@ -8,7 +11,7 @@ use super::{Operator, ask, scene, token};
 use crate::{
     servers::Server,
     support::{
-        Fleet, Request, Response, fleet,
+        Connection, Fleet, Request, Response, SOON, fleet,
         scene::{FAST, Scene},
         until,
     },
@@ -137,6 +140,51 @@ async fn what_is_set_ends_by_itself_and_outlives_a_restart() {
     assert_eq!(rate(&scene).await, 77);
     set(&Operator::new(&scene.node, "manager", &[]), &json!({ "for": "1s" })).await;
     until("it has ended", async || (rate(&scene).await == 6_000).then_some(())).await;
+}
+
+/// Rate, burst and seats of one change, all of them or none; and what is in force has been asked for on record.
+#[tokio::test]
+async fn a_change_whose_node_is_killed_in_its_midst_is_made_or_not_and_never_half() {
+    let mut scene = scene().await;
+    let bearer = token(&scene.node, "manager", &[]);
+    let log = scene.node.folder.path().join("state/audit.jsonl");
+    let records = || fs::read_to_string(&log).map_or(0, |text| text.lines().count());
+    let limits = |of: &Value| json!([of["release_per_minute"], of["burst"], of["max_active"]]);
+    let viewed = Operator { node: &scene.node, bearer: bearer.clone() }.get(QUEUE).await.json();
+    let (mut in_force, mut made) = (limits(&viewed["data"]["effective"]), 0);
+    for round in 1..=12_u64 {
+        let operator = Operator { node: &scene.node, bearer: bearer.clone() };
+        let body = json!({ "release_per_minute": 1_000 + round, "burst": 100 + round, "max_active": 10 + round });
+        let api = scene.node.api.unwrap();
+        let change = Request::new("PATCH", &format!("{QUEUE}/override"))
+            .host(&format!("localhost:{}", api.port()))
+            .header("If-Match", tag(&operator).await)
+            .header("Authorization", format!("Bearer {bearer}"))
+            .body("application/json", body.to_string());
+        let recorded = records();
+        let mut connection = Connection::open(api).await;
+        connection.send(change.bytes()).await;
+        // As soon as it is sent; once it is on record that it is asked for; once it is answered.
+        let moment = round % 3;
+        if moment == 1 {
+            let begun = Instant::now();
+            while records() == recorded && begun.elapsed() < SOON {
+                tokio::task::yield_now().await;
+            }
+        }
+        let answered = moment == 2 && connection.response("PATCH").await.status == 200;
+        scene.node.kill();
+        scene.node.start().await;
+        let operator = Operator { node: &scene.node, bearer: bearer.clone() };
+        let now = limits(&operator.get(QUEUE).await.json()["data"]["effective"]);
+        let is_made = now == limits(&body);
+        assert!(is_made || now == in_force, "round {round}: {now}, neither {body} nor {in_force}");
+        assert!(is_made || !answered, "round {round}: it was answered as made");
+        assert!(!is_made || records() > recorded, "round {round}: it was made without a record");
+        made += u64::from(is_made);
+        in_force = now;
+    }
+    assert!(made >= 4, "each that was answered: {made}");
 }
 
 /// A change through one node holds at every other within a second, in a line where no visitor asks.

@@ -189,7 +189,7 @@ local function sync()
 
   -- Whoever comes first in a tick does the calling; while nobody has to stand, everybody does. A node that was cut off
   -- may be so still, and hear nothing of whom it calls.
-  local tick = away_since == 0 and (s.standing == 0 or s.now >= s.ticked + floor(rules.tick * 4 / 5))
+  local tick = away_since == 0 and (s.standing == 0 or s.now >= s.ticked + rules.tick)
   local settled, settled_count = settle()
   local runs = arrive(settled_count)
   local asks, entering = {}, {}

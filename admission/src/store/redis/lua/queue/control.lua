@@ -19,7 +19,7 @@ local function govern()
   rules.max_waiting = set('set_waiting') or file.max_waiting
   rules.mode = set('set_mode') and s.set_mode - 1 or file.mode
   local earned_ms = floor(rules.burst * C.CREDIT / max(rules.rate, 1))
-  rules.tick = min(max(floor(earned_ms / 2), C.TICK_MS_MIN), C.TICK_MS_MAX)
+  rules.tick = floor(min(max(floor(earned_ms / 2), C.TICK_MS_MIN), C.TICK_MS_MAX) * 4 / 5)
 end
 
 local function rarely(name)

@@ -56,14 +56,14 @@ local function allowed()
     s.last_slot, s.last_count = window[n - 1] or 0, window[n] or 0
   end
   local room = max(rules.rate - calls, 0)
-  local cap = rules.burst * C.CREDIT + rules.rate * 2 * rules.tick
+  local cap = rules.burst * C.CREDIT
   local gone_ms = max(s.now - s.filled, 0)
   s.filled = max(s.filled, s.now)
   if gone_ms > 0 and s.credit < cap then
     s.credit = s.credit + sustainable(window, room) * gone_ms
   end
   s.credit = min(s.credit, cap)
-  return min(floor(s.credit / C.CREDIT), room, rules.burst), calls
+  return min(floor(s.credit / C.CREDIT), room), calls
 end
 
 -- When the minute has room again, if its calls are used up; else 0.
