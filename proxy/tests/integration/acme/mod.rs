@@ -6,7 +6,7 @@ mod fleet;
 use self::authority::{Manners, Pebble, tenant};
 use crate::{
     servers::Reserved,
-    support::{Connection, HOST, Node, Origin, Request, Setup, Tenant, TlsClient, tls::presented, until_within},
+    support::{Connection, HOST, Node, Origin, Request, Setup, Tenant, TlsClient, tls::presented, until, until_within},
 };
 
 /// How long it may take from an order to the handshake, on a machine that is busy with other tests.
@@ -111,10 +111,13 @@ async fn a_host_that_cannot_be_proven_is_refused_counted_and_left_alone() {
     node.until_metrics("the order has failed", |m| m.sum("acme_orders_total", &[("outcome", "failed")]) == 1.0).await;
     let refused = pebble.client().await.connect(node.https(), HOST).await.unwrap_err();
     assert!(refused.to_string().contains("UnrecognisedName"), "{refused}");
+    // The client hears of it first; it is counted, and then logged.
+    let is_logged = || node.log().contains("has not been issued yet");
+    until("the log says why", async || is_logged().then_some(())).await;
     let metrics = node.metrics().await;
     assert_eq!(metrics.sum("tls_handshakes_total", &[("outcome", "not_issued")]), 1.0);
     assert_eq!(metrics.sum("certificates_missing", &[("tenant", "shop")]), 1.0);
-    assert!(node.log().contains("ACME: no certificate") && node.log().contains("has not been issued yet"));
+    assert!(node.log().contains("ACME: no certificate"));
     // Nothing but HTTPS waits for it.
     assert_eq!(node.admin("/health/ready").await.status, 200);
     assert!(node.ask(&Request::navigation("/")).await.is_from_origin(), "no redirect to what is not there");
