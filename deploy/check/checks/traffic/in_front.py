@@ -126,7 +126,16 @@ def haproxy():
         (folder / "haproxy.cfg").write_text(text)
         stack.enter_context(process("haproxy", "-db", "-f", folder / "haproxy.cfg", log=folder / "log"))
         until(lambda: (folder / "log").read_text(), lambda: listens(port), 10)
+        # It holds those that lead nowhere for up until it has looked at them.
+        until(lambda: (folder / "log").read_text(), lambda: all(status(port) != 503 for _ in range(9)), 20)
         judged(port, "http")
+
+
+def status(port):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    with contextlib.closing(connection):
+        connection.request("GET", "/", headers={"Host": "shop.example.com"})
+        return connection.getresponse().status
 
 
 CHECKS = [nginx, haproxy]
