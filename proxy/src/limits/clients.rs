@@ -1,4 +1,4 @@
-//! Who one client is, and how many connections it has.
+//! Who one client is, how many connections it has, and how many of them shake hands.
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
@@ -34,6 +34,7 @@ impl Prefixes {
 /// The connections of each client.
 pub(crate) struct ClientConnections {
     counted: Inflight,
+    shaking: Inflight,
     max: isize,
     /// This machine has no bound unless it was written: what comes from it is a proxy or a tunnel.
     spares_loopback: bool,
@@ -53,6 +54,14 @@ pub(crate) struct OneOf {
     _guard: Option<Guard>,
 }
 
+/// One of a client's handshakes, for as long as it is under way.
+#[derive(Debug)]
+pub(crate) struct ShakingOf {
+    /// How many the client has, this one among them; 0: it has no bound.
+    pub(crate) count: usize,
+    _guard: Option<Guard>,
+}
+
 impl ClientConnections {
     pub(crate) fn new(limits: &NodeLimits, connections_max: usize, trusted: Arc<[IpNet]>) -> Self {
         let quarter = (connections_max / 4).max(1);
@@ -60,6 +69,7 @@ impl ClientConnections {
         let max = written.map_or(quarter, |max| max.get() as usize);
         Self {
             counted: Inflight::new(),
+            shaking: Inflight::new(),
             max: isize::try_from(max).unwrap_or(isize::MAX),
             spares_loopback: written.is_none(),
             prefixes: Prefixes::of(limits),
@@ -69,14 +79,25 @@ impl ClientConnections {
 
     /// Counts a connection; `None`: its client has as many as it may.
     pub(crate) fn take(&self, address: IpAddr) -> Option<OneOf> {
+        let Some(client) = self.bounded(address) else { return Some(OneOf { _guard: None }) };
+        let (guard, count) = self.counted.incr(client, 1);
+        (count <= self.max).then_some(OneOf { _guard: Some(guard) })
+    }
+
+    /// Counts a handshake.
+    pub(crate) fn shakes(&self, address: IpAddr) -> ShakingOf {
+        let Some(client) = self.bounded(address) else { return ShakingOf { count: 0, _guard: None } };
+        let (guard, count) = self.shaking.incr(client, 1);
+        ShakingOf { count: usize::try_from(count).unwrap_or(0), _guard: Some(guard) }
+    }
+
+    /// The client of an address; `None`: it has no bound.
+    fn bounded(&self, address: IpAddr) -> Option<Network> {
         let address = address.to_canonical();
         let spared = self.spares_loopback && address.is_loopback();
         // A proxy carries the connections of many.
-        if spared || self.trusted.iter().any(|net| net.contains(&address)) {
-            return Some(OneOf { _guard: None });
-        }
-        let (guard, count) = self.counted.incr(self.prefixes.network(address), 1);
-        (count <= self.max).then_some(OneOf { _guard: Some(guard) })
+        let is_proxy = || self.trusted.iter().any(|net| net.contains(&address));
+        (!spared && !is_proxy()).then(|| self.prefixes.network(address))
     }
 }
 

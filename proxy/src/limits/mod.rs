@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | `connections_max` of the node | places | the idlest connection goes ([`idlest`](crate::transport)); if there is none, the newcomer |
 //! | `connections_per_client_max` | a client's connections, behind PROXY, before TLS | the newcomer is closed |
+//! | a quarter of the places for handshakes, once half of them are taken | a client's handshakes under way | the newcomer is closed |
 //! | `connections_max` of a tenant | connections whose first request is for it | that request gets 503 |
 //! | `requests_max` of a tenant | requests at its gates and origins, no polls | 503 |
 //! | `requests_per_client` | requests that would be forwarded | 429 |

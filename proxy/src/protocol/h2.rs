@@ -166,7 +166,6 @@ impl Driver {
                 }
                 let Some(parts) = shared.rest.take_back(connection) else { return };
                 let Some(stream) = driver.rest(parts, &shared, &excess, &life).await else { return };
-                life.in_a_row = 0;
                 begun = begin(stream, &shared);
             }
         }

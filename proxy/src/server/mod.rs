@@ -109,6 +109,8 @@ impl Server {
         };
         let trusted_proxies: Arc<[ipnet::IpNet]> = self.settings.trusted_proxies.clone().into();
         let connections_max = self.settings.connections_max;
+        // A quarter: clients that only shake hands cannot keep out those that hold a connection already.
+        let handshakes_max = (connections_max / 4 / threads).max(HANDSHAKES_MIN);
         let shared = worker::Shared {
             node: self.node.clone(),
             clients: Arc::new(ClientConnections::new(&self.limits, connections_max, trusted_proxies.clone())),
@@ -116,8 +118,8 @@ impl Server {
             traceparent: self.settings.traceparent,
             trusted_proxies,
             handshake_timeout: self.tls.handshake_timeout,
-            // A quarter: whoever holds a connection already cannot be kept out by those who only shake hands.
-            handshakes_max: (connections_max / 4 / threads).max(HANDSHAKES_MIN),
+            handshakes_max,
+            client_handshakes_max: handshakes_max * threads / 4,
             requests_max: self.settings.requests_max,
             https_port: self.https_port()?,
             shutdown: shutdown.clone(),

@@ -72,6 +72,8 @@ pub(super) struct Shared {
     pub(super) handshake_timeout: Duration,
     /// TLS handshakes under way, of each worker.
     pub(super) handshakes_max: usize,
+    /// Of one client, over all workers, once they are scarce.
+    pub(super) client_handshakes_max: usize,
     /// Requests under way, of all workers.
     pub(super) requests_max: usize,
     /// Where HTTPS is spoken, if it is.
@@ -96,9 +98,11 @@ impl Worker {
         std::thread::Builder::new().name(format!("proxy-{index}")).spawn(move || {
             runtime.block_on(async {
                 let Shared { node, trusted_proxies, requests_max, https_port, shutdown, .. } = shared;
-                let Shared { handshake_timeout, handshakes_max, clients, prefixes, traceparent, .. } = shared;
+                let Shared { handshake_timeout, handshakes_max, client_handshakes_max, .. } = shared;
+                let Shared { clients, prefixes, traceparent, .. } = shared;
                 let log = node.access_log.lane();
-                let handshakes = Handshakes::new(handshakes_max, node.metrics.handshakes.clone());
+                let handshakes =
+                    Handshakes::new(handshakes_max, client_handshakes_max, node.metrics.handshakes.clone());
                 let service = Service { node, trusted_proxies, prefixes, traceparent, requests_max, https_port, log };
                 // A watch of the worker's own: connections look at it all the time, and share no lock with other workers.
                 let (closing, watch) = watch::channel(false);
@@ -231,7 +235,7 @@ impl Floor {
         let cuts = metrics.connections_cut.clone();
         let (socket, tls) = match speaks.scheme {
             Scheme::Http => (Socket::plain(tcp, cuts), None),
-            Scheme::Https => match self.shake(tcp, deadline, &spot).await {
+            Scheme::Https => match self.shake(tcp, client, deadline, &spot).await {
                 Some((stream, tls)) => (Socket::encrypted(stream, cuts), Some(tls)),
                 None => return,
             },
@@ -276,16 +280,18 @@ impl Floor {
     fn shake<'a>(
         &'a self,
         tcp: TcpStream,
+        client: IpAddr,
         deadline: Instant,
         spot: &'a Spot,
     ) -> Pin<Box<impl Future<Output = Option<Shaken>> + 'a>> {
         let node = &self.driver.service.node;
         let choose = |hello: &ClientHello<'_>| node.routes().certificates().choose(hello);
         Box::pin(async move {
+            let shaking = self.clients.shakes(client);
             select! {
                 biased;
                 () = spot.gone() => None,
-                shaken = self.handshakes.shake(tcp, deadline, choose) => shaken,
+                shaken = self.handshakes.shake(tcp, shaking.count, deadline, choose) => shaken,
             }
         })
     }

@@ -31,6 +31,9 @@ const SEND_BUFFER_BYTES: usize = 16 << 10;
 pub(crate) struct Handshakes {
     turns: Semaphore,
     places: Semaphore,
+    /// Once fewer places than this are free, a client may have so many handshakes under way, over all workers.
+    scarce: usize,
+    client_max: usize,
     counts: HandshakeCounts,
 }
 
@@ -72,20 +75,23 @@ pub(crate) struct Encrypted {
 }
 
 impl Handshakes {
-    /// At most `max` of them under way.
-    pub(crate) fn new(max: usize, counts: HandshakeCounts) -> Self {
-        Self { turns: Semaphore::new(1), places: Semaphore::new(max), counts }
+    /// At most `max` of them under way; of one client `client_max`, over all workers, once half of the places are taken.
+    pub(crate) fn new(max: usize, client_max: usize, counts: HandshakeCounts) -> Self {
+        Self { turns: Semaphore::new(1), places: Semaphore::new(max), scarce: max / 2, client_max, counts }
     }
 
-    /// Shakes hands with a client, or lets it go; what was the matter is counted. `choose` is asked once, and finds no
-    /// certificate for a host that is not served here.
+    /// Shakes hands with a client, or lets it go; what was the matter is counted. `of_client`: how many handshakes the
+    /// client has under way, this one among them. `choose` is asked once, and finds no certificate for a host that is not
+    /// served here.
     pub(crate) async fn shake(
         &self,
         tcp: TcpStream,
+        of_client: usize,
         deadline: Instant,
         choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Result<Arc<Presented>, Missing>,
     ) -> Option<Shaken> {
-        let Ok(_place) = self.places.try_acquire() else {
+        let has_its_share = of_client > self.client_max && self.places.available_permits() < self.scarce;
+        let Some(_place) = self.places.try_acquire().ok().filter(|_| !has_its_share) else {
             self.counts.refused.inc();
             return None;
         };

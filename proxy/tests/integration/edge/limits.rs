@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+
 use crate::support::{
-    Connection, HOST, Protocol, Request, Scene, Setup, Tenant, client::on_every_protocol, scene::FAST, until,
+    Connection, HOST, Protocol, Request, Scene, Setup, Tenant, client::on_every_protocol, metrics::Metrics,
+    scene::FAST, until,
 };
 
 async fn limited(protocol: Protocol, queue: &str, limits: &str) -> Scene {
@@ -72,6 +75,36 @@ async fn a_client_has_so_many_connections_and_another_has_its_own() {
     assert_eq!(reached(&scene, "connections_per_client_max").await, 1.0);
     held.pop();
     until("a place is free again", async || from("192.0.2.1").await).await;
+}
+
+/// As many connections as there are places for handshakes, none of which goes on with its own.
+#[tokio::test]
+async fn a_client_that_finishes_no_handshake_keeps_no_other_client_out() {
+    const PLACES: usize = 64;
+    let prepare = |setup: Setup| {
+        let lines = "trusted_proxies = [\"127.0.0.0/8\"]\nproxy_protocol = [\"127.0.0.1:0\"]";
+        setup.server(&format!("{lines}\nconnections_max = {}\nthreads = 1", PLACES * 4))
+    };
+    let scene = Scene::speaking(Protocol::Http1Tls, |shop| shop.queue("shop", FAST), prepare).await;
+    let from = async |address: &str| {
+        let mut tcp = TcpStream::connect(scene.node.https()).await.unwrap();
+        tcp.write_all(format!("PROXY TCP4 {address} 198.51.100.1 1 2\r\n").as_bytes()).await.unwrap();
+        tcp
+    };
+    let mut silent = Vec::new();
+    for _ in 0..PLACES {
+        silent.push(from("192.0.2.1").await);
+    }
+    let refused = [("outcome", "refused")];
+    let all_came = |metrics: &Metrics| {
+        metrics.sum("connections", &[]) + metrics.sum("tls_handshakes_total", &refused) == PLACES as f64
+    };
+    scene.node.until_metrics("all have come", all_came).await;
+    let tcp = from("192.0.2.2").await;
+    let mut another = Connection::over(scene.tls().over(tcp, HOST).await.unwrap());
+    assert!(another.ask(&Request::navigation("/")).await.is_from_origin());
+    // While there is room, a client has all of it that it wants: half.
+    assert_eq!(scene.node.metrics().await.sum("tls_handshakes_total", &refused), 31.0);
 }
 
 async fn a_tenant_has_so_many_requests_under_way_and_another_is_served(protocol: Protocol) {
