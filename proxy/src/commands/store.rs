@@ -2,6 +2,7 @@
 
 mod archive;
 pub(super) mod backup;
+mod dir;
 pub(super) mod restore;
 mod show;
 

@@ -7,14 +7,16 @@
 use std::{
     collections::BTreeSet,
     ffi::OsStr,
-    fs::{self, File},
     io,
     path::{Path, PathBuf},
 };
 
 use sluice_admission::store::{LOCK, RESTORED};
 
-use super::archive::{List, Writer};
+use super::{
+    archive::{List, Writer},
+    dir::{Dir, at},
+};
 use crate::{
     commands::{Failed, console::say},
     sinks::time::now_ms,
@@ -62,29 +64,32 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
 
 /// Writes an archive of a config directory and a state directory.
 fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
+    let in_config = |error: io::Error| at(config, &error);
+    let in_state = |error: io::Error| at(state, &error);
+    let configured = Dir::of_administrator(config).map_err(in_config)?;
+    let kept = Dir::of_node(state).map_err(in_state)?;
     let mut archive = Writer::begin(to, now_ms())?;
-    for path in files(config, 1, true)? {
-        let name = inside(config, &path)?;
+    for name in configured.files().map_err(in_config)? {
         if name == "sluice.toml" || (name.starts_with("tenants/") && name.ends_with(".toml")) {
-            archive.add(&format!("config/{name}"), File::open(&path).map_err(|error| at(&path, &error))?)?;
+            archive.add(&format!("config/{name}"), configured.read(&name).map_err(in_config)?)?;
         }
     }
     let mut added = Vec::new();
     for reading in 1.. {
         let mut vanished = false;
-        for path in files(state, 1, false)? {
-            let name = inside(state, &path)?;
-            let is_unfinished = path.extension().and_then(OsStr::to_str).is_some_and(|end| UNFINISHED.contains(&end));
+        for name in kept.files().map_err(in_state)? {
+            let end = Path::new(&name).extension().and_then(OsStr::to_str);
+            let is_unfinished = end.is_some_and(|end| UNFINISHED.contains(&end));
             if is_unfinished || LEFT_OUT.contains(&&*name) || name.starts_with(ASIDE) || added.contains(&name) {
                 continue;
             }
-            match File::open(&path) {
+            match kept.read(&name) {
                 Ok(file) => {
                     archive.add(&format!("state/{name}"), file)?;
                     added.push(name);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => vanished = true,
-                Err(error) => return Err(at(&path, &error)),
+                Err(error) => return Err(in_state(error)),
             }
         }
         if !vanished {
@@ -95,37 +100,6 @@ fn write(config: &Path, state: &Path, to: &Path) -> io::Result<List> {
         }
     }
     archive.end()
-}
-
-/// An error that says of which file.
-fn at(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
-}
-
-/// Regular files of a directory and of those in it, `depth` deep, in the order of their names. None if it is not there. A
-/// mounted config is made of links; a state directory belongs to a user whose links are not followed.
-pub(super) fn files(dir: &Path, depth: usize, links: bool) -> io::Result<Vec<PathBuf>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(|error| at(dir, &error))?,
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        match fs::symlink_metadata(&path) {
-            Ok(about) if about.is_dir() && depth > 0 => files.append(&mut self::files(&path, depth - 1, links)?),
-            Ok(about) if about.is_file() || (links && path.is_file()) => files.push(path),
-            _ => {}
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-/// A file's path inside a directory.
-fn inside(dir: &Path, path: &Path) -> io::Result<String> {
-    let name = path.strip_prefix(dir).ok().and_then(Path::to_str);
-    name.map(str::to_owned).ok_or_else(|| io::Error::other(format!("{}: its name is no text", path.display())))
 }
 
 /// The lines of which something is in an archive.
@@ -143,6 +117,8 @@ pub(super) fn line_of(name: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use std::fs;
 
     use super::*;
     use crate::commands::store::archive::verify;

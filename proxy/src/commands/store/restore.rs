@@ -7,18 +7,17 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File, OpenOptions},
-    io::{self, Read},
-    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown, lchown},
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use sluice_admission::store::{Embedded, RESTORED};
+use sluice_admission::store::RESTORED;
 
 use super::{
     archive::{self, List},
     backup::{ASIDE, line_of, lines_in},
+    dir::Dir,
 };
 use crate::{
     admin::{access::void, audit},
@@ -73,38 +72,50 @@ pub(in crate::commands) fn run(options: &Options) -> Result<(), Failed> {
             (crate::commands::load(&options.config)?, false)
         }
     };
-    let state = State { dir: config.store.state_dir(), all: options.only.is_empty(), lines: &lines };
-    let named = |error: io::Error| Failed::Because(format!("{}: {error}", state.dir.display()));
-    let stale = state.stale(&list).map_err(named)?;
-    if !stale.is_empty() && !options.replace {
-        let names = stale.iter().filter_map(|path| path.strip_prefix(state.dir).ok()?.to_str());
-        let names = names.collect::<Vec<_>>().join(", ");
+    let path = config.store.state_dir();
+    let named = |error: io::Error| {
+        let denied = error.kind() == io::ErrorKind::PermissionDenied;
+        let remedy = if denied { "; run this as root, or as the owner of the state directory" } else { "" };
+        Failed::Because(format!("{}: {error}{remedy}", path.display()))
+    };
+    let there = match Dir::of_node(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        opened => Some(opened.map_err(named)?),
+    };
+    let all = options.only.is_empty();
+    let plan = Plan::new(&list, &lines, all, there.as_ref()).map_err(named)?;
+    if !plan.stale.is_empty() && !options.replace {
+        let names = plan.stale.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         let text = format!(
             "{}: {names} would be replaced, which may be newer than the backup; --replace moves it aside",
-            state.dir.display()
+            path.display()
         );
         return Err(Failed::Because(text));
     }
-    let completes = has_config && options.only.is_empty();
+    let completes = has_config && all;
     if options.dry_run {
         if completes {
             configure(options, &list)?;
         }
-        state.names(&list).for_each(|name| say(format_args!("would write {}", state.dir.join(name).display())));
+        plan.files.iter().for_each(|name| say(format_args!("would write {}", path.join(name).display())));
         return Ok(());
     }
+    let dir = match there {
+        Some(dir) => dir,
+        None => fs::create_dir_all(path).and_then(|()| Dir::of_node(path)).map_err(named)?,
+    };
     // For as long as it is held, no node can be started on it.
-    let _held = Embedded::open(state.dir).map_err(named)?;
-    if let Some(aside) = state.move_aside(&stale).map_err(named)? {
-        say(format_args!("What was there is in {}", aside.display()));
+    let _held = dir.lock().map_err(named)?;
+    if let Some(aside) = plan.move_aside(&dir).map_err(named)? {
+        say(format_args!("What was there is in {}", path.join(aside).display()));
     }
-    state.write(&options.from, &list).map_err(named)?;
+    plan.write(&dir, &options.from).map_err(named)?;
     if completes {
         configure(options, &list)?;
     }
     say(format_args!(
         "{}: restored. Start the node: visitors who return keep their places, and the lines go on 2 s after.",
-        state.dir.display()
+        path.display()
     ));
     Ok(())
 }
@@ -150,8 +161,8 @@ fn configure(options: &Options, list: &List) -> Result<(), Failed> {
                 if options.dry_run {
                     return Ok(());
                 }
-                fs::create_dir_all(path.parent().unwrap_or(&options.config))?;
-                put(&path, content, 0o644, None)
+                fs::create_dir_all(&options.config)?;
+                Dir::of_administrator(&options.config)?.put(name, content, 0o644)
             }
             Err(error) => Err(error),
         }
@@ -159,112 +170,63 @@ fn configure(options: &Options, list: &List) -> Result<(), Failed> {
     each.map_err(named)
 }
 
-/// Where the state goes, and what of it is wanted.
-struct State<'a> {
-    dir: &'a Path,
-    /// What is no line's as well.
-    all: bool,
-    lines: &'a BTreeSet<&'a str>,
+/// What is done in the state directory.
+struct Plan<'a> {
+    /// Files of the archive that are wanted.
+    files: BTreeSet<&'a str>,
+    /// Files that must go from the directory: those whose names come, and others of the lines that come, as a line's journals
+    /// are numbered.
+    stale: BTreeSet<String>,
 }
 
-impl State<'_> {
-    fn wants(&self, name: &str) -> bool {
+impl<'a> Plan<'a> {
+    /// Compares the archive with the directory, if that is there.
+    ///
+    /// # Errors
+    /// If one of these names belongs to a link, or to something else that is no file.
+    fn new(list: &'a List, lines: &BTreeSet<&str>, all: bool, dir: Option<&Dir>) -> io::Result<Self> {
+        let of_lines = |name: &str| line_of(name).map(|line| lines.contains(line));
         // One that is there knows more of what has been revoked.
-        let is_known_better = name == void::FILE && self.dir.join(name).exists();
-        line_of(name).map_or(self.all && !is_known_better, |line| self.lines.contains(line))
-    }
-
-    /// Files of the archive that are wanted.
-    fn names<'l>(&self, list: &'l List) -> impl Iterator<Item = &'l str> {
-        list.files.keys().filter_map(|name| name.strip_prefix("state/")).filter(|name| self.wants(name))
-    }
-
-    /// What must go from the directory: files of the names that come, and others of the lines that come, as a line's
-    /// journals are numbered.
-    fn stale(&self, list: &List) -> io::Result<Vec<PathBuf>> {
-        let files = super::backup::files(self.dir, 0, false)?;
-        let belongs = |path: &PathBuf| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let knows_better = dir.map_or(Ok(false), |dir| dir.is_file(void::FILE))?;
+        let wants = |name: &&str| of_lines(name).unwrap_or(all && !(knows_better && *name == void::FILE));
+        let files = list.files.keys().filter_map(|name| name.strip_prefix("state/")).filter(wants);
+        let files: BTreeSet<&str> = files.collect();
+        let mut stale = BTreeSet::new();
+        if let Some(dir) = dir {
             // A log that has been rolled since does not follow the one that comes.
-            let is_log = self.all && list.files.contains_key(&format!("state/{}", audit::FILE)) && audit::is_log(name);
-            is_log || line_of(name).is_some_and(|line| self.lines.contains(line))
-        };
-        let mut stale: Vec<_> = files.into_iter().filter(belongs).collect();
-        stale.extend(self.names(list).map(|name| self.dir.join(name)).filter(|path| path.exists()));
-        stale.sort();
-        stale.dedup();
-        Ok(stale)
+            let rolls = files.contains(audit::FILE);
+            let belongs = |name: &String| of_lines(name).unwrap_or(rolls && audit::is_log(name));
+            let there = dir.names()?.into_iter().filter(belongs);
+            for name in there.chain(files.iter().map(|name| (*name).to_owned())) {
+                if dir.is_file(&name)? {
+                    stale.insert(name);
+                }
+            }
+            // Replaced in any case.
+            dir.is_file(RESTORED)?;
+        }
+        Ok(Self { files, stale })
     }
 
-    fn move_aside(&self, stale: &[PathBuf]) -> io::Result<Option<PathBuf>> {
-        if stale.is_empty() {
+    /// Returns where to.
+    fn move_aside(&self, dir: &Dir) -> io::Result<Option<String>> {
+        if self.stale.is_empty() {
             return Ok(None);
         }
         let aside = format!("{ASIDE}{}", now_ms());
-        let owner = self.owner()?;
-        for path in stale {
-            let name = Path::new(&aside).join(path.strip_prefix(self.dir).unwrap_or(path));
-            self.folders_of(&name, owner)?;
-            fs::rename(path, self.dir.join(name))?;
+        for name in &self.stale {
+            dir.rename(name, &format!("{aside}/{name}"))?;
         }
-        Ok(Some(self.dir.join(aside)))
+        Ok(Some(aside))
     }
 
-    fn write(&self, from: &Path, list: &List) -> io::Result<()> {
-        let owner = self.owner()?;
+    fn write(&self, dir: &Dir, from: &Path) -> io::Result<()> {
         // First: a line that is there without it would be taken for the newest.
-        put(&self.dir.join(RESTORED), &mut now_ms().to_string().as_bytes(), 0o600, Some(owner))?;
-        // Asked before it is there.
-        let wanted: BTreeSet<String> = self.names(list).map(str::to_owned).collect();
+        dir.put(RESTORED, &mut now_ms().to_string().as_bytes(), 0o600)?;
         archive::each(from, |name, content| match name.strip_prefix("state/") {
-            Some(name) if wanted.contains(name) => {
-                self.folders_of(Path::new(name), owner)?;
-                put(&self.dir.join(name), content, 0o600, Some(owner))
-            }
+            Some(name) if self.files.contains(name) => dir.put(name, content, 0o600),
             _ => Ok(()),
         })?;
-        File::open(self.dir)?.sync_all()
+        dir.sync()
     }
-
-    /// To whom the directory belongs: a backup is put back by the administrator, and the node runs as another user.
-    fn owner(&self) -> io::Result<(u32, u32)> {
-        let owner = fs::metadata(self.dir)?;
-        Ok((owner.uid(), owner.gid()))
-    }
-
-    /// Makes the folders in the directory that this file is in. One that is there and leads elsewhere is an error: the directory
-    /// belongs to a user who may do less than the administrator.
-    fn folders_of(&self, name: &Path, (uid, gid): (u32, u32)) -> io::Result<()> {
-        let mut folder = self.dir.to_owned();
-        for part in name.parent().into_iter().flat_map(Path::components) {
-            folder.push(part);
-            match fs::symlink_metadata(&folder) {
-                Ok(about) if about.is_dir() => {}
-                Ok(_) => return Err(io::Error::other(format!("{}: is no folder", folder.display()))),
-                Err(_) => {
-                    fs::create_dir(&folder)?;
-                    lchown(&folder, Some(uid), Some(gid))?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Writes a file that has its name, and its owner, once it is whole and on the disk. Its folder is there.
-fn put(path: &Path, content: &mut dyn Read, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    let mut draft = path.to_owned().into_os_string();
-    draft.push(".draft");
-    // Made anew: one that is there may be a link.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&draft)?;
-    io::copy(content, &mut file)?;
-    if let Some((uid, gid)) = owner {
-        fchown(&file, Some(uid), Some(gid))?;
-    }
-    file.sync_all()?;
-    fs::rename(draft, path)
 }

@@ -2,10 +2,12 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, chown},
+    os::unix::fs::{MetadataExt as _, chown, symlink},
     path::PathBuf,
     process::Output,
 };
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::{
     servers::Server,
@@ -235,4 +237,57 @@ async fn what_an_administrator_restores_belongs_to_the_owner_of_the_state_direct
         let about = fs::symlink_metadata(&path).unwrap();
         assert_eq!((about.uid(), about.gid()), (OWNER, OWNER), "{}", path.display());
     }
+}
+
+/// The state directory belongs to the user of the node, and whoever restores it may be root.
+#[tokio::test]
+async fn a_restore_refuses_links_and_fifos_under_the_names_that_it_needs_and_touches_nothing_outside() {
+    let mut scene = Scene::set_up(|shop| shop.queue("shop", FAST), Setup::keeps_ports).await;
+    scene.visitor("a").await.walk_in().await;
+    let state = state(&scene.node);
+    fs::create_dir_all(state.join("history")).unwrap();
+    fs::write(state.join("history/other.json"), "{}").unwrap();
+    let backup = back_up(&scene.node);
+    scene.node.kill();
+    let outside = scene.node.folder.path().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("file"), "outside").unwrap();
+
+    let is_refused = |name: &str| {
+        let done = run(&scene.node, &["restore", "--from", &backup, "--replace"]);
+        let said = text(&done);
+        assert_eq!(done.status.code(), Some(1), "{name}: {said}");
+        assert!(said.contains(&format!("{name}: it is a link, or no ")), "{name}: {said}");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "{name}: nothing is written outside");
+        assert_eq!(fs::read_to_string(outside.join("file")).unwrap(), "outside", "{name}");
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "{name}: nothing is written at all");
+    };
+    let links = [
+        ("lock", "file"),
+        ("lock", "new"),
+        ("restored", "file"),
+        ("void.json", "file"),
+        ("shop.shop.1.journal", "file"),
+        ("shop.shop.9.journal", "new"),
+        ("history", ""),
+    ];
+    for (name, to) in links {
+        fs::remove_dir_all(&state).unwrap();
+        fs::create_dir(&state).unwrap();
+        symlink(outside.join(to), state.join(name)).unwrap();
+        is_refused(name);
+    }
+
+    fs::remove_dir_all(&state).unwrap();
+    symlink(&outside, &state).unwrap();
+    is_refused("state");
+
+    fs::remove_file(&state).unwrap();
+    fs::create_dir(&state).unwrap();
+    mknodat(CWD, state.join("lock"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    is_refused("lock");
+
+    fs::remove_file(state.join("lock")).unwrap();
+    restore(&scene.node, &["--from", &backup]);
+    assert!(state.join("history/other.json").exists());
 }
