@@ -13,7 +13,7 @@ use prometheus::{IntCounter, IntCounterVec};
 use rustls::{HandshakeKind, server::Acceptor};
 use tokio::{
     net::TcpStream,
-    sync::Semaphore,
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, timeout_at},
 };
 use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
@@ -25,11 +25,16 @@ use crate::transport::connection::Protocol;
 /// holds no more.
 const SEND_BUFFER_BYTES: usize = 16 << 10;
 
+/// With more handshakes under way than this a client is a crowd: its handshakes wait for one another.
+const CROWD_MIN: usize = 8;
+
 /// A worker's handshakes. A signature takes longer than a hundred polls, so each turn of the worker has room for one:
 /// visitors who wait are answered however many newcomers there are.
 #[derive(Debug)]
 pub(crate) struct Handshakes {
     turns: Semaphore,
+    /// Crowds queue here first, so that only one of their handshakes stands in the queue for turns.
+    crowds: Semaphore,
     places: Semaphore,
     /// Once fewer places than this are free, a client may have so many handshakes under way, over all workers.
     scarce: usize,
@@ -77,7 +82,8 @@ pub(crate) struct Encrypted {
 impl Handshakes {
     /// At most `max` of them under way; of one client `client_max`, over all workers, once half of the places are taken.
     pub(crate) fn new(max: usize, client_max: usize, counts: HandshakeCounts) -> Self {
-        Self { turns: Semaphore::new(1), places: Semaphore::new(max), scarce: max / 2, client_max, counts }
+        let (turns, crowds) = (Semaphore::new(1), Semaphore::new(1));
+        Self { turns, crowds, places: Semaphore::new(max), scarce: max / 2, client_max, counts }
     }
 
     /// Shakes hands with a client, or lets it go; what was the matter is counted. `of_client`: how many handshakes the
@@ -95,7 +101,7 @@ impl Handshakes {
             self.counts.refused.inc();
             return None;
         };
-        match timeout_at(deadline, self.hands(tcp, choose)).await {
+        match timeout_at(deadline, self.hands(tcp, of_client, choose)).await {
             Ok(Ok(encrypted)) => {
                 let resumed = encrypted.0.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
                 if resumed { &self.counts.resumed } else { &self.counts.full }.inc();
@@ -122,9 +128,16 @@ impl Handshakes {
         }
     }
 
+    /// A place to sign. A client with few handshakes under way waits for one handshake of the crowds at most.
+    async fn turn(&self, of_client: usize) -> Turn<'_> {
+        let crowd = if of_client > CROWD_MIN { self.crowds.acquire().await.ok() } else { None };
+        Turn { _turn: self.turns.acquire().await.ok(), _crowd: crowd }
+    }
+
     async fn hands(
         &self,
         tcp: TcpStream,
+        of_client: usize,
         choose: impl FnOnce(&rustls::server::ClientHello<'_>) -> Result<Arc<Presented>, Missing>,
     ) -> Result<Shaken, Failed> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
@@ -143,7 +156,7 @@ impl Handshakes {
         // The first step is the one that signs. A turn is handed on when the worker comes back to its list of what is
         // ready, behind all that was on it.
         let first = {
-            let _turn = self.turns.acquire().await;
+            let _turn = self.turn(of_client).await;
             poll_fn(|cx| Poll::Ready(accept.as_mut().poll(cx))).await
         };
         tokio::task::yield_now().await;
@@ -157,6 +170,12 @@ impl Handshakes {
         };
         Ok((Box::new(stream), Encrypted { presented, protocol }))
     }
+}
+
+/// Held while a handshake signs. Fields are dropped in order: the next of the crowds comes behind all who wait by then.
+struct Turn<'a> {
+    _turn: Option<SemaphorePermit<'a>>,
+    _crowd: Option<SemaphorePermit<'a>>,
 }
 
 enum Failed {
@@ -189,4 +208,52 @@ async fn refuse_name(tcp: &mut TcpStream) -> io::Result<()> {
     const UNRECOGNIZED_NAME: u8 = 112;
     tcp.write_all(&[ALERT, 3, 3, 0, 2, FATAL, UNRECOGNIZED_NAME]).await?;
     tcp.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use prometheus::Opts;
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    fn handshakes() -> Arc<Handshakes> {
+        let counts = IntCounterVec::new(Opts::new("handshakes", "of a test"), &["outcome"]).unwrap();
+        Arc::new(Handshakes::new(1_000, 1_000, HandshakeCounts::new(&counts)))
+    }
+
+    /// Asks for turns for clients with so many handshakes under way, one after the other; the order in which they got them.
+    async fn order(under_way: &[usize]) -> Vec<usize> {
+        let handshakes = handshakes();
+        let signed = Arc::new(Mutex::new(Vec::new()));
+        let busy = handshakes.turn(1).await;
+        let mut tasks = JoinSet::new();
+        for &of_client in under_way {
+            let (handshakes, signed) = (Arc::clone(&handshakes), Arc::clone(&signed));
+            tasks.spawn(async move {
+                let _turn = handshakes.turn(of_client).await;
+                signed.lock().unwrap().push(of_client);
+            });
+            tokio::task::yield_now().await;
+        }
+        drop(busy);
+        tasks.join_all().await;
+        let signed = signed.lock().unwrap();
+        signed.clone()
+    }
+
+    #[tokio::test]
+    async fn a_client_with_few_handshakes_waits_for_one_of_a_crowds_at_most() {
+        let crowd: Vec<usize> = (CROWD_MIN + 1..CROWD_MIN + 101).collect();
+        let signed = order(&[&crowd[..], &[1, 1]].concat()).await;
+        assert_eq!(signed[..4], [crowd[0], 1, 1, crowd[1]]);
+        assert_eq!(signed.len(), crowd.len() + 2, "and all of the crowd get theirs");
+    }
+
+    #[tokio::test]
+    async fn clients_with_few_handshakes_go_in_the_order_in_which_they_came() {
+        assert_eq!(order(&[1, 2, 3, CROWD_MIN]).await, [1, 2, 3, CROWD_MIN]);
+    }
 }
