@@ -1,5 +1,5 @@
-//! Clients that break the protocol, or take nothing of what they asked for, beside others who do neither: what becomes of
-//! the ones, and what the others feel of it.
+//! Clients that break the protocol, take nothing of what they asked for, or ask for all that they can get, beside
+//! others who do nothing of the kind: what becomes of the ones, and what the others feel of it.
 //!
 //! Everything is bounded: how many clients, how many frames, for how long. The clients' threads give way to all others,
 //! so what the others feel is the node's work and not the clients'.
@@ -21,7 +21,7 @@ use tokio::{runtime::Runtime, time::sleep};
 use self::{
     bystander::{Bystanders, Felt},
     judge::Finding,
-    kinds::{control, fields, resets, slow, stalls},
+    kinds::{control, cookieless, fields, greedy, resets, slow, stalls},
     report::Report,
     scene::{Clients, Scene, Under},
 };
@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// Only these floods, with commas between them.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Flood>,
+    /// For `cookieless`: requests that are answered, at least.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    requests: u64,
     /// Writes everything that was found into this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -95,6 +98,10 @@ pub(crate) enum Flood {
     SlowReadersH2,
     /// Handshakes that go on byte by byte.
     SlowHandshakes,
+    /// One client network that takes connections, handshakes, numbers, requests and bodies, at once.
+    GreedyNetwork,
+    /// Pages without cookies while no line stands, and visitors who keep theirs.
+    Cookieless,
 }
 
 /// Floods; an error if something was not as it should be.
@@ -127,11 +134,14 @@ async fn measure(options: &Options, clients: &Runtime) -> Result<Report, Failed>
     let scene = Scene::start(options.server).await?;
     let bystanders = Bystanders::prepare(&scene).await?;
     let mut report = Report::new(options.server);
-    let wanted = |flood: &&Flood| options.only.is_empty() || options.only.contains(flood);
+    let wanted = |flood: &&Flood| {
+        let is_asked_for = options.only.is_empty() || options.only.contains(flood);
+        is_asked_for && flood.is_for(options.server)
+    };
     let mut alone = bystanders.during(sleep(ALONE)).await?.1;
     for &flood in Flood::value_variants().iter().filter(wanted) {
         complain(format_args!("{}", flood.name()));
-        let finding = one(flood, &scene, &bystanders, clients).await;
+        let finding = one(flood, options.requests, &scene, &bystanders, clients).await;
         let mut finding = finding.map_err(|error| format!("{}: {error}", flood.name()))?;
         // Whatever else the machine does is there before or afterwards, too.
         let afterwards = bystanders.during(sleep(ALONE)).await?.1;
@@ -144,11 +154,17 @@ async fn measure(options: &Options, clients: &Runtime) -> Result<Report, Failed>
 }
 
 /// One flood, and what it left behind.
-async fn one(flood: Flood, scene: &Scene, bystanders: &Bystanders, clients: &Runtime) -> Result<Finding, Failed> {
+async fn one(
+    flood: Flood,
+    requests: u64,
+    scene: &Scene,
+    bystanders: &Bystanders,
+    clients: &Runtime,
+) -> Result<Finding, Failed> {
     let counted = scene.counters().await?;
     let before_bytes = scene.server.memory_bytes()?;
     let cpu = scene.server.cpu()?;
-    let running = clients.spawn(flood.run(scene.clients()));
+    let running = clients.spawn(flood.run(scene.clients(requests)));
     let watch = scene.watch(before_bytes);
     let (became, beside) = bystanders.during(running).await?;
     let became = became??;
@@ -178,7 +194,14 @@ impl Flood {
             Self::SlowReadersH1 => slow::readers_h1(clients).await,
             Self::SlowReadersH2 => slow::readers_h2(clients).await,
             Self::SlowHandshakes => slow::handshakes(clients).await,
+            Self::GreedyNetwork => greedy::network(clients).await,
+            Self::Cookieless => cookieless::cookieless(clients).await,
         }
+    }
+
+    /// Whether a server has what is flooded: others have no lines, and none of these bounds.
+    fn is_for(self, server: Under) -> bool {
+        server == Under::Sluice || !matches!(self, Self::GreedyNetwork | Self::Cookieless)
     }
 
     fn name(self) -> String {

@@ -7,6 +7,9 @@ use serde::Serialize;
 /// Outcomes of a handshake that are as they should be.
 const DONE: [&str; 2] = ["full", "resumed"];
 
+/// Counters whose names are reasons enough.
+const NAMES: [&str; 3] = ["connections_cut", "connections_refused", "numbers_delayed"];
+
 /// Counters that have a reason, as `/metrics` writes them: name and labels to value.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -36,6 +39,11 @@ impl Counters {
         self.0.is_empty()
     }
 
+    /// Whether one of them has this reason.
+    pub(super) fn has(&self, wanted: &str) -> bool {
+        self.0.keys().any(|counter| reason(counter) == Some(wanted))
+    }
+
     /// The reasons alone, each with how often.
     pub(super) fn reasons(&self) -> String {
         let mut reasons: BTreeMap<&str, f64> = BTreeMap::new();
@@ -47,15 +55,15 @@ impl Counters {
     }
 }
 
-/// Why a counter has grown: its label, or its name where that says it all.
+/// Why a counter has grown: its label, such as the bound that was reached, or its name where that says it all.
 fn reason(counter: &str) -> Option<&str> {
     let label = |name: &str| counter.split(name).nth(1)?.split('"').next();
     if counter.starts_with("sluice_tls_handshakes_total") {
         return label("outcome=\"").filter(|outcome| !DONE.contains(outcome));
     }
-    label("reason=\"").or_else(|| {
-        let name = counter.strip_prefix("sluice_")?.strip_suffix("_total")?;
-        ["connections_cut", "connections_refused"].contains(&name).then_some(name)
+    label("reason=\"").or_else(|| label("limit=\"")).or_else(|| {
+        let name = counter.split('{').next()?.strip_prefix("sluice_")?.strip_suffix("_total")?;
+        NAMES.contains(&name).then_some(name)
     })
 }
 
@@ -80,5 +88,16 @@ mod tests {
              2\nsluice_connections_cut_total 3\nsluice_requests_total{outcome=\"forwarded\"} 9\n",
         );
         assert_eq!(counters.reasons(), "connections_cut 3, too_slow 2");
+    }
+
+    #[test]
+    fn a_bound_that_was_reached_is_a_reason_and_so_is_a_number_that_was_put_off() {
+        let counters = Counters::parse(
+            "sluice_limits_reached_total{limit=\"body_max\",tenant=\"shop\"} \
+             4\nsluice_numbers_delayed_total{queue=\"shop\",tenant=\"shop\"} \
+             3\nsluice_rule_requests_total{queue=\"shop\",rule=\"free\",tenant=\"shop\"} 9\n",
+        );
+        assert_eq!(counters.reasons(), "body_max 4, numbers_delayed 3");
+        assert!(counters.has("body_max") && counters.has("numbers_delayed") && !counters.has("free"));
     }
 }

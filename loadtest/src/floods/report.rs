@@ -5,7 +5,13 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{judge::Finding, scene::Under};
-use crate::{bench::median, floods::kinds::pour::Became};
+use crate::{
+    bench::median,
+    floods::kinds::{
+        cookieless::{Came, Cookieless},
+        pour::Became,
+    },
+};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -39,6 +45,9 @@ impl Report {
         for finding in &self.findings {
             if let Some(failure) = &finding.beside.first_failure {
                 let _ = writeln!(text, "\nBeside {}, the first failure: {failure}.", finding.flood.name());
+            }
+            if let Some(cookieless) = &finding.became.cookieless {
+                text += &visitors(cookieless);
             }
         }
         text
@@ -85,5 +94,29 @@ fn became(became: &Became) -> String {
     if became.refused > 0 {
         parts.push(format!("{} refused", became.refused));
     }
+    if !became.answers.is_empty() {
+        let answers: Vec<_> = became.answers.iter().map(|(status, count)| format!("{count} × {status}")).collect();
+        parts.push(format!("answered {}", answers.join(", ")));
+    }
+    if let Some(Cookieless { lasted_s, visitors, .. }) = &became.cookieless {
+        let inside: Vec<f64> = visitors.iter().filter_map(|came| came.inside_after_s).collect();
+        let asks = visitors.iter().map(|came| came.asks).max().unwrap_or_default();
+        let longest_s = inside.iter().copied().fold(f64::NAN, f64::max);
+        parts.push(format!("in {lasted_s:.0} s"));
+        parts.push(format!("{} of {} with cookies inside, with {asks} asks at most", inside.len(), visitors.len()));
+        parts.push(format!("after {:.1} s (median) to {longest_s:.1} s", median(inside)));
+    }
     parts.join("; ")
+}
+
+/// What became of each visitor with cookies, as a table.
+fn visitors(cookieless: &Cookieless) -> String {
+    let mut text =
+        "\n| with cookies | asks after the first answer | inside after, s | |\n|--:|--:|--:|---|\n".to_owned();
+    for (nth, Came { asks, inside_after_s, failure }) in cookieless.visitors.iter().enumerate() {
+        let after = inside_after_s.map_or_else(|| "never".to_owned(), |after_s| format!("{after_s:.1}"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "| {} | {asks} | {after} | {} |", nth + 1, failure.as_deref().unwrap_or_default());
+    }
+    text
 }

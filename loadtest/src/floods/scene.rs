@@ -1,5 +1,5 @@
-//! What is flooded: one server with two sites behind it, of which one is flooded and the other one is what the bystanders
-//! come for.
+//! What is flooded: one server with two sites behind it, of which one is flooded and the other one is what the
+//! bystanders come for. What goes against the bounds of one client, or against the line, goes to the bystanders' site.
 
 use std::{
     fs::{self, File},
@@ -17,6 +17,7 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::Serialize;
 use tokio::{
+    runtime::Handle,
     task::JoinHandle,
     time::{interval, sleep, timeout},
 };
@@ -35,7 +36,19 @@ use crate::{
 
 /// The site that is flooded. It has no line before `/`, so everything reaches its origin.
 pub(super) const FLOODED: &str = "flooded.example.com";
-/// Its one answer, in bytes.
+/// A page of the bystanders' site that no queue holds back.
+pub(super) const FREE: &str = "/free";
+/// Visitors that are called in a minute.
+pub(super) const RELEASE_PER_MINUTE: u32 = 6_000;
+/// Seats of the bystanders' site: visits of two minutes fill as many. Whoever walks in without cookies keeps one for
+/// half a minute, which takes 4,000 at most: a burst, and the rate.
+const SEATS: u32 = 2 * RELEASE_PER_MINUTE;
+/// Connections of one client: a quarter of all, which is what any client has but those of this machine.
+pub(super) const CONNECTIONS_PER_CLIENT_MAX: usize = 3_750;
+/// What one client may take of the bystanders' site.
+const LIMITS: &str = "[limits]\nrequests_per_client = { count = 2000, within = \"1m\" }\nnumbers_per_client = { \
+                      count = 100, within = \"10m\" }\nbody_max = \"1MiB\"\n\n";
+/// The one answer of the flooded site, in bytes.
 const BIG_BYTES: usize = 8 << 20;
 /// Memory is looked at so often while a flood goes on.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -63,6 +76,8 @@ pub(super) struct Scene {
     admin: Option<SocketAddr>,
     site: Site,
     flooded: [Way; 2],
+    /// To the bystanders' site, for those who flood that.
+    beside: Way,
     _big: Server,
     _dir: tempfile::TempDir,
 }
@@ -74,6 +89,12 @@ pub(super) struct Clients {
     /// The flooded site, over HTTP/2.
     pub(super) flooded: Target,
     pub(super) flooded_h1: Target,
+    /// The bystanders' site, over HTTP/1.1; every handshake is a full one.
+    pub(super) beside: Target,
+    /// Requests without cookies that are to be answered, at least.
+    pub(super) cookieless: u64,
+    /// Runs what does not give way to others.
+    pub(super) others: Handle,
 }
 
 impl Scene {
@@ -93,15 +114,20 @@ impl Scene {
         server.listens(secure)?;
         let way = |protocol| site.way(FLOODED, protocol, Arc::new(Tickets::at_most(TICKETS_MAX)));
         let flooded = [way(Protocol::Http1Tls)?, way(Protocol::Http2Tls)?];
-        Ok(Self { server: Arc::new(server), secure, admin, site, flooded, _big: big, _dir: dir })
+        let beside = site.way(HOST, Protocol::Http1Tls, Arc::new(Tickets::at_most(0)))?;
+        Ok(Self { server: Arc::new(server), secure, admin, site, flooded, beside, _big: big, _dir: dir })
     }
 
-    pub(super) fn clients(&self) -> Clients {
+    /// What a flood needs, of which others do not give way but are run here; `cookieless`: as [`Clients::cookieless`].
+    pub(super) fn clients(&self, cookieless: u64) -> Clients {
         let [http1, http2] = self.flooded.clone();
         Clients {
             server: self.server.clone(),
             flooded: Target { addr: self.secure, way: http2 },
             flooded_h1: Target { addr: self.secure, way: http1 },
+            beside: Target { addr: self.secure, way: self.beside.clone() },
+            cookieless,
+            others: Handle::current(),
         }
     }
 
@@ -198,18 +224,26 @@ fn sluice(
     fs::write(
         dir.join("sluice.toml"),
         format!(
-            "[server]\nhttp = [\"127.0.0.1:0\"]\nhttps = [\"{secure}\"]\nadmin = \"{admin}\"\nthreads = 2\n\n[keys]\ncurrent = \
-             \"floods\"\nsecrets = {{ floods = {{ env = \"SLUICE_FLOODS_KEY\" }} }}\n"
+            "[server]\nhttp = [\"127.0.0.1:0\"]\nhttps = [\"{secure}\"]\nadmin = \"{admin}\"\nthreads = 2\n\n[limits]\n\
+             connections_per_client_max = {CONNECTIONS_PER_CLIENT_MAX}\n\n[keys]\ncurrent = \"floods\"\nsecrets = \
+             {{ floods = {{ env = \"SLUICE_FLOODS_KEY\" }} }}\n"
         ),
     )?;
     let tls = Site::TENANT;
-    for (name, host, origin, queue) in [("shop", HOST, small, QUEUE), ("flooded", FLOODED, big, "unused")] {
-        let path = if name == "shop" { "/" } else { "/line" };
+    let shop = format!(
+        "name = \"{QUEUE}\"\npaths = [\"/\"]\nmax_active = {SEATS}\n\n[[queue.rule]]\nname = \"free\"\nwhen = {{ \
+         path = \"{FREE}\" }}\naction = \"pass\"\n"
+    );
+    let unused = "name = \"unused\"\npaths = [\"/line\"]\n".to_owned();
+    for (name, host, origin, limits, queue) in
+        [("shop", HOST, small, LIMITS, shop), ("flooded", FLOODED, big, "", unused)]
+    {
         fs::write(
             dir.join(format!("tenants/{name}.toml")),
             format!(
-                "name = \"{name}\"\nhosts = [\"{host}\"]\n\n[origin]\nservers = [\"{origin}\"]\n\n{tls}[[queue]]\nname = \
-                 \"{queue}\"\npaths = [\"{path}\"]\nrelease_per_minute = 6000\nsession_idle = \"1h\"\n"
+                "name = \"{name}\"\nhosts = [\"{host}\"]\n\n[origin]\nservers = \
+                 [\"{origin}\"]\n\n{tls}{limits}[[queue]]\nrelease_per_minute = {RELEASE_PER_MINUTE}\nsession_idle = \
+                 \"1h\"\n{queue}"
             ),
         )?;
     }

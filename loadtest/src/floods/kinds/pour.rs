@@ -15,6 +15,7 @@ use crate::{
     Failed,
     client::Target,
     floods::{
+        kinds::cookieless::Cookieless,
         raw::{End, Raw},
         scene::Clients,
     },
@@ -58,6 +59,10 @@ pub(in crate::floods) struct Became {
     pub(in crate::floods) resets: u64,
     /// Of those who hold on: how long after all of them stood the server had closed them, in seconds.
     pub(in crate::floods) cut_after_s: Option<f64>,
+    /// Answers by their status, where these are read.
+    pub(in crate::floods) answers: BTreeMap<u16, u64>,
+    /// Of requests without cookies.
+    pub(in crate::floods) cookieless: Option<Cookieless>,
 }
 
 impl Became {
@@ -68,6 +73,10 @@ impl Became {
             End::Open => "left open".to_owned(),
         };
         *self.ended.entry(name).or_default() += 1;
+    }
+
+    pub(super) fn answered(&mut self, status: u16) {
+        *self.answers.entry(status).or_default() += 1;
     }
 
     /// And what became of others: those who hold on were cut when the last of all was.
@@ -84,6 +93,9 @@ impl Became {
         self.units.extend(other.units);
         self.lasted_ms.extend(other.lasted_ms);
         self.resets += other.resets;
+        for (status, count) in other.answers {
+            *self.answers.entry(status).or_default() += count;
+        }
     }
 }
 

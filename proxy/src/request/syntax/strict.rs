@@ -8,13 +8,15 @@
 //!
 //! | in the request | what pingora does with it | where it is caught |
 //! |---|---|---|
-//! | obs-fold, space before `:`, odd bytes in names or values, bare CR, other versions | answers 400 | pingora |
+//! | obs-fold, space before `:`, odd bytes in names or values, bare CR, a version that is none | answers 400 | pingora |
+//! | other versions | answers 400 | [`wire`](crate::request::syntax::wire): 505 |
 //! | several `Host`, `Host` unlike an absolute target, user info in either | answers 400 | pingora, and here |
 //! | `Content-Length` beside `Transfer-Encoding` | drops the length, closes after the answer | here, in the raw head |
 //! | bare LF as a line end, a fragment in the target | takes both | [`wire`](crate::request::syntax::wire) |
 //! | NUL, space or control bytes in the target | escapes them (`%00`, `%20`) and parses again | [`wire`](crate::request::syntax::wire) |
 //! | chunk sizes and extensions of any sort | ignores extensions, reads an empty size as 0 | [`wire`](crate::request::syntax::wire) |
 //! | equal `Content-Length`s, `5, 5` | merges them | here |
+//! | a length with a zero in front, several `Content-Type`s | takes them | here |
 //! | `Transfer-Encoding: gzip, chunked`, `chunked, chunked`, on several lines | looks at the last member only | here |
 //! | no or an empty `Host`, any bytes in it | takes it | here |
 //! | `Upgrade` without `Connection: upgrade` | takes it for an upgrade | here: ignored |
@@ -95,6 +97,9 @@ pub(crate) fn check(head: Head<'_>) -> Result<Facts<'_>, Violation> {
     let fields = Fields::read(head.headers, head.version)?;
     let host = host::read(target.authority, head.uri.authority(), fields.host)?;
     let body = framing::read_body(head.version, &fields)?;
+    if matches!(fields.content_type, One::Repeated) {
+        return Err(Violation::TypeRepeated);
+    }
     let upgrade = if fields.upgrade { framing::read_upgrade(head.version, head.headers, body)? } else { None };
     // Pingora drops the length when there is a coding, so only here can the two be seen together.
     if body == Body::Chunked && head.raw.is_some_and(framing::has_length) {
@@ -120,6 +125,8 @@ pub(crate) enum Violation {
     MethodRefused,
     /// A longer method name than any in use.
     MethodTooLong,
+    /// No method where a request line begins, in more bytes than any has.
+    RequestLine,
     /// Longer than [`TARGET_BYTES_MAX`].
     TargetTooLong,
     /// A control, space or DEL, or a fragment, in the target. Bytes above 127 are no part of a URI, and browsers of old and
@@ -143,7 +150,7 @@ pub(crate) enum Violation {
     HostMalformed,
     /// `Host` and the target's authority name different hosts.
     HostConflict,
-    /// Not a number in plain digits.
+    /// Not a number in plain digits, or one with a zero in front.
     LengthMalformed,
     /// More than one `Content-Length`, even if they agree.
     LengthRepeated,
@@ -155,6 +162,8 @@ pub(crate) enum Violation {
     CodingUnknown,
     /// `Transfer-Encoding` with a value that is no coding, or in a version that has none.
     CodingMalformed,
+    /// More than one `Content-Type`: an origin may go by another one than we do.
+    TypeRepeated,
     /// HTTP/2: an `Upgrade`.
     UpgradeUnannounced,
     /// A WebSocket handshake with a body.
@@ -178,7 +187,8 @@ impl Violation {
             Self::MethodTooLong | Self::CodingUnknown => 501,
             Self::TargetTooLong => 414,
             Self::FieldCount | Self::FieldSize => 431,
-            Self::TargetBytes
+            Self::RequestLine
+            | Self::TargetBytes
             | Self::TargetForm
             | Self::FieldName
             | Self::HostMissing
@@ -191,6 +201,7 @@ impl Violation {
             | Self::LengthWithCoding
             | Self::CodingRepeated
             | Self::CodingMalformed
+            | Self::TypeRepeated
             | Self::UpgradeUnannounced
             | Self::UpgradeWithBody
             | Self::LineEnd
@@ -206,6 +217,7 @@ impl Violation {
             Self::Version => "version",
             Self::MethodRefused => "method_refused",
             Self::MethodTooLong => "method_too_long",
+            Self::RequestLine => "request_line",
             Self::TargetTooLong => "target_too_long",
             Self::TargetBytes => "target_bytes",
             Self::TargetForm => "target_form",
@@ -223,6 +235,7 @@ impl Violation {
             Self::CodingRepeated => "coding_repeated",
             Self::CodingUnknown => "coding_unknown",
             Self::CodingMalformed => "coding_malformed",
+            Self::TypeRepeated => "type_repeated",
             Self::UpgradeUnannounced => "upgrade_unannounced",
             Self::UpgradeWithBody => "upgrade_with_body",
             Self::LineEnd => "line_end",
@@ -248,6 +261,7 @@ struct Fields<'a> {
     host: One<'a>,
     length: One<'a>,
     coding: One<'a>,
+    content_type: One<'a>,
     upgrade: bool,
 }
 
@@ -290,6 +304,7 @@ impl<'a> Fields<'a> {
                 header::HOST => fields.host.add(value),
                 header::CONTENT_LENGTH => fields.length.add(value),
                 header::TRANSFER_ENCODING => fields.coding.add(value),
+                header::CONTENT_TYPE => fields.content_type.add(value),
                 header::UPGRADE => fields.upgrade = true,
                 // CGI and its heirs turn `-` and `_` into the same variable name.
                 _ if matches!(name.as_str(), "content_length" | "transfer_encoding") => {

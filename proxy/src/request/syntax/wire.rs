@@ -9,11 +9,13 @@
 
 use crate::request::syntax::{
     scan::{find, split},
-    strict::{FIELDS_BYTES_MAX, TARGET_BYTES_MAX, Violation},
+    strict::{FIELDS_BYTES_MAX, METHOD_BYTES_MAX, TARGET_BYTES_MAX, Violation},
 };
 
 /// Longest head, white space and line ends included. More than [`strict`](crate::request::syntax::strict) lets pass.
 const HEAD_BYTES_MAX: usize = FIELDS_BYTES_MAX + TARGET_BYTES_MAX + 8 * 1024;
+/// Longest request line: the longest target, and more than enough for a method and a version.
+const REQUEST_LINE_BYTES_MAX: usize = TARGET_BYTES_MAX + 64;
 /// Most lines of a head: as many fields as the parser has room for. Fewer are enough for
 /// [`strict`](crate::request::syntax::strict).
 const LINES_MAX: u16 = 255;
@@ -21,8 +23,8 @@ const LINES_MAX: u16 = 255;
 const LINE_BYTES_MAX: usize = 4 * 1024;
 /// Most trailer lines.
 const TRAILERS_MAX: u8 = 32;
-/// Empty lines skipped in front of a request line, as in [`strict`](crate::request::syntax::strict).
-const EMPTY_LINES_MAX: usize = 2;
+/// Empty lines skipped in front of a request line: as many as RFC 9112, 2.2 asks for.
+const EMPTY_LINES_MAX: usize = 1;
 
 /// What to hand to pingora in the place of refused bytes, followed by the end of the stream: wherever its parsers are,
 /// a CR without LF is an error to them. It then answers 400, or cuts off what it was answering, and closes.
@@ -163,7 +165,7 @@ impl Wire {
         self.partial.extend_from_slice(&bytes[start..]);
         head.bytes += bytes.len();
         self.state = State::Head(head);
-        if head.bytes > HEAD_BYTES_MAX { Err(Violation::FieldSize) } else { Ok(&[]) }
+        if head.bytes > HEAD_BYTES_MAX { Err(head.too_long(&self.partial)) } else { Ok(&[]) }
     }
 
     fn line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Violation> {
@@ -222,6 +224,11 @@ impl Head {
         Ok(false)
     }
 
+    /// What is too long about it; `partial`: the line that does not end.
+    fn too_long(&self, partial: &[u8]) -> Violation {
+        if self.begun { Violation::FieldSize } else { too_long(partial) }
+    }
+
     fn followed_by(&self) -> State {
         match self.framing {
             Framing::None | Framing::Length(0) => State::default(),
@@ -247,14 +254,31 @@ fn value_of<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(name).then(|| value.trim_ascii())
 }
 
-/// `method SP target SP version`, the target of visible ASCII and without a fragment. What is wrong with the method or
-/// the version the parser refuses by itself.
+/// What is too long about a request line.
+fn too_long(line: &[u8]) -> Violation {
+    let method = find(b' ', line).unwrap_or(line.len());
+    if method > METHOD_BYTES_MAX { Violation::RequestLine } else { Violation::TargetTooLong }
+}
+
+/// `method SP target SP version`, the target without blanks, control bytes and a fragment. What is wrong with the method,
+/// and a version that is none, the parser refuses by itself.
 fn check_request_line(line: &[u8]) -> Result<(), Violation> {
+    if line.len() > REQUEST_LINE_BYTES_MAX {
+        return Err(too_long(line));
+    }
     let mut words = split(b' ', line).skip(1);
     let target = words.next().unwrap_or_default();
+    let version = words.next();
     // No early exit, so that the compiler can take many bytes at a time.
     let bad_bytes = target.iter().fold(false, |found, &b| found | (b <= b' ') | (b == 0x7f) | (b == b'#'));
-    if target.is_empty() || bad_bytes || words.nth(1).is_some() { Err(Violation::TargetBytes) } else { Ok(()) }
+    if target.is_empty() || bad_bytes || words.next().is_some() {
+        return Err(Violation::TargetBytes);
+    }
+    match version {
+        Some(b"HTTP/1.1" | b"HTTP/1.0") => Ok(()),
+        Some([b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9']) => Err(Violation::Version),
+        _ => Ok(()),
+    }
 }
 
 /// What follows one line of a chunked body, without its line end.

@@ -59,8 +59,10 @@ fn read_length(field: One<'_>) -> Result<Option<u64>, Violation> {
     if text.contains(&b',') {
         return Err(Violation::LengthRepeated);
     }
-    // `parse` takes a plus sign. Nineteen digits fit an i64, which is what some origins count in.
-    if text.is_empty() || text.len() > 19 || !text.iter().all(u8::is_ascii_digit) {
+    // `parse` takes a plus sign. Nineteen digits fit an i64, which is what some origins count in. Some read a zero in front
+    // as the sign of an octal number.
+    let is_octal = text.len() > 1 && text.starts_with(b"0");
+    if text.is_empty() || text.len() > 19 || is_octal || !text.iter().all(u8::is_ascii_digit) {
         return Err(Violation::LengthMalformed);
     }
     let length = str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());

@@ -222,16 +222,13 @@ fn hosts_in_two_places_must_agree() {
 
 #[test]
 fn bodies() {
-    for (value, body) in [
-        ("0", Body::None),
-        ("5", Body::Length(5)),
-        ("05", Body::Length(5)),
-        ("9223372036854775807", Body::Length(i64::MAX as u64)),
-    ] {
+    for (value, body) in
+        [("0", Body::None), ("5", Body::Length(5)), ("9223372036854775807", Body::Length(i64::MAX as u64))]
+    {
         Request::new("/").field("content-length", value).facts(|facts| assert_eq!(facts.body, body, "{value}"));
     }
     Request::new("/").field("transfer-encoding", "Chunked").facts(|facts| assert_eq!(facts.body, Body::Chunked));
-    for value in ["", "+5", "-5", "5 5", "5a", "0x5", "5.0", "٥", "9223372036854775808", "00000000000000000005"] {
+    for value in ["", "+5", "-5", "5 5", "5a", "0x5", "5.0", "٥", "9223372036854775808", "05", "00", "0200"] {
         assert_eq!(
             Request::new("/").field("content-length", value).violation(),
             Some(Violation::LengthMalformed),
@@ -245,6 +242,8 @@ fn bodies() {
             "{value}"
         );
     }
+    let types = Request::new("/").field("content-type", "text/plain").field("content-type", "text/plain");
+    assert_eq!(types.violation(), Some(Violation::TypeRepeated));
     let twice = Request::new("/").field("content-length", "5").field("content-length", "5");
     assert_eq!(twice.violation(), Some(Violation::LengthRepeated));
     for (value, violation) in [

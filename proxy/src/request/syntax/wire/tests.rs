@@ -18,7 +18,7 @@ fn requests_follow_each_other() {
     let sized = b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\n\n\0\n".as_slice();
     let empty = b"POST / HTTP/1.1\r\ncontent-LENGTH:0\r\n\r\n".as_slice();
     let chunks = chunked(b"3\r\n\n\0\n\r\nA;x\r\n0123456789\r\n0\r\nX-Trailer: y\r\n\r\n");
-    let after_lines = [b"\r\n\r\n", GET].concat();
+    let after_lines = [b"\r\n", GET].concat();
     let all = [GET, sized, empty, &chunks, &after_lines, GET].concat();
     assert_eq!(feed(&all), Ok(State::default()));
     assert!(matches!(feed(&all[..all.len() - 1]), Ok(State::Head(head)) if head.begun));
@@ -48,12 +48,12 @@ fn line_ends() {
         "GET / HTTP/1.1\n\n",
         "\nGET / HTTP/1.1\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\n\r\n",
-        "\r\n\r\n\r\n",
+        "\r\n\r\n",
         "GET / HTTP/1.1\r\n\n",
     ] {
         assert_eq!(feed(head.as_bytes()), Err(Violation::LineEnd), "{head:?}");
     }
-    assert!(matches!(feed(b"\r\n\r\n"), Ok(State::Head(head)) if !head.begun));
+    assert!(matches!(feed(b"\r\n"), Ok(State::Head(head)) if !head.begun));
 }
 
 #[test]
@@ -150,12 +150,36 @@ fn a_refused_connection_stays_refused() {
 }
 
 #[test]
-fn a_head_without_end_is_bounded() {
-    let mut wire = Wire::default();
-    let line = [b'a'; 1024];
-    let fed = (0..1000).take_while(|_| wire.feed(&line).is_ok()).count() * line.len();
-    assert!(fed <= HEAD_BYTES_MAX);
-    assert!(matches!(wire.state, State::Refused(Violation::FieldSize)));
+fn a_head_without_end_is_bounded_and_named_by_what_does_not_end() {
+    for (start, violation) in [
+        ("", Violation::RequestLine),
+        ("GET /", Violation::TargetTooLong),
+        ("GET / HTTP/1.1\r\n", Violation::FieldSize),
+    ] {
+        let mut wire = Wire::default();
+        assert_eq!(wire.feed(start.as_bytes()), Ok(()));
+        let line = [b'a'; 1024];
+        let fed = (0..1000).take_while(|_| wire.feed(&line).is_ok()).count() * line.len();
+        assert!(fed <= HEAD_BYTES_MAX);
+        assert!(matches!(wire.state, State::Refused(found) if found == violation), "{start:?}: {:?}", wire.state);
+    }
+}
+
+#[test]
+fn a_request_line_that_is_too_long_is_named_by_what_is_too_long() {
+    let long = "a".repeat(TARGET_BYTES_MAX + 100);
+    assert_eq!(feed(format!("{long} / HTTP/1.1\r\n").as_bytes()), Err(Violation::RequestLine));
+    assert_eq!(feed(format!("GET /{long} HTTP/1.1\r\n").as_bytes()), Err(Violation::TargetTooLong));
+}
+
+#[test]
+fn another_version_is_told_from_one_that_is_none() {
+    for version in ["HTTP/1.2", "HTTP/2.0", "HTTP/0.9", "HTTP/9.9"] {
+        assert_eq!(feed(format!("GET / {version}\r\n\r\n").as_bytes()), Err(Violation::Version), "{version}");
+    }
+    for version in ["HTTP/1.0", "HTTP/1.10", "HTTP/1", "http/1.1", "HTTP/1.x"] {
+        assert!(feed(format!("GET / {version}\r\n\r\n").as_bytes()).is_ok(), "for the parser: {version}");
+    }
 }
 
 fn nasty_streams() -> impl Strategy<Value = Vec<u8>> {
