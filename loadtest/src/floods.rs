@@ -1,8 +1,8 @@
 //! Clients that break the protocol, take nothing of what they asked for, or ask for all that they can get, beside
 //! others who do nothing of the kind: what becomes of the ones, and what the others feel of it.
 //!
-//! Everything is bounded: how many clients, how many frames, for how long. The clients' threads give way to all others,
-//! so what the others feel is the node's work and not the clients'.
+//! Everything is bounded: how many clients, how many frames, for how long. The clients' threads and the origin of what
+//! they ask for give way to all others, so what the others feel is the node's work and not theirs.
 
 mod bystander;
 mod judge;
@@ -16,6 +16,9 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use serde::Serialize;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::{runtime::Runtime, time::sleep};
 
 use self::{
@@ -36,8 +39,6 @@ use crate::{
 
 /// Threads of the clients that flood.
 const THREADS: usize = 2;
-/// How much they give way to everybody else, as `nice` counts it.
-const NICE: i32 = 10;
 /// How long the bystanders are alone before the first flood and after each.
 const ALONE: Duration = Duration::from_secs(5);
 /// Memory is back within this after a flood.
@@ -114,8 +115,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failed> {
         .worker_threads(THREADS)
         .enable_all()
         .on_thread_start(|| {
+            let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
             // Where it may not be it is not; then the figures are worse, not better.
-            let _ = rustix::process::setpriority_process(None, NICE);
+            let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
         })
         .build()?;
     let runtime = Runtime::new()?;

@@ -17,7 +17,10 @@ use tokio::{
 use crate::{
     Failed,
     client::{Io, Target, Trouble},
-    floods::kinds::frames::{ACK, Frames as _, HEAD_BYTES, Head, PREFACE, code_name, kind},
+    floods::{
+        kinds::frames::{ACK, Frames as _, HEAD_BYTES, Head, PREFACE, code_name, kind},
+        scene::FLOODS_FROM,
+    },
 };
 
 /// The server's settings come within this, or it speaks something else.
@@ -61,7 +64,7 @@ pub(super) enum End {
 impl Raw {
     /// Connects and agrees on settings; these are the client's. From then on everything is read if `listens`.
     pub(super) async fn open(to: &Target, settings: &[(u16, u32)], listens: bool) -> Result<Self, Failed> {
-        let mut io = to.way.connect(to.addr, None).await?;
+        let mut io = to.way.connect(to.addr, Some(FLOODS_FROM)).await?;
         let mut hello = PREFACE.to_vec();
         hello.settings(settings);
         io.write_all(&hello).await?;

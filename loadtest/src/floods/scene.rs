@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::Command,
@@ -34,6 +34,8 @@ use crate::{
     },
 };
 
+/// Where floods come from. The bystanders come from 127.0.0.1, so they are another client.
+pub(super) const FLOODS_FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// The site that is flooded. It has no line before `/`, so everything reaches its origin.
 pub(super) const FLOODED: &str = "flooded.example.com";
 /// A page of the bystanders' site that no queue holds back.
@@ -43,8 +45,8 @@ pub(super) const RELEASE_PER_MINUTE: u32 = 6_000;
 /// Seats of the bystanders' site: visits of two minutes fill as many. Whoever walks in without cookies keeps one for
 /// half a minute, which takes 4,000 at most: a burst, and the rate.
 const SEATS: u32 = 2 * RELEASE_PER_MINUTE;
-/// Connections of one client: a quarter of all, which is what any client has but those of this machine.
-pub(super) const CONNECTIONS_PER_CLIENT_MAX: usize = 3_750;
+/// Connections of one client: more than floods of one kind open, and more than may be shaking hands.
+pub(super) const CONNECTIONS_PER_CLIENT_MAX: usize = 2_250;
 /// What one client may take of the bystanders' site.
 const LIMITS: &str = "[limits]\nrequests_per_client = { count = 2000, within = \"1m\" }\nnumbers_per_client = { \
                       count = 100, within = \"10m\" }\nbody_max = \"1MiB\"\n\n";
@@ -199,14 +201,16 @@ impl Watch {
     }
 }
 
-/// An origin with one big answer, in a process of its own: it has as many connections as the node opens.
+/// An origin with one big answer, for those who flood, in a process of its own: it has as many connections as the node opens.
 fn start_big(dir: &Path) -> Result<Server, Failed> {
     let file = dir.join("big.http");
     let head =
         format!("HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: {BIG_BYTES}\r\n\r\n");
     fs::write(&file, [head.as_bytes(), &vec![b'x'; BIG_BYTES]].concat())?;
     let addr = free_addr()?;
-    let mut command = Command::new(sibling("sluice-loadtest")?);
+    // It gives way as the clients do: they are what it works for.
+    let mut command = Command::new("chrt");
+    command.args(["--idle", "0"]).arg(sibling("sluice-loadtest")?);
     command.args(["bare", "--listen", &addr.to_string(), "--answer"]).arg(&file);
     Server::start(command, addr)
 }

@@ -3,8 +3,9 @@
 //! It comes to the site that the bystanders come for, from an address of its own.
 
 use std::{
+    collections::VecDeque,
     io::ErrorKind,
-    net::{Ipv4Addr, SocketAddr},
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -25,25 +26,24 @@ use crate::{
             pour::{Became, COMES_AGAIN_AFTER},
         },
         raw::End,
-        scene::{CONNECTIONS_PER_CLIENT_MAX, Clients, FREE},
+        scene::{Clients, FLOODS_FROM, FREE},
     },
 };
 
-/// The network, which is one address of IPv4. The bystanders are another one: they come from 127.0.0.1.
-const FROM: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 /// For so long: less than the deadline of a handshake, so that silent connections stand until the end.
 const LASTS: Duration = Duration::from_secs(8);
-/// Connections on which nothing is said, as many as these tasks open one after the other. Some hundreds are beyond the
-/// bound.
+/// Connections on which nothing is said, as many as these tasks open one after the other. Each is a handshake that does
+/// not go on; the last hundred are beyond what one client may have of these.
 const OPENING: usize = 8;
-const SILENT_EACH: usize = (CONNECTIONS_PER_CLIENT_MAX + 250) / OPENING;
-/// At first they have the bound for themselves: each of them is a handshake that does not go on, and others must not be
-/// short of these. After so long some of each task's hang up, so that all the rest comes as well.
+const SILENT_EACH: usize = 2_000 / OPENING;
+/// At first they have the node for themselves. After so long some of each task's hang up, so that the rest comes as well.
 const SILENT_FOR: Duration = Duration::from_secs(3);
 const HANG_UP_EACH: usize = 25;
-/// Clients that shake hands and hang up, and how often each does.
+/// Clients that shake hands, how often each does, and how many of these connections it keeps: together with those on which
+/// nothing is said they are more than one client may have.
 const SHAKING: usize = 4;
 const HANDSHAKES_EACH: usize = 1_000;
+const KEPT_EACH: usize = 200;
 /// Clients that make numbers of slips, and how many each asks for.
 const NUMBERING: usize = 4;
 const NUMBERS_EACH: usize = 2_000;
@@ -103,7 +103,7 @@ pub(in crate::floods) async fn network(clients: Clients) -> Result<Became, Faile
 
 async fn pages(to: Target, page: Request<()>, course: Course) -> Became {
     sleep_until((course.rest + PAGES_AFTER).into()).await;
-    let mut asking = Asking::new(to, FROM);
+    let mut asking = Asking::new(to, FLOODS_FROM);
     while !course.is_over() {
         asking.ask(&page).await;
     }
@@ -113,7 +113,7 @@ async fn pages(to: Target, page: Request<()>, course: Course) -> Became {
 /// A visitor after the other, who polls without a cookie and is given a slip, and polls with that.
 async fn numbers(to: Target, course: Course) -> Became {
     sleep_until(course.rest.into()).await;
-    let mut asking = Asking::new(to, FROM);
+    let mut asking = Asking::new(to, FLOODS_FROM);
     for _ in 0..NUMBERS_EACH {
         if course.is_over() {
             break;
@@ -132,19 +132,26 @@ async fn numbers(to: Target, course: Course) -> Became {
 async fn handshakes(to: Target, course: Course) -> Became {
     sleep_until(course.rest.into()).await;
     let mut became = Became::default();
+    let mut kept = VecDeque::with_capacity(KEPT_EACH + 1);
     for _ in 0..HANDSHAKES_EACH {
         if course.is_over() {
             break;
         }
-        let shaken = timeout(ANSWER_WITHIN, to.way.connect(to.addr, Some(FROM))).await;
-        if let Ok(Ok(_)) = shaken {
+        let shaken = timeout(ANSWER_WITHIN, to.way.connect(to.addr, Some(FLOODS_FROM))).await;
+        if let Ok(Ok(connection)) = shaken {
             became.connections += 1;
-            hangs_up(&mut became);
+            kept.push_back(connection);
+            if kept.len() > KEPT_EACH {
+                kept.pop_front();
+                hangs_up(&mut became);
+            }
         } else {
             became.refused += 1;
             sleep(COMES_AGAIN_AFTER).await;
         }
     }
+    sleep_until(course.over.into()).await;
+    kept.iter().for_each(|_| became.end(End::Open));
     became
 }
 
@@ -175,7 +182,7 @@ async fn bodies(to: Target, course: Course) -> Became {
 
 /// The status that a head is answered with.
 async fn announces(to: &Target, head: &[u8]) -> Result<u16, Failed> {
-    let mut io = to.way.connect(to.addr, Some(FROM)).await?;
+    let mut io = to.way.connect(to.addr, Some(FLOODS_FROM)).await?;
     io.write_all(head).await?;
     io.flush().await?;
     let mut begins = [0; STATUS_AT + STATUS_BYTES];
@@ -191,7 +198,7 @@ async fn silent(to: SocketAddr, course: Course) -> Became {
         if course.is_over() {
             break;
         }
-        let opened = timeout(ANSWER_WITHIN, Way::PLAIN.connect(to, Some(FROM))).await;
+        let opened = timeout(ANSWER_WITHIN, Way::PLAIN.connect(to, Some(FLOODS_FROM))).await;
         match opened {
             Ok(Ok(Io::Plain(tcp))) => held.push(tcp),
             _ => became.refused += 1,
@@ -205,7 +212,7 @@ async fn silent(to: SocketAddr, course: Course) -> Became {
     }
     sleep_until(course.over.into()).await;
     for tcp in held {
-        // One beyond the bound was accepted, and closed at once.
+        // One beyond a bound was accepted, and closed at once.
         let is_open = matches!(tcp.try_read(&mut [0]), Err(error) if error.kind() == ErrorKind::WouldBlock);
         became.end(if is_open { End::Open } else { End::Closed });
     }

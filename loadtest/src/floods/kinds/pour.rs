@@ -24,7 +24,7 @@ use crate::{
 /// Clients that flood at the same time.
 const CLIENTS: usize = 8;
 /// For so long.
-pub(super) const LASTS: Duration = Duration::from_secs(5);
+pub(super) const LASTS: Duration = Duration::from_secs(15);
 /// Who was cut comes again after this: a flood of frames is to be seen, not one of handshakes.
 pub(super) const COMES_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// Frames, or pairs of them, that are written at once.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::JoinHandle, time::sleep};
+use tokio::{io::AsyncWriteExt as _, task::JoinHandle, time::sleep};
 
 use crate::{
     Failed,
-    client::{Io, Target},
+    client::{Io, Target, Way},
     floods::{
         kinds::{
             frames::{Frames as _, INITIAL_WINDOW_SIZE, WINDOW_MAX},
@@ -14,7 +14,7 @@ use crate::{
             pour::Became,
         },
         raw::Raw,
-        scene::{Clients, FLOODED},
+        scene::{Clients, FLOODED, FLOODS_FROM},
     },
 };
 
@@ -33,7 +33,7 @@ pub(in crate::floods) async fn readers_h1(clients: Clients) -> Result<Became, Fa
 }
 
 async fn asks(to: Target) -> Result<Io, Failed> {
-    let mut io = to.way.connect(to.addr, None).await?;
+    let mut io = to.way.connect(to.addr, Some(FLOODS_FROM)).await?;
     io.write_all(format!("GET / HTTP/1.1\r\nHost: {FLOODED}\r\n\r\n").as_bytes()).await?;
     io.flush().await?;
     Ok(io)
@@ -71,7 +71,9 @@ impl Drop for Dripping {
 }
 
 async fn drips(to: Target) -> Result<Dripping, Failed> {
-    let mut tcp = TcpStream::connect(to.addr).await?;
+    let Io::Plain(mut tcp) = Way::PLAIN.connect(to.addr, Some(FLOODS_FROM)).await? else {
+        return Err("a connection that is not plain".into());
+    };
     // A record of a handshake with 512 bytes, of which the ClientHello is 508.
     let hello = [0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
     tcp.write_all(&hello[..1]).await?;
