@@ -71,10 +71,11 @@ use self::{
     },
 };
 
-/// More time than this between two steps while visitors wait: the line could not be asked. Ticks are 100 ms apart.
-const SILENT_MS: u64 = 2_000;
+/// More time than this between two steps while visitors wait: the line could not be asked, and calls wait for their
+/// visitors. Ticks are 100 ms apart.
+pub const SILENT_MS: u64 = 2_000;
 /// The same while none wait: ushers look at such a line every 5 s.
-const SILENT_IDLE_MS: u64 = 10_000;
+pub const SILENT_IDLE_MS: u64 = 10_000;
 /// A page that gets no answer asks again after no more than this: a minute, and time for the way.
 const PAGE_BACK_MS_MAX: u32 = 66_000;
 

@@ -6,13 +6,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sluice_admission::line::{Batch, Newcomer, Outcome, SKIP, Summary, Verdict, number_of, slot_of};
+use sluice_admission::line::{
+    Batch, Newcomer, Outcome, SILENT_IDLE_MS, SILENT_MS, SKIP, Summary, Verdict, number_of, slot_of,
+};
 use sluice_config::limits::LANES_MAX;
 
-/// More time than this between two steps while visitors wait, and while none do: the line could not be asked, and calls
-/// wait for their visitors.
-const SILENT_MS: u64 = 2_000;
-const SILENT_IDLE_MS: u64 = 10_000;
 const MINUTE_MS: u64 = 60_000;
 
 /// What happened, in all.
