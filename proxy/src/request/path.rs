@@ -361,6 +361,11 @@ pub(crate) fn push_escape(byte: u8, text: &mut String) {
     text.push(char::from(UPPER_HEX[usize::from(byte & 15)]));
 }
 
+/// The bytes of a text, each escape as the byte that it stands for.
+pub(crate) fn unescaped(text: &[u8]) -> impl Iterator<Item = u8> {
+    readings::pieces(text).map(|piece| piece.byte())
+}
+
 fn unhex(high: u8, low: u8) -> Result<u8, Ambiguous> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Ok(byte - b'0'),

@@ -4,7 +4,8 @@
 //! its own makes the line and writes it. So a disk that is full, a file that cannot be opened or a reader that stands still
 //! loses lines, which are counted, and nothing else.
 //!
-//! What a line says is an allow-list. No field of a request goes into it but the user agent, if asked for; so no token can.
+//! What a line says is an allow-list. No field of a request goes into it but the user agent, if asked for, and no query of an
+//! endpoint of ours; so no token can.
 //!
 //! | bound | value | at the bound |
 //! |---|--:|---|

@@ -103,7 +103,8 @@ impl LogField {
         "the host asked for",
         "the method",
         "the path as it was spelt, at most 1,024 bytes, without the query",
-        "the query, at most 1,024 bytes: it may hold what is nobody's business",
+        "the query, at most 1,024 bytes: it may hold what is nobody's business. None where `.sluice` is in the target: \
+         visitors' tokens may be there",
         "`HTTP/1.1` or `HTTP/2`",
         "whether the client's connection is HTTPS",
         "a page, a fetch, a form …, as `sluice explain` calls it",

@@ -8,12 +8,15 @@ use std::{
 use http::{HeaderMap, Method, StatusCode, Version, header};
 use sluice_config::Name;
 
-use crate::request::kind::Kind;
+use crate::request::{kind::Kind, path::unescaped};
 
 const TARGET_BYTES_MAX: usize = 1_024;
 const HOST_BYTES_MAX: usize = 255;
 const METHOD_BYTES_MAX: usize = 24;
 const USER_AGENT_BYTES_MAX: usize = 200;
+
+/// What targets of ours have in them, and those that lead to one.
+const OURS: &[u8] = b".sluice";
 
 /// What a line may say. It holds no field of the request but the user agent.
 #[derive(Debug)]
@@ -97,7 +100,8 @@ impl Record {
             None => (target, None),
         };
         self.path = cut_bytes(path, TARGET_BYTES_MAX).into();
-        self.query = query.map(|query| cut_bytes(query, TARGET_BYTES_MAX).into());
+        // A link that moves a place and a page without cookies carry their tokens there.
+        self.query = query.filter(|_| !names_us(target)).map(|query| cut_bytes(query, TARGET_BYTES_MAX).into());
         self.version = Some(version);
         let user_agent = headers.get(header::USER_AGENT);
         self.user_agent = user_agent.map(|agent| cut_bytes(agent.as_bytes(), USER_AGENT_BYTES_MAX).into());
@@ -112,6 +116,24 @@ impl Record {
     pub(crate) fn over(&mut self) {
         self.took_ms = self.begun.elapsed().as_millis();
     }
+}
+
+/// Whether a target is one of ours or holds one, such as that of a page which leads back to it, however it is spelt.
+fn names_us(target: &[u8]) -> bool {
+    let mut met = OURS.iter();
+    for byte in unescaped(target).map(|byte| byte.to_ascii_lowercase()) {
+        // The first byte comes once in the name, so it alone can begin it anew.
+        if met.as_slice().first() != Some(&byte) {
+            met = OURS.iter();
+        }
+        if met.as_slice().first() == Some(&byte) {
+            met.next();
+        }
+        if met.as_slice().is_empty() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Hosts and methods are ASCII.

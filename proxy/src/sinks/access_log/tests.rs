@@ -71,6 +71,31 @@ fn a_line_says_what_is_asked_for_and_no_secret() {
 }
 
 #[test]
+fn queries_of_our_own_endpoints_are_not_logged() {
+    let few = Settings { fields: vec![LogField::Query], ..settings("x".into()) };
+    let query = |target: &[u8]| {
+        let mut out = Vec::new();
+        line::write(&record(target), &few, &mut out);
+        String::from_utf8(out).unwrap()
+    };
+    for target in [
+        "/.sluice/move?queue=shop&t=a.b.c",
+        "/.SLUICE/move?queue=shop&s=a.b.c",
+        "/%2eslu%69ce/move?t=a.b.c",
+        "/a/../.sluice/move?t=a.b.c",
+        "/..sluice/move?t=a.b.c",
+        "http://shop.example.com/.sluice/move?t=a.b.c",
+        "/login?to=/.sluice/move?t=a.b.c",
+        "/login?to=%2F.sluice%2Fmove%3Ft%3Da.b.c",
+    ] {
+        assert_eq!(query(target.as_bytes()), "{}\n", "{target}");
+    }
+    for target in ["/sluice?t=a", "/.sluic.e?t=a", "/.slu%ice?t=a", "/a?t=a", "/.%73luic?t=a"] {
+        assert_eq!(query(target.as_bytes()), "{\"query\":\"t=a\"}\n", "{target}");
+    }
+}
+
+#[test]
 fn long_parts_are_cut() {
     let mut out = Vec::new();
     let few = Settings { fields: vec![LogField::Path, LogField::Query], ..settings("x".into()) };

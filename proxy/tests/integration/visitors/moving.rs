@@ -2,7 +2,9 @@
 
 use crate::{
     servers::Server,
-    support::{Fleet, HOST, Request, Response, Scene, Status, Visitor, browser::Browser, fleet, scene::FAST, until},
+    support::{
+        Fleet, HOST, Request, Response, Scene, Setup, Status, Visitor, browser::Browser, fleet, scene::FAST, until,
+    },
 };
 
 const MOVE: &str = "/.sluice/move?queue=shop";
@@ -197,6 +199,43 @@ async fn who_keeps_no_cookies_takes_the_place_to_a_browser_that_does() {
     for bad in ["", "x", "a.b.c"] {
         let refused = scene.ask(&by_script(&format!("{MOVE}&s={bad}"))).await;
         assert_eq!(refused.status, 409, "{bad}");
+    }
+}
+
+/// Links and slips stand in the query, which a log may be asked for.
+#[tokio::test]
+async fn no_token_of_a_link_or_a_slip_is_in_the_access_log() {
+    let every = "[access_log]\nto = \"access.log\"\npolls = true\nfields = [\"path\", \"query\", \"user_agent\"]";
+    let prepare = |setup: Setup| setup.section(every);
+    let scene = Scene::set_up(|shop| shop.queue("shop", &format!("{FAST}\nmax_active = 1")), prepare).await;
+    let mut inside = scene.visitor("inside").await;
+    inside.walk_in().await;
+    let mut old = scene.visitor("old").await;
+    old.join().await;
+    let link = link(&mut old).await;
+    let action = question(&mut scene.visitor("phone").await, &link).await;
+    let page = scene.visitor("without cookies").await.open("/shown?colour=red").await;
+    let (_, from) = page.text().split_once("<form id=\"take\"").expect("an offer");
+    let slip = unescaped(from.split("action=\"").nth(1).unwrap().split('"').next().unwrap());
+    let token_of = |target: &str, name: &str| {
+        let (_, from) = target.split_once(name).unwrap_or_else(|| panic!("{name} in {target}"));
+        from.split('&').next().unwrap().to_owned()
+    };
+    let tokens = [token_of(&link, "&t="), token_of(&slip, "&s=")];
+    scene.ask(&by_form(&slip).host(HOST)).await;
+    // Refused, and answered without being carried out, before it is known what they are.
+    scene.ask(&by_form(&action.replacen("/.sluice", "/a/../%2eSluice", 1)).host(HOST)).await;
+    scene.ask(&by_form(&action).host("nobody.example")).await;
+    scene.ask(&Request::navigation("/last?colour=blue")).await;
+    let file = scene.node.folder.path().join("access.log");
+    let log = until("all lines are there", async || {
+        let log = std::fs::read_to_string(&file).unwrap_or_default();
+        let others = ["colour=red", "colour=blue", "%2eSluice"].iter().all(|other| log.contains(other));
+        (others && log.matches("\"/.sluice/move\"").count() == 4).then_some(log)
+    });
+    let log = log.await;
+    for token in tokens {
+        assert!(token.len() > 20 && !log.contains(&token), "{token} in {log}");
     }
 }
 
